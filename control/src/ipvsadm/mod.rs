@@ -1,0 +1,1 @@
+//! The grammar and the texts of ipvsadm 1.31.

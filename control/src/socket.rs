@@ -1,0 +1,1 @@
+//! The control socket: one JSON object a line, both ways.
