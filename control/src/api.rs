@@ -119,7 +119,8 @@ pub enum Request {
         /// File name.
         name: String,
     },
-    /// Several requests, published to the workers together. Stops at the first error, which names its position.
+    /// Several requests, published to the workers together. Stops at the first error, which names its position
+    /// ([`ApiError::in_batch`]); what stands before it is done and published.
     Batch {
         /// In order.
         requests: Vec<Request>,
@@ -197,6 +198,23 @@ pub struct ApiError {
     pub place: String,
     /// For people: what is wrong and what would be right.
     pub text: String,
+}
+
+impl ApiError {
+    /// The error of the request at `position` of a batch: its place begins with `requests[position]`.
+    #[must_use]
+    pub fn in_batch(self, position: usize) -> Self {
+        let dot = if self.place.is_empty() { "" } else { "." };
+        Self { place: format!("requests[{position}]{dot}{}", self.place), ..self }
+    }
+
+    /// The position that [`ApiError::in_batch`] noted and the error without it; nothing if it is not of a batch.
+    #[must_use]
+    pub fn batch_position(&self) -> Option<(usize, Self)> {
+        let (position, rest) = self.place.strip_prefix("requests[")?.split_once(']')?;
+        let place = rest.strip_prefix('.').unwrap_or(rest).to_owned();
+        Some((position.parse().ok()?, Self { place, ..self.clone() }))
+    }
 }
 
 impl std::fmt::Display for ApiError {
@@ -421,11 +439,11 @@ pub struct ServerInfo {
 /// A connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConnInfo {
-    /// Transport protocol.
-    pub protocol: Protocol,
+    /// Transport protocol; absent for the template of a firewall mark, which is of every protocol.
+    pub protocol: Option<Protocol>,
     /// Client.
     pub client: SocketAddr,
-    /// Virtual address and port as the client used it.
+    /// Virtual address and port as the client used it; the mark as an address for the template of a firewall mark.
     #[serde(rename = "virtual")]
     pub vip: SocketAddr,
     /// Real server.

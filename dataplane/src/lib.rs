@@ -1,4 +1,27 @@
 //! The load balancer: packets in, packets out. No FFI, no sockets, no files, no clock of its own.
+//!
+//! Inside, dependencies point downward only: `worker`, `pipeline`, then `sched`, `forward` and `proto`, then `conn`,
+//! `service`, `route` and `neighbor`, then `packet`, `port` and `flow`, then `wire`, `clock` and `verdict`.
 
+pub mod clock;
+pub mod conn;
+pub mod counters;
 pub mod flow;
+pub mod forward;
+pub mod mailbox;
+pub mod map;
+pub mod neighbor;
+pub mod packet;
+pub mod pipeline;
 pub mod port;
+pub mod prefetch;
+pub mod proto;
+pub mod route;
+pub mod sched;
+pub mod service;
+pub mod shard;
+pub mod snapshot;
+pub mod tables;
+pub mod verdict;
+pub mod wire;
+pub mod worker;

@@ -1,0 +1,94 @@
+//! Interfaces, addresses and routes: what the configuration says, turned into what workers read.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dataplane::neighbor::{NextHop, NextHops};
+use dataplane::route::{Action, Prefix, RouteTable};
+use dataplane::tables::{Interface, Net};
+use dataplane::wire::ethernet::MacAddr;
+use ipnet::IpNet;
+
+use crate::neighbors::Neighbors;
+
+/// An interface of the configuration, on a port that was started.
+#[derive(Clone, Debug)]
+pub struct NetInterface {
+    /// Name.
+    pub name: Arc<str>,
+    /// Port.
+    pub port: u16,
+    /// MAC.
+    pub mac: MacAddr,
+    /// Largest IP packet.
+    pub mtu: u16,
+    /// Own addresses with their prefixes.
+    pub addresses: Vec<IpNet>,
+}
+
+impl NetInterface {
+    /// Whether an address is on this link.
+    #[must_use]
+    pub fn has_on_link(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|net| net.contains(&address))
+    }
+
+    fn worker_view(&self) -> Interface {
+        let own = |v4: bool| self.addresses.iter().map(IpNet::addr).find(|a| a.is_ipv4() == v4);
+        Interface {
+            name: Arc::clone(&self.name),
+            port: self.port,
+            mac: self.mac,
+            mtu: self.mtu,
+            source4: own(true).and_then(|a| if let IpAddr::V4(a) = a { Some(a) } else { None }),
+            source6: own(false).and_then(|a| if let IpAddr::V6(a) = a { Some(a) } else { None }),
+        }
+    }
+}
+
+/// A route of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetRoute {
+    /// Prefix.
+    pub to: IpNet,
+    /// Where it leads.
+    pub action: Action,
+}
+
+/// Connected and configured routes, longest prefixes first.
+#[must_use]
+pub fn all_routes(interfaces: &[NetInterface], routes: &[NetRoute]) -> Vec<(NetRoute, bool)> {
+    let connected = interfaces.iter().enumerate().flat_map(|(index, interface)| {
+        let action = Action::OnLink { interface: index as u16 };
+        interface.addresses.iter().map(move |net| (NetRoute { to: net.trunc(), action }, true))
+    });
+    let mut all: Vec<_> = connected.chain(routes.iter().map(|route| (route.clone(), false))).collect();
+    all.sort_by_key(|(route, _)| std::cmp::Reverse(route.to.prefix_len()));
+    all
+}
+
+/// What workers read.
+#[must_use]
+pub fn tables(version: u32, interfaces: &[NetInterface], routes: &[NetRoute], neighbors: &Neighbors) -> Net {
+    let mut table = RouteTable::default();
+    for (route, _) in all_routes(interfaces, routes) {
+        table.insert(Prefix { address: route.to.network(), length: route.to.prefix_len() }, route.action);
+    }
+    let resolved = neighbors.iter().filter_map(|(key, neighbor)| {
+        let interface = interfaces.get(usize::from(key.0))?;
+        let hop = NextHop::new(
+            interface.port,
+            interface.mtu,
+            interface.mac,
+            neighbor.mac?,
+            Arc::clone(&neighbor.used),
+        );
+        Some((*key, hop))
+    });
+    Net {
+        version,
+        interfaces: interfaces.iter().map(NetInterface::worker_view).collect(),
+        routes: table,
+        hops: NextHops::new(resolved),
+    }
+}

@@ -1,0 +1,48 @@
+//! The hash of connection keys: keyed, because an attacker chooses client ports, and of fixed specification, because
+//! a table in memory may outlive the process that made it.
+//!
+//! ```text
+//! fold(x, y) = high and low half of the 128-bit product x * y, xored
+//! h = fold(addresses ^ key0, ports_and_protocol ^ key1); hash = fold(h ^ key1, 0x9e3779b97f4a7c15)
+//! ```
+
+use super::Tuple;
+
+/// The key of a table's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashKey(pub [u64; 2]);
+
+impl HashKey {
+    /// The hash of a key.
+    #[inline]
+    #[must_use]
+    pub fn hash(&self, tuple: &Tuple) -> u64 {
+        let addresses = u64::from(tuple.src) << 32 | u64::from(tuple.dst);
+        let rest = u64::from(tuple.sport) << 32 | u64::from(tuple.dport) << 8 | u64::from(tuple.protocol);
+        let once = fold(addresses ^ self.0[0], rest ^ self.0[1]);
+        fold(once ^ self.0[1], 0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+#[inline]
+fn fold(x: u64, y: u64) -> u64 {
+    let product = u128::from(x) * u128::from(y);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spreads_neighbouring_ports_and_addresses() {
+        let key = HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]);
+        let mut buckets = [0u32; 256];
+        for i in 0..25_600u32 {
+            let tuple = Tuple { src: 0xac10_0001 + i % 25, dst: 0x0a00_0064, sport: i as u16, dport: 80, protocol: 6 };
+            buckets[(key.hash(&tuple) >> 56) as usize] += 1;
+        }
+        let (low, high) = (buckets.iter().min(), buckets.iter().max());
+        assert!(low > Some(&50) && high < Some(&160), "{low:?} {high:?} around 100");
+    }
+}

@@ -1,0 +1,169 @@
+//! Connections: the entry, the table that finds it by either of its two keys, and the wheel that ends it.
+
+mod hash;
+mod table;
+mod wheel;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use bytemuck::{Pod, Zeroable};
+
+pub use hash::HashKey;
+pub use table::{ConnMemory, ConnTable, NONE, Tuple};
+pub use wheel::Wheel;
+
+use crate::clock::Tick;
+use crate::flow::Direction;
+use crate::forward::ForwardMethod;
+
+/// Flag bits of a connection.
+pub mod flag {
+    /// Counted among its server's inactive connections.
+    pub const INACTIVE: u16 = 1;
+    /// Replies do not pass here (DR, TUN): INPUT_ONLY states.
+    pub const NO_OUTPUT: u16 = 1 << 1;
+    /// The slot is taken.
+    pub const LIVE: u16 = 1 << 2;
+    /// No longer found by its keys; listed until the wheel takes it.
+    pub const UNLINKED: u16 = 1 << 3;
+    /// The client side is IPv6.
+    pub const CLIENT_V6: u16 = 1 << 4;
+    /// The server side is IPv6.
+    pub const SERVER_V6: u16 = 1 << 5;
+    /// In the timing wheel.
+    pub const WATCHED: u16 = 1 << 6;
+}
+
+/// A connection: plain data, linked by indices. The first cache line holds all that an established IPv4 packet
+/// touches, the second the addresses of the other family and the links of timers and collisions.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub struct Conn {
+    /// Client address; for IPv6 a digest of it.
+    pub client: u32,
+    /// Virtual address; for IPv6 a digest of it.
+    pub vip: u32,
+    /// Server address; for IPv6 a digest of it.
+    pub server: u32,
+    /// Client port.
+    pub client_port: u16,
+    /// Virtual port.
+    pub vip_port: u16,
+    /// Server port.
+    pub server_port: u16,
+    /// IANA protocol number.
+    pub protocol: u8,
+    /// State, in the numbering of its protocol.
+    pub state: u8,
+    /// [`flag`] bits.
+    pub flags: u16,
+    /// [`ForwardMethod`] as a number.
+    pub forward: u8,
+    /// Zero.
+    pub reserved: u8,
+    /// When the last packet came.
+    pub last_seen: u32,
+    /// How long it lives after that, ticks.
+    pub timeout: u32,
+    /// Where it stands in the wheel, ticks.
+    pub wheel_at: u32,
+    /// Slot of its server.
+    pub server_slot: u32,
+    /// Version of the net tables that gave the next hops below.
+    pub net_version: u32,
+    /// Next hop towards the server, [`NONE`] = not known.
+    pub hop_request: u32,
+    /// Next hop towards the client, [`NONE`] = not known.
+    pub hop_reply: u32,
+    /// Packets from the client.
+    pub in_packets: u32,
+    /// Occupant of the server's slot.
+    pub server_generation: u32,
+    /// Rare state (FTP, sequence deltas), [`NONE`] = without.
+    pub side: u32,
+
+    /// Client, virtual and server address of an IPv6 connection.
+    pub addresses6: [[u8; 16]; 3],
+    /// Next in the wheel's slot, or in the list of free entries.
+    pub wheel_next: u32,
+    /// Previous in the wheel's slot.
+    pub wheel_previous: u32,
+    /// An older connection with the same reply key, [`NONE`] = without.
+    pub shadowed: u32,
+    /// The connection that controls this one (persistence, FTP), [`NONE`] = without.
+    pub controller: u32,
+}
+
+const _: () = assert!(size_of::<Conn>() == 128 && align_of::<Conn>() == 64);
+const _: () = assert!(std::mem::offset_of!(Conn, addresses6) == 64);
+
+impl Conn {
+    /// The request key: what the client's packets carry.
+    #[inline]
+    #[must_use]
+    pub fn request_key(&self) -> Tuple {
+        Tuple {
+            src: self.client,
+            dst: self.vip,
+            sport: self.client_port,
+            dport: self.vip_port,
+            protocol: self.protocol,
+        }
+    }
+
+    /// The reply key: what the server's packets carry.
+    #[inline]
+    #[must_use]
+    pub fn reply_key(&self) -> Tuple {
+        Tuple {
+            src: self.server,
+            dst: self.client,
+            sport: self.server_port,
+            dport: self.client_port,
+            protocol: self.protocol,
+        }
+    }
+
+    /// The key of a direction.
+    #[inline]
+    #[must_use]
+    pub fn key(&self, direction: Direction) -> Tuple {
+        match direction {
+            Direction::Request => self.request_key(),
+            Direction::Reply => self.reply_key(),
+        }
+    }
+
+    /// Whether a flag is set.
+    #[inline]
+    #[must_use]
+    pub const fn has(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Sets or clears a flag.
+    pub fn set(&mut self, flag: u16, on: bool) {
+        self.flags = if on { self.flags | flag } else { self.flags & !flag };
+    }
+
+    /// How its packets are forwarded.
+    #[inline]
+    #[must_use]
+    pub const fn method(&self) -> ForwardMethod {
+        ForwardMethod::from_number(self.forward)
+    }
+
+    /// When it ends unless something more arrives.
+    #[inline]
+    #[must_use]
+    pub const fn due(&self) -> Tick {
+        Tick(self.last_seen).after(self.timeout)
+    }
+
+    /// Client, virtual and server address with their ports.
+    #[must_use]
+    pub fn ends(&self) -> [SocketAddr; 3] {
+        let v4 = |address, port| SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(address)), port);
+        [v4(self.client, self.client_port), v4(self.vip, self.vip_port), v4(self.server, self.server_port)]
+    }
+}

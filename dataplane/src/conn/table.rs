@@ -1,0 +1,482 @@
+//! The connection table of one worker. Two keys lead to one entry; buckets are one cache line of tags and indices.
+//!
+//! Request keys are unique. Reply keys may collide (one client port to two VIPs that share a server): the newest wins,
+//! as in the kernel, and its removal restores the older one.
+
+use std::ops::{Index, IndexMut};
+
+use bytemuck::{Pod, Zeroable};
+
+use super::{Conn, HashKey, flag};
+use crate::flow::Direction;
+use crate::prefetch;
+
+/// No index.
+pub const NONE: u32 = u32::MAX;
+
+const SLOTS: usize = 8;
+const REPLY: u32 = 1 << 31;
+
+/// What a packet carries: addresses, ports, protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tuple {
+    /// Source address.
+    pub src: u32,
+    /// Destination address.
+    pub dst: u32,
+    /// Source port.
+    pub sport: u16,
+    /// Destination port.
+    pub dport: u16,
+    /// IANA protocol number.
+    pub protocol: u8,
+}
+
+/// A bucket: eight tags, eight indices (top bit: the key is the reply key), and the bucket that takes the overflow.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Bucket {
+    tags: [u16; SLOTS],
+    entries: [u32; SLOTS],
+    overflow: u32,
+    pad: [u32; 3],
+}
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+impl Bucket {
+    /// Bit i is set where tag i matches.
+    #[inline]
+    fn matches(&self, tag: u16) -> u32 {
+        let mut bits = 0;
+        for (i, t) in self.tags.iter().enumerate() {
+            bits |= u32::from(*t == tag) << i;
+        }
+        bits
+    }
+}
+
+/// The storage of a table, handed in from outside: zeroed plain data.
+#[derive(Debug)]
+pub struct ConnMemory {
+    conns: Box<[Conn]>,
+    buckets: Box<[Bucket]>,
+}
+
+impl ConnMemory {
+    /// Zeroed memory for `capacity` connections; pages are touched when used.
+    #[must_use]
+    pub fn new(capacity: u32) -> Self {
+        let (primary, overflow) = Self::bucket_counts(capacity);
+        Self {
+            conns: bytemuck::allocation::zeroed_slice_box(capacity as usize),
+            buckets: bytemuck::allocation::zeroed_slice_box(primary + overflow + 1),
+        }
+    }
+
+    /// Bytes of a table for `capacity` connections.
+    #[must_use]
+    pub fn bytes(capacity: u32) -> usize {
+        let (primary, overflow) = Self::bucket_counts(capacity);
+        capacity as usize * size_of::<Conn>() + (primary + overflow + 1) * size_of::<Bucket>()
+    }
+
+    /// Two keys a connection, six of eight slots used at most on average; a fourth more for overflow.
+    fn bucket_counts(capacity: u32) -> (usize, usize) {
+        let primary = (capacity as usize * 2).div_ceil(6).max(16);
+        (primary, primary / 4 + 16)
+    }
+}
+
+/// The table of one worker.
+#[derive(Debug)]
+pub struct ConnTable {
+    memory: ConnMemory,
+    key: HashKey,
+    primary: u64,
+    free: u32,
+    untouched: u32,
+    free_overflow: u32,
+    untouched_overflow: u32,
+    len: u32,
+    changes: u32,
+}
+
+impl Index<u32> for ConnTable {
+    type Output = Conn;
+
+    #[inline]
+    fn index(&self, index: u32) -> &Conn {
+        &self.memory.conns[index as usize]
+    }
+}
+
+impl IndexMut<u32> for ConnTable {
+    #[inline]
+    fn index_mut(&mut self, index: u32) -> &mut Conn {
+        &mut self.memory.conns[index as usize]
+    }
+}
+
+impl ConnTable {
+    /// An empty table over zeroed memory.
+    #[must_use]
+    pub fn new(memory: ConnMemory, key: HashKey) -> Self {
+        let primary = ConnMemory::bucket_counts(memory.conns.len() as u32).0;
+        Self {
+            memory,
+            key,
+            primary: primary as u64,
+            free: NONE,
+            untouched: 0,
+            free_overflow: 0,
+            untouched_overflow: primary as u32 + 1,
+            len: 0,
+            changes: 0,
+        }
+    }
+
+    /// Entries in use, listed ones that no longer match included.
+    #[must_use]
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Room for entries.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.memory.conns.len() as u32
+    }
+
+    /// Entries that were ever used: the end of a walk by index.
+    #[must_use]
+    pub fn walk_end(&self) -> u32 {
+        self.untouched
+    }
+
+    /// Changes whenever a key is added or removed: what was looked up before may be stale after.
+    #[inline]
+    #[must_use]
+    pub fn changes(&self) -> u32 {
+        self.changes
+    }
+
+    /// The hash of a key in this table.
+    #[inline]
+    #[must_use]
+    pub fn hash(&self, tuple: &Tuple) -> u64 {
+        self.key.hash(tuple)
+    }
+
+    #[inline]
+    fn place(&self, hash: u64) -> (usize, u16) {
+        ((((hash >> 32) * self.primary) >> 32) as usize, (hash as u16).max(1))
+    }
+
+    /// Asks for the bucket of a hash.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        prefetch::read(&self.memory.buckets[self.place(hash).0]);
+    }
+
+    /// The first entry whose tag fits, only to have its line fetched: the keys are not compared.
+    #[inline]
+    #[must_use]
+    pub fn candidate(&self, hash: u64) -> u32 {
+        let (bucket, tag) = self.place(hash);
+        let bucket = &self.memory.buckets[bucket];
+        match bucket.matches(tag) {
+            0 => NONE,
+            bits => bucket.entries[bits.trailing_zeros() as usize],
+        }
+    }
+
+    /// Asks for the line of a candidate.
+    #[inline]
+    pub fn prefetch_candidate(&self, candidate: u32) {
+        if candidate != NONE {
+            prefetch::read(&self.memory.conns[(candidate & !REPLY) as usize]);
+        }
+    }
+
+    /// The connection and direction of a candidate whose key fits after all; replies only, or requests whose bucket
+    /// cannot hold a reply too, are decided by [`ConnTable::find`].
+    #[inline]
+    #[must_use]
+    pub fn find(&self, hash: u64, tuple: &Tuple) -> Option<(u32, Direction)> {
+        let (mut bucket, tag) = self.place(hash);
+        let mut request = None;
+        loop {
+            let line = &self.memory.buckets[bucket];
+            let mut bits = line.matches(tag);
+            while bits != 0 {
+                let entry = line.entries[bits.trailing_zeros() as usize % SLOTS];
+                bits &= bits - 1;
+                let index = entry & !REPLY;
+                let conn = &self[index];
+                if entry & REPLY != 0 {
+                    if conn.reply_key() == *tuple {
+                        return Some((index, Direction::Reply));
+                    }
+                } else if conn.request_key() == *tuple {
+                    request = Some((index, Direction::Request));
+                }
+            }
+            if line.overflow == 0 {
+                return request;
+            }
+            bucket = line.overflow as usize;
+        }
+    }
+
+    /// Takes a free entry and makes it findable by its keys. `None` when the table is full.
+    pub fn insert(&mut self, conn: Conn) -> Option<u32> {
+        let index = self.take()?;
+        self[index] = conn;
+        self[index].set(flag::LIVE, true);
+        self[index].shadowed = NONE;
+        let linked = self.link(index, Direction::Request)
+            && (!conn.method().has_replies() || self.link_reply(index) || {
+                self.unlink_key(index, Direction::Request);
+                false
+            });
+        if !linked {
+            self.give(index);
+            return None;
+        }
+        Some(index)
+    }
+
+    fn take(&mut self) -> Option<u32> {
+        let index = if self.free != NONE {
+            let index = self.free;
+            self.free = self[index].wheel_next;
+            index
+        } else if self.untouched < self.capacity() {
+            self.untouched += 1;
+            self.untouched - 1
+        } else {
+            return None;
+        };
+        self.len += 1;
+        Some(index)
+    }
+
+    fn give(&mut self, index: u32) {
+        let free = self.free;
+        self[index].flags = 0;
+        self[index].wheel_next = free;
+        self.free = index;
+        self.len -= 1;
+    }
+
+    /// Reply keys may be taken by an older connection: it steps behind the new one.
+    fn link_reply(&mut self, index: u32) -> bool {
+        let tuple = self[index].reply_key();
+        let Some((bucket, slot, older)) = self.locate(&tuple, REPLY) else {
+            return self.link(index, Direction::Reply);
+        };
+        self[index].shadowed = older;
+        self.memory.buckets[bucket].entries[slot] = index | REPLY;
+        self.changes = self.changes.wrapping_add(1);
+        true
+    }
+
+    fn link(&mut self, index: u32, direction: Direction) -> bool {
+        let hash = self.key.hash(&self[index].key(direction));
+        let (mut at, tag) = self.place(hash);
+        let entry = if direction == Direction::Reply { index | REPLY } else { index };
+        loop {
+            let line = &mut self.memory.buckets[at];
+            let empty = line.matches(0);
+            if empty != 0 {
+                let slot = empty.trailing_zeros() as usize % SLOTS;
+                line.tags[slot] = tag;
+                line.entries[slot] = entry;
+                self.changes = self.changes.wrapping_add(1);
+                return true;
+            }
+            if line.overflow == 0 {
+                let Some(fresh) = self.take_overflow() else { return false };
+                self.memory.buckets[at].overflow = fresh;
+            }
+            at = self.memory.buckets[at].overflow as usize;
+        }
+    }
+
+    fn take_overflow(&mut self) -> Option<u32> {
+        if self.free_overflow != 0 {
+            let bucket = self.free_overflow;
+            self.free_overflow = std::mem::take(&mut self.memory.buckets[bucket as usize].overflow);
+            return Some(bucket);
+        }
+        let bucket = self.untouched_overflow;
+        ((bucket as usize) < self.memory.buckets.len()).then(|| {
+            self.untouched_overflow += 1;
+            bucket
+        })
+    }
+
+    /// Bucket, slot and index of the entry that holds a key; `side` is `REPLY` or 0.
+    fn locate(&self, tuple: &Tuple, side: u32) -> Option<(usize, usize, u32)> {
+        let (mut bucket, tag) = self.place(self.key.hash(tuple));
+        loop {
+            let line = &self.memory.buckets[bucket];
+            for slot in 0..SLOTS {
+                let entry = line.entries[slot];
+                if line.tags[slot] != tag || entry & REPLY != side {
+                    continue;
+                }
+                let conn = &self[entry & !REPLY];
+                let key = if side == 0 { conn.request_key() } else { conn.reply_key() };
+                if key == *tuple {
+                    return Some((bucket, slot, entry & !REPLY));
+                }
+            }
+            if line.overflow == 0 {
+                return None;
+            }
+            bucket = line.overflow as usize;
+        }
+    }
+
+    /// Makes an entry no longer findable; it stays listed until [`ConnTable::remove`].
+    pub fn unlink(&mut self, index: u32) {
+        if self[index].has(flag::UNLINKED) {
+            return;
+        }
+        self.unlink_key(index, Direction::Request);
+        if self[index].method().has_replies() {
+            self.unlink_reply(index);
+        }
+        self[index].set(flag::UNLINKED, true);
+    }
+
+    /// Ends an entry: no key leads to it and its place is free.
+    pub fn remove(&mut self, index: u32) {
+        self.unlink(index);
+        self.give(index);
+    }
+
+    fn unlink_key(&mut self, index: u32, direction: Direction) {
+        let side = if direction == Direction::Reply { REPLY } else { 0 };
+        if let Some((bucket, slot, found)) = self.locate(&self[index].key(direction), side)
+            && found == index
+        {
+            self.clear(bucket, slot);
+        }
+    }
+
+    /// The newest of colliding replies stands in the bucket, older ones behind it in a chain.
+    fn unlink_reply(&mut self, index: u32) {
+        let Some((bucket, slot, newest)) = self.locate(&self[index].reply_key(), REPLY) else { return };
+        let older = self[index].shadowed;
+        if newest != index {
+            let mut before = newest;
+            while self[before].shadowed != index && self[before].shadowed != NONE {
+                before = self[before].shadowed;
+            }
+            if self[before].shadowed == index {
+                self[before].shadowed = older;
+            }
+        } else if older == NONE {
+            self.clear(bucket, slot);
+        } else {
+            self.memory.buckets[bucket].entries[slot] = older | REPLY;
+            self.changes = self.changes.wrapping_add(1);
+        }
+    }
+
+    fn clear(&mut self, bucket: usize, slot: usize) {
+        self.memory.buckets[bucket].tags[slot] = 0;
+        self.memory.buckets[bucket].entries[slot] = 0;
+        self.changes = self.changes.wrapping_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn conn(client_port: u16, vip: u32, server: u32) -> Conn {
+        Conn {
+            client: 0xac10_0001,
+            vip,
+            server,
+            client_port,
+            vip_port: 80,
+            server_port: 8080,
+            protocol: 6,
+            ..Conn::zeroed()
+        }
+    }
+
+    fn table(capacity: u32) -> ConnTable {
+        ConnTable::new(ConnMemory::new(capacity), HashKey([7, 9]))
+    }
+
+    fn find(table: &ConnTable, tuple: Tuple) -> Option<(u32, Direction)> {
+        table.find(table.hash(&tuple), &tuple)
+    }
+
+    #[test]
+    fn colliding_replies_newest_wins_and_the_older_returns() {
+        let mut table = table(8);
+        let a = table.insert(conn(4000, 1, 9)).unwrap();
+        let b = table.insert(conn(4000, 2, 9)).unwrap();
+        let c = table.insert(conn(4000, 3, 9)).unwrap();
+        let reply = table[a].reply_key();
+        assert_eq!(find(&table, reply), Some((c, Direction::Reply)));
+        table.remove(b);
+        assert_eq!(find(&table, reply), Some((c, Direction::Reply)));
+        table.remove(c);
+        assert_eq!(find(&table, reply), Some((a, Direction::Reply)));
+        table.remove(a);
+        assert_eq!(find(&table, reply), None);
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn full_is_none_and_room_comes_back() {
+        let mut table = table(4);
+        let first: Vec<u32> = (0..4).map(|i| table.insert(conn(i, 1, 9)).unwrap()).collect();
+        assert_eq!(table.insert(conn(9, 1, 9)), None);
+        table.remove(first[2]);
+        assert_eq!(table.insert(conn(9, 1, 9)), Some(first[2]));
+    }
+
+    proptest! {
+        #[test]
+        fn both_keys_agree_through_churn(ops in proptest::collection::vec((any::<bool>(), 0u16..40, 0u32..4, 0u32..3), 1..400)) {
+            let mut table = table(64);
+            let mut live: Vec<(u32, Conn)> = Vec::new();
+            for (add, port, vip, server) in ops {
+                let new = conn(port, vip, server);
+                let known = live.iter().position(|(_, c)| c.request_key() == new.request_key());
+                match (add, known) {
+                    (true, None) => {
+                        if let Some(index) = table.insert(new) {
+                            live.push((index, new));
+                        }
+                    }
+                    (false, Some(at)) => table.remove(live.remove(at).0),
+                    _ => {}
+                }
+                prop_assert_eq!(table.len() as usize, live.len());
+                for (index, conn) in &live {
+                    prop_assert_eq!(find(&table, conn.request_key()), Some((*index, Direction::Request)));
+                    let newest = live.iter().rfind(|(_, c)| c.reply_key() == conn.reply_key()).unwrap().0;
+                    prop_assert_eq!(find(&table, conn.reply_key()), Some((newest, Direction::Reply)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The timing wheel: when to look at a connection again. It is lazy: packets only store "last seen", and a connection
+//! whose time moved on is put back when its slot comes up. Never early; late by at most one slot and the budget.
+
+use super::{Conn, ConnTable, NONE, flag};
+use crate::clock::Tick;
+
+/// Ticks a slot spans.
+const SPAN: u32 = 16;
+/// Slots: a round takes about 22 minutes; later ends are looked at once a round.
+const SLOTS: u32 = 8192;
+
+/// The wheel of one worker: heads of lists that run through the connections.
+#[derive(Debug)]
+pub struct Wheel {
+    heads: Box<[u32]>,
+    /// The slot to be emptied next, counted since the clock's zero.
+    current: u32,
+}
+
+impl Wheel {
+    /// An empty wheel that starts now.
+    #[must_use]
+    pub fn new(now: Tick) -> Self {
+        Self { heads: vec![NONE; SLOTS as usize].into(), current: now.0 / SPAN }
+    }
+
+    /// Puts a connection where it will be looked at, not before `due`. It must not be in the wheel.
+    pub fn insert(&mut self, table: &mut ConnTable, index: u32, due: Tick) {
+        let slot = self.slot_of(due);
+        let head = std::mem::replace(&mut self.heads[(slot % SLOTS) as usize], index);
+        let conn = &mut table[index];
+        conn.wheel_at = slot.wrapping_mul(SPAN);
+        conn.wheel_next = head;
+        conn.wheel_previous = NONE;
+        conn.set(flag::WATCHED, true);
+        if head != NONE {
+            table[head].wheel_previous = index;
+        }
+    }
+
+    /// The first slot that begins at or after `due`, within one round.
+    fn slot_of(&self, due: Tick) -> u32 {
+        let base = Tick(self.current.wrapping_mul(SPAN));
+        self.current + base.until(due).div_ceil(SPAN).min(SLOTS - 1)
+    }
+
+    /// Takes a connection out.
+    pub fn remove(&mut self, table: &mut ConnTable, index: u32) {
+        let Conn { wheel_at, wheel_next, wheel_previous, .. } = table[index];
+        table[index].set(flag::WATCHED, false);
+        if wheel_next != NONE {
+            table[wheel_next].wheel_previous = wheel_previous;
+        }
+        if wheel_previous != NONE {
+            table[wheel_previous].wheel_next = wheel_next;
+        } else {
+            self.heads[(wheel_at / SPAN % SLOTS) as usize] = wheel_next;
+        }
+    }
+
+    /// After a connection's life got shorter: moves it if it would be looked at too late.
+    #[inline]
+    pub fn shorten(&mut self, table: &mut ConnTable, index: u32) {
+        let conn = &table[index];
+        let due = conn.due();
+        if conn.has(flag::WATCHED) && due.is_before(Tick(conn.wheel_at.wrapping_sub(SPAN))) {
+            self.remove(table, index);
+            self.insert(table, index, due);
+        }
+    }
+
+    /// Takes the next connection out whose slot has come up.
+    pub fn pop(&mut self, table: &mut ConnTable, now: Tick) -> Option<u32> {
+        loop {
+            if now.is_before(Tick(self.current.wrapping_mul(SPAN))) {
+                return None;
+            }
+            let index = self.heads[(self.current % SLOTS) as usize];
+            if index != NONE {
+                self.remove(table, index);
+                return Some(index);
+            }
+            self.current = self.current.wrapping_add(1) & (u32::MAX / SPAN);
+        }
+    }
+
+    /// When the next slot comes up: until then there is nothing to do.
+    #[must_use]
+    pub fn next(&self) -> Tick {
+        Tick(self.current.wrapping_mul(SPAN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::conn::{ConnMemory, HashKey};
+
+    proptest! {
+        #[test]
+        fn never_early_and_hardly_late(
+            start in prop_oneof![Just(0u32), Just(u32::MAX - 500), any::<u32>()],
+            lives in proptest::collection::vec((1u32..200_000, 0u16..1000), 1..40),
+        ) {
+            let mut table = ConnTable::new(ConnMemory::new(64), HashKey([1, 2]));
+            let mut wheel = Wheel::new(Tick(start));
+            for (i, (timeout, _)) in lives.iter().enumerate() {
+                let conn = Conn { client_port: i as u16, protocol: 6, last_seen: start, timeout: *timeout, ..Conn::zeroed() };
+                let index = table.insert(conn).unwrap();
+                let due = table[index].due();
+                wheel.insert(&mut table, index, due);
+            }
+            let mut left = lives.len();
+            let mut now = Tick(start);
+            while left > 0 {
+                now = now.after(SPAN);
+                while let Some(index) = wheel.pop(&mut table, now) {
+                    let due = table[index].due();
+                    if now.is_before(due) {
+                        wheel.insert(&mut table, index, due); // its round was not the last
+                        continue;
+                    }
+                    prop_assert!(due.until(now) <= 2 * SPAN, "late by {}", due.until(now));
+                    table.remove(index);
+                    left -= 1;
+                }
+            }
+        }
+
+        #[test]
+        fn shortening_moves_forward(first in 2000u32..100_000, second in 1u32..2000) {
+            let mut table = ConnTable::new(ConnMemory::new(4), HashKey([1, 2]));
+            let mut wheel = Wheel::new(Tick(0));
+            let index = table.insert(Conn { protocol: 6, timeout: first, ..Conn::zeroed() }).unwrap();
+            let due = table[index].due();
+            wheel.insert(&mut table, index, due);
+            table[index].timeout = second;
+            wheel.shorten(&mut table, index);
+            prop_assert_eq!(wheel.pop(&mut table, Tick(second - 1)), None);
+            prop_assert_eq!(wheel.pop(&mut table, Tick(second + 2 * SPAN)), Some(index));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a worker counts. It alone writes; anyone may read.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::verdict::{Answer, Drop, Forward, Punt, Sent, Verdict};
+
+/// Adds to a counter that only this thread writes: two plain moves, no locked instruction.
+#[inline(always)]
+pub fn add(counter: &AtomicU64, n: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
+}
+
+/// One worker's counters.
+#[derive(Debug)]
+#[repr(align(64))]
+pub struct Counters {
+    /// Packets received.
+    pub received: AtomicU64,
+    /// Packets waiting for a neighbour now.
+    pub parked: AtomicU64,
+    /// Connections made.
+    pub connections_made: AtomicU64,
+    /// Connections that ended.
+    pub connections_ended: AtomicU64,
+    forward: [AtomicU64; Forward::ALL.len()],
+    punt: [AtomicU64; Punt::ALL.len()],
+    answer: [AtomicU64; Answer::ALL.len()],
+    drop: [AtomicU64; Drop::ALL.len()],
+    sent: [AtomicU64; Sent::ALL.len()],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            received: AtomicU64::default(),
+            parked: AtomicU64::default(),
+            connections_made: AtomicU64::default(),
+            connections_ended: AtomicU64::default(),
+            forward: std::array::from_fn(|_| AtomicU64::default()),
+            punt: std::array::from_fn(|_| AtomicU64::default()),
+            answer: std::array::from_fn(|_| AtomicU64::default()),
+            drop: std::array::from_fn(|_| AtomicU64::default()),
+            sent: std::array::from_fn(|_| AtomicU64::default()),
+        }
+    }
+}
+
+impl Counters {
+    /// Counts how a packet ended.
+    #[inline]
+    pub fn verdict(&self, verdict: Verdict) {
+        self.verdicts(verdict, 1);
+    }
+
+    /// Counts how `n` packets ended.
+    #[inline]
+    pub fn verdicts(&self, verdict: Verdict, n: u64) {
+        let counter = match verdict {
+            Verdict::Forward(reason) => &self.forward[reason as usize],
+            Verdict::Punt(reason) => &self.punt[reason as usize],
+            Verdict::Answer(reason) => &self.answer[reason as usize],
+            Verdict::Drop(reason) => &self.drop[reason as usize],
+        };
+        add(counter, n);
+    }
+
+    /// Counts a packet that the director made.
+    pub fn sent(&self, sent: Sent) {
+        add(&self.sent[sent as usize], 1);
+    }
+
+    /// Every counter with its name, in a fixed order.
+    #[must_use]
+    pub fn read(&self) -> Vec<(&'static str, u64)> {
+        let single = [
+            ("received", &self.received),
+            ("parked", &self.parked),
+            ("connections_made", &self.connections_made),
+            ("connections_ended", &self.connections_ended),
+        ];
+        let groups: [(&[&'static str], &[AtomicU64]); 5] = [
+            (Forward::NAMES, &self.forward),
+            (Punt::NAMES, &self.punt),
+            (Answer::NAMES, &self.answer),
+            (Drop::NAMES, &self.drop),
+            (Sent::NAMES, &self.sent),
+        ];
+        let grouped = groups.into_iter().flat_map(|(names, values)| names.iter().copied().zip(values));
+        single.into_iter().chain(grouped).map(|(name, value)| (name, value.load(Relaxed))).collect()
+    }
+
+    /// One counter by its name, 0 if there is none.
+    #[must_use]
+    pub fn value(&self, name: &str) -> u64 {
+        self.read().into_iter().find(|(n, _)| *n == name).map_or(0, |(_, value)| value)
+    }
+}

@@ -1,0 +1,119 @@
+//! NAT: one address and port of a packet become others, checksums follow incrementally (RFC 1624).
+//!
+//! A UDP checksum of zero (not computed by the sender) is filled in, as the kernel does; one that comes out as zero is
+//! sent as all ones (RFC 768).
+
+use crate::packet::Meta;
+use crate::wire::checksum::{Delta, Sum};
+use crate::wire::{be16, be32, ipv4, put, tcp, udp};
+
+/// Which end of a packet is rewritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Source: packets from the server.
+    Source,
+    /// Destination: packets from the client.
+    Destination,
+}
+
+/// Rewrites one end and lowers the time to live.
+#[inline]
+pub fn rewrite(frame: &mut [u8], meta: &Meta, side: Side, address: u32, port: u16) {
+    let l4 = usize::from(meta.l4) - usize::from(meta.l3);
+    let packet = &mut frame[usize::from(meta.l3)..];
+    let Some(header) = packet.first_chunk_mut::<{ ipv4::HEADER }>() else { return };
+    let (address_at, port_at) = match side {
+        Side::Source => (12, 0),
+        Side::Destination => (16, 2),
+    };
+    let readdressed = Delta::default().long(be32(header, address_at), address);
+    put(header, address_at, &address.to_be_bytes());
+    let sum = readdressed.apply(be16(header, 10));
+    put(header, 10, &sum.to_be_bytes());
+    ipv4::decrement_ttl(header);
+    let ends = [header[12], header[13], header[14], header[15], header[16], header[17], header[18], header[19]];
+    let transport = &mut packet[l4..];
+    let change = readdressed.word(be16(transport, port_at), port);
+    put(transport, port_at, &port.to_be_bytes());
+    if meta.tuple.protocol == crate::flow::Protocol::Tcp.number() {
+        let sum = change.apply(be16(transport, tcp::CHECKSUM));
+        put(transport, tcp::CHECKSUM, &sum.to_be_bytes());
+    } else {
+        udp_checksum(transport, change, &ends);
+    }
+}
+
+fn udp_checksum(datagram: &mut [u8], change: Delta, ends: &[u8; 8]) {
+    let before = be16(datagram, udp::CHECKSUM);
+    let sum = if before == 0 {
+        Sum::default().pseudo(&ends[..4], &ends[4..], 17, datagram.len()).bytes(datagram).finish()
+    } else {
+        change.apply(before)
+    };
+    put(datagram, udp::CHECKSUM, &if sum == 0 { 0xffff } else { sum }.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::conn::Tuple;
+    use crate::wire::ipv4::Build;
+
+    fn frame(protocol: u8, payload: &[u8], checksum: usize) -> Vec<u8> {
+        let build = Build {
+            tos: 0,
+            payload: payload.len(),
+            id: 1,
+            df: true,
+            ttl: 9,
+            protocol,
+            src: 0xac10_0001,
+            dst: 0x0a00_0064,
+        };
+        let mut payload = payload.to_vec();
+        put(&mut payload, checksum, &[0, 0]);
+        let header = build.bytes();
+        let sum = Sum::default().pseudo(&header[12..16], &header[16..20], protocol, payload.len()).bytes(&payload);
+        put(&mut payload, checksum, &sum.finish().to_be_bytes());
+        [vec![0; 14], header.to_vec(), payload].concat()
+    }
+
+    fn right(frame: &[u8], protocol: u8) -> bool {
+        let packet = &frame[14..];
+        ipv4::Header::parse(packet).is_ok()
+            && Sum::default()
+                .pseudo(&packet[12..16], &packet[16..20], protocol, packet.len() - 20)
+                .bytes(&packet[20..])
+                .fold()
+                == 0xffff
+    }
+
+    proptest! {
+        #[test]
+        fn checksums_stay_right(
+            payload in proptest::collection::vec(any::<u8>(), 20..120),
+            address: u32,
+            port: u16,
+            tcp: bool,
+            source: bool,
+        ) {
+            let (protocol, at) = if tcp { (6, tcp::CHECKSUM) } else { (17, udp::CHECKSUM) };
+            let mut bytes = frame(protocol, &payload, at);
+            let meta = Meta {
+                l3: 14,
+                l4: 34,
+                end: bytes.len() as u16,
+                tuple: Tuple { protocol, ..Tuple::default() },
+                ..Meta::default()
+            };
+            let side = if source { Side::Source } else { Side::Destination };
+            prop_assert!(right(&bytes, protocol) || be16(&bytes, 34 + at) == 0);
+            rewrite(&mut bytes, &meta, side, address, port);
+            prop_assert!(right(&bytes, protocol));
+            prop_assert_eq!(be32(&bytes, if source { 26 } else { 30 }), address);
+            prop_assert_eq!(bytes[22], 8);
+        }
+    }
+}

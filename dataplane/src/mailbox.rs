@@ -1,0 +1,98 @@
+//! What control and one worker say to each other: two bounded queues and a page of gauges.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crossbeam::queue::ArrayQueue;
+
+use crate::conn::Conn;
+use crate::counters::Counters;
+use crate::service::{MAX_SERVERS, Totals};
+
+/// From control.
+#[derive(Debug)]
+pub enum Command {
+    /// Send this frame by a port.
+    Send {
+        /// The port.
+        port: u16,
+        /// From the Ethernet header on.
+        frame: Vec<u8>,
+    },
+    /// A neighbour does not answer: end what waits for it.
+    NeighborFailed {
+        /// Its interface.
+        interface: u16,
+        /// Its address.
+        address: IpAddr,
+    },
+    /// List connections from a slot on.
+    List {
+        /// Where to go on.
+        from: u32,
+        /// Slots to look at, at most.
+        most: u32,
+    },
+}
+
+/// From a worker.
+#[derive(Debug)]
+pub enum Report {
+    /// A frame for control.
+    Frame {
+        /// Port it came by.
+        port: u16,
+        /// From the Ethernet header on.
+        frame: Vec<u8>,
+    },
+    /// A packet needs this neighbour.
+    Resolve {
+        /// Its interface.
+        interface: u16,
+        /// Its address.
+        address: IpAddr,
+    },
+    /// A piece of the list.
+    Listed {
+        /// Live connections, with the ticks until each ends.
+        connections: Vec<(Conn, u32)>,
+        /// Where to go on; `None` at the end.
+        next: Option<u32>,
+    },
+}
+
+/// The link between control and one worker.
+#[derive(Debug)]
+pub struct Link {
+    /// To the worker.
+    pub commands: ArrayQueue<Command>,
+    /// To control.
+    pub reports: ArrayQueue<Report>,
+    /// Verdicts.
+    pub counters: Counters,
+    /// Totals by server.
+    pub totals: Totals,
+    /// Turns.
+    pub turns: AtomicU64,
+    /// Turns that found something to do.
+    pub busy_turns: AtomicU64,
+    /// Connections now.
+    pub connections: AtomicU64,
+}
+
+impl Link {
+    /// An idle link.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            commands: ArrayQueue::new(1024),
+            reports: ArrayQueue::new(1024),
+            counters: Counters::default(),
+            totals: Totals::new(MAX_SERVERS),
+            turns: AtomicU64::default(),
+            busy_turns: AtomicU64::default(),
+            connections: AtomicU64::default(),
+        })
+    }
+}

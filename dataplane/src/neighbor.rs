@@ -1,0 +1,73 @@
+//! Next hops: neighbours with the Ethernet header that leads to them. The read side; control resolves.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use crate::clock::Tick;
+use crate::map::Map;
+use crate::wire::ethernet::{self, Header, MacAddr};
+
+/// A resolved neighbour.
+#[derive(Clone, Debug)]
+pub struct NextHop {
+    /// Port its interface sits on.
+    pub port: u16,
+    /// Largest IP packet its link takes.
+    pub mtu: u16,
+    /// Ready for IPv4; the EtherType is the last two bytes.
+    pub header: [u8; ethernet::HEADER],
+    /// When a worker last sent to it, in ticks: written at most once a second.
+    pub used: Arc<AtomicU32>,
+}
+
+impl NextHop {
+    /// A next hop on a port.
+    #[must_use]
+    pub fn new(port: u16, mtu: u16, src: MacAddr, dst: MacAddr, used: Arc<AtomicU32>) -> Self {
+        Self { port, mtu, header: Header { dst, src, ethertype: ethernet::IPV4 }.bytes(), used }
+    }
+
+    /// Notes that it is in use.
+    #[inline]
+    pub fn touch(&self, now: Tick) {
+        let seen = self.used.load(Relaxed);
+        if now.0.wrapping_sub(seen) >= crate::clock::TICKS_PER_SECOND {
+            self.used.store(now.0, Relaxed);
+        }
+    }
+}
+
+/// Neighbours by interface and address.
+#[derive(Clone, Debug, Default)]
+pub struct NextHops {
+    index: Map<(u16, IpAddr), u32>,
+    entries: Vec<NextHop>,
+}
+
+impl NextHops {
+    /// A table of neighbours.
+    #[must_use]
+    pub fn new(neighbors: impl IntoIterator<Item = ((u16, IpAddr), NextHop)>) -> Self {
+        let mut index = Map::default();
+        let mut entries = Vec::new();
+        for (key, hop) in neighbors {
+            index.insert(key, entries.len() as u32);
+            entries.push(hop);
+        }
+        Self { index, entries }
+    }
+
+    /// The index of a neighbour, if it is resolved.
+    #[must_use]
+    pub fn find(&self, interface: u16, address: IpAddr) -> Option<u32> {
+        self.index.get(&(interface, address)).copied()
+    }
+
+    /// A neighbour by its index.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, index: u32) -> Option<&NextHop> {
+        self.entries.get(index as usize)
+    }
+}

@@ -1,0 +1,98 @@
+//! A burst on its way: the packets, and what the stages learned of each.
+
+use crate::conn::{NONE, Tuple};
+use crate::port::{BURST, RxBurst};
+use crate::verdict::{Answer, Drop, Forward, Punt};
+
+/// What a packet is, as far as stages care.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// IPv4 with a whole transport header: the tuple is valid and can be looked up.
+    #[default]
+    Transport4,
+    /// Any other whole IPv4 packet: addresses and protocol of the tuple are valid.
+    Other4,
+    /// A piece of an IPv4 packet.
+    Fragment4,
+    /// IPv6.
+    Ipv6,
+}
+
+/// What will happen to a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Step {
+    /// Not decided yet.
+    #[default]
+    Undecided,
+    /// Sent on.
+    Send {
+        /// The connection it belongs to, [`NONE`] = plain routing.
+        conn: u32,
+        /// Why.
+        reason: Forward,
+        /// The next hop, [`NONE`] = must be resolved first.
+        hop: u32,
+    },
+    /// Used up by an answer.
+    Answer(Answer),
+    /// Handed to control.
+    Punt(Punt),
+    /// Gone.
+    Drop(Drop),
+}
+
+/// What the stages learned of one packet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Meta {
+    /// Hash of the tuple in the connection table.
+    pub hash: u64,
+    /// Addresses, ports, protocol.
+    pub tuple: Tuple,
+    /// Entry whose tag fits, before keys are compared.
+    pub candidate: u32,
+    /// Where the IP header starts.
+    pub l3: u16,
+    /// Where the transport header starts.
+    pub l4: u16,
+    /// Where the IP packet ends.
+    pub end: u16,
+    /// Port it came by.
+    pub port: u16,
+    /// MTU to tell, where the answer needs one.
+    pub mtu: u16,
+    /// What it is.
+    pub kind: Kind,
+    /// TCP flags.
+    pub tcp_flags: u8,
+    /// Time to live.
+    pub ttl: u8,
+    /// Whether it must not be fragmented.
+    pub df: bool,
+    /// What will happen to it.
+    pub step: Step,
+}
+
+impl Meta {
+    /// Bytes of the IP packet.
+    #[inline]
+    #[must_use]
+    pub fn ip_len(&self) -> usize {
+        usize::from(self.end) - usize::from(self.l3)
+    }
+}
+
+/// A burst and what is known of its packets.
+#[derive(Debug)]
+pub struct Burst<B> {
+    /// The packets, in order of arrival.
+    pub packets: RxBurst<B>,
+    /// What is known of each; valid up to the number of packets.
+    pub meta: [Meta; BURST],
+}
+
+impl<B> Default for Burst<B> {
+    fn default() -> Self {
+        let empty = Meta { candidate: NONE, ..Meta::default() };
+        Self { packets: RxBurst::new(), meta: [empty; BURST] }
+    }
+}

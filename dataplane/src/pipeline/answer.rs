@@ -1,0 +1,159 @@
+//! Answers: packets that the director makes itself because of a packet it received: ICMP errors (RFC 1812 4.3), echo
+//! replies (RFC 1122 3.2.2.6), resets (RFC 9293 3.5.2). Rate-limited. They leave through the output queues in the place
+//! of the packet that they answer.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{Context, resolve};
+use crate::conn::NONE;
+use crate::packet::Meta;
+use crate::port::PacketBuf;
+use crate::shard::Shard;
+use crate::tables::Path;
+use crate::verdict::{Answer, Drop, Sent, Verdict};
+use crate::wire::checksum::{self, Sum};
+use crate::wire::{ethernet, icmpv4, icmpv6, ipv4, ipv6, put, tcp};
+
+/// Time to live of the director's own packets.
+const TTL: u8 = 64;
+/// Precedence of ICMP errors: internetwork control (RFC 1812 4.3.2.5).
+const ERROR_TOS: u8 = 0xc0;
+/// Type of service bits that an error keeps of the packet it is about.
+const TOS_MASK: u8 = 0x1e;
+
+/// Answers the packet in `frame` and counts the verdict.
+pub(super) fn run<B: PacketBuf>(
+    frame: &[u8],
+    meta: &Meta,
+    kind: Answer,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    let verdict = match make(&frame[usize::from(meta.l3)..], meta, kind, shard.next_id(), context) {
+        None => Verdict::Drop(Drop::NoBuffer),
+        Some(_) if !shard.limiter.allow(context.tables.options.icmp_rate) => Verdict::Drop(Drop::RateLimited),
+        Some(made) => match deliver(&made, shard, context, alloc) {
+            true => Verdict::Answer(kind),
+            false => Verdict::Drop(Drop::NoBuffer),
+        },
+    };
+    context.link.counters.verdict(verdict);
+}
+
+/// An answer: a whole IP packet, and where it goes.
+struct Made {
+    packet: Vec<u8>,
+    to: IpAddr,
+    sent: Sent,
+}
+
+fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>) -> Option<Made> {
+    if packet.first()? >> 4 == 6 {
+        return port_unreachable6(packet);
+    }
+    let header = ipv4::Header::parse(packet).ok()?;
+    let packet = &packet[..header.total];
+    let to = Ipv4Addr::from_bits(header.src);
+    let error = match kind {
+        Answer::Echo => return echo(packet, &header, id, to),
+        Answer::TcpReset => return reset(packet, &header, to),
+        Answer::PortUnreachable | Answer::NoServer => icmpv4::Error::PortUnreachable,
+        Answer::ProtocolUnreachable => icmpv4::Error::ProtocolUnreachable,
+        Answer::TtlExceeded => icmpv4::Error::TimeExceeded,
+        Answer::NetUnreachable => icmpv4::Error::NetUnreachable,
+        Answer::HostUnreachable => icmpv4::Error::HostUnreachable,
+        Answer::TooBig => icmpv4::Error::FragmentationNeeded { mtu: meta.mtu },
+    };
+    let about_error = header.protocol == icmpv4::PROTOCOL
+        && packet.get(header.len).is_none_or(|kind| icmpv4::is_error(*kind));
+    if about_error {
+        return None;
+    }
+    let src = source(&header, to, context)?;
+    let quoted = packet.len().min(icmpv4::ERROR_MAX - ipv4::HEADER - icmpv4::HEADER);
+    let mut message = vec![0; icmpv4::HEADER];
+    message.extend_from_slice(&packet[..quoted]);
+    error.write(&mut message);
+    let tos = header.tos & TOS_MASK | ERROR_TOS;
+    Some(Made { packet: packet4(tos, id, false, icmpv4::PROTOCOL, src, &header, &message), to: to.into(), sent: Sent::IcmpError })
+}
+
+/// The address a packet was sent to, if it is ours, else that of the interface the error leaves by.
+fn source(header: &ipv4::Header, to: Ipv4Addr, context: Context<'_>) -> Option<u32> {
+    let net = &context.tables.net;
+    match context.tables.locals.v4.get(&header.dst) {
+        Some(true) => Some(header.dst),
+        _ => net.source4_towards(to).map(Ipv4Addr::to_bits),
+    }
+}
+
+fn packet4(tos: u8, id: u16, df: bool, protocol: u8, src: u32, about: &ipv4::Header, payload: &[u8]) -> Vec<u8> {
+    let build = ipv4::Build { tos, payload: payload.len(), id, df, ttl: TTL, protocol, src, dst: about.src };
+    [&build.bytes(), payload].concat()
+}
+
+fn echo(packet: &[u8], header: &ipv4::Header, id: u16, to: Ipv4Addr) -> Option<Made> {
+    let mut message = packet[header.len..].to_vec();
+    put(&mut message, 0, &[icmpv4::ECHO_REPLY, 0, 0, 0]);
+    let sum = checksum::of(&message);
+    put(&mut message, 2, &sum.to_be_bytes());
+    let packet = packet4(header.tos, id, false, icmpv4::PROTOCOL, header.dst, header, &message);
+    Some(Made { packet, to: to.into(), sent: Sent::EchoReply })
+}
+
+fn reset(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option<Made> {
+    let segment = tcp::Header::parse(&packet[header.len..])?;
+    let payload = packet.len() - header.len - segment.len;
+    let mut made = tcp::reset_for(&segment, payload);
+    let (src, dst) = (header.dst.to_be_bytes(), header.src.to_be_bytes());
+    let sum = Sum::default().pseudo(&src, &dst, header.protocol, made.len()).bytes(&made).finish();
+    put(&mut made, tcp::CHECKSUM, &sum.to_be_bytes());
+    let packet = packet4(header.tos, 0, true, header.protocol, header.dst, header, &made);
+    Some(Made { packet, to: to.into(), sent: Sent::TcpReset })
+}
+
+fn port_unreachable6(packet: &[u8]) -> Option<Made> {
+    let header = ipv6::Header::parse(packet).ok()?;
+    let quoted = header.total.min(icmpv6::ERROR_MAX - ipv6::HEADER - icmpv6::HEADER);
+    let mut message = vec![0; icmpv6::HEADER];
+    message.extend_from_slice(&packet[..quoted]);
+    icmpv6::write_port_unreachable(&mut message, &header.dst, &header.src);
+    let ip = ipv6::build(message.len(), icmpv6::PROTOCOL, TTL, &header.dst, &header.src);
+    Some(Made { packet: [&ip[..], &message].concat(), to: Ipv6Addr::from(header.src).into(), sent: Sent::IcmpError })
+}
+
+/// Puts an answer on its way. `false` where there is no buffer or no route.
+fn deliver<B: PacketBuf>(
+    made: &Made,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) -> bool {
+    let Some(mut buffer) = alloc() else { return false };
+    if !buffer.set_len(ethernet::HEADER + made.packet.len()) {
+        shard.output.dropped.push(buffer);
+        return false;
+    }
+    let ethertype = if made.to.is_ipv4() { ethernet::IPV4 } else { ethernet::IPV6 };
+    put(buffer.data_mut(), ethernet::HEADER - 2, &ethertype.to_be_bytes());
+    put(buffer.data_mut(), ethernet::HEADER, &made.packet);
+    let l3 = ethernet::HEADER as u16;
+    match context.tables.net.path(made.to) {
+        Path::Hop(hop) => {
+            let Some(hop) = context.tables.net.hops.get(hop) else { return false };
+            if resolve::transmit(buffer, l3, None, hop, shard, context) {
+                context.link.counters.sent(made.sent);
+            }
+        }
+        Path::Unresolved { .. } => {
+            resolve::park(buffer, l3, made.to, None, NONE, shard, context);
+            context.link.counters.sent(made.sent);
+        }
+        Path::Unreachable | Path::Blackhole => {
+            shard.output.dropped.push(buffer);
+            return false;
+        }
+    }
+    true
+}

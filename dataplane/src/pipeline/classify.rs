@@ -1,0 +1,106 @@
+//! Classify: what a packet without a connection is for: a service, the director itself (which answers as a host
+//! would, RFC 1122), or others.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use super::Context;
+use crate::flow::{Protocol, ServiceKey};
+use crate::packet::{Kind, Meta, Step};
+use crate::service::VirtualService;
+use crate::verdict::{Answer, Drop};
+use crate::wire::tcp::{RST, SYN};
+use crate::wire::{checksum::Sum, icmpv4, ipv6, udp};
+
+/// Source port that never starts a connection: active FTP data.
+const FTP_DATA: u16 = 20;
+
+pub(super) enum Class {
+    /// The first packet of a connection to a service.
+    Service(Arc<VirtualService>),
+    /// For others.
+    Forward,
+    /// Anything else.
+    Other(Step),
+}
+
+pub(super) fn run(frame: &[u8], meta: &Meta, context: Context<'_>) -> Class {
+    if meta.kind == Kind::Ipv6 {
+        return packet6(frame, meta, context);
+    }
+    if let Some(drop) = martian(meta, context) {
+        return Class::Other(Step::Drop(drop));
+    }
+    match context.tables.locals.v4.get(&meta.tuple.dst) {
+        Some(true) => local(frame, meta, context),
+        Some(false) => Class::Other(Step::Drop(Drop::Group)),
+        None if !context.tables.options.ip_forward => Class::Other(Step::Drop(Drop::ForwardingOff)),
+        None => Class::Forward,
+    }
+}
+
+/// Addresses that no router passes on (RFC 1812 5.3.7).
+fn martian(meta: &Meta, context: Context<'_>) -> Option<Drop> {
+    let (src, dst) = (Ipv4Addr::from_bits(meta.tuple.src), Ipv4Addr::from_bits(meta.tuple.dst));
+    let never_source = src.is_multicast() || src.is_broadcast() || src.is_loopback() || src.octets()[0] == 0;
+    if never_source || dst.is_loopback() || context.tables.locals.v4.contains_key(&meta.tuple.src) {
+        return Some(Drop::Martian);
+    }
+    (dst.is_multicast() || dst.is_broadcast() || dst.is_unspecified()).then_some(Drop::Group)
+}
+
+fn local(frame: &[u8], meta: &Meta, context: Context<'_>) -> Class {
+    let address = IpAddr::V4(Ipv4Addr::from_bits(meta.tuple.dst));
+    match meta.kind {
+        Kind::Fragment4 => Class::Other(Step::Drop(Drop::Fragment)),
+        Kind::Transport4 => service(meta, address, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service),
+        Kind::Other4 | Kind::Ipv6 => Class::Other(host(frame, meta)),
+    }
+}
+
+/// The service whose connection this packet may start.
+fn service(meta: &Meta, address: IpAddr, context: Context<'_>) -> Option<Arc<VirtualService>> {
+    let protocol = Protocol::from_number(meta.tuple.protocol)?;
+    let opens = protocol != Protocol::Tcp || meta.tcp_flags & (SYN | RST) == SYN;
+    if !opens || meta.tuple.sport == FTP_DATA {
+        return None;
+    }
+    let key = ServiceKey::Address { protocol, address, port: meta.tuple.dport };
+    context.tables.services.get(&key).cloned()
+}
+
+/// As a host answers what nobody listens for.
+fn host(frame: &[u8], meta: &Meta) -> Step {
+    let transport = &frame[usize::from(meta.l4)..];
+    let (src, dst) = (meta.tuple.src.to_be_bytes(), meta.tuple.dst.to_be_bytes());
+    let protocol = meta.tuple.protocol;
+    let pseudo = || Sum::default().pseudo(&src, &dst, protocol, transport.len());
+    match (Protocol::from_number(protocol), protocol) {
+        (Some(Protocol::Tcp), _) if meta.tcp_flags & RST != 0 => Step::Drop(Drop::StrayReset),
+        (Some(Protocol::Tcp), _) => checked(pseudo(), transport, Answer::TcpReset),
+        (Some(Protocol::Udp), _) if crate::wire::be16(transport, udp::CHECKSUM) == 0 => {
+            Step::Answer(Answer::PortUnreachable)
+        }
+        (Some(Protocol::Udp), _) => checked(pseudo(), transport, Answer::PortUnreachable),
+        (_, icmpv4::PROTOCOL) if transport[0] != icmpv4::ECHO => Step::Drop(Drop::Icmp),
+        (_, icmpv4::PROTOCOL) => checked(Sum::default(), transport, Answer::Echo),
+        _ => Step::Answer(Answer::ProtocolUnreachable),
+    }
+}
+
+/// The answer, if the transport checksum is right.
+fn checked(pseudo: Sum, transport: &[u8], answer: Answer) -> Step {
+    let right = pseudo.bytes(transport).fold() == 0xffff;
+    if right { Step::Answer(answer) } else { Step::Drop(Drop::TransportChecksum) }
+}
+
+/// IPv6 services exist, their servers do not yet: the first packet of a connection learns so.
+fn packet6(frame: &[u8], meta: &Meta, context: Context<'_>) -> Class {
+    let unsupported = Class::Other(Step::Drop(Drop::Ipv6));
+    let Ok(header) = ipv6::Header::parse(&frame[usize::from(meta.l3)..]) else { return unsupported };
+    let address = Ipv6Addr::from(header.dst);
+    if !context.tables.locals.v6.contains_key(&address.to_bits()) {
+        return unsupported;
+    }
+    service(meta, address.into(), context).map_or(unsupported, Class::Service)
+}

@@ -1,0 +1,16 @@
+//! Lookup: all hashes and bucket prefetches first, then all candidates, so that the misses of a burst overlap.
+//! Keys are compared when the packet is decided, because a packet before it may have changed the table.
+
+use crate::conn::ConnTable;
+use crate::packet::{Burst, Kind, Step};
+
+pub(super) fn run<B>(burst: &mut Burst<B>, table: &ConnTable) {
+    let meta = &mut burst.meta[..burst.packets.len()];
+    for meta in meta.iter_mut().filter(|m| m.kind == Kind::Transport4 && m.step == Step::Undecided) {
+        meta.hash = table.hash(&meta.tuple);
+        table.prefetch_bucket(meta.hash);
+    }
+    for meta in meta.iter_mut().filter(|m| m.kind == Kind::Transport4 && m.step == Step::Undecided) {
+        table.prefetch_candidate(table.candidate(meta.hash));
+    }
+}

@@ -1,0 +1,75 @@
+//! Parking: packets that wait for a neighbour. Bounded per next hop and in all; the room is allocated once.
+
+use std::net::IpAddr;
+
+use crate::verdict::Verdict;
+
+/// Packets that may wait for one next hop.
+pub const MAX_PARKED_PER_HOP: usize = 64;
+/// Packets that may wait in all, per worker.
+pub const MAX_PARKED: usize = 1024;
+
+/// A packet that waits: complete but for its Ethernet header.
+#[derive(Debug)]
+pub struct Parked<B> {
+    /// The packet.
+    pub packet: B,
+    /// Its interface and neighbour.
+    pub neighbor: (u16, IpAddr),
+    /// Where its IP header starts.
+    pub l3: u16,
+    /// How it ends when it is sent; `None` for the director's own.
+    pub verdict: Option<Verdict>,
+    /// Slot of the server it was going to, `NONE` = none.
+    pub server: u32,
+}
+
+/// Everything that waits, in order of arrival.
+#[derive(Debug)]
+pub struct Parking<B> {
+    waiting: Vec<Parked<B>>,
+    spare: Vec<Parked<B>>,
+}
+
+impl<B> Default for Parking<B> {
+    fn default() -> Self {
+        Self { waiting: Vec::with_capacity(MAX_PARKED), spare: Vec::with_capacity(MAX_PARKED) }
+    }
+}
+
+impl<B> Parking<B> {
+    /// Packets that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Adds a packet. Returns whether it is the first to wait for its neighbour, or the packet where there is no room.
+    pub fn add(&mut self, parked: Parked<B>) -> Result<bool, Parked<B>> {
+        let before = self.waiting.iter().filter(|p| p.neighbor == parked.neighbor).count();
+        if before >= MAX_PARKED_PER_HOP || self.waiting.len() >= MAX_PARKED {
+            return Err(parked);
+        }
+        self.waiting.push(parked);
+        Ok(before == 0)
+    }
+
+    /// Takes out those that `leaves` says, in order. Give the list back with [`Parking::recycle`], so that its room is
+    /// allocated only once.
+    pub fn take(&mut self, mut leaves: impl FnMut(&Parked<B>) -> bool) -> Vec<Parked<B>> {
+        let mut leaving = std::mem::take(&mut self.spare);
+        leaving.extend(self.waiting.extract_if(.., |parked| leaves(parked)));
+        leaving
+    }
+
+    /// Takes an emptied list back.
+    pub fn recycle(&mut self, list: Vec<Parked<B>>) {
+        self.spare = list;
+    }
+}

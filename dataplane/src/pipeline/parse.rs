@@ -1,0 +1,87 @@
+//! Parse: the only stage that may find a packet malformed. What it learns travels with the packet.
+
+use crate::conn::{NONE, Tuple};
+use crate::flow::Protocol;
+use crate::packet::{Burst, Kind, Meta, Step};
+use crate::port::PacketBuf;
+use crate::tables::Tables;
+use crate::verdict::{Drop, Punt};
+use crate::wire::ethernet::{self, MacAddr};
+use crate::wire::{be16, icmpv4, ipv4, ipv6, tcp, udp};
+
+pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, tables: &Tables) {
+    let mac = tables.net.interface_of_port(port).map_or(MacAddr::default(), |(_, interface)| interface.mac);
+    for (packet, meta) in burst.packets.iter_mut().zip(&mut burst.meta) {
+        *meta = Meta { port, candidate: NONE, ..Meta::default() };
+        match frame(packet.data(), mac, meta) {
+            Ok(()) => {
+                packet.set_len(usize::from(meta.end)); // padding of short frames is not part of the packet
+            }
+            Err(step) => meta.step = step,
+        }
+    }
+}
+
+fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta) -> Result<(), Step> {
+    let header = ethernet::Header::parse(bytes).ok_or(Step::Drop(Drop::Runt))?;
+    let ours = header.dst == mac;
+    if !ours && !header.dst.is_group() {
+        return Err(Step::Drop(Drop::OtherMac));
+    }
+    meta.l3 = ethernet::HEADER as u16;
+    match header.ethertype {
+        ethernet::ARP => Err(Step::Punt(Punt::Arp)),
+        ethernet::IPV4 if ours => packet4(&bytes[ethernet::HEADER..], meta),
+        ethernet::IPV6 if ours => packet6(&bytes[ethernet::HEADER..], meta),
+        ethernet::IPV4 | ethernet::IPV6 => Err(Step::Drop(Drop::Group)),
+        _ => Err(Step::Drop(Drop::EtherType)),
+    }
+}
+
+fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
+    let header = ipv4::Header::parse(bytes).map_err(|why| match why {
+        ipv4::Malformed::Checksum => Step::Drop(Drop::HeaderChecksum),
+        _ => Step::Drop(Drop::Malformed),
+    })?;
+    meta.l4 = meta.l3 + header.len as u16;
+    meta.end = meta.l3 + header.total as u16;
+    meta.ttl = header.ttl;
+    meta.df = header.fragment & ipv4::DF != 0;
+    meta.tuple = Tuple { src: header.src, dst: header.dst, protocol: header.protocol, ..Tuple::default() };
+    if header.is_fragment() {
+        meta.kind = Kind::Fragment4;
+        return Ok(());
+    }
+    meta.kind = transport(&bytes[header.len..header.total], header.protocol, meta)?;
+    Ok(())
+}
+
+/// Ports and flags; packets of other protocols have none.
+fn transport(bytes: &[u8], protocol: u8, meta: &mut Meta) -> Result<Kind, Step> {
+    let least = match Protocol::from_number(protocol) {
+        Some(Protocol::Tcp) => tcp::HEADER,
+        Some(Protocol::Udp) => udp::HEADER,
+        Some(Protocol::Sctp) | None if protocol == icmpv4::PROTOCOL => icmpv4::HEADER,
+        Some(Protocol::Sctp) | None => 0,
+    };
+    if bytes.len() < least {
+        return Err(Step::Drop(Drop::Transport));
+    }
+    if !matches!(Protocol::from_number(protocol), Some(Protocol::Tcp | Protocol::Udp)) {
+        return Ok(Kind::Other4);
+    }
+    meta.tuple.sport = be16(bytes, 0);
+    meta.tuple.dport = be16(bytes, 2);
+    meta.tcp_flags = if protocol == Protocol::Tcp.number() { bytes[13] } else { 0 };
+    Ok(Kind::Transport4)
+}
+
+fn packet6(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
+    let header = ipv6::Header::parse(bytes).map_err(|_| Step::Drop(Drop::Malformed))?;
+    meta.kind = Kind::Ipv6;
+    meta.l4 = meta.l3 + ipv6::HEADER as u16;
+    meta.end = meta.l3 + u16::try_from(header.total).map_err(|_| Step::Drop(Drop::Malformed))?;
+    meta.ttl = header.hop_limit;
+    meta.tuple.protocol = header.next;
+    transport(&bytes[ipv6::HEADER..header.total], header.next, meta).map(|_| ())
+}

@@ -1,0 +1,34 @@
+//! Protocols: how a connection's state follows its packets. One file each.
+
+pub mod tcp;
+pub mod udp;
+
+use crate::clock::ticks;
+use crate::flow::Protocol;
+
+/// How long a connection lives without packets, by protocol and state. Ticks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// By TCP state.
+    pub tcp: [u32; tcp::STATES],
+    /// UDP has one state.
+    pub udp: u32,
+    /// Before the protocol sets a state.
+    pub initial: u32,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { tcp: tcp::TIMEOUTS.map(ticks), udp: ticks(udp::TIMEOUT), initial: ticks(3) }
+    }
+}
+
+/// The name of a state, as ipvsadm lists it.
+#[must_use]
+pub fn state_name(protocol: u8, state: u8) -> &'static str {
+    match Protocol::from_number(protocol) {
+        Some(Protocol::Tcp) => tcp::State::from_number(state).name(),
+        Some(Protocol::Udp) => "UDP",
+        _ => "NONE",
+    }
+}

@@ -1,0 +1,49 @@
+//! Round robin (`ip_vs_rr.c`).
+//!
+//! ```text
+//! start after the server picked last; the first usable one in list order, at most once around
+//! ```
+//! The position names the server picked last, so that additions at the head move nothing; when that server is removed,
+//! control puts its predecessor there ([`forget`]). Word: `slot + 1` (0 = the head) in the high half, the index where
+//! it was last seen in the low half.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::service::{RealServer, Servers, VirtualService};
+
+pub(super) fn pick(service: &VirtualService, servers: &Servers) -> Option<usize> {
+    let list = &service.servers;
+    let position = &service.state.position;
+    let mut seen = position.load(Relaxed);
+    loop {
+        let start = last(list, seen).map_or(0, |index| index + 1);
+        let order = (start..list.len()).chain(0..start.min(list.len()));
+        let index = order.into_iter().find(|&i| super::usable(servers, &list[i]).is_some())?;
+        let next = word(list[index].slot, index);
+        match position.compare_exchange_weak(seen, next, Relaxed, Relaxed) {
+            Ok(_) => return Some(index),
+            Err(now) => seen = now,
+        }
+    }
+}
+
+/// Before the server at `index` leaves the list: a position on it moves to its predecessor.
+pub(super) fn forget(position: &AtomicU64, list: &[RealServer], index: usize) {
+    let seen = position.load(Relaxed);
+    if last(list, seen) == Some(index) {
+        let before = index.checked_sub(1).map_or(0, |i| word(list[i].slot, i));
+        // A worker that moved on meanwhile has the better position.
+        let _ = position.compare_exchange(seen, before, Relaxed, Relaxed);
+    }
+}
+
+fn word(slot: u32, index: usize) -> u64 {
+    (u64::from(slot) + 1) << 32 | index as u64
+}
+
+fn last(list: &[RealServer], word: u64) -> Option<usize> {
+    let slot = ((word >> 32) as u32).checked_sub(1)?;
+    let hint = word as u32 as usize;
+    let there = list.get(hint).is_some_and(|server| server.slot == slot);
+    if there { Some(hint) } else { list.iter().position(|server| server.slot == slot) }
+}

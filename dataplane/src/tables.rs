@@ -1,0 +1,130 @@
+//! What workers know: one immutable value, replaced as a whole.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use crate::map::SharedMap;
+use crate::neighbor::NextHops;
+use crate::proto::Timeouts;
+use crate::route::{Action, RouteTable};
+use crate::service::ServiceTable;
+use crate::wire::ethernet::MacAddr;
+
+/// Everything one packet consults.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// Interfaces, routes, neighbours.
+    pub net: Arc<Net>,
+    /// Addresses of the director: its own and the VIPs.
+    pub locals: Locals,
+    /// Virtual services.
+    pub services: ServiceTable,
+    /// Lifetimes of connections.
+    pub timeouts: Arc<Timeouts>,
+    /// Switches.
+    pub options: Options,
+}
+
+/// Switches of the dataplane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Route what belongs to nobody.
+    pub ip_forward: bool,
+    /// Answers of the director itself per second and worker, 0 = no limit.
+    pub icmp_rate: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { ip_forward: true, icmp_rate: 1000 }
+    }
+}
+
+/// Interfaces, routes and neighbours of one version. Connections cache next hops with the version.
+#[derive(Clone, Debug, Default)]
+pub struct Net {
+    /// Never the same for two contents.
+    pub version: u32,
+    /// By index.
+    pub interfaces: Vec<Interface>,
+    /// Routes.
+    pub routes: RouteTable,
+    /// Resolved neighbours.
+    pub hops: NextHops,
+}
+
+/// An interface as workers see it.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Name of the configuration.
+    pub name: Arc<str>,
+    /// Port it sits on.
+    pub port: u16,
+    /// Its MAC.
+    pub mac: MacAddr,
+    /// Largest IP packet.
+    pub mtu: u16,
+    /// Source of what the director itself says here.
+    pub source4: Option<Ipv4Addr>,
+    /// Source of what the director itself says here.
+    pub source6: Option<Ipv6Addr>,
+}
+
+/// The director's addresses.
+#[derive(Clone, Debug, Default)]
+pub struct Locals {
+    /// IPv4 addresses and whether each is unicast (`true`) or a subnet's broadcast (`false`).
+    pub v4: SharedMap<u32, bool>,
+    /// IPv6 addresses.
+    pub v6: SharedMap<u128, ()>,
+}
+
+/// What a routing decision gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// To a resolved neighbour, by index.
+    Hop(u32),
+    /// To a neighbour that must be resolved first.
+    Unresolved {
+        /// Its interface.
+        interface: u16,
+        /// Its address.
+        address: IpAddr,
+    },
+    /// No route, or an unreachable one.
+    Unreachable,
+    /// A blackhole.
+    Blackhole,
+}
+
+impl Net {
+    /// Where a packet to `address` goes.
+    #[must_use]
+    pub fn path(&self, address: IpAddr) -> Path {
+        let (interface, next) = match self.routes.lookup(address) {
+            Some(Action::OnLink { interface }) => (interface, address),
+            Some(Action::Via { interface, gateway }) => (interface, gateway),
+            Some(Action::Unreachable) | None => return Path::Unreachable,
+            Some(Action::Blackhole) => return Path::Blackhole,
+        };
+        self.hops.find(interface, next).map_or(Path::Unresolved { interface, address: next }, Path::Hop)
+    }
+
+    /// The source address of what the director itself sends to `address`.
+    #[must_use]
+    pub fn source4_towards(&self, address: Ipv4Addr) -> Option<Ipv4Addr> {
+        match self.routes.lookup4(address.to_bits())? {
+            Action::OnLink { interface } | Action::Via { interface, .. } => {
+                self.interfaces.get(usize::from(interface))?.source4
+            }
+            Action::Unreachable | Action::Blackhole => None,
+        }
+    }
+
+    /// The interface that frames of a port belong to.
+    #[must_use]
+    pub fn interface_of_port(&self, port: u16) -> Option<(u16, &Interface)> {
+        let found = self.interfaces.iter().enumerate().find(|(_, i)| i.port == port);
+        found.map(|(index, interface)| (index as u16, interface))
+    }
+}

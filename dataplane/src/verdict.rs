@@ -1,0 +1,153 @@
+//! How a packet ends. One table makes each reason's variant, its name and its counter.
+
+/// Declares reasons: variant, counter name, and the group they belong to.
+macro_rules! reasons {
+    ($(#[$meta:meta])* $group:ident $prefix:literal { $($(#[$doc:meta])* $variant:ident $name:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum $group { $($(#[$doc])* $variant,)* }
+
+        impl $group {
+            /// Every variant, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            /// The counter names, in order.
+            pub const NAMES: &'static [&'static str] = &[$(concat!($prefix, "_", $name),)*];
+
+            /// The counter name.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                Self::NAMES[self as usize]
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Sent on, and why.
+    Forward "forward" {
+        /// Client to server, destination rewritten.
+        NatRequest "nat_request",
+        /// Server to client, source rewritten.
+        NatReply "nat_reply",
+        /// Client to server, only the MAC changed.
+        Dr "dr",
+        /// Belongs to no connection: plain routing.
+        Routed "routed",
+    }
+}
+
+reasons! {
+    /// Handed to control.
+    Punt "punt" {
+        /// ARP.
+        Arp "arp",
+    }
+}
+
+reasons! {
+    /// Used up by an answer of the director's own.
+    Answer "answer" {
+        /// Echo request to one of our addresses.
+        Echo "echo",
+        /// TCP segment that nobody expects.
+        TcpReset "tcp_reset",
+        /// UDP datagram that nobody expects.
+        PortUnreachable "port_unreachable",
+        /// A protocol that nobody speaks.
+        ProtocolUnreachable "protocol_unreachable",
+        /// A service without a usable server.
+        NoServer "no_server",
+        /// Time to live ran out.
+        TtlExceeded "ttl_exceeded",
+        /// No route to the destination.
+        NetUnreachable "net_unreachable",
+        /// The next hop did not answer ARP.
+        HostUnreachable "host_unreachable",
+        /// Larger than the next link takes, and not to be fragmented.
+        TooBig "too_big",
+    }
+}
+
+reasons! {
+    /// Gone.
+    Drop "drop" {
+        /// Shorter than an Ethernet header.
+        Runt "runt",
+        /// Sent to another MAC.
+        OtherMac "other_mac",
+        /// Neither IP nor ARP.
+        EtherType "ethertype",
+        /// Not an IP packet, or cut.
+        Malformed "malformed",
+        /// Wrong IP header checksum.
+        HeaderChecksum "header_checksum",
+        /// Source is ours, a group or a loopback.
+        Martian "martian",
+        /// Multicast or broadcast.
+        Group "group",
+        /// Transport header missing or cut.
+        Transport "transport",
+        /// Wrong transport checksum on a packet for the director itself.
+        TransportChecksum "transport_checksum",
+        /// A fragment of a packet for a service.
+        Fragment "fragment",
+        /// IPv6 beyond what is balanced.
+        Ipv6 "ipv6",
+        /// ICMP message for the director that needs no answer.
+        Icmp "icmp",
+        /// A reset that belongs to nothing.
+        StrayReset "stray_reset",
+        /// For others, and `ip_forward` is off.
+        ForwardingOff "forwarding_off",
+        /// A blackhole route.
+        Blackhole "blackhole",
+        /// The next link takes less, and nobody fragments yet.
+        NeedsFragmenting "needs_fragmenting",
+        /// The connection's server was removed.
+        ServerGone "server_gone",
+        /// The connection table is full.
+        ConnectionsFull "connections_full",
+        /// More packets wait for one neighbour, or for all, than allowed.
+        ParkFull "park_full",
+        /// The neighbour did not answer.
+        NeighborFailed "neighbor_failed",
+        /// Control does not keep up.
+        PuntFull "punt_full",
+        /// An answer was due but the rate limit held it back.
+        RateLimited "rate_limited",
+        /// An answer was due but there was no buffer for it.
+        NoBuffer "no_buffer",
+        /// The device took no more.
+        TransmitFull "transmit_full",
+    }
+}
+
+reasons! {
+    /// Packets that the director made itself.
+    Sent "sent" {
+        /// ICMP errors.
+        IcmpError "icmp_error",
+        /// Echo replies.
+        EchoReply "echo_reply",
+        /// TCP resets.
+        TcpReset "tcp_reset",
+        /// Frames of control: ARP.
+        Control "control",
+        /// Own packets that found no queue or no neighbour.
+        Lost "lost",
+    }
+}
+
+/// How a packet ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Sent on by a port.
+    Forward(Forward),
+    /// Handed to control.
+    Punt(Punt),
+    /// Used up by an answer of the director's own.
+    Answer(Answer),
+    /// Gone.
+    Drop(Drop),
+}

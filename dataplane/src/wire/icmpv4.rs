@@ -1,0 +1,65 @@
+//! ICMP (RFC 792, RFC 1812 4.3).
+
+use super::{checksum, put};
+
+/// IANA protocol number.
+pub const PROTOCOL: u8 = 1;
+/// Bytes before what an error quotes.
+pub const HEADER: usize = 8;
+/// Echo request.
+pub const ECHO: u8 = 8;
+/// Echo reply.
+pub const ECHO_REPLY: u8 = 0;
+/// Most bytes of a whole error packet (RFC 1812 4.3.2.3).
+pub const ERROR_MAX: usize = 576;
+
+/// The errors a director sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// No route.
+    NetUnreachable,
+    /// The next hop does not answer.
+    HostUnreachable,
+    /// Nobody speaks this protocol here.
+    ProtocolUnreachable,
+    /// Nobody listens on this port.
+    PortUnreachable,
+    /// Larger than the next link takes, and not to be fragmented.
+    FragmentationNeeded {
+        /// What the next link takes.
+        mtu: u16,
+    },
+    /// The time to live ran out.
+    TimeExceeded,
+}
+
+impl Error {
+    /// Type and code.
+    #[must_use]
+    pub const fn type_code(self) -> (u8, u8) {
+        match self {
+            Self::NetUnreachable => (3, 0),
+            Self::HostUnreachable => (3, 1),
+            Self::ProtocolUnreachable => (3, 2),
+            Self::PortUnreachable => (3, 3),
+            Self::FragmentationNeeded { .. } => (3, 4),
+            Self::TimeExceeded => (11, 0),
+        }
+    }
+
+    /// Writes the message at the start of `out`, whose bytes from [`HEADER`] on are the quoted packet.
+    pub fn write(self, out: &mut [u8]) {
+        let (kind, code) = self.type_code();
+        let mtu = if let Self::FragmentationNeeded { mtu } = self { mtu } else { 0 };
+        put(out, 0, &[kind, code, 0, 0, 0, 0]);
+        put(out, 6, &mtu.to_be_bytes());
+        let sum = checksum::of(out);
+        put(out, 2, &sum.to_be_bytes());
+    }
+}
+
+/// Whether a message of this type is about another packet; such are never answered with an error (RFC 1122 3.2.2).
+#[must_use]
+pub const fn is_error(kind: u8) -> bool {
+    matches!(kind, 3 | 4 | 5 | 11 | 12)
+}

@@ -1,0 +1,176 @@
+//! IPv4 (RFC 791, RFC 1812).
+
+use super::{be16, be32, checksum, put};
+
+/// Bytes of a header without options.
+pub const HEADER: usize = 20;
+/// "More fragments" and the offset: zero in whole packets.
+pub const FRAGMENT_MASK: u16 = 0x3fff;
+/// "Don't fragment".
+pub const DF: u16 = 0x4000;
+
+/// Why bytes are not an IPv4 packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// Shorter than its header.
+    Short,
+    /// Version is not 4, or a header length below five words.
+    Version,
+    /// The total length exceeds the bytes there are, or is below the header.
+    Length,
+    /// The header checksum is wrong.
+    Checksum,
+}
+
+/// A parsed header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Bytes of the header, options included.
+    pub len: usize,
+    /// Bytes of the packet.
+    pub total: usize,
+    /// Type of service.
+    pub tos: u8,
+    /// Flags and fragment offset.
+    pub fragment: u16,
+    /// Time to live.
+    pub ttl: u8,
+    /// Upper protocol.
+    pub protocol: u8,
+    /// Source.
+    pub src: u32,
+    /// Destination.
+    pub dst: u32,
+}
+
+impl Header {
+    /// Reads and checks the header at the start of `bytes` (RFC 1122 3.2.1: version, lengths, checksum).
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let h = bytes.first_chunk::<HEADER>().ok_or(Malformed::Short)?;
+        let len = usize::from(h[0] & 15) * 4;
+        if h[0] >> 4 != 4 || len < HEADER {
+            return Err(Malformed::Version);
+        }
+        let total = usize::from(be16(h, 2));
+        if total < len || total > bytes.len() {
+            return Err(Malformed::Length);
+        }
+        let sum = if len == HEADER { header_sum(h) } else { checksum::Sum::default().bytes(&bytes[..len]).fold() };
+        if sum != 0xffff {
+            return Err(Malformed::Checksum);
+        }
+        Ok(Self {
+            len,
+            total,
+            tos: h[1],
+            fragment: be16(h, 6),
+            ttl: h[8],
+            protocol: h[9],
+            src: be32(h, 12),
+            dst: be32(h, 16),
+        })
+    }
+
+    /// Whether it is a piece of a packet.
+    #[must_use]
+    pub const fn is_fragment(&self) -> bool {
+        self.fragment & FRAGMENT_MASK != 0
+    }
+}
+
+/// The folded sum of a header without options, unrolled: every packet passes here.
+fn header_sum(h: &[u8; HEADER]) -> u16 {
+    let word = |at: usize| u64::from(u32::from_be_bytes([h[at], h[at + 1], h[at + 2], h[at + 3]]));
+    let sum = word(0) + word(4) + word(8) + word(12) + word(16);
+    let sum = (sum & 0xffff_ffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    ((sum & 0xffff) + (sum >> 16)) as u16
+}
+
+/// What to write into a new header.
+#[derive(Clone, Copy, Debug)]
+pub struct Build {
+    /// Type of service.
+    pub tos: u8,
+    /// Bytes after the header.
+    pub payload: usize,
+    /// Identification.
+    pub id: u16,
+    /// Whether it must not be fragmented.
+    pub df: bool,
+    /// Time to live.
+    pub ttl: u8,
+    /// Upper protocol.
+    pub protocol: u8,
+    /// Source.
+    pub src: u32,
+    /// Destination.
+    pub dst: u32,
+}
+
+impl Build {
+    /// The header, checksum included.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; HEADER] {
+        let mut h = [0; HEADER];
+        h[0] = 0x45;
+        h[1] = self.tos;
+        put(&mut h, 2, &((HEADER + self.payload) as u16).to_be_bytes());
+        put(&mut h, 4, &self.id.to_be_bytes());
+        put(&mut h, 6, &if self.df { DF } else { 0 }.to_be_bytes());
+        h[8] = self.ttl;
+        h[9] = self.protocol;
+        put(&mut h, 12, &self.src.to_be_bytes());
+        put(&mut h, 16, &self.dst.to_be_bytes());
+        let sum = checksum::of(&h);
+        put(&mut h, 10, &sum.to_be_bytes());
+        h
+    }
+}
+
+/// Lowers the TTL by one and keeps the checksum right. The caller has seen that the TTL is above 1.
+pub fn decrement_ttl(header: &mut [u8; HEADER]) {
+    let old = be16(header, 8);
+    let new = old.wrapping_sub(0x0100);
+    let sum = checksum::Delta::default().word(old, new).apply(be16(header, 10));
+    header[8] = header[8].wrapping_sub(1);
+    put(header, 10, &sum.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn build() -> Build {
+        Build { tos: 0, payload: 4, id: 7, df: true, ttl: 64, protocol: 17, src: 0x0a00_0001, dst: 0x0a00_0002 }
+    }
+
+    #[test]
+    fn built_headers_parse() {
+        let mut packet = build().bytes().to_vec();
+        packet.extend([1, 2, 3, 4, 9, 9]);
+        let header = Header::parse(&packet).unwrap();
+        assert_eq!((header.total, header.ttl, header.src, header.is_fragment()), (24, 64, 0x0a00_0001, false));
+        assert_eq!(Header::parse(&packet[..23]), Err(Malformed::Length));
+        assert_eq!(Header::parse(&packet[..19]), Err(Malformed::Short));
+        packet[8] = 63;
+        assert_eq!(Header::parse(&packet), Err(Malformed::Checksum));
+    }
+
+    proptest! {
+        #[test]
+        fn ttl_keeps_the_checksum(ttl in 2u8.., id: u16, src: u32, dst: u32) {
+            let mut bytes = Build { ttl, id, src, dst, payload: 0, ..build() }.bytes();
+            decrement_ttl(&mut bytes);
+            prop_assert_eq!(Header::parse(&bytes).map(|h| h.ttl), Ok(ttl - 1));
+        }
+
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = Header::parse(&bytes);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A worker: its ports, its shard, its links. One turn is one bounded piece of work; time is an argument.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::clock::{Nanos, Tick};
+use crate::conn::{Conn, ConnMemory, HashKey, flag};
+use crate::counters;
+use crate::mailbox::{Command, Link, Report};
+use crate::packet::Burst;
+use crate::pipeline::{self, Context};
+use crate::port::{PacketBuf, Port};
+use crate::service::Servers;
+use crate::shard::Shard;
+use crate::snapshot::Reader;
+use crate::verdict::Sent;
+
+/// Connections looked at per turn for their end.
+pub const EXPIRE_BUDGET: usize = 256;
+/// Commands per turn.
+pub const COMMAND_BUDGET: usize = 32;
+/// Connection slots looked at for one command to list.
+pub const LIST_BUDGET: u32 = 1024;
+
+/// One poll-mode worker.
+#[derive(Debug)]
+pub struct Worker<P: Port> {
+    ports: Vec<P>,
+    shard: Shard<P::Buf>,
+    reader: Reader,
+    servers: Arc<Servers>,
+    link: Arc<Link>,
+    burst: Burst<P::Buf>,
+}
+
+/// What a worker is made of.
+#[derive(Debug)]
+pub struct Parts<P> {
+    /// One queue of every port, in the order of ports.
+    pub ports: Vec<P>,
+    /// Storage of its connections.
+    pub memory: ConnMemory,
+    /// Key of its hash.
+    pub key: HashKey,
+    /// Tables.
+    pub reader: Reader,
+    /// States of real servers.
+    pub servers: Arc<Servers>,
+    /// Link to control.
+    pub link: Arc<Link>,
+}
+
+impl<P: Port> Worker<P> {
+    /// A worker that has not turned yet.
+    #[must_use]
+    pub fn new(parts: Parts<P>, now: Nanos) -> Self {
+        let Parts { ports, memory, key, reader, servers, link } = parts;
+        let shard = Shard::new(memory, key, ports.len(), now.tick());
+        Self { ports, shard, reader, servers, link, burst: Burst::default() }
+    }
+
+    /// Its ports, for tests that inject and capture.
+    pub fn ports_mut(&mut self) -> &mut [P] {
+        &mut self.ports
+    }
+
+    /// Its state, for tests and reports.
+    #[must_use]
+    pub fn shard(&self) -> &Shard<P::Buf> {
+        &self.shard
+    }
+
+    /// Its link to control.
+    #[must_use]
+    pub fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// When the wheel wants the next turn, at the latest.
+    #[must_use]
+    pub fn next_timer(&self) -> Tick {
+        self.shard.wheel.next()
+    }
+
+    /// One bounded piece of work: commands, a burst of every port, timers, output. Returns the items handled.
+    pub fn turn(&mut self, now: Nanos) -> usize {
+        let tick = now.tick();
+        if self.reader.refresh() && !self.shard.parking.is_empty() {
+            let Self { shard, reader, servers, link, .. } = self;
+            pipeline::release(shard, Context { now: tick, tables: reader.tables(), servers, link });
+        }
+        self.shard.limiter.refill(tick, self.reader.tables().options.icmp_rate);
+        let mut items = self.commands(tick);
+        items += self.receive(tick);
+        items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.link);
+        self.transmit();
+        self.report(items);
+        items
+    }
+}
+
+/// Parts of a turn.
+impl<P: Port> Worker<P> {
+    fn receive(&mut self, now: Tick) -> usize {
+        let mut items = 0;
+        let Self { ports, shard, reader, servers, link, burst } = self;
+        let context = Context { now, tables: reader.tables(), servers, link };
+        for (index, port) in ports.iter_mut().enumerate() {
+            let received = port.rx_burst(&mut burst.packets);
+            if received > 0 {
+                items += received;
+                counters::add(&link.counters.received, received as u64);
+                pipeline::run(burst, index as u16, shard, context, &mut || port.alloc());
+            }
+        }
+        items
+    }
+
+    fn commands(&mut self, now: Tick) -> usize {
+        for done in 0..COMMAND_BUDGET {
+            let Some(command) = self.link.commands.pop() else { return done };
+            match command {
+                Command::Send { port, frame } => self.send(port, &frame),
+                Command::NeighborFailed { interface, address } => {
+                    let Self { ports, shard, reader, servers, link, .. } = self;
+                    let context = Context { now, tables: reader.tables(), servers, link };
+                    let mut alloc = || ports.first_mut().and_then(Port::alloc);
+                    pipeline::fail(shard, context, (interface, address), &mut alloc);
+                }
+                Command::List { from, most } => self.list(from, most.min(LIST_BUDGET), now),
+            }
+        }
+        COMMAND_BUDGET
+    }
+
+    /// A frame of control's.
+    fn send(&mut self, port: u16, frame: &[u8]) {
+        let Some(buffer) = self.ports.get_mut(usize::from(port)).and_then(Port::alloc) else {
+            self.link.counters.sent(Sent::Lost);
+            return;
+        };
+        let mut buffer = buffer;
+        if !buffer.set_len(frame.len()) {
+            self.link.counters.sent(Sent::Lost);
+            self.shard.output.dropped.push(buffer);
+            return;
+        }
+        buffer.data_mut().copy_from_slice(frame);
+        match self.shard.output.push(port, buffer) {
+            Ok(()) => self.link.counters.sent(Sent::Control),
+            Err(buffer) => {
+                self.link.counters.sent(Sent::Lost);
+                self.shard.output.dropped.push(buffer);
+            }
+        }
+    }
+
+    fn list(&self, from: u32, most: u32, now: Tick) {
+        let end = self.shard.table.walk_end();
+        let stop = from.saturating_add(most).min(end);
+        let live = |index: u32| {
+            let conn: Conn = self.shard.table[index];
+            conn.has(flag::LIVE).then(|| (conn, now.until(conn.due())))
+        };
+        let connections = (from..stop).filter_map(live).collect();
+        let report = Report::Listed { connections, next: (stop < end).then_some(stop) };
+        // Control waits for this answer with a time limit of its own and asks again.
+        let _ = self.link.reports.push(report);
+    }
+
+    fn transmit(&mut self) {
+        for (port, queue) in self.ports.iter_mut().zip(&mut self.shard.output.queues) {
+            if !queue.is_empty() {
+                port.tx_burst(queue);
+            }
+        }
+        if let Some(port) = self.ports.first_mut()
+            && !self.shard.output.dropped.is_empty()
+        {
+            port.free_bulk(&mut self.shard.output.dropped);
+        }
+    }
+
+    fn report(&self, items: usize) {
+        counters::add(&self.link.turns, 1);
+        if items > 0 {
+            counters::add(&self.link.busy_turns, 1);
+            self.link.connections.store(u64::from(self.shard.table.len()), Relaxed);
+            self.link.counters.parked.store(self.shard.parking.len() as u64, Relaxed);
+        }
+    }
+}

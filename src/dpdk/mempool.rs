@@ -1,0 +1,136 @@
+//! Pools of packet memory. Each joined thread has a cache of its own in each pool; others go to the shared ring.
+
+use std::ffi::c_uint;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use dpdk_sys::rte_mempool;
+
+use super::eal::{Eal, Runtime, c_string};
+use super::error::{Cause, Errno, Error};
+use super::journal;
+use super::mbuf::Mbuf;
+
+/// Bytes in front of every received or allocated frame, for headers to come. Drivers have it compiled in.
+pub(crate) const HEADROOM: usize = dpdk_sys::RTE_PKTMBUF_HEADROOM as usize;
+const _: () = assert!(HEADROOM >= 128, "the largest encapsulation needs 128 bytes of headroom");
+
+/// Most packets a thread may keep to itself.
+pub(crate) const CACHE_MAX: usize = dpdk_sys::RTE_MEMPOOL_CACHE_MAX_SIZE as usize;
+
+/// Bytes of a frame that are not counted in the MTU: Ethernet, two VLAN tags, checksum.
+pub(crate) const FRAME_OVERHEAD: usize = 14 + 8 + 4;
+
+/// Bytes that a buffer should hold behind the headroom for an interface of this MTU: the frame, what drivers want on
+/// top (af_packet counts its ring's header), and never less than the 2048 most NICs fill.
+pub(crate) const fn data_room_for(mtu: u16) -> usize {
+    let wanted = (mtu as usize + 128).next_multiple_of(64);
+    if wanted < 2048 { 2048 } else { wanted }
+}
+
+/// How to make a pool.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PoolConfig<'a> {
+    /// Unique in the process, at most 25 characters.
+    pub(crate) name: &'a str,
+    /// Packets in it; one less than a power of two wastes no memory.
+    pub(crate) count: usize,
+    /// Packets each thread may keep to itself, at most [`CACHE_MAX`] and two thirds of `count`; 0 for none. A cache
+    /// grows to one and a half times this, and what lies in it no other thread can take: count it into `count`.
+    pub(crate) cache: usize,
+    /// Bytes of a packet behind the headroom, see [`data_room_for`].
+    pub(crate) data_room: usize,
+    /// Memory node; `None` for any.
+    pub(crate) socket: Option<u32>,
+}
+
+/// A pool of packets.
+#[derive(Debug)]
+pub(crate) struct Mempool {
+    raw: NonNull<rte_mempool>,
+    capacity: usize,
+    data_room: usize,
+    _runtime: Arc<Runtime>,
+}
+
+// SAFETY: the pool's ring is multi-producer and multi-consumer, its caches belong to one lcore id each, and an lcore
+// id belongs to one thread at a time. Counting reads racily, which is its contract.
+unsafe impl Send for Mempool {}
+// SAFETY: as above.
+unsafe impl Sync for Mempool {}
+
+impl Mempool {
+    /// Makes a pool, with all its memory.
+    pub(crate) fn new(eal: &Eal, config: &PoolConfig<'_>) -> Result<Arc<Self>, Error> {
+        let fail = |cause| Error::Pool { name: config.name.to_owned(), cause };
+        let invalid = |said: String| fail(Cause { errno: Errno::Invalid, said: vec![said] });
+        let room = u16::try_from(config.data_room + HEADROOM)
+            .map_err(|_| invalid(format!("a packet has at most {} bytes", usize::from(u16::MAX) - HEADROOM)))?;
+        let count = c_uint::try_from(config.count).map_err(|_| invalid("too many packets".to_owned()))?;
+        let cache_max = CACHE_MAX.min(config.count * 2 / 3);
+        if config.cache > cache_max {
+            return Err(invalid(format!("a cache of it has at most {cache_max} packets, not {}", config.cache)));
+        }
+        let socket = config.socket.map_or(-1, u32::cast_signed);
+        let name = c_string(config.name.to_owned())?;
+        // SAFETY: the environment is up, the name is NUL-terminated and copied.
+        let raw = journal::attempt_ptr(|| unsafe {
+            dpdk_sys::rte_pktmbuf_pool_create(name.as_ptr(), count, config.cache as c_uint, 0, room, socket)
+        })
+        .map_err(fail)?;
+        Ok(Arc::new(Self { raw, capacity: config.count, data_room: config.data_room, _runtime: eal.runtime() }))
+    }
+
+    /// Packets that can be taken: in the ring and in the threads' caches.
+    pub(crate) fn available(&self) -> usize {
+        // SAFETY: the pool lives.
+        unsafe { dpdk_sys::rte_mempool_avail_count(self.raw.as_ptr()) as usize }
+    }
+
+    /// Packets that are out: in device rings, on their way, or lost.
+    pub(crate) fn in_use(&self) -> usize {
+        self.capacity.saturating_sub(self.available())
+    }
+
+    /// Packets in all.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Bytes of a packet behind the headroom.
+    pub(crate) fn data_room(&self) -> usize {
+        self.data_room
+    }
+
+    /// Packets in the cache of one lcore id.
+    pub(crate) fn cached(&self, lcore: u32) -> usize {
+        // SAFETY: the pool lives; the shim checks the range.
+        unsafe { dpdk_sys::shim_mempool_cached(self.raw.as_ptr(), lcore) as usize }
+    }
+
+    /// An empty packet with headroom; `None` where the pool is exhausted.
+    pub(crate) fn alloc(&self) -> Option<Mbuf> {
+        // SAFETY: the pool lives, and was made for packets.
+        let raw = unsafe { dpdk_sys::shim_rte_pktmbuf_alloc(self.raw.as_ptr()) };
+        // SAFETY: a fresh packet has one segment and no other owner.
+        NonNull::new(raw).map(|raw| unsafe { Mbuf::from_raw(raw) })
+    }
+
+    /// The pool as drivers want it.
+    pub(super) fn as_ptr(&self) -> *mut rte_mempool {
+        self.raw.as_ptr()
+    }
+}
+
+impl Drop for Mempool {
+    fn drop(&mut self) {
+        let missing = self.in_use();
+        if missing == 0 {
+            // SAFETY: nobody takes packets (the last holder is here) and none are out, so none will come back.
+            unsafe { dpdk_sys::rte_mempool_free(self.raw.as_ptr()) };
+        } else {
+            log::warn!("{missing} packets outlive their pool: its memory stays until the process ends");
+            Runtime::keep_memory();
+        }
+    }
+}

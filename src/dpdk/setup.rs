@@ -1,0 +1,210 @@
+//! The steps of starting a device, each with what it needs to tell when it fails: interface, device, step, reason.
+
+use std::ffi::{CString, c_int};
+use std::mem;
+use std::ptr;
+
+use dpdk_sys::{rte_eth_conf, rte_eth_dev_info, rte_eth_rss_reta_entry64, rte_ether_addr};
+
+use super::eal::{Eal, c_string};
+use super::error::{Cause, Errno, Error};
+use super::eth_dev::{Device, EthConfig};
+use super::journal;
+use super::mempool::FRAME_OVERHEAD;
+use super::offer::Caps;
+use super::spec::DeviceSpec;
+
+/// Entries of one group of an indirection table.
+const RETA_GROUP: usize = dpdk_sys::RTE_ETH_RETA_GROUP_SIZE as usize;
+
+/// The steps of starting one device, and how their failures are told.
+pub(super) struct Setup<'a> {
+    pub(super) spec: &'a DeviceSpec,
+    pub(super) interface: &'a str,
+    pub(super) config: &'a EthConfig,
+}
+
+impl Setup<'_> {
+    pub(super) fn failed(&self, step: &'static str, cause: Cause) -> Error {
+        Error::Device { interface: self.interface.to_owned(), device: self.spec.to_string(), step, cause }
+    }
+
+    fn short(&self, wanted: String, offered: String) -> Error {
+        Error::Offer { interface: self.interface.to_owned(), device: self.spec.to_string(), wanted, offered }
+    }
+
+    pub(super) fn attempt(&self, step: &'static str, call: impl FnOnce() -> c_int) -> Result<(), Error> {
+        journal::attempt(call).map(drop).map_err(|cause| self.failed(step, cause))
+    }
+
+    pub(super) fn check_pools(&self, pairs: u16) -> Result<(), Error> {
+        let (pools, needed) = (&self.config.pools, usize::from(self.config.mtu) + FRAME_OVERHEAD);
+        if pools.len() != 1 && pools.len() != usize::from(pairs) {
+            return Err(self.short(format!("{pairs} queue pairs"), format!("there are {} pools", pools.len())));
+        }
+        match pools.iter().map(|pool| pool.data_room()).min() {
+            Some(room) if room < needed => {
+                Err(self.short(format!("frames of {needed} bytes"), format!("a packet of its pool holds {room}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn open(&self, eal: &Eal, pairs: u16) -> Result<Device, Error> {
+        let slots = self.config.rx_desc.max(self.config.tx_desc);
+        let args = self.spec.devargs(pairs, self.config.mtu, slots, self.config.mac);
+        let (name, text): (CString, CString) = (c_string(args.name)?, c_string(args.text)?);
+        let probed = journal::attempt(|| {
+            // SAFETY: the environment is up, the text is NUL-terminated and copied.
+            unsafe { dpdk_sys::rte_dev_probe(text.as_ptr()) }
+        });
+        match probed {
+            // The EAL opens PCI devices itself while it starts.
+            Err(cause) if cause.errno != Errno::Exists => return Err(self.failed("open it", cause)),
+            _ => {}
+        }
+        let mut port = 0;
+        self.attempt("find its port", || {
+            // SAFETY: the name is NUL-terminated, `port` is writable.
+            unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut port) }
+        })?;
+        Ok(Device::new(eal, port, self.spec.is_virtual(), self.config.pools.clone()))
+    }
+
+    pub(super) fn check_offer(&self, caps: &Caps) -> Result<(), Error> {
+        let config = self.config;
+        let at_most = |what: &str, wanted: u16, offered: u16| match wanted <= offered {
+            true => Ok(()),
+            false => Err(self.short(format!("{what} {wanted}"), format!("the driver offers at most {offered}"))),
+        };
+        at_most("receive queues:", config.rx_queues, caps.max_rx_queues)?;
+        at_most("transmit queues:", config.tx_queues, caps.max_tx_queues)?;
+        if !self.spec.is_virtual() {
+            at_most("an MTU of", config.mtu, caps.max_mtu)?;
+        }
+        let Some(rss) = &config.rss else { return Ok(()) };
+        if rss.types == 0 || rss.types & !caps.rss_types != 0 {
+            return Err(self.short(
+                format!("hashing of types {:#x}", rss.types),
+                format!("the driver hashes {:#x}", caps.rss_types),
+            ));
+        }
+        match rss.key.len() == caps.rss_key_len {
+            true => Ok(()),
+            false => Err(self.short(
+                format!("a hash key of {} bytes", rss.key.len()),
+                format!("that of the driver has {}", caps.rss_key_len),
+            )),
+        }
+    }
+
+    pub(super) fn configure(&self, port: u16, info: &rte_eth_dev_info, caps: &Caps) -> Result<(), Error> {
+        let config = self.config;
+        // SAFETY: plain data; all zeroes asks for nothing.
+        let mut wanted: rte_eth_conf = unsafe { mem::zeroed() };
+        wanted.rxmode.mtu = u32::from(config.mtu.min(caps.max_mtu).max(info.min_mtu));
+        if config.sends_own_pool_only && config.pools.len() == 1 {
+            wanted.txmode.offloads = info.tx_offload_capa & dpdk_sys::SHIM_TX_OFFLOAD_MBUF_FAST_FREE;
+        }
+        let mut key = config.rss.as_ref().map(|rss| rss.key.clone()).unwrap_or_default();
+        if let Some(rss) = &config.rss {
+            wanted.rxmode.mq_mode = dpdk_sys::RTE_ETH_MQ_RX_RSS;
+            wanted.rxmode.offloads = info.rx_offload_capa & dpdk_sys::SHIM_RX_OFFLOAD_RSS_HASH;
+            wanted.rx_adv_conf.rss_conf.rss_key = if key.is_empty() { ptr::null_mut() } else { key.as_mut_ptr() };
+            wanted.rx_adv_conf.rss_conf.rss_key_len = key.len() as u8;
+            wanted.rx_adv_conf.rss_conf.rss_hf = rss.types;
+        }
+        self.attempt("configure it", || {
+            // SAFETY: the structure and the key live across the call, which copies what it needs.
+            unsafe { dpdk_sys::rte_eth_dev_configure(port, config.rx_queues, config.tx_queues, &raw const wanted) }
+        })
+    }
+
+    pub(super) fn queues(&self, port: u16, info: &rte_eth_dev_info, device: &Device) -> Result<(), Error> {
+        let (mut rx_slots, mut tx_slots) = (self.config.rx_desc, self.config.tx_desc);
+        self.attempt("size its rings", || {
+            // SAFETY: both numbers are writable.
+            unsafe { dpdk_sys::rte_eth_dev_adjust_nb_rx_tx_desc(port, &raw mut rx_slots, &raw mut tx_slots) }
+        })?;
+        // SAFETY: the call checks the port.
+        let node = unsafe { dpdk_sys::rte_eth_dev_socket_id(port) }.cast_unsigned();
+        for queue in 0..self.config.rx_queues {
+            let pool = device.pool(queue).as_ptr();
+            self.attempt("set up a receive queue", || {
+                // SAFETY: the pool outlives the device, which holds it; the defaults are copied.
+                unsafe {
+                    dpdk_sys::rte_eth_rx_queue_setup(port, queue, rx_slots, node, &raw const info.default_rxconf, pool)
+                }
+            })?;
+        }
+        let mut conf = info.default_txconf;
+        conf.offloads = 0;
+        for queue in 0..self.config.tx_queues {
+            self.attempt("set up a transmit queue", || {
+                // SAFETY: the structure is copied.
+                unsafe { dpdk_sys::rte_eth_tx_queue_setup(port, queue, tx_slots, node, &raw const conf) }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A virtual device that cannot be told the MTU still carries what fits its buffers.
+    pub(super) fn set_mtu(&self, port: u16, caps: &Caps) -> Result<(), Error> {
+        let mtu = self.config.mtu;
+        if mtu > caps.max_mtu {
+            let Self { interface, spec, .. } = self;
+            log::warn!("interface {interface:?}, device {spec}: the driver does not set an MTU of {mtu}; see to it");
+            return Ok(());
+        }
+        // SAFETY: the port is configured and not started.
+        match journal::attempt(|| unsafe { dpdk_sys::rte_eth_dev_set_mtu(port, mtu) }) {
+            Err(cause) if cause.errno != Errno::Unsupported => Err(self.failed("set the MTU", cause)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The address in use: the device's, or ours, where a device that cannot be told takes everything instead.
+    pub(super) fn set_mac(&self, port: u16) -> Result<[u8; 6], Error> {
+        let mut mac = rte_ether_addr { addr_bytes: [0; 6] };
+        // SAFETY: the call checks the port and writes six bytes.
+        self.attempt("read its MAC", || unsafe { dpdk_sys::rte_eth_macaddr_get(port, &raw mut mac) })?;
+        let Some(wanted) = self.config.mac.filter(|wanted| *wanted != mac.addr_bytes) else {
+            return Ok(mac.addr_bytes);
+        };
+        mac.addr_bytes = wanted;
+        // SAFETY: the port is configured; the address is copied.
+        if let Err(cause) =
+            journal::attempt(|| unsafe { dpdk_sys::rte_eth_dev_default_mac_addr_set(port, &raw mut mac) })
+        {
+            // SAFETY: the port is configured.
+            let open = journal::attempt(|| unsafe { dpdk_sys::rte_eth_promiscuous_enable(port) });
+            // What can do neither has no filter; a device that fails at it does.
+            if open.is_err_and(|cause| cause.errno != Errno::Unsupported) {
+                return Err(self.failed("set the MAC", cause));
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// Fills the indirection table with the queues in turn.
+    pub(super) fn spread(&self, port: u16, caps: &Caps) -> Result<Vec<u16>, Error> {
+        if self.config.rss.is_none() || caps.reta_size == 0 {
+            return Ok(Vec::new());
+        }
+        let table: Vec<u16> = (0..caps.reta_size).map(|entry| entry % self.config.rx_queues).collect();
+        let group = |entries: &[u16]| {
+            let mut group = rte_eth_rss_reta_entry64 { mask: 0, reta: [0; RETA_GROUP] };
+            for (at, queue) in entries.iter().enumerate() {
+                group.mask |= 1 << at;
+                group.reta[at] = *queue;
+            }
+            group
+        };
+        let mut groups: Vec<_> = table.chunks(RETA_GROUP).map(group).collect();
+        self.attempt("fill its indirection table", || {
+            // SAFETY: the groups cover `reta_size` entries.
+            unsafe { dpdk_sys::rte_eth_dev_rss_reta_update(port, groups.as_mut_ptr(), caps.reta_size) }
+        })?;
+        Ok(table)
+    }
+}

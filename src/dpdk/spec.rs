@@ -1,0 +1,196 @@
+//! A device as the configuration writes it, `kind:target`, and as DPDK wants it, a device string.
+//!
+//! Whatever follows the target after a comma is handed to the driver as it stands:
+//! `memif:/run/memif.sock,role=client`, `virtio_user:/run/vhost.sock,queue_size=1024`.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::error::Error;
+use super::mempool::FRAME_OVERHEAD;
+
+/// Numbers our virtual devices, so that their names are unique in the process.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Pci,
+    AfPacket,
+    AfXdp,
+    Tap,
+    VirtioUser,
+    Vhost,
+    Memif,
+    Pcap,
+    Vdev,
+}
+
+/// The kinds there are, by the name that the configuration uses, and what to write behind the colon.
+const KINDS: [(&str, Kind, &str); 9] = [
+    ("pci", Kind::Pci, "0000:3b:00.0"),
+    ("af_packet", Kind::AfPacket, "INTERFACE"),
+    ("af_xdp", Kind::AfXdp, "INTERFACE"),
+    ("tap", Kind::Tap, "INTERFACE"),
+    ("virtio_user", Kind::VirtioUser, "SOCKET"),
+    ("vhost", Kind::Vhost, "SOCKET"),
+    ("memif", Kind::Memif, "SOCKET"),
+    ("pcap", Kind::Pcap, "IN,OUT"),
+    ("vdev", Kind::Vdev, "DRIVER0,OPTION=VALUE"),
+];
+
+/// Longest interface name that the kernel takes.
+const INTERFACE_MAX: usize = 15;
+/// Longest path of a Unix socket.
+const SOCKET_MAX: usize = 107;
+
+/// A device specification that has been understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DeviceSpec {
+    text: String,
+    kind: Kind,
+    target: String,
+    /// Driver options as written, each with its comma in front.
+    options: String,
+}
+
+/// What DPDK is asked to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DevArgs {
+    /// The name of the device in DPDK.
+    pub(super) name: String,
+    /// The name and all options.
+    pub(super) text: String,
+}
+
+impl DeviceSpec {
+    /// Reads `kind:target[,options]`.
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
+        let wrong = |why: String| Error::Spec { text: text.to_owned(), why };
+        let (word, rest) = text.split_once(':').unwrap_or((text, ""));
+        let Some((_, kind, example)) = KINDS.into_iter().find(|(name, ..)| *name == word) else {
+            let forms: Vec<String> = KINDS.iter().map(|(name, _, example)| format!("{name}:{example}")).collect();
+            return Err(wrong(format!("unknown kind {word:?}; it is one of {}", forms.join(", "))));
+        };
+        let (target, options) = rest.split_at(end_of_target(kind, rest));
+        let why = match kind {
+            _ if target.is_empty() => Some("nothing follows the colon".to_owned()),
+            _ if rest.contains(|c: char| c.is_whitespace() || c.is_control()) => {
+                Some("it contains white space".to_owned())
+            }
+            Kind::Pci if !is_pci_address(target) => Some(format!("{target:?} is not a PCI address")),
+            Kind::AfPacket | Kind::AfXdp | Kind::Tap if target.len() > INTERFACE_MAX => {
+                Some(format!("an interface name has at most {INTERFACE_MAX} characters"))
+            }
+            Kind::VirtioUser | Kind::Vhost | Kind::Memif if target.len() > SOCKET_MAX => {
+                Some(format!("a socket's path has at most {SOCKET_MAX} characters"))
+            }
+            Kind::Pcap if !target.contains(',') => Some("it needs a file to read and a file to write".to_owned()),
+            _ => None,
+        };
+        match why {
+            Some(why) => Err(wrong(format!("{why}; write {word}:{example}"))),
+            None => {
+                let target = if kind == Kind::Pci { whole_pci_address(target) } else { target.to_owned() };
+                Ok(Self { text: text.to_owned(), kind, target, options: options.to_owned() })
+            }
+        }
+    }
+
+    /// The PCI address with its options, for the EAL's list of devices it may touch.
+    pub(super) fn pci(&self) -> Option<String> {
+        (self.kind == Kind::Pci).then(|| format!("{}{}", self.target, self.options))
+    }
+
+    /// Whether it is made by us, so ours to remove, and limited by memory rather than by hardware.
+    pub(super) fn is_virtual(&self) -> bool {
+        self.kind != Kind::Pci
+    }
+
+    /// What to tell DPDK: a fresh name, and options for the queues, frames and MAC wanted.
+    pub(super) fn devargs(&self, queues: u16, mtu: u16, slots: u16, mac: Option<[u8; 6]>) -> DevArgs {
+        let Self { target, options, .. } = self;
+        let pair;
+        let (driver, mut wanted) = match self.kind {
+            Kind::Pci | Kind::Vdev => {
+                return DevArgs { name: target.clone(), text: format!("{target}{options}") };
+            }
+            Kind::AfPacket => ("net_af_packet", af_packet(target, queues, mtu, slots)),
+            Kind::AfXdp => ("net_af_xdp", vec![("iface", target.clone()), ("queue_count", queues.to_string())]),
+            Kind::Tap => ("net_tap", vec![("iface", target.clone())]),
+            Kind::VirtioUser => ("net_virtio_user", vec![("path", target.clone()), ("queues", queues.to_string())]),
+            Kind::Vhost => ("net_vhost", vec![("iface", target.clone()), ("queues", queues.to_string())]),
+            Kind::Memif => {
+                // Only an absolute path may name a socket file; a name in the abstract space has no slash.
+                let abstracted = if target.starts_with('/') { "no" } else { "yes" };
+                ("net_memif", vec![("socket", target.clone()), ("socket-abstract", abstracted.to_owned())])
+            }
+            Kind::Pcap => {
+                pair = target.split_once(',').unwrap_or((target, ""));
+                ("net_pcap", vec![("rx_pcap", pair.0.to_owned()), ("tx_pcap", pair.1.to_owned())])
+            }
+        };
+        if let (Kind::VirtioUser | Kind::Memif, Some(mac)) = (self.kind, mac) {
+            wanted.push(("mac", mac_text(mac)));
+        }
+        // What the operator wrote wins, and drivers refuse an option given twice.
+        wanted.retain(|(key, _)| !options.contains(&format!(",{key}=")));
+        let name = format!("{driver}{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let wanted: String = wanted.iter().map(|(key, value)| format!(",{key}={value}")).collect();
+        DevArgs { text: format!("{name}{wanted}{options}"), name }
+    }
+}
+
+impl fmt::Display for DeviceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Where the target ends and the driver's options begin. A pcap target is two files.
+fn end_of_target(kind: Kind, rest: &str) -> usize {
+    let commas = if kind == Kind::Pcap { 1 } else { 0 };
+    rest.match_indices(',').nth(commas).map_or(rest.len(), |(at, _)| at)
+}
+
+/// `[domain:]bus:device.function`, hexadecimal.
+fn is_pci_address(text: &str) -> bool {
+    let hex =
+        |part: &str, most: usize| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let Some((rest, function)) = text.rsplit_once('.') else { return false };
+    let parts: Vec<&str> = rest.split(':').collect();
+    hex(function, 1)
+        && match parts.as_slice() {
+            [bus, device] => hex(bus, 2) && hex(device, 2),
+            [domain, bus, device] => hex(domain, 8) && hex(bus, 2) && hex(device, 2),
+            _ => false,
+        }
+}
+
+/// The address as DPDK names devices: with its domain, in small letters.
+fn whole_pci_address(text: &str) -> String {
+    let domain = if text.matches(':').count() == 1 { "0000:" } else { "" };
+    format!("{domain}{text}").to_ascii_lowercase()
+}
+
+/// The ring that af_packet shares with the kernel (packet_mmap): frames of one size in blocks of whole pages, and the
+/// number of frames must fill the blocks exactly. The kernel puts 66 bytes in front of a frame. The driver refuses a
+/// ring whose frames, less 32 bytes, do not fit the packets of the pool, so they are no larger than they need to be.
+fn af_packet(interface: &str, queues: u16, mtu: u16, slots: u16) -> Vec<(&'static str, String)> {
+    const BLOCK: usize = 1 << 16;
+    const BEFORE_FRAME: usize = 66;
+    let frame = (usize::from(mtu) + FRAME_OVERHEAD + BEFORE_FRAME).next_multiple_of(16);
+    let block = BLOCK.max(frame.next_power_of_two());
+    let per_block = block / frame;
+    let frames = usize::from(slots).div_ceil(per_block).max(2) * per_block;
+    vec![
+        ("iface", interface.to_owned()),
+        ("qpairs", queues.to_string()),
+        ("blocksz", block.to_string()),
+        ("framesz", frame.to_string()),
+        ("framecnt", frames.to_string()),
+    ]
+}
+
+fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
