@@ -5,6 +5,12 @@
 
 pub mod api;
 pub mod config;
+pub mod director;
+pub mod ipvs;
 pub mod ipvsadm;
+pub mod neighbors;
+pub mod net;
+pub mod procfs;
 pub mod socket;
+pub mod statistics;
 pub mod tool;

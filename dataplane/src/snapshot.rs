@@ -90,6 +90,12 @@ impl Publisher {
     pub fn behind(&self) -> Option<usize> {
         self.board.behind(self.epoch)
     }
+
+    /// The epoch a worker works with.
+    #[must_use]
+    pub fn seen(&self, worker: usize) -> u64 {
+        self.board.seen(worker)
+    }
 }
 
 /// A worker's side.

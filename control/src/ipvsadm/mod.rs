@@ -1,1 +1,173 @@
-//! The grammar and the texts of ipvsadm 1.31.
+//! ipvsadm 1.31: its grammar, its texts, its exit codes, over a director's requests.
+//!
+//! ```text
+//! words ─> options ─> line ─> task ─> request ─> director ─> answer ─> text
+//! words.rs options.rs parse.rs command.rs        api         list.rs stats.rs conns.rs save.rs
+//!                     check.rs                               sort.rs names.rs errors.rs
+//! ```
+//!
+//! Where the real tool and this one differ on purpose:
+//!
+//! - `--fullnat` beside `-m`, `-g` and `-i`, for a method that the kernel does not have; listings show `FullNat`.
+//! - `-S` writes marks from 2^31 on without a sign, so that `-R` can read them back.
+//! - `-L` without `-n` looks names up in `/etc/hosts` and `/etc/services` and nowhere else.
+//! - Refusals that the kernel does not know (a feature that is not there, a full table, a silent worker) are told in
+//!   the director's own words, with exit code 255.
+
+use std::io::BufRead;
+
+use dataplane::flow::ServiceKey;
+
+use crate::api::{Answer, ApiError, Client, Code, Request, ServiceInfo};
+use command::Task;
+use errors::{Stop, no_such_service, not_listed, refused};
+use names::Names;
+use options::Given;
+
+mod check;
+mod command;
+mod conns;
+mod errors;
+mod help;
+mod list;
+pub mod names;
+mod options;
+mod parse;
+mod restore;
+mod save;
+mod sort;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod values;
+mod words;
+
+/// How a call of ipvsadm ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Exit code.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+/// Runs ipvsadm. `args` begin after the program's name; only `-R` reads `stdin`.
+pub fn run(args: &[String], stdin: &mut dyn BufRead, client: &mut dyn Client) -> Outcome {
+    run_with(args, stdin, client, &Names::system())
+}
+
+/// The same, with given names instead of this machine's.
+pub fn run_with(args: &[String], stdin: &mut dyn BufRead, client: &mut dyn Client, names: &Names) -> Outcome {
+    let mut session = Session { client, names, out: String::new(), err: String::new() };
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let task = if words.is_empty() {
+        Ok(Task::Services(None, Given::default()))
+    } else {
+        Task::read(&words, session.names)
+    };
+    let end = task.and_then(|task| session.perform(task, Some(stdin)));
+    let code = end.unwrap_or_else(|stop| session.end(&stop));
+    Outcome { code, out: session.out, err: session.err }
+}
+
+/// A call of ipvsadm while it runs.
+struct Session<'a> {
+    client: &'a mut dyn Client,
+    names: &'a Names,
+    out: String,
+    err: String,
+}
+
+impl Session<'_> {
+    /// Does what a line asks for. Without `stdin` there is nothing to restore from.
+    fn perform(&mut self, task: Task, stdin: Option<&mut dyn BufRead>) -> Result<i32, Stop> {
+        match task {
+            Task::Change(deed, request) => {
+                self.client.ask(request).map_err(|error| refused(deed, &error))?;
+            }
+            Task::Services(key, given) => {
+                let (table_size, services) = self.services(key)?;
+                if key.is_some() && services.is_empty() {
+                    return Err(no_such_service());
+                }
+                let table_size = key.is_none().then_some(table_size);
+                self.out += &list::services(services, table_size, given, self.names);
+            }
+            Task::Connections(given) => self.connections(given)?,
+            Task::Timeouts => match self.fetch(Request::Timeouts)? {
+                Answer::Timeouts { tcp, tcp_fin, udp } => self.out += &conns::timeouts(tcp, tcp_fin, udp),
+                _ => return Err(confused()),
+            },
+            Task::Daemons => match self.fetch(Request::Daemons)? {
+                Answer::Daemons { daemons } => self.out += &conns::daemons(&daemons),
+                _ => return Err(confused()),
+            },
+            Task::Save(given) => {
+                let (_, services) = self.services(None)?;
+                self.out += &save::table(services, given, self.names);
+            }
+            Task::Restore => return restore::run(stdin.ok_or_else(Stop::hint)?, self),
+        }
+        Ok(0)
+    }
+
+    fn services(&mut self, key: Option<ServiceKey>) -> Result<(u32, Vec<ServiceInfo>), Stop> {
+        match self.fetch(Request::Services { key })? {
+            Answer::Services { table_size, services } => Ok((table_size, services)),
+            _ => Err(confused()),
+        }
+    }
+
+    /// Page after page.
+    fn connections(&mut self, given: Given) -> Result<(), Stop> {
+        let mut cursor = None;
+        let mut out = conns::title(given);
+        loop {
+            let Answer::Connections { connections, next } = self.fetch(Request::Connections { cursor, limit: None })?
+            else {
+                return Err(confused());
+            };
+            connections.iter().for_each(|conn| out += &conns::connection(conn, given, self.names));
+            if next.is_none() {
+                self.out += &out;
+                return Ok(());
+            }
+            cursor = next;
+        }
+    }
+
+    fn fetch(&mut self, request: Request) -> Result<Answer, Stop> {
+        self.client.ask(request).map_err(|error| not_listed(&error))
+    }
+
+    /// A line of standard error.
+    fn complain(&mut self, text: &str) {
+        self.err += text;
+        self.err.push('\n');
+    }
+
+    /// The last words, and the exit code.
+    fn end(&mut self, stop: &Stop) -> i32 {
+        match stop {
+            Stop::Line(text) => {
+                self.complain(text);
+                errors::REFUSED
+            }
+            Stop::Exit { code, out, err } => {
+                self.out += out;
+                if !err.is_empty() {
+                    self.complain(err);
+                }
+                *code
+            }
+        }
+    }
+}
+
+/// The director answered another question.
+fn confused() -> Stop {
+    let text = "the answer does not belong to the request: tool and director are of different versions".to_owned();
+    not_listed(&ApiError { code: Code::Internal, place: "director".to_owned(), text })
+}

@@ -1,6 +1,9 @@
 //! The vocabulary of the command line: commands, options, how each is spelled, and which needs a value.
 
-use Entry::{Add, Flag, Start};
+use dataplane::flow::Protocol;
+
+use crate::api::Forward;
+use Entry::{Add, Start};
 
 /// What ipvsadm is asked to do: always the first option of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +161,13 @@ pub(super) enum Value {
     Maybe,
 }
 
+/// Which of the spellings of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Address(Protocol),
+    Mark,
+}
+
 /// What an entry of the command line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entry {
@@ -165,8 +175,10 @@ pub(super) enum Entry {
     Help,
     Version,
     Add(Opt),
-    /// An option of several spellings that mean different things.
-    Flag(Opt, char),
+    /// `-t`, `-u`, `-f`: one option, and which of its kinds.
+    Service(Kind),
+    /// `-m`, `-i`, `-g`, `--fullnat`: likewise.
+    Forward(Forward),
     Ipv6,
     /// Accepted and without effect.
     Sort,
@@ -186,7 +198,7 @@ const fn s(long: &'static str, short: Option<char>, value: Value, entry: Entry) 
 }
 
 /// Every word the command line knows.
-pub(super) const SPELLINGS: [Spelling; 57] = [
+pub(super) const SPELLINGS: [Spelling; 59] = [
     s("add-service", Some('A'), Value::No, Start(Command::AddService)),
     s("edit-service", Some('E'), Value::No, Start(Command::EditService)),
     s("delete-service", Some('D'), Value::No, Start(Command::DeleteService)),
@@ -204,17 +216,19 @@ pub(super) const SPELLINGS: [Spelling; 57] = [
     s("save", Some('S'), Value::No, Start(Command::Save)),
     s("start-daemon", None, Value::Yes, Start(Command::StartDaemon)),
     s("stop-daemon", None, Value::Yes, Start(Command::StopDaemon)),
-    s("tcp-service", Some('t'), Value::Yes, Flag(Opt::Service, 't')),
-    s("udp-service", Some('u'), Value::Yes, Flag(Opt::Service, 'u')),
-    s("sctp-service", None, Value::Yes, Flag(Opt::Service, 's')),
-    s("fwmark-service", Some('f'), Value::Yes, Flag(Opt::Service, 'f')),
+    s("tcp-service", Some('t'), Value::Yes, Entry::Service(Kind::Address(Protocol::Tcp))),
+    s("udp-service", Some('u'), Value::Yes, Entry::Service(Kind::Address(Protocol::Udp))),
+    s("sctp-service", None, Value::Yes, Entry::Service(Kind::Address(Protocol::Sctp))),
+    s("fwmark-service", Some('f'), Value::Yes, Entry::Service(Kind::Mark)),
     s("scheduler", Some('s'), Value::Yes, Add(Opt::Scheduler)),
     s("persistent", Some('p'), Value::Maybe, Add(Opt::Persistent)),
     s("netmask", Some('M'), Value::Yes, Add(Opt::Netmask)),
     s("real-server", Some('r'), Value::Yes, Add(Opt::Server)),
-    s("masquerading", Some('m'), Value::No, Flag(Opt::Forward, 'm')),
-    s("ipip", Some('i'), Value::No, Flag(Opt::Forward, 'i')),
-    s("gatewaying", Some('g'), Value::No, Flag(Opt::Forward, 'g')),
+    s("masquerading", Some('m'), Value::No, Entry::Forward(Forward::Nat)),
+    s("ipip", Some('i'), Value::No, Entry::Forward(Forward::Tun)),
+    s("gatewaying", Some('g'), Value::No, Entry::Forward(Forward::Dr)),
+    // Ours: the kernel's IPVS has no such method, and a saved table must come back as it was.
+    s("fullnat", None, Value::No, Entry::Forward(Forward::Fullnat)),
     s("weight", Some('w'), Value::Yes, Add(Opt::Weight)),
     s("u-threshold", Some('x'), Value::Yes, Add(Opt::Upper)),
     s("l-threshold", Some('y'), Value::Yes, Add(Opt::Lower)),
@@ -244,4 +258,5 @@ pub(super) const SPELLINGS: [Spelling; 57] = [
     s("tun-port", None, Value::Yes, Add(Opt::TunPort)),
     s("tun-nocsum", None, Value::No, Add(Opt::TunNoCsum)),
     s("tun-csum", None, Value::No, Add(Opt::TunCsum)),
+    s("tun-remcsum", None, Value::No, Add(Opt::TunRemCsum)),
 ];

@@ -1,0 +1,171 @@
+//! How the parts of the network fit together: names, and who is on which link.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::device;
+use super::model::{Interface, Neighbor, Route, RouteAction, Vip};
+use super::scope::{Read, Scope};
+use super::suggest;
+
+/// The interfaces of the file, for those who refer to them.
+pub(super) struct Links<'r, 'a> {
+    all: &'r [Read<'a, Interface>],
+    /// Whether all of them could be read. If not, what is on which link cannot be said.
+    sure: bool,
+}
+
+impl<'r, 'a> Links<'r, 'a> {
+    pub(super) fn new(all: &'r [Read<'a, Interface>], sure: bool) -> Self {
+        Self { all, sure }
+    }
+
+    fn named(&self, name: &str) -> Option<&Interface> {
+        self.all.iter().map(|read| &read.value).find(|interface| interface.name == name)
+    }
+
+    /// Refuses a name that no interface has.
+    fn known(&self, name: &str) -> Option<String> {
+        let names: Vec<&str> = self.all.iter().map(|read| read.value.name.as_str()).collect();
+        self.named(name).is_none().then(|| format!("there is no interface {name:?}{}", suggest::hint(name, &names)))
+    }
+
+    /// Whether an address is on a link: of one interface, or of any.
+    fn reach(&self, address: IpAddr, name: Option<&str>) -> bool {
+        let mut links = self.all.iter().map(|read| &read.value);
+        let asked = |link: &Interface| name.is_none_or(|name| link.name == name);
+        let has = |link: &Interface| link.addresses.iter().any(|net| net.contains(&address));
+        let link_local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
+        if link_local { name.is_some() } else { links.any(|link| asked(link) && has(link)) }
+    }
+
+    fn owns(&self, address: IpAddr) -> bool {
+        self.all.iter().flat_map(|read| &read.value.addresses).any(|net| net.addr() == address)
+    }
+
+    fn prefixes(&self) -> String {
+        let nets: Vec<String> = self.all.iter().flat_map(|read| &read.value.addresses).map(|n| n.trunc().to_string()).collect();
+        if nets.is_empty() { "no interface has an address".to_owned() } else { format!("there are {}", nets.join(", ")) }
+    }
+}
+
+/// Remembers who came first.
+pub(super) struct Once<K>(HashMap<K, u32>);
+
+impl<K: Eq + Hash> Once<K> {
+    pub(super) fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// Refuses what was there before, at the line of `key` in this table.
+    pub(super) fn insert(&mut self, value: K, shown: impl std::fmt::Display, scope: &Scope<'_>, key: &str) {
+        let line = scope.place().line;
+        match self.0.get(&value) {
+            Some(first) => scope.wrong(key, format!("{shown} is already in the table of line {first}")),
+            None => _ = self.0.insert(value, line),
+        }
+    }
+}
+
+pub(super) fn interfaces(links: &Links<'_, '_>) {
+    let (mut names, mut devices, mut vlans, mut addresses) = (Once::new(), Once::new(), Once::new(), HashSet::new());
+    for Read { value, scope } in links.all {
+        names.insert(&value.name, &value.name, scope, "name");
+        if let Some(device) = &value.device {
+            devices.insert(device::target(device), device, scope, "device");
+        }
+        if let (Some(parent), Some(vlan)) = (&value.parent, value.vlan) {
+            vlans.insert((parent, vlan), format!("VLAN {vlan} of {parent}"), scope, "vlan");
+        }
+        for (index, net) in value.addresses.iter().enumerate() {
+            if !addresses.insert(net.addr()) {
+                scope.wrong_element("addresses", index, format!("{} is there twice", net.addr()));
+            }
+        }
+        parent(links, value, scope);
+    }
+}
+
+fn parent(links: &Links<'_, '_>, child: &Interface, scope: &Scope<'_>) {
+    let Some(name) = &child.parent else { return };
+    match links.named(name) {
+        None => scope.wrong("parent", links.known(name).unwrap_or_default()),
+        Some(parent) if parent.device.is_none() && parent.parent.is_some() => {
+            scope.wrong("parent", format!("{name} is a VLAN itself; name an interface that has a device"));
+        }
+        Some(parent) if parent.mtu < child.mtu => {
+            let text = format!("{} is too large; {name}, which carries it, has {}", child.mtu, parent.mtu);
+            scope.wrong("mtu", text);
+        }
+        Some(_) => {}
+    }
+}
+
+pub(super) fn routes(links: &Links<'_, '_>, routes: &[Read<'_, Route>]) {
+    let mut prefixes = Once::new();
+    for Read { value, scope } in routes {
+        prefixes.insert(value.to, value.to, scope, "to");
+        match &value.action {
+            RouteAction::Via { gateway, interface } => via(links, value.to, *gateway, interface.as_deref(), scope),
+            RouteAction::Interface(name) => known(links, name, scope),
+            RouteAction::Unreachable | RouteAction::Blackhole => {}
+        }
+    }
+}
+
+fn via(links: &Links<'_, '_>, to: IpNet, gateway: IpAddr, interface: Option<&str>, scope: &Scope<'_>) {
+    if let Some(name) = interface {
+        known(links, name, scope);
+    }
+    if to.addr().is_ipv4() != gateway.is_ipv4() {
+        scope.wrong("via", format!("{gateway} is not of the family of {to}"));
+    } else if links.sure && links.owns(gateway) {
+        scope.wrong("via", format!("{gateway} is an address of this director"));
+    } else if links.sure && !links.reach(gateway, interface) {
+        let link_local = matches!(gateway, IpAddr::V6(six) if six.is_unicast_link_local());
+        let text = match interface {
+            None if link_local => format!("{gateway} is on every link; give interface too"),
+            None => format!("{gateway} is on no connected prefix; {}", links.prefixes()),
+            Some(name) => format!("{gateway} is on no prefix of {name}"),
+        };
+        scope.wrong("via", text);
+    }
+}
+
+fn known(links: &Links<'_, '_>, name: &str, scope: &Scope<'_>) {
+    if let Some(text) = links.known(name) {
+        scope.wrong("interface", text);
+    }
+}
+
+pub(super) fn neighbors(links: &Links<'_, '_>, neighbors: &[Read<'_, Neighbor>]) {
+    let mut seen = Once::new();
+    for Read { value, scope } in neighbors {
+        let Neighbor { address, interface, .. } = value;
+        seen.insert((address, interface), format!("{address} on {interface}"), scope, "address");
+        known(links, interface, scope);
+        if links.sure && links.owns(*address) {
+            scope.wrong("address", format!("{address} is an address of this director"));
+        } else if links.sure && !links.reach(*address, Some(interface)) {
+            scope.wrong("address", format!("{address} is on no prefix of {interface}"));
+        }
+    }
+}
+
+pub(super) fn vips(links: &Links<'_, '_>, vips: &[Read<'_, Vip>]) {
+    let mut seen = Once::new();
+    for Read { value, scope } in vips {
+        seen.insert(value.address, value.address, scope, "address");
+        let mut names = HashSet::new();
+        for (index, name) in value.interfaces.iter().enumerate() {
+            if let Some(text) = links.known(name) {
+                scope.wrong_element("interfaces", index, text);
+            } else if !names.insert(name) {
+                scope.wrong_element("interfaces", index, format!("{name} is there twice"));
+            }
+        }
+    }
+}

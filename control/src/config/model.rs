@@ -1,0 +1,212 @@
+//! The wanted state, as a file says it: a value that has been checked.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use super::error::Place;
+use super::mac::Mac;
+use crate::api::{ServerSpec, ServiceSpec};
+
+/// Where the control socket is unless configured.
+pub const DEFAULT_SOCKET: &str = "/run/sluice/control.sock";
+
+/// A whole file. [`PartialEq`] ignores the places in the file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// Cores and memory.
+    pub dataplane: Dataplane,
+    /// The control socket.
+    pub control: Control,
+    /// What concerns all services.
+    pub ipvs: Ipvs,
+    /// Interfaces, VLANs among them.
+    pub interfaces: Vec<Interface>,
+    /// Routes beyond the connected ones.
+    pub routes: Vec<Route>,
+    /// Static neighbours.
+    pub neighbors: Vec<Neighbor>,
+    /// Virtual addresses and where they are answered.
+    pub vips: Vec<Vip>,
+    /// Services, in the order of the file.
+    pub services: Vec<Service>,
+}
+
+/// `[dataplane]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataplane {
+    /// CPU numbers, one worker on each; not empty, none twice.
+    pub workers: Vec<usize>,
+    /// CPU of the control thread; may be a worker's.
+    pub main_cpu: usize,
+    /// Connections per worker, preallocated.
+    pub connections: u32,
+    /// Whether packets that belong to nobody here are routed.
+    pub ip_forward: bool,
+    /// More arguments for DPDK's environment.
+    pub eal: Vec<String>,
+    /// How packets find their worker.
+    pub steering: Steering,
+    /// Most ICMP errors, echo replies and resets of the director itself, per second and worker; 0 = no limit.
+    pub icmp_rate: u32,
+    /// Descriptors of a receive queue.
+    pub rx_descriptors: u16,
+    /// Descriptors of a transmit queue.
+    pub tx_descriptors: u16,
+}
+
+impl Default for Dataplane {
+    fn default() -> Self {
+        Self {
+            workers: vec![1],
+            main_cpu: 0,
+            connections: 1_000_000,
+            ip_forward: true,
+            eal: Vec::new(),
+            steering: Steering::Tuple,
+            icmp_rate: 1000,
+            rx_descriptors: 1024,
+            tx_descriptors: 1024,
+        }
+    }
+}
+
+/// How packets find their worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Steering {
+    /// By addresses and ports.
+    #[default]
+    Tuple,
+    /// By the client's address and port alone, on both sides of a two-armed director.
+    Client,
+}
+
+/// `[control]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Path of the control socket.
+    pub socket: PathBuf,
+    /// Group that may use it, by name or number; root's if absent.
+    pub group: Option<String>,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self { socket: PathBuf::from(DEFAULT_SOCKET), group: None }
+    }
+}
+
+/// `[ipvs]`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ipvs {
+    /// Whether oddities of the kernel are kept even where they help nobody.
+    pub strict_parity: bool,
+    /// Connection timeouts.
+    pub timeouts: Timeouts,
+}
+
+/// `[ipvs.timeouts]`, as `ipvsadm --set`: seconds, at least 1; the kernel's own if absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TCP ESTABLISHED.
+    pub tcp: Option<u32>,
+    /// TCP FIN_WAIT.
+    pub tcp_fin: Option<u32>,
+    /// UDP.
+    pub udp: Option<u32>,
+}
+
+/// `[[interface]]`: on a device, or a VLAN (`parent` and `vlan`) on one that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name here.
+    pub name: String,
+    /// `kind:target`; absent for a VLAN.
+    pub device: Option<String>,
+    /// The interface that a VLAN is on.
+    pub parent: Option<String>,
+    /// 1 to 4094.
+    pub vlan: Option<u16>,
+    /// Addresses with the length of their prefix.
+    pub addresses: Vec<IpNet>,
+    /// Ethernet address; the device's own if absent.
+    pub mac: Option<Mac>,
+    /// Bytes of an IP packet.
+    pub mtu: u16,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// `[[route]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Destinations; no bits beyond the prefix.
+    pub to: IpNet,
+    /// What happens to them.
+    pub action: RouteAction,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What a route does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RouteAction {
+    /// Through a neighbour of the same family.
+    Via {
+        /// The neighbour.
+        gateway: IpAddr,
+        /// On this interface; the one whose prefix has it if absent.
+        interface: Option<String>,
+    },
+    /// Destinations are neighbours on this interface.
+    Interface(String),
+    /// Refused, and the sender is told.
+    Unreachable,
+    /// Dropped in silence.
+    Blackhole,
+}
+
+/// `[[neighbor]]`, static.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Neighbor {
+    /// Its address.
+    pub address: IpAddr,
+    /// Where it is.
+    pub interface: String,
+    /// Its Ethernet address.
+    pub mac: Mac,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// `[[vip]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vip {
+    /// The address.
+    pub address: IpAddr,
+    /// Where it is answered and announced; nowhere (routed to us) if empty.
+    pub interfaces: Vec<String>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// `[[service]]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// What it is.
+    pub spec: ServiceSpec,
+    /// Its real servers, in the order of the file.
+    pub servers: Vec<Server>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// `[[service.server]]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// What it is.
+    pub spec: ServerSpec,
+    /// Where it stands.
+    pub place: Place,
+}

@@ -1,0 +1,180 @@
+//! `[[interface]]`, `[[route]]`, `[[neighbor]]` and `[[vip]]`, each by itself. How they fit together: `check`.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::device;
+use super::mac::Mac;
+use super::model::{Interface, Neighbor, Route, RouteAction, Vip};
+use super::scope::{Read, Scope};
+use super::spot::Spot;
+
+/// Bytes of an IP packet that every link carries, and that a jumbo frame does.
+const MTU: (i128, i128) = (68, 9600);
+/// RFC 8200, section 5.
+const MTU_IPV6: u16 = 1280;
+const NAME_MAX: usize = 31;
+
+pub(super) fn interfaces<'a>(top: &Scope<'a>) -> Vec<Read<'a, Interface>> {
+    entries(top, "interface", interface)
+}
+
+pub(super) fn routes<'a>(top: &Scope<'a>) -> Vec<Read<'a, Route>> {
+    entries(top, "route", route)
+}
+
+pub(super) fn neighbors<'a>(top: &Scope<'a>) -> Vec<Read<'a, Neighbor>> {
+    entries(top, "neighbor", neighbor)
+}
+
+pub(super) fn vips<'a>(top: &Scope<'a>) -> Vec<Read<'a, Vip>> {
+    entries(top, "vip", vip)
+}
+
+/// Every table of a kind that can be understood; what cannot has been noted.
+pub(super) fn entries<'a, T>(
+    top: &Scope<'a>,
+    key: &'static str,
+    read: impl Fn(&Scope<'a>) -> Option<T>,
+) -> Vec<Read<'a, T>> {
+    let mut all = Vec::new();
+    for scope in top.tables(key) {
+        let value = read(&scope);
+        scope.finish();
+        all.extend(value.map(|value| Read { value, scope }));
+    }
+    all
+}
+
+fn interface(scope: &Scope<'_>) -> Option<Interface> {
+    let read = Interface {
+        name: scope.need("name").and_then(|spot| name(&spot)).unwrap_or_default(),
+        device: scope.value("device").and_then(|spot| device(&spot)),
+        parent: scope.value("parent").and_then(|spot| name(&spot)),
+        vlan: scope.value("vlan").and_then(|spot| spot.number(1..=4094)),
+        addresses: scope.value("addresses").and_then(|spot| spot.list_of(host_in_net)).unwrap_or_default(),
+        mac: scope.value("mac").and_then(|spot| mac(&spot)),
+        mtu: scope.value("mtu").and_then(|spot| spot.number(MTU.0..=MTU.1)).unwrap_or(1500),
+        place: scope.place(),
+    };
+    shape(scope);
+    let six = read.addresses.iter().any(|net| matches!(net, IpNet::V6(_)));
+    if six && read.mtu < MTU_IPV6 {
+        scope.wrong("mtu", format!("{} is too small for IPv6; {MTU_IPV6} to {}", read.mtu, MTU.1));
+    }
+    (!read.name.is_empty()).then_some(read)
+}
+
+/// A device, or a parent and a VLAN number.
+fn shape(scope: &Scope<'_>) {
+    match (scope.has("device"), scope.has("parent"), scope.has("vlan")) {
+        (true, false, false) | (false, true, true) => {}
+        (false, false, false) => scope.wrong("device", "is missing; or give parent and vlan"),
+        (true, _, _) => scope.wrong("device", "excludes parent and vlan: a VLAN uses the device of its parent"),
+        (false, true, false) => scope.wrong("parent", "is there without vlan; give both"),
+        (false, false, true) => scope.wrong("vlan", "is there without parent; give both"),
+    }
+}
+
+fn name(spot: &Spot<'_>) -> Option<String> {
+    let wanted = "a name: letters, digits, dots, dashes and underscores, at most 31";
+    spot.read(wanted, |text| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        (text.len() <= NAME_MAX && text.bytes().all(fits)).then(|| text.to_owned())
+    })
+}
+
+fn device(spot: &Spot<'_>) -> Option<String> {
+    let text = spot.text()?;
+    device::fault(text).map_or_else(|| Some(text.to_owned()), |fault| spot.wrong(fault))
+}
+
+fn mac(spot: &Spot<'_>) -> Option<Mac> {
+    let mac: Mac = spot.read("an Ethernet address as 02:00:00:00:00:01", |text| text.parse().ok())?;
+    mac.fault().map_or(Some(mac), |fault| spot.wrong(format!("{mac} {fault}")))
+}
+
+/// The address of a station together with its prefix.
+fn host_in_net(spot: &Spot<'_>) -> Option<IpNet> {
+    let net: IpNet = spot.read("an address with the length of its prefix as 10.0.0.1/24", |text| text.parse().ok())?;
+    station_fault(net.addr()).map_or(Some(()), |fault| spot.wrong(format!("{net} {fault}")))?;
+    let IpNet::V4(four) = net else { return Some(net) };
+    if four.prefix_len() < 31 && four.addr() == four.network() {
+        return spot.wrong(format!("{net} is the name of the network, not an address in it"));
+    }
+    if four.prefix_len() < 31 && four.addr() == four.broadcast() {
+        return spot.wrong(format!("{net} is the broadcast address of its network"));
+    }
+    Some(net)
+}
+
+/// What keeps an address from belonging to one station, if anything does.
+pub(super) fn station_fault(address: IpAddr) -> Option<&'static str> {
+    match address {
+        _ if address.is_unspecified() => Some("is no address"),
+        _ if address.is_multicast() => Some("is a multicast address"),
+        _ if address.is_loopback() => Some("is a loopback address"),
+        IpAddr::V4(four) if four.is_broadcast() => Some("is the broadcast address"),
+        _ => None,
+    }
+}
+
+/// An address that can belong to one station.
+pub(super) fn station(spot: &Spot<'_>) -> Option<IpAddr> {
+    let address: IpAddr = spot.read("an IP address", |text| text.parse().ok())?;
+    station_fault(address).map_or(Some(address), |fault| spot.wrong(format!("{address} {fault}")))
+}
+
+fn route(scope: &Scope<'_>) -> Option<Route> {
+    let to = scope.need("to").and_then(|spot| prefix(&spot));
+    let action = action(scope);
+    Some(Route { to: to?, action: action?, place: scope.place() })
+}
+
+fn prefix(spot: &Spot<'_>) -> Option<IpNet> {
+    let net: IpNet = spot.read("a prefix as 10.0.0.0/8", |text| text.parse().ok())?;
+    if net != net.trunc() {
+        return spot.wrong(format!("{net} has bits beyond its prefix; {} would be right", net.trunc()));
+    }
+    Some(net)
+}
+
+fn action(scope: &Scope<'_>) -> Option<RouteAction> {
+    let gateway = scope.value("via").map(|spot| station(&spot));
+    let interface = scope.value("interface").map(|spot| name(&spot));
+    let unreachable = scope.value("unreachable").map(|spot| spot.boolean());
+    let blackhole = scope.value("blackhole").map(|spot| spot.boolean());
+    let flag = |flag: Option<Option<bool>>| flag.is_some_and(|read| read.unwrap_or(true));
+    let action = match (gateway, interface, flag(unreachable), flag(blackhole)) {
+        (Some(gateway), interface, false, false) => {
+            let interface = interface.map_or(Some(None), |name| name.map(Some));
+            RouteAction::Via { gateway: gateway?, interface: interface? }
+        }
+        (None, Some(interface), false, false) => RouteAction::Interface(interface?),
+        (None, None, true, false) => RouteAction::Unreachable,
+        (None, None, false, true) => RouteAction::Blackhole,
+        (None, None, false, false) => {
+            scope.wrong("via", "is missing; or give interface, unreachable = true or blackhole = true");
+            return None;
+        }
+        _ => {
+            scope.wrong("to", "has more than one way; give via or interface, unreachable = true or blackhole = true");
+            return None;
+        }
+    };
+    Some(action)
+}
+
+fn neighbor(scope: &Scope<'_>) -> Option<Neighbor> {
+    let address = scope.need("address").and_then(|spot| station(&spot));
+    let interface = scope.need("interface").and_then(|spot| name(&spot));
+    let mac = scope.need("mac").and_then(|spot| mac(&spot));
+    Some(Neighbor { address: address?, interface: interface?, mac: mac?, place: scope.place() })
+}
+
+fn vip(scope: &Scope<'_>) -> Option<Vip> {
+    let address = scope.need("address").and_then(|spot| station(&spot));
+    let interfaces = scope.need("interfaces").and_then(|spot| spot.list_of(name));
+    Some(Vip { address: address?, interfaces: interfaces?, place: scope.place() })
+}

@@ -1,0 +1,180 @@
+//! A configuration as a file, which parses back to the same configuration.
+
+use std::fmt::Write;
+
+use dataplane::flow::ServiceKey;
+
+use super::model::{Config, Dataplane, Interface, Route, RouteAction, Server, Service};
+use super::services::{CHECKSUMS, DEFAULT_SCHEDULER, FAMILIES, FORWARDS, PROTOCOLS, TUNNELS};
+use super::{flags, settings};
+use crate::api::{Granularity, TunnelSpec};
+
+/// The configuration as a file.
+#[must_use]
+pub fn render(config: &Config) -> String {
+    let mut file = File::default();
+    file.key("schema", 1);
+    dataplane(&mut file, &config.dataplane);
+    file.table("[control]");
+    file.quoted("socket", &config.control.socket.to_string_lossy());
+    file.quoted_if("group", config.control.group.as_deref());
+    ipvs(&mut file, config);
+    config.interfaces.iter().for_each(|each| interface(&mut file, each));
+    config.routes.iter().for_each(|each| route(&mut file, each));
+    for neighbor in &config.neighbors {
+        file.table("[[neighbor]]");
+        file.quoted("address", &neighbor.address.to_string());
+        file.quoted("interface", &neighbor.interface);
+        file.quoted("mac", &neighbor.mac.to_string());
+    }
+    for vip in &config.vips {
+        file.table("[[vip]]");
+        file.quoted("address", &vip.address.to_string());
+        file.list("interfaces", vip.interfaces.iter().map(|name| quote(name)));
+    }
+    config.services.iter().for_each(|each| service(&mut file, each));
+    file.0
+}
+
+/// The text so far.
+#[derive(Default)]
+struct File(String);
+
+impl File {
+    fn table(&mut self, header: &str) {
+        _ = writeln!(self.0, "\n{header}");
+    }
+
+    fn key(&mut self, key: &str, value: impl std::fmt::Display) {
+        _ = writeln!(self.0, "{key} = {value}");
+    }
+
+    fn key_if(&mut self, key: &str, value: Option<impl std::fmt::Display>) {
+        if let Some(value) = value {
+            self.key(key, value);
+        }
+    }
+
+    fn quoted(&mut self, key: &str, text: &str) {
+        self.key(key, quote(text));
+    }
+
+    fn quoted_if(&mut self, key: &str, text: Option<&str>) {
+        self.key_if(key, text.map(quote));
+    }
+
+    fn list(&mut self, key: &str, values: impl Iterator<Item = String>) {
+        self.key(key, format_args!("[{}]", values.collect::<Vec<_>>().join(", ")));
+    }
+}
+
+fn quote(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// The name of a value in a table of names. Every value has one.
+fn name_of<T: PartialEq>(names: &[(&'static str, T)], value: &T) -> &'static str {
+    names.iter().find(|(_, named)| named == value).map_or("", |&(name, _)| name)
+}
+
+fn dataplane(file: &mut File, dataplane: &Dataplane) {
+    file.table("[dataplane]");
+    file.list("workers", dataplane.workers.iter().map(usize::to_string));
+    file.key("main_cpu", dataplane.main_cpu);
+    file.key("connections", dataplane.connections);
+    file.key("ip_forward", dataplane.ip_forward);
+    file.list("eal", dataplane.eal.iter().map(|word| quote(word)));
+    file.quoted("steering", settings::steering_name(dataplane.steering));
+    file.key("icmp_rate", dataplane.icmp_rate);
+    file.key("rx_descriptors", dataplane.rx_descriptors);
+    file.key("tx_descriptors", dataplane.tx_descriptors);
+}
+
+fn ipvs(file: &mut File, config: &Config) {
+    file.table("[ipvs]");
+    file.key("strict_parity", config.ipvs.strict_parity);
+    let timeouts = config.ipvs.timeouts;
+    if timeouts != super::model::Timeouts::default() {
+        file.table("[ipvs.timeouts]");
+        file.key_if("tcp", timeouts.tcp);
+        file.key_if("tcp_fin", timeouts.tcp_fin);
+        file.key_if("udp", timeouts.udp);
+    }
+}
+
+fn interface(file: &mut File, interface: &Interface) {
+    file.table("[[interface]]");
+    file.quoted("name", &interface.name);
+    file.quoted_if("device", interface.device.as_deref());
+    file.quoted_if("parent", interface.parent.as_deref());
+    file.key_if("vlan", interface.vlan);
+    file.list("addresses", interface.addresses.iter().map(|net| quote(&net.to_string())));
+    file.quoted_if("mac", interface.mac.map(|mac| mac.to_string()).as_deref());
+    file.key("mtu", interface.mtu);
+}
+
+fn route(file: &mut File, route: &Route) {
+    file.table("[[route]]");
+    file.quoted("to", &route.to.to_string());
+    match &route.action {
+        RouteAction::Via { gateway, interface } => {
+            file.quoted("via", &gateway.to_string());
+            file.quoted_if("interface", interface.as_deref());
+        }
+        RouteAction::Interface(name) => file.quoted("interface", name),
+        RouteAction::Unreachable => file.key("unreachable", true),
+        RouteAction::Blackhole => file.key("blackhole", true),
+    }
+}
+
+fn service(file: &mut File, service: &Service) {
+    let spec = &service.spec;
+    file.table("[[service]]");
+    match spec.key {
+        ServiceKey::Address { protocol, address, port } => {
+            file.quoted("protocol", name_of(&PROTOCOLS, &protocol));
+            file.quoted("address", &std::net::SocketAddr::new(address, port).to_string());
+        }
+        ServiceKey::Mark { fwmark, family } => {
+            file.key("fwmark", fwmark);
+            file.quoted("family", name_of(&FAMILIES, &family));
+        }
+    }
+    let scheduler = if spec.scheduler.is_empty() { DEFAULT_SCHEDULER } else { &spec.scheduler };
+    file.quoted("scheduler", scheduler);
+    if spec.sched_flags != 0 {
+        file.list("flags", flags::of_bits(spec.sched_flags, scheduler).into_iter().map(quote));
+    }
+    if spec.ops {
+        file.key("ops", true);
+    }
+    file.key_if("persistence", spec.persistence);
+    file.key_if("netmask", spec.granularity.map(netmask));
+    file.quoted_if("engine", spec.engine.as_deref());
+    service.servers.iter().for_each(|each| server(file, each));
+}
+
+fn netmask(granularity: Granularity) -> String {
+    match granularity {
+        Granularity::Mask(mask) => quote(&mask.to_string()),
+        Granularity::Prefix(length) => length.to_string(),
+    }
+}
+
+fn server(file: &mut File, server: &Server) {
+    let spec = &server.spec;
+    file.table("[[service.server]]");
+    file.quoted("address", &spec.address.to_string());
+    file.quoted("forward", name_of(&FORWARDS, &spec.forward));
+    file.key("weight", spec.weight);
+    file.key_if("upper", Some(spec.upper).filter(|&bound| bound > 0));
+    file.key_if("lower", Some(spec.lower).filter(|&bound| bound > 0));
+    file.key_if("tunnel", spec.tunnel.map(|each| tunnel(&each)));
+}
+
+fn tunnel(tunnel: &TunnelSpec) -> String {
+    let kind = quote(name_of(&TUNNELS, &tunnel.kind));
+    let port = if tunnel.port > 0 { format!(", port = {}", tunnel.port) } else { String::new() };
+    let checksum = quote(name_of(&CHECKSUMS, &tunnel.checksum));
+    format!("{{ kind = {kind}{port}, checksum = {checksum} }}")
+}

@@ -1,0 +1,124 @@
+//! What a service and its servers have to obey, whoever asks for them: what `ipvsadm` refuses before it speaks to the
+//! kernel, and what the kernel refuses (`ip_vs_ctl.c`).
+
+use dataplane::flow::{Family, Protocol, ServiceKey};
+
+use crate::api::{Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec};
+
+/// Largest weight, 2^31-1.
+pub const WEIGHT_MAX: u32 = i32::MAX as u32;
+/// Longest persistence, 31 days.
+pub const PERSISTENCE_MAX: u32 = 31 * 24 * 3600;
+/// Longest name of a scheduler or persistence engine (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`).
+pub const NAME_MAX: usize = 15;
+
+/// The key of the file that is wrong, and why.
+pub type Fault = (&'static str, String);
+
+/// What is wrong with a service by itself.
+#[must_use]
+pub fn service(spec: &ServiceSpec) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut wrong = |key, text: String| faults.push((key, text));
+    if let Some((key, text)) = key_fault(spec) {
+        wrong(key, text);
+    }
+    if let Some(seconds) = spec.persistence.filter(|seconds| !(1..=PERSISTENCE_MAX).contains(seconds)) {
+        wrong("persistence", format!("{seconds} seconds are out of range; 1 to {PERSISTENCE_MAX}"));
+    }
+    if spec.sched_flags & !7 != 0 {
+        wrong("flags", format!("{:#x} has more than three bits", spec.sched_flags));
+    }
+    if let Some(text) = granularity_fault(spec) {
+        wrong("netmask", text);
+    }
+    for (key, name) in [("scheduler", Some(&spec.scheduler)), ("engine", spec.engine.as_ref())] {
+        if let Some(name) = name.filter(|name| name.is_empty() || name.len() > NAME_MAX) {
+            wrong(key, format!("{name:?} is no name of 1 to {NAME_MAX} characters"));
+        }
+    }
+    faults
+}
+
+fn key_fault(spec: &ServiceSpec) -> Option<Fault> {
+    match spec.key {
+        ServiceKey::Address { address, .. } if address.is_unspecified() => {
+            Some(("address", format!("{address} is no address")))
+        }
+        ServiceKey::Address { port: 0, .. } if spec.persistence.is_none() => {
+            Some(("address", "has no port; only a persistent service takes every port".to_owned()))
+        }
+        ServiceKey::Address { protocol: Protocol::Tcp | Protocol::Sctp, .. } if spec.ops => {
+            Some(("ops", "one-packet scheduling is for UDP services only".to_owned()))
+        }
+        ServiceKey::Mark { fwmark: 0, .. } => Some(("fwmark", "0 is no mark".to_owned())),
+        _ => None,
+    }
+}
+
+fn granularity_fault(spec: &ServiceSpec) -> Option<String> {
+    match (spec.granularity?, spec.key.family()) {
+        (Granularity::Mask(_), Family::Ipv4) | (Granularity::Prefix(1..=128), Family::Ipv6) => None,
+        (Granularity::Mask(mask), Family::Ipv6) => {
+            Some(format!("{mask} is a mask of IPv4; give the length of a prefix, 1 to 128"))
+        }
+        (Granularity::Prefix(length), Family::Ipv4) => {
+            Some(format!("{length} is the length of a prefix; give a mask as 255.255.255.0"))
+        }
+        (Granularity::Prefix(length), Family::Ipv6) => Some(format!("{length} is out of range; 1 to 128")),
+    }
+}
+
+/// What is wrong with a server of a service.
+#[must_use]
+pub fn server(service: &ServiceSpec, spec: &ServerSpec) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut wrong = |key, text: String| faults.push((key, text));
+    if let Some(text) = address_fault(service, spec) {
+        wrong("address", text);
+    }
+    if spec.weight > WEIGHT_MAX {
+        wrong("weight", format!("{} is too large; 0 to {WEIGHT_MAX}", spec.weight));
+    }
+    if spec.lower > spec.upper {
+        wrong("lower", format!("{} is above upper, which is {}", spec.lower, spec.upper));
+    }
+    match (&spec.tunnel, spec.forward) {
+        (None, _) => {}
+        (Some(tunnel), Forward::Tun) => faults.extend(tunnel_fault(tunnel)),
+        (Some(_), _) => wrong("tunnel", "is for forward = \"tun\" only".to_owned()),
+    }
+    faults
+}
+
+fn address_fault(service: &ServiceSpec, spec: &ServerSpec) -> Option<String> {
+    let (ip, port) = (spec.address.ip(), spec.address.port());
+    let family = service.key.family();
+    if ip.is_unspecified() || ip.is_multicast() {
+        return Some(format!("{ip} is no address of a server"));
+    }
+    if Family::of(ip) != family && spec.forward != Forward::Tun {
+        return Some(format!("{ip} is not of the family of the service; only forward = \"tun\" crosses families"));
+    }
+    match (service.key, spec.forward) {
+        (ServiceKey::Address { port: virtual_port, .. }, Forward::Dr | Forward::Tun) if port != virtual_port => {
+            Some(format!("port {port} cannot be: dr and tun leave the port as it is, {virtual_port}"))
+        }
+        _ => None,
+    }
+}
+
+fn tunnel_fault(tunnel: &TunnelSpec) -> Option<Fault> {
+    let wrong = |key, text: &str| Some((key, text.to_owned()));
+    match (tunnel.kind, tunnel.port, tunnel.checksum) {
+        (TunnelKind::Gue, 0, _) => wrong("tunnel.port", "is missing; gue needs the UDP port of the server"),
+        (TunnelKind::Ipip | TunnelKind::Gre, 1.., _) => wrong("tunnel.port", "is for gue only"),
+        (TunnelKind::Ipip, _, TunnelChecksum::Full | TunnelChecksum::Remote) => {
+            wrong("tunnel.checksum", "is for gue and gre; ipip has none")
+        }
+        (TunnelKind::Gre, _, TunnelChecksum::Remote) => {
+            wrong("tunnel.checksum", "remote is for gue only; none or full")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,176 @@
+//! `[[service]]` and `[[service.server]]`.
+
+use std::net::{IpAddr, SocketAddr};
+
+use dataplane::flow::{Family, Protocol, ServiceKey};
+
+use super::check::Once;
+use super::model::{Server, Service};
+use super::scope::{Read, Scope};
+use super::spot::Spot;
+use super::{flags, network, rules, suggest};
+use crate::api::{Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec};
+
+pub(super) const DEFAULT_SCHEDULER: &str = "wlc";
+
+pub(super) const PROTOCOLS: [(&str, Protocol); 3] =
+    [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("sctp", Protocol::Sctp)];
+pub(super) const FAMILIES: [(&str, Family); 2] = [("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
+pub(super) const FORWARDS: [(&str, Forward); 4] =
+    [("nat", Forward::Nat), ("dr", Forward::Dr), ("tun", Forward::Tun), ("fullnat", Forward::Fullnat)];
+pub(super) const TUNNELS: [(&str, TunnelKind); 3] =
+    [("ipip", TunnelKind::Ipip), ("gue", TunnelKind::Gue), ("gre", TunnelKind::Gre)];
+pub(super) const CHECKSUMS: [(&str, TunnelChecksum); 3] =
+    [("none", TunnelChecksum::None), ("full", TunnelChecksum::Full), ("remote", TunnelChecksum::Remote)];
+
+/// All services of the file.
+pub(super) fn services(top: &Scope<'_>) -> Vec<Service> {
+    let read = network::entries(top, "service", service);
+    let mut keys = Once::new();
+    for Read { value, scope } in &read {
+        let key = if matches!(value.spec.key, ServiceKey::Mark { .. }) { "fwmark" } else { "address" };
+        keys.insert(value.spec.key, value.spec.key, scope, key);
+    }
+    read.into_iter().map(|read| read.value).collect()
+}
+
+fn service(scope: &Scope<'_>) -> Option<Service> {
+    let key = key(scope);
+    let scheduler = scope.value("scheduler").map_or(Some(DEFAULT_SCHEDULER), |spot| spot.text());
+    let scheduler = scheduler.unwrap_or(DEFAULT_SCHEDULER).to_owned();
+    let sched_flags = scope.value("flags").and_then(|spot| bits(&spot, &scheduler)).unwrap_or_default();
+    let ops = scope.value("ops").and_then(|spot| spot.boolean()).unwrap_or_default();
+    let persistence = scope.value("persistence").and_then(|spot| spot.number(1..=rules::PERSISTENCE_MAX.into()));
+    let granularity = scope.value("netmask").and_then(|spot| granularity(&spot));
+    let engine = scope.value("engine").and_then(|spot| spot.text()).map(str::to_owned);
+    let Some(key) = key else {
+        known_server_keys(scope);
+        return None;
+    };
+    let spec = ServiceSpec { key, scheduler, sched_flags, ops, persistence, granularity, engine };
+    for (key, text) in rules::service(&spec) {
+        // A persistence that could not be read is not a missing one.
+        if key != "address" || persistence.is_some() || !scope.has("persistence") {
+            scope.wrong(key, text);
+        }
+    }
+    let servers = servers(scope, &spec);
+    Some(Service { spec, servers, place: scope.place() })
+}
+
+/// Without its service a server cannot be judged.
+fn known_server_keys(scope: &Scope<'_>) {
+    scope.has("server");
+}
+
+fn key(scope: &Scope<'_>) -> Option<ServiceKey> {
+    let mark = scope.value("fwmark");
+    let address = scope.value("address");
+    match (mark, address) {
+        (Some(_), Some(_)) => {
+            scope.has("protocol");
+            scope.has("family");
+            scope.wrong("fwmark", "excludes address; a service is by mark or by address");
+            None
+        }
+        (Some(mark), None) => {
+            if scope.has("protocol") {
+                scope.wrong("protocol", "is not for a service by mark");
+            }
+            let family = scope.value("family").map_or(Some(Family::Ipv4), |spot| spot.word(&FAMILIES));
+            Some(ServiceKey::Mark { fwmark: mark.number(1..=u32::MAX.into())?, family: family? })
+        }
+        (None, address) => {
+            if scope.has("family") {
+                scope.wrong("family", "is for a service by mark; the address says it here");
+            }
+            let protocol = scope.need("protocol").and_then(|spot| spot.word(&PROTOCOLS));
+            if address.is_none() {
+                scope.wrong("address", "is missing; or give fwmark");
+            }
+            let (address, port) = endpoint(&address?)?;
+            Some(ServiceKey::Address { protocol: protocol?, address, port: port.unwrap_or(0) })
+        }
+    }
+}
+
+/// `10.0.0.1:80`, `[fd00::1]:80`, or the address alone.
+fn endpoint(spot: &Spot<'_>) -> Option<(IpAddr, Option<u16>)> {
+    let wanted = "an address and port as 10.0.0.1:80 or [fd00::1]:80";
+    let (address, port) = spot.read(wanted, |text| {
+        let whole = text.parse::<SocketAddr>().ok().filter(scopeless).map(|both| (both.ip(), Some(both.port())));
+        whole.or_else(|| text.parse().ok().map(|address| (address, None)))
+    })?;
+    match network::station_fault(address) {
+        Some(fault) => spot.wrong(format!("{address} {fault}")),
+        None => Some((address, port)),
+    }
+}
+
+/// Zones of link-local addresses have no meaning for a service.
+fn scopeless(address: &SocketAddr) -> bool {
+    !matches!(address, SocketAddr::V6(six) if six.scope_id() != 0)
+}
+
+fn bits(spot: &Spot<'_>, scheduler: &str) -> Option<u8> {
+    let bits = spot.list_of(|name| {
+        let text = name.text()?;
+        match flags::bit(text) {
+            None => name.wrong(format!("unknown {text:?}{}", suggest::hint(text, &flags::names()))),
+            Some((_, Some(owner))) if owner != scheduler => {
+                name.wrong(format!("{text} is for scheduler {owner}, not {scheduler}"))
+            }
+            Some((bit, _)) => Some(bit),
+        }
+    })?;
+    Some(bits.into_iter().fold(0, |all, bit| all | bit))
+}
+
+fn granularity(spot: &Spot<'_>) -> Option<Granularity> {
+    if spot.is_text() {
+        spot.read("a mask as 255.255.255.0", |text| text.parse().ok()).map(Granularity::Mask)
+    } else {
+        spot.number(1..=128).map(Granularity::Prefix)
+    }
+}
+
+fn servers(scope: &Scope<'_>, service: &ServiceSpec) -> Vec<Server> {
+    let read = network::entries(scope, "server", |scope| server(scope, service));
+    let mut addresses = Once::new();
+    for Read { value, scope } in &read {
+        addresses.insert(value.spec.address, value.spec.address, scope, "address");
+    }
+    read.into_iter().map(|read| read.value).collect()
+}
+
+fn server(scope: &Scope<'_>, service: &ServiceSpec) -> Option<Server> {
+    let address = scope.need("address").and_then(|spot| endpoint(&spot));
+    let number = |key, most: u32| scope.value(key).map(|spot| spot.number::<u32>(0..=most.into()));
+    let forward = scope.value("forward").map_or(Some(Forward::Nat), |spot| spot.word(&FORWARDS));
+    let weight = number("weight", rules::WEIGHT_MAX).unwrap_or(Some(1));
+    let upper = number("upper", u32::MAX).unwrap_or(Some(0));
+    let lower = number("lower", u32::MAX).unwrap_or(Some(0));
+    let tunnel = scope.table("tunnel").map_or(Some(None), |table| tunnel(&table).map(Some));
+    let service_port = if let ServiceKey::Address { port, .. } = service.key { port } else { 0 };
+    let (ip, port) = address?;
+    let spec = ServerSpec {
+        address: SocketAddr::new(ip, port.unwrap_or(service_port)),
+        forward: forward?,
+        weight: weight?,
+        upper: upper?,
+        lower: lower?,
+        tunnel: tunnel?,
+    };
+    for (key, text) in rules::server(service, &spec) {
+        scope.wrong(key, text);
+    }
+    Some(Server { spec, place: scope.place() })
+}
+
+fn tunnel(scope: &Scope<'_>) -> Option<TunnelSpec> {
+    let kind = scope.need("kind").and_then(|spot| spot.word(&TUNNELS));
+    let port = scope.value("port").map_or(Some(0), |spot| spot.number(1..=65535));
+    let checksum = scope.value("checksum").map_or(Some(TunnelChecksum::None), |spot| spot.word(&CHECKSUMS));
+    scope.finish();
+    Some(TunnelSpec { kind: kind?, port: port?, checksum: checksum? })
+}

@@ -1,0 +1,109 @@
+//! The tables that exist once: `[dataplane]`, `[control]`, `[ipvs]`.
+
+use std::path::{Path, PathBuf};
+
+use super::model::{Control, Dataplane, Ipvs, Steering, Timeouts};
+use super::scope::Scope;
+use super::spot::Spot;
+
+/// The most CPUs that a Linux CPU mask names by default, less one.
+const CPU_MAX: i128 = 1023;
+/// DPDK's threads, less the main one.
+const WORKERS_MAX: usize = 127;
+/// More than any machine has memory for.
+const CONNECTIONS_MAX: i128 = 1 << 28;
+/// Bytes of a Unix socket's path, with its final zero.
+pub(crate) const SOCKET_PATH_MAX: usize = 108;
+/// What `ipvsadm` takes as a timeout: 31 days.
+pub(super) const TIMEOUT_MAX: i128 = 31 * 24 * 3600;
+
+const STEERING: [(&str, Steering); 2] = [("tuple", Steering::Tuple), ("client", Steering::Client)];
+
+pub(super) fn steering_name(steering: Steering) -> &'static str {
+    STEERING.iter().find(|(_, value)| *value == steering).map_or("tuple", |&(name, _)| name)
+}
+
+pub(super) fn dataplane(top: &Scope<'_>) -> Dataplane {
+    let base = Dataplane::default();
+    let Some(scope) = top.table("dataplane") else { return base };
+    let read = Dataplane {
+        workers: workers(&scope).unwrap_or(base.workers),
+        main_cpu: scope.value("main_cpu").and_then(|spot| spot.number(0..=CPU_MAX)).unwrap_or(base.main_cpu),
+        connections: scope.value("connections")
+            .and_then(|spot| spot.number(1..=CONNECTIONS_MAX))
+            .unwrap_or(base.connections),
+        ip_forward: scope.value("ip_forward").and_then(|spot| spot.boolean()).unwrap_or(base.ip_forward),
+        eal: scope.value("eal").and_then(|spot| spot.list_of(|word| word.text().map(str::to_owned))).unwrap_or(base.eal),
+        steering: scope.value("steering").and_then(|spot| spot.word(&STEERING)).unwrap_or(base.steering),
+        icmp_rate: scope.value("icmp_rate").and_then(|spot| spot.number(0..=1_000_000)).unwrap_or(base.icmp_rate),
+        rx_descriptors: descriptors(&scope, "rx_descriptors").unwrap_or(base.rx_descriptors),
+        tx_descriptors: descriptors(&scope, "tx_descriptors").unwrap_or(base.tx_descriptors),
+    };
+    scope.finish();
+    read
+}
+
+fn workers(scope: &Scope<'_>) -> Option<Vec<usize>> {
+    let spots = scope.value("workers")?.list()?;
+    if spots.is_empty() {
+        scope.wrong("workers", "is empty; name at least one CPU");
+    }
+    if spots.len() > WORKERS_MAX {
+        scope.wrong("workers", format!("{} workers are too many; 1 to {WORKERS_MAX}", spots.len()));
+    }
+    let mut cpus = Vec::new();
+    for spot in &spots {
+        let Some(cpu) = spot.number::<usize>(0..=CPU_MAX) else { continue };
+        if cpus.contains(&cpu) {
+            let _: Option<()> = spot.wrong(format!("CPU {cpu} is there twice; one worker on each"));
+        }
+        cpus.push(cpu);
+    }
+    Some(cpus)
+}
+
+/// DPDK drivers differ in what they take; none takes more, and few take less.
+fn descriptors(scope: &Scope<'_>, key: &'static str) -> Option<u16> {
+    scope.value(key)?.number(32..=32768)
+}
+
+pub(super) fn control(top: &Scope<'_>) -> Control {
+    let base = Control::default();
+    let Some(scope) = top.table("control") else { return base };
+    let read = Control {
+        socket: scope.value("socket").and_then(|spot| socket(&spot)).unwrap_or(base.socket),
+        group: scope.value("group").and_then(|spot| spot.text().map(str::to_owned)),
+    };
+    scope.finish();
+    read
+}
+
+fn socket(spot: &Spot<'_>) -> Option<PathBuf> {
+    let text = spot.text()?;
+    if text.len() >= SOCKET_PATH_MAX {
+        return spot.wrong(format!("{} bytes are too long for a socket; at most {}", text.len(), SOCKET_PATH_MAX - 1));
+    }
+    let path = Path::new(text);
+    if path.is_relative() {
+        return spot.wrong(format!("{text:?} is relative; begin with a slash"));
+    }
+    if path.file_name().is_none() || text.ends_with('/') {
+        return spot.wrong(format!("{text:?} names a directory; name the socket"));
+    }
+    Some(path.to_owned())
+}
+
+pub(super) fn ipvs(top: &Scope<'_>) -> Ipvs {
+    let Some(scope) = top.table("ipvs") else { return Ipvs::default() };
+    let strict_parity = scope.value("strict_parity").and_then(|spot| spot.boolean()).unwrap_or_default();
+    let timeouts = scope.table("timeouts").map(|table| timeouts(&table)).unwrap_or_default();
+    scope.finish();
+    Ipvs { strict_parity, timeouts }
+}
+
+fn timeouts(scope: &Scope<'_>) -> Timeouts {
+    let seconds = |key| scope.value(key)?.number(1..=TIMEOUT_MAX);
+    let read = Timeouts { tcp: seconds("tcp"), tcp_fin: seconds("tcp_fin"), udp: seconds("udp") };
+    scope.finish();
+    read
+}

@@ -1,0 +1,135 @@
+//! Frames that the workers hand over, frames that control sends: ARP.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use dataplane::clock::Nanos;
+use dataplane::mailbox::Command;
+use dataplane::wire::arp::{Operation, Packet};
+use dataplane::wire::ethernet::{self, Header, MacAddr};
+use log::{debug, warn};
+
+use super::Director;
+use crate::neighbors::{self, Effect, Key};
+
+/// How often an address is announced, one second apart.
+const ANNOUNCEMENTS: u32 = 3;
+
+/// An address that is being announced.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Announcement {
+    interface: u16,
+    address: Ipv4Addr,
+    left: u32,
+    next: Nanos,
+}
+
+impl Director {
+    /// A frame that a worker handed over.
+    pub(super) fn frame(&mut self, port: u16, frame: &[u8]) {
+        let Some(header) = Header::parse(frame) else { return };
+        let Some(interface) = self.interfaces.iter().position(|i| i.port == port) else { return };
+        if header.ethertype == ethernet::ARP
+            && let Some(packet) = Packet::parse(&frame[ethernet::HEADER..])
+        {
+            self.arp(interface as u16, &packet);
+        }
+    }
+
+    fn arp(&mut self, interface: u16, packet: &Packet) {
+        let here = &self.interfaces[usize::from(interface)];
+        let sender = IpAddr::V4(packet.sender);
+        if packet.sender_mac.is_group() || packet.sender_mac == here.mac {
+            return;
+        }
+        if self.owns(interface, packet.sender) {
+            warn!("{}: {} also claims {}", here.name, packet.sender_mac, packet.sender);
+            return;
+        }
+        let asks_us = packet.operation == Operation::Request && self.owns(interface, packet.target);
+        let answers_us = packet.operation == Operation::Reply && self.owns(interface, packet.target);
+        if asks_us {
+            let frame = neighbors::reply(here.mac, packet);
+            self.send(interface, frame);
+        }
+        if self.interfaces[usize::from(interface)].has_on_link(sender) && !packet.sender.is_unspecified() {
+            let effects = self.neighbors.learn((interface, sender), packet.sender_mac, answers_us, asks_us, self.now);
+            self.carry_out(effects);
+        }
+    }
+
+    /// Whether the director answers for an address on an interface.
+    fn owns(&self, interface: u16, address: Ipv4Addr) -> bool {
+        let address = IpAddr::V4(address);
+        self.interfaces[usize::from(interface)].addresses.iter().any(|net| net.addr() == address)
+            || self.vips.get(&address).is_some_and(|vip| vip.on.contains(&interface))
+    }
+
+    /// Does what the neighbour table asks for.
+    pub(super) fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Changed => {
+                    self.net_changed = true;
+                    self.unpublished = true;
+                }
+                Effect::Ask(key, mac) => self.ask(key, mac),
+                Effect::Failed((interface, address)) => {
+                    for link in &self.links {
+                        // A worker that does not empty its mailbox has worse troubles than packets parked too long.
+                        let _ = link.commands.push(Command::NeighborFailed { interface, address });
+                    }
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, (interface, address): Key, mac: Option<MacAddr>) {
+        let here = &self.interfaces[usize::from(interface)];
+        let IpAddr::V4(target) = address else {
+            debug!("{}: {address} is not asked for: no neighbour discovery yet", here.name);
+            return;
+        };
+        let own = |near: bool| {
+            let candidates = here.addresses.iter().filter(move |net| !near || net.contains(&address));
+            candidates.filter_map(|net| if let IpAddr::V4(a) = net.addr() { Some(a) } else { None }).next()
+        };
+        if let Some(source) = own(true).or_else(|| own(false)) {
+            let frame = neighbors::request(here.mac, source, target, mac);
+            self.send(interface, frame);
+        }
+    }
+
+    /// Sends a frame by the first worker: every worker has a queue of every port.
+    fn send(&self, interface: u16, frame: Vec<u8>) {
+        let port = self.interfaces[usize::from(interface)].port;
+        if let Some(link) = self.links.first() {
+            // Lost like any frame on a busy wire: whoever needs the answer asks again.
+            let _ = link.commands.push(Command::Send { port, frame });
+        }
+    }
+
+    /// Announces an address on an interface, unless the kernel's silence is wanted.
+    pub(super) fn announce_soon(&mut self, interface: u16, address: IpAddr) {
+        if let IpAddr::V4(address) = address
+            && !self.config.ipvs.strict_parity
+        {
+            self.announcements.push(Announcement { interface, address, left: ANNOUNCEMENTS, next: self.now });
+        }
+    }
+
+    /// Sends the announcements that are due.
+    pub(super) fn announce(&mut self) {
+        let now = self.now;
+        let mut announcements = std::mem::take(&mut self.announcements);
+        for announcement in announcements.iter_mut().filter(|a| a.next <= now) {
+            if self.owns(announcement.interface, announcement.address) {
+                let mac = self.interfaces[usize::from(announcement.interface)].mac;
+                self.send(announcement.interface, neighbors::announcement(mac, announcement.address));
+            }
+            announcement.left -= 1;
+            announcement.next = Nanos(now.0 + 1_000_000_000);
+        }
+        announcements.retain(|a| a.left > 0);
+        self.announcements = announcements;
+    }
+}

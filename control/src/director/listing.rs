@@ -1,0 +1,205 @@
+//! Answers that list: services, connections, neighbours, routes, and the files of `/proc/net`.
+
+use dataplane::conn::Conn;
+use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::mailbox::Command;
+use dataplane::proto::state_name;
+use dataplane::proto::tcp::State;
+use dataplane::route::Action;
+use dataplane::worker::LIST_BUDGET;
+
+use super::{Director, Pump, read_totals};
+use crate::api::{Answer, ApiError, Code, ConnInfo, NeighborInfo, RouteInfo, ServerInfo, ServiceInfo};
+use crate::ipvs::{ServerEntry, Service};
+use crate::statistics::totals;
+use crate::{net, procfs};
+
+/// The `size=` that ipvsadm prints: the kernel's default number of buckets. Ours has no such limit.
+const TABLE_SIZE: u32 = 4096;
+
+/// Most connections of one answer.
+const MOST_LISTED: u32 = 10_000;
+
+impl Director {
+    pub(super) fn list_services(&self, key: Option<ServiceKey>) -> Result<Answer, ApiError> {
+        let services: Vec<_> = match key {
+            None => self.services.list().into_iter().map(|service| self.service_info(service)).collect(),
+            Some(key) => {
+                let service = self.services.get(&key).ok_or_else(|| ApiError {
+                    code: Code::NoService,
+                    place: key.to_string(),
+                    text: "no such service".to_owned(),
+                })?;
+                vec![self.service_info(service)]
+            }
+        };
+        Ok(Answer::Services { table_size: TABLE_SIZE, services })
+    }
+
+    fn service_info(&self, service: &Service) -> ServiceInfo {
+        let read = |slot: u32| read_totals(&self.links, slot);
+        ServiceInfo {
+            spec: service.spec.clone(),
+            runtime: service.runtime,
+            totals: totals(service.meter.totals(service.raw_totals(&read))),
+            rates: service.meter.rates(),
+            servers: service.servers.iter().map(|server| self.server_info(server)).collect(),
+        }
+    }
+
+    fn server_info(&self, server: &ServerEntry) -> ServerInfo {
+        let (active, inactive, persistent, overloaded, unresolved) = self.counts(server.slot);
+        ServerInfo {
+            spec: server.spec.clone(),
+            runtime: server.runtime,
+            active,
+            inactive,
+            persistent,
+            overloaded,
+            unresolved,
+            totals: totals(server.meter.totals(read_totals(&self.links, server.slot))),
+            rates: server.meter.rates(),
+        }
+    }
+
+    /// One page of connections. The cursor is a worker's number and a slot of its table.
+    pub(super) fn list_connections(
+        &mut self,
+        cursor: Option<u64>,
+        limit: Option<u32>,
+        pump: Pump<'_>,
+    ) -> Result<Answer, ApiError> {
+        let limit = limit.unwrap_or(MOST_LISTED).clamp(1, MOST_LISTED);
+        let mut at = cursor.unwrap_or(0);
+        let mut connections = Vec::new();
+        while connections.len() < limit as usize {
+            let (worker, slot) = ((at >> 32) as usize, at as u32);
+            if worker >= self.links.len() {
+                return Ok(Answer::Connections { connections, next: None });
+            }
+            let room = limit - connections.len() as u32;
+            let (page, next) = self.ask_worker(worker, slot, room.min(LIST_BUDGET), pump)?;
+            connections.extend(page.iter().map(|(conn, ticks)| conn_info(conn, *ticks, worker)));
+            at = next.map_or((worker as u64 + 1) << 32, |slot| (worker as u64) << 32 | u64::from(slot));
+        }
+        Ok(Answer::Connections { connections, next: Some(at) })
+    }
+
+    fn ask_worker(
+        &mut self,
+        worker: usize,
+        from: u32,
+        most: u32,
+        pump: Pump<'_>,
+    ) -> Result<(Vec<(Conn, u32)>, Option<u32>), ApiError> {
+        let late = || ApiError {
+            code: Code::Timeout,
+            place: format!("worker {worker}"),
+            text: "did not list its connections in time".to_owned(),
+        };
+        self.listed[worker] = None;
+        self.links[worker].commands.push(Command::List { from, most }).map_err(|_| late())?;
+        loop {
+            self.drain();
+            if let Some(page) = self.listed[worker].take() {
+                return Ok(page);
+            }
+            if !pump() {
+                return Err(late());
+            }
+        }
+    }
+
+    pub(super) fn timeouts(&self) -> Answer {
+        let timeouts = &self.tables.timeouts;
+        let seconds = |ticks: u32| ticks / dataplane::clock::TICKS_PER_SECOND;
+        Answer::Timeouts {
+            tcp: seconds(timeouts.tcp[State::Established as usize]),
+            tcp_fin: seconds(timeouts.tcp[State::FinWait as usize]),
+            udp: seconds(timeouts.udp),
+        }
+    }
+
+    pub(super) fn list_neighbors(&self) -> Answer {
+        let mut neighbors: Vec<_> = self
+            .neighbors
+            .iter()
+            .map(|((interface, address), neighbor)| NeighborInfo {
+                address: *address,
+                interface: self.interfaces[usize::from(*interface)].name.to_string(),
+                mac: neighbor.mac.map(|mac| mac.to_string()),
+                state: neighbor.state.name().to_owned(),
+                age: self.now.0.saturating_sub(neighbor.since.0) / 1_000_000_000,
+            })
+            .collect();
+        neighbors.sort_by(|a, b| (&a.interface, a.address).cmp(&(&b.interface, b.address)));
+        Answer::Neighbors { neighbors }
+    }
+
+    pub(super) fn list_routes(&self) -> Answer {
+        let name = |interface: u16| self.interfaces.get(usize::from(interface)).map(|i| i.name.to_string());
+        let info = |(route, connected): (net::NetRoute, bool)| {
+            let (via, interface, kind) = match route.action {
+                Action::OnLink { interface } if connected => (None, name(interface), "connected"),
+                Action::OnLink { interface } => (None, name(interface), "static"),
+                Action::Via { interface, gateway } => (Some(gateway), name(interface), "static"),
+                Action::Unreachable => (None, None, "unreachable"),
+                Action::Blackhole => (None, None, "blackhole"),
+            };
+            RouteInfo { to: route.to.to_string(), via, interface, kind: kind.to_owned() }
+        };
+        Answer::Routes { routes: net::all_routes(&self.interfaces, &self.routes).into_iter().map(info).collect() }
+    }
+
+    pub(super) fn proc(&mut self, name: &str, pump: Pump<'_>) -> Result<Answer, ApiError> {
+        let text = match name {
+            "ip_vs" => {
+                let services: Vec<_> = self.services.list().into_iter().map(|s| self.service_info(s)).collect();
+                procfs::services(TABLE_SIZE, &services)
+            }
+            "ip_vs_conn" => procfs::connections(&self.every_connection(pump)?),
+            "ip_vs_stats" => {
+                let now = totals(self.total.totals(self.raw_total()));
+                procfs::stats(&now, &self.total.rates())
+            }
+            _ => {
+                return Err(ApiError {
+                    code: Code::Invalid,
+                    place: "name".to_owned(),
+                    text: format!("no file {name:?}; there are ip_vs, ip_vs_conn, ip_vs_stats"),
+                });
+            }
+        };
+        Ok(Answer::Text { text })
+    }
+
+    fn every_connection(&mut self, pump: Pump<'_>) -> Result<Vec<ConnInfo>, ApiError> {
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let Answer::Connections { connections, next } = self.list_connections(cursor, None, pump)? else {
+                return Ok(all);
+            };
+            all.extend(connections);
+            if next.is_none() {
+                return Ok(all);
+            }
+            cursor = next;
+        }
+    }
+}
+
+fn conn_info(conn: &Conn, ticks: u32, worker: usize) -> ConnInfo {
+    let [client, vip, destination] = conn.ends();
+    ConnInfo {
+        protocol: Protocol::from_number(conn.protocol),
+        client,
+        vip,
+        destination,
+        state: state_name(conn.protocol, conn.state).to_owned(),
+        expires: ticks / dataplane::clock::TICKS_PER_SECOND,
+        engine: None,
+        worker: worker as u32,
+        in_packets: u64::from(conn.in_packets),
+    }
+}

@@ -1,0 +1,414 @@
+//! The director: the wanted state, the requests that change it, and the tables it publishes to the workers.
+//!
+//! One thread owns it. [`Director::turn`] does what time and packets ask for, [`Director::handle`] what an operator
+//! asks for. Time is an argument, and waiting for workers is a function that the caller hands in, so that tests turn
+//! the workers by hand.
+
+mod frames;
+mod listing;
+mod reload;
+mod status;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use dataplane::clock::{Nanos, ticks};
+use dataplane::conn::Conn;
+use dataplane::flow::ServiceKey;
+use dataplane::mailbox::{Link, Report};
+use dataplane::proto::tcp::State;
+use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
+use dataplane::snapshot::{Publisher, Reader};
+use dataplane::tables::Tables;
+use dataplane::wire::ethernet::MacAddr;
+
+use crate::api::{Answer, ApiError, Code, Counter, Request};
+use crate::config::Config;
+use crate::ipvs::Services;
+use crate::neighbors::Neighbors;
+use crate::net::{self, NetInterface, NetRoute};
+use crate::statistics::{self, Meter, sum};
+
+/// Called while the director waits for its workers; `false` = the time is up.
+pub type Pump<'a> = &'a mut dyn FnMut() -> bool;
+
+/// What the director wants to know of the devices it runs on.
+pub trait Devices {
+    /// Whether the link of a port is up, and its speed in Mbit/s (0 if unknown).
+    fn link(&self, port: u16) -> (bool, u32);
+    /// The driver's counters.
+    fn counters(&self, port: u16) -> Vec<Counter>;
+    /// The driver's name.
+    fn driver(&self, port: u16) -> String;
+}
+
+/// What the appliance found out at the start.
+pub struct Facts {
+    /// MACs of the interfaces, in the order of the configuration.
+    pub macs: Vec<MacAddr>,
+    /// CPUs of the workers.
+    pub cpus: Vec<u32>,
+    /// The devices.
+    pub devices: Box<dyn Devices + Send>,
+    /// The file to read again on reload.
+    pub file: Option<PathBuf>,
+}
+
+/// What a worker gets of the director.
+#[derive(Debug)]
+pub struct WorkerSeat {
+    /// Tables.
+    pub reader: Reader,
+    /// States of real servers.
+    pub servers: Arc<Servers>,
+    /// Link.
+    pub link: Arc<Link>,
+}
+
+/// A virtual address.
+#[derive(Clone, Debug)]
+struct Vip {
+    /// The interfaces that answer for it.
+    on: Vec<u16>,
+    /// By a `[[vip]]` of the file, not only by a service.
+    configured: bool,
+}
+
+/// See the module.
+pub struct Director {
+    config: Config,
+    facts: Facts,
+    interfaces: Vec<NetInterface>,
+    routes: Vec<NetRoute>,
+    vips: HashMap<IpAddr, Vip>,
+    neighbors: Neighbors,
+    services: Services,
+    tables: Tables,
+    publisher: Publisher,
+    links: Vec<Arc<Link>>,
+    listed: Vec<Option<(Vec<(Conn, u32)>, Option<u32>)>>,
+    total: Meter,
+    departed: TotalsRead,
+    announcements: Vec<frames::Announcement>,
+    started: Nanos,
+    now: Nanos,
+    next_sample: Nanos,
+    unpublished: bool,
+    net_changed: bool,
+}
+
+impl Director {
+    /// A director that has published what the configuration says, and the seats of its workers.
+    pub fn new(config: Config, facts: Facts, now: Nanos) -> Result<(Self, Vec<WorkerSeat>), ApiError> {
+        let servers = Arc::new(Servers::new(MAX_SERVERS));
+        let workers = config.dataplane.workers.len();
+        let (publisher, board) = Publisher::new(workers, Tables::default());
+        let links: Vec<_> = (0..workers).map(|_| Link::new()).collect();
+        let seats = links.iter().enumerate().map(|(worker, link)| WorkerSeat {
+            reader: Reader::new(Arc::clone(&board), worker),
+            servers: Arc::clone(&servers),
+            link: Arc::clone(link),
+        });
+        let seats = seats.collect();
+        let mut director = Self {
+            interfaces: interfaces(&config, &facts.macs)?,
+            routes: Vec::new(),
+            vips: HashMap::new(),
+            neighbors: Neighbors::default(),
+            services: Services::new(servers),
+            tables: Tables::default(),
+            publisher,
+            listed: links.iter().map(|_| None).collect(),
+            links,
+            total: Meter::default(),
+            departed: TotalsRead::default(),
+            announcements: Vec::new(),
+            started: now,
+            now,
+            next_sample: Nanos(now.0 + statistics::PERIOD * 1_000_000_000),
+            unpublished: false,
+            net_changed: true,
+            config: Config::default(),
+            facts,
+        };
+        // The file's switches decide whether the first addresses are announced.
+        director.config.ipvs.strict_parity = config.ipvs.strict_parity;
+        director.take_own_addresses();
+        director.converge(config, false)?;
+        director.publish();
+        Ok((director, seats))
+    }
+
+    /// What packets and time ask for. Returns the items handled.
+    pub fn turn(&mut self, now: Nanos) -> usize {
+        self.now = now;
+        let items = self.drain();
+        let effects = self.neighbors.turn(now);
+        self.carry_out(effects);
+        self.announce();
+        if now >= self.next_sample {
+            self.sample();
+        }
+        if self.unpublished {
+            self.publish();
+        }
+        self.publisher.sweep();
+        if self.publisher.behind().is_none() {
+            self.services.sweep();
+        }
+        items
+    }
+
+    /// Answers a request. "Done" means seen by every worker.
+    pub fn handle(&mut self, request: Request, now: Nanos, pump: Pump<'_>) -> Result<Answer, ApiError> {
+        self.now = now;
+        match request {
+            Request::Services { key } => self.list_services(key),
+            Request::Connections { cursor, limit } => self.list_connections(cursor, limit, pump),
+            Request::Timeouts => Ok(self.timeouts()),
+            Request::Daemons => Ok(Answer::Daemons { daemons: Vec::new() }),
+            Request::Status => Ok(self.status()),
+            Request::Stats => Ok(self.stats()),
+            Request::Neighbors => Ok(self.list_neighbors()),
+            Request::Routes => Ok(self.list_routes()),
+            Request::ConfigShow => Ok(Answer::Text { text: crate::config::render(&self.running_config()) }),
+            Request::Proc { name } => self.proc(&name, pump),
+            Request::Reload { prune } => {
+                let changes = self.reload(prune)?;
+                self.commit(pump)?;
+                Ok(Answer::Reloaded { changes })
+            }
+            Request::Batch { requests } => {
+                let result = self.batch(requests);
+                self.commit(pump)?;
+                result.map(|()| Answer::Done)
+            }
+            edit => {
+                let result = self.edit(edit, true);
+                self.commit(pump)?;
+                result.map(|()| Answer::Done)
+            }
+        }
+    }
+
+    fn batch(&mut self, requests: Vec<Request>) -> Result<(), ApiError> {
+        for (index, request) in requests.into_iter().enumerate() {
+            self.edit(request, true).map_err(|error| {
+                ApiError { place: format!("requests[{index}] {}", error.place).trim_end().to_owned(), ..error }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// One change of the wanted state.
+    fn edit(&mut self, request: Request, runtime: bool) -> Result<(), ApiError> {
+        let links = &self.links;
+        let read = |slot: u32| read_totals(links, slot);
+        match request {
+            Request::AddService { service } => self.services.add(service, runtime),
+            Request::EditService { service } => self.services.edit(service),
+            Request::DeleteService { key } => self.delete_service(&key),
+            Request::AddServer { key, server } => {
+                self.services.add_server(&key, server, runtime, &|slot| {
+                    links.iter().for_each(|link| {
+                        link.totals.ensure(slot);
+                    });
+                    read(slot)
+                })
+            }
+            Request::EditServer { key, server } => self.services.edit_server(&key, server),
+            Request::DeleteServer { key, address } => self.services.delete_server(&key, address, &read),
+            Request::Flush => {
+                let keys: Vec<_> = self.services.list().iter().map(|service| service.spec.key).collect();
+                keys.iter().try_for_each(|key| self.delete_service(key))
+            }
+            Request::Zero { key } => self.zero(key),
+            Request::SetTimeouts { tcp, tcp_fin, udp } => {
+                self.set_timeouts(tcp, tcp_fin, udp);
+                Ok(())
+            }
+            Request::StartDaemon { .. } => Err(unsupported("the synchronisation daemon is not supported yet")),
+            Request::StopDaemon { .. } => Err(ApiError {
+                code: Code::NoService,
+                place: String::new(),
+                text: "no synchronisation daemon is running".to_owned(),
+            }),
+            _ => Err(ApiError {
+                code: Code::BadRequest,
+                place: String::new(),
+                text: "only changes of the table can be part of a batch".to_owned(),
+            }),
+        }
+    }
+
+    fn delete_service(&mut self, key: &ServiceKey) -> Result<(), ApiError> {
+        let links = &self.links;
+        if let Some(service) = self.services.get(key) {
+            self.departed = sum(self.departed, service.raw_totals(&|slot| read_totals(links, slot)));
+        }
+        self.services.delete(key)
+    }
+
+    fn zero(&mut self, key: Option<ServiceKey>) -> Result<(), ApiError> {
+        if let Some(key) = key
+            && self.services.get(&key).is_none()
+        {
+            return Err(ApiError { code: Code::NoService, place: key.to_string(), text: "no such service".to_owned() });
+        }
+        let links = &self.links;
+        let read = |slot: u32| read_totals(links, slot);
+        for service in self.services.iter_mut().filter(|s| key.is_none_or(|key| s.spec.key == key)) {
+            let now = service.raw_totals(&read);
+            service.meter.zero(now);
+            service.servers.iter_mut().for_each(|server| server.meter.zero(read(server.slot)));
+        }
+        if key.is_none() {
+            let now = self.raw_total();
+            self.total.zero(now);
+        }
+        Ok(())
+    }
+
+    fn set_timeouts(&mut self, tcp: u32, tcp_fin: u32, udp: u32) {
+        let timeouts = Arc::make_mut(&mut self.tables.timeouts);
+        let set = |slot: &mut u32, seconds: u32| {
+            if seconds > 0 {
+                *slot = ticks(seconds);
+            }
+        };
+        set(&mut timeouts.tcp[State::Established as usize], tcp);
+        set(&mut timeouts.tcp[State::FinWait as usize], tcp_fin);
+        set(&mut timeouts.udp, udp);
+        self.unpublished = true;
+    }
+
+    /// The counters of all services since the start.
+    fn raw_total(&self) -> TotalsRead {
+        let read = |slot: u32| read_totals(&self.links, slot);
+        self.services.list().iter().map(|service| service.raw_totals(&read)).fold(self.departed, sum)
+    }
+
+    fn sample(&mut self) {
+        let links = &self.links;
+        let read = |slot: u32| read_totals(links, slot);
+        for service in self.services.iter_mut() {
+            let total = service.raw_totals(&read);
+            service.meter.sample(total);
+            service.servers.iter_mut().for_each(|server| server.meter.sample(read(server.slot)));
+        }
+        let total = self.raw_total();
+        self.total.sample(total);
+        self.next_sample = Nanos(self.now.0 + statistics::PERIOD * 1_000_000_000);
+    }
+
+    /// Publishes what changed and waits until every worker has seen it.
+    fn commit(&mut self, pump: Pump<'_>) -> Result<(), ApiError> {
+        self.publish();
+        while let Some(worker) = self.publisher.behind() {
+            self.drain();
+            if !pump() {
+                return Err(ApiError {
+                    code: Code::Timeout,
+                    place: format!("worker {worker}"),
+                    text: "did not take over the new tables in time; they stay published".to_owned(),
+                });
+            }
+        }
+        self.publisher.sweep();
+        self.services.sweep();
+        Ok(())
+    }
+
+    /// Publishes what changed, if anything did.
+    fn publish(&mut self) {
+        self.follow_addresses();
+        for (key, service) in self.services.take_changes() {
+            self.unpublished = true;
+            match service {
+                Some(service) => self.tables.services.insert(key, service),
+                None => self.tables.services.remove(&key),
+            };
+        }
+        if self.net_changed {
+            let version = self.tables.net.version.wrapping_add(1);
+            self.tables.net = Arc::new(net::tables(version, &self.interfaces, &self.routes, &self.neighbors));
+            self.net_changed = false;
+            self.unpublished = true;
+        }
+        if self.unpublished {
+            self.publisher.publish(self.tables.clone());
+            self.unpublished = false;
+        }
+    }
+
+    /// Takes what the workers report.
+    fn drain(&mut self) -> usize {
+        let mut items = 0;
+        for worker in 0..self.links.len() {
+            while let Some(report) = self.links[worker].reports.pop() {
+                items += 1;
+                match report {
+                    Report::Frame { port, frame } => self.frame(port, &frame),
+                    Report::Resolve { interface, address } => {
+                        let effects = self.neighbors.resolve((interface, address), self.now);
+                        self.carry_out(effects);
+                    }
+                    Report::Listed { connections, next } => self.listed[worker] = Some((connections, next)),
+                }
+            }
+        }
+        items
+    }
+}
+
+/// Interfaces with what was found out of their devices.
+fn interfaces(config: &Config, macs: &[MacAddr]) -> Result<Vec<NetInterface>, ApiError> {
+    let build = |(port, (interface, mac)): (usize, (&crate::config::Interface, &MacAddr))| {
+        if interface.parent.is_some() {
+            let place = format!("{}: interface {}", interface.place, interface.name);
+            let text = "VLAN interfaces are not supported yet".to_owned();
+            return Err(ApiError { code: Code::Unsupported, place, text });
+        }
+        Ok(NetInterface {
+            name: interface.name.as_str().into(),
+            port: port as u16,
+            mac: interface.mac.map_or(*mac, |mac| MacAddr(mac.0)),
+            mtu: interface.mtu,
+            addresses: interface.addresses.clone(),
+        })
+    };
+    config.interfaces.iter().zip(macs).enumerate().map(build).collect()
+}
+
+/// A slot's totals, summed over workers.
+fn read_totals(links: &[Arc<Link>], slot: u32) -> TotalsRead {
+    links.iter().filter_map(|link| link.totals.get(slot)).map(|totals| totals.read()).fold(TotalsRead::default(), sum)
+}
+
+fn unsupported(text: &str) -> ApiError {
+    ApiError { code: Code::Unsupported, place: String::new(), text: text.to_owned() }
+}
+
+impl Director {
+    /// Whether any worker still waits for room in its mailbox; for tests.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.links.iter().all(|link| link.commands.is_empty() && link.reports.is_empty())
+    }
+
+    /// Sum of a server's state over its slot: active and inactive connections, templates.
+    fn counts(&self, slot: u32) -> (u32, u32, u32, bool, u64) {
+        self.services.states().get(slot).map_or((0, 0, 0, false, 0), |state| {
+            (
+                state.active.load(Relaxed),
+                state.inactive.load(Relaxed),
+                state.persistent.load(Relaxed),
+                state.overloaded.load(Relaxed),
+                state.unresolved.load(Relaxed),
+            )
+        })
+    }
+}

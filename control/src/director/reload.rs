@@ -1,0 +1,294 @@
+//! The file and the running state: converging to a configuration, the addresses that follow from it, and the running
+//! configuration as a file.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dataplane::flow::ServiceKey;
+use dataplane::proto::Timeouts;
+use dataplane::route::Action;
+use dataplane::tables::Options;
+use ipnet::IpNet;
+use log::info;
+
+use super::{Director, Vip};
+use crate::api::{ApiError, Code, Request};
+use crate::config::{self, Config, RouteAction, Server};
+use crate::net::NetRoute;
+
+impl Director {
+    /// Reads the file again and converges to it. Returns what changed, one line each.
+    pub(super) fn reload(&mut self, prune: bool) -> Result<Vec<String>, ApiError> {
+        let Some(file) = self.facts.file.clone() else {
+            return Err(super::unsupported("this director was started without a configuration file"));
+        };
+        let error = |text: String| ApiError { code: Code::Config, place: file.display().to_string(), text };
+        let config = config::load(&file).map_err(|errors| error(errors.to_string()))?;
+        self.needs_restart(&config).map_err(error)?;
+        let changes = self.converge(config, prune)?;
+        info!("{}: reloaded, {} changes", file.display(), changes.len());
+        Ok(changes)
+    }
+
+    /// What only a new start can change.
+    fn needs_restart(&self, config: &Config) -> Result<(), String> {
+        let (old, new) = (&self.config, config);
+        let dataplane = |c: &Config| config::Dataplane { ip_forward: true, icmp_rate: 0, ..c.dataplane.clone() };
+        if dataplane(old) != dataplane(new) {
+            return Err("[dataplane] changed; workers, memory and devices are set at the start: restart".to_owned());
+        }
+        if old.control != new.control {
+            return Err("[control] changed; the socket is made at the start: restart".to_owned());
+        }
+        if old.interfaces != new.interfaces {
+            return Err("[[interface]] changed; devices are opened at the start: restart".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Makes the running state what a configuration says. What was made at run time stays, unless `prune`.
+    pub(super) fn converge(&mut self, config: Config, prune: bool) -> Result<Vec<String>, ApiError> {
+        let mut changes = Vec::new();
+        self.converge_services(&config, prune, &mut changes)?;
+        self.converge_net(&config, &mut changes);
+        self.tables.options =
+            Options { ip_forward: config.dataplane.ip_forward, icmp_rate: config.dataplane.icmp_rate };
+        if config.ipvs.timeouts != self.config.ipvs.timeouts {
+            self.tables.timeouts = Arc::new(Timeouts::default());
+            let timeouts = config.ipvs.timeouts;
+            let seconds = |t: Option<u32>| t.unwrap_or(0);
+            self.set_timeouts(seconds(timeouts.tcp), seconds(timeouts.tcp_fin), seconds(timeouts.udp));
+            changes.push("timeouts changed".to_owned());
+        }
+        self.converge_vips(&config);
+        self.config = config;
+        self.unpublished = true;
+        Ok(changes)
+    }
+
+    fn converge_net(&mut self, config: &Config, changes: &mut Vec<String>) {
+        let routes: Vec<NetRoute> = config.routes.iter().filter_map(|route| self.net_route(route)).collect();
+        if routes != self.routes {
+            self.routes = routes;
+            self.net_changed = true;
+            changes.push("routes changed".to_owned());
+        }
+        if config.neighbors != self.config.neighbors {
+            self.neighbors.clear_static();
+            for neighbor in &config.neighbors {
+                if let Some(interface) = self.interface_index(&neighbor.interface) {
+                    let mac = dataplane::wire::ethernet::MacAddr(neighbor.mac.0);
+                    self.neighbors.set_static((interface, neighbor.address), mac, self.now);
+                }
+            }
+            self.net_changed = true;
+            changes.push("static neighbours changed".to_owned());
+        }
+    }
+
+    fn interface_index(&self, name: &str) -> Option<u16> {
+        self.interfaces.iter().position(|i| *i.name == *name).map(|index| index as u16)
+    }
+
+    fn net_route(&self, route: &config::Route) -> Option<NetRoute> {
+        let action = match &route.action {
+            RouteAction::Via { gateway, interface } => {
+                let named = interface.as_deref().and_then(|name| self.interface_index(name));
+                let near = || self.interfaces.iter().position(|i| i.has_on_link(*gateway)).map(|index| index as u16);
+                Action::Via { interface: named.or_else(near)?, gateway: *gateway }
+            }
+            RouteAction::Interface(name) => Action::OnLink { interface: self.interface_index(name)? },
+            RouteAction::Unreachable => Action::Unreachable,
+            RouteAction::Blackhole => Action::Blackhole,
+        };
+        Some(NetRoute { to: route.to, action })
+    }
+
+    fn converge_services(&mut self, config: &Config, prune: bool, changes: &mut Vec<String>) -> Result<(), ApiError> {
+        let wanted: HashMap<ServiceKey, &config::Service> = config.services.iter().map(|s| (s.spec.key, s)).collect();
+        let gone: Vec<ServiceKey> = self
+            .services
+            .list()
+            .iter()
+            .filter(|service| (prune || !service.runtime) && !wanted.contains_key(&service.spec.key))
+            .map(|service| service.spec.key)
+            .collect();
+        for key in gone {
+            self.delete_service(&key)?;
+            changes.push(format!("service {key} removed"));
+        }
+        for service in &config.services {
+            self.converge_service(service, prune, changes)
+                .map_err(|error| ApiError { place: format!("{}: {}", service.place, error.place), ..error })?;
+        }
+        Ok(())
+    }
+
+    fn converge_service(
+        &mut self,
+        service: &config::Service,
+        prune: bool,
+        changes: &mut Vec<String>,
+    ) -> Result<(), ApiError> {
+        let key = service.spec.key;
+        match self.services.get(&key).map(|running| running.spec == service.spec) {
+            None => {
+                self.edit(Request::AddService { service: service.spec.clone() }, false)?;
+                changes.push(format!("service {key} added"));
+            }
+            Some(false) => {
+                self.edit(Request::EditService { service: service.spec.clone() }, false)?;
+                changes.push(format!("service {key} changed"));
+            }
+            Some(true) => {}
+        }
+        self.services.set_runtime(&key, None, false);
+        let running: Vec<_> = self.services.get(&key).map_or(Vec::new(), |running| {
+            running.servers.iter().map(|s| (s.spec.address, s.runtime)).collect()
+        });
+        let kept = |address| service.servers.iter().any(|server| server.spec.address == address);
+        for (address, runtime) in running {
+            if (prune || !runtime) && !kept(address) {
+                self.edit(Request::DeleteServer { key, address }, false)?;
+                changes.push(format!("service {key}: server {address} removed"));
+            }
+        }
+        service.servers.iter().try_for_each(|server| self.converge_server(key, server, changes))
+    }
+
+    fn converge_server(&mut self, key: ServiceKey, server: &Server, changes: &mut Vec<String>) -> Result<(), ApiError> {
+        let spec = server.spec.clone();
+        let address = spec.address;
+        let running = self.services.get(&key).and_then(|s| s.servers.iter().find(|s| s.spec.address == address));
+        let change = match running.map(|running| running.spec == spec) {
+            None => {
+                self.edit(Request::AddServer { key, server: spec }, false)?;
+                "added"
+            }
+            Some(false) => {
+                self.edit(Request::EditServer { key, server: spec }, false)?;
+                "changed"
+            }
+            Some(true) => "",
+        };
+        self.services.set_runtime(&key, Some(address), false);
+        if !change.is_empty() {
+            changes.push(format!("service {key}: server {address} {change}"));
+        }
+        Ok(())
+    }
+
+    /// Follows the virtual addresses of services that came or went.
+    pub(super) fn follow_addresses(&mut self) {
+        for (address, present) in self.services.take_address_changes() {
+            let configured = self.vips.get(&address).is_some_and(|vip| vip.configured);
+            if configured || !is_vip(address) {
+                continue;
+            }
+            if present {
+                let on = self.implied_interfaces(address);
+                self.answer_for(address, Vip { on, configured: false });
+            } else {
+                self.vips.remove(&address);
+                if !self.is_own(address) {
+                    self.set_local(address, None);
+                }
+            }
+        }
+    }
+
+    fn answer_for(&mut self, address: IpAddr, vip: Vip) {
+        let before = self.vips.get(&address).map_or(Vec::new(), |vip| vip.on.clone());
+        for interface in vip.on.iter().filter(|interface| !before.contains(interface)) {
+            self.announce_soon(*interface, address);
+        }
+        self.vips.insert(address, vip);
+        self.set_local(address, Some(true));
+    }
+
+    /// Tells workers that an address is the director's (`true`), a broadcast (`false`), or neither.
+    fn set_local(&mut self, address: IpAddr, local: Option<bool>) {
+        self.unpublished = true;
+        match (address, local) {
+            (IpAddr::V4(a), Some(unicast)) => drop(self.tables.locals.v4.insert(a.to_bits(), unicast)),
+            (IpAddr::V4(a), None) => drop(self.tables.locals.v4.remove(&a.to_bits())),
+            (IpAddr::V6(a), Some(_)) => drop(self.tables.locals.v6.insert(a.to_bits(), ())),
+            (IpAddr::V6(a), None) => drop(self.tables.locals.v6.remove(&a.to_bits())),
+        }
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.interfaces.iter().flat_map(|i| &i.addresses).any(|net| net.addr() == address)
+    }
+
+    /// The virtual addresses that the file speaks of, in place of those it spoke of before.
+    fn converge_vips(&mut self, config: &Config) {
+        let gone: Vec<IpAddr> = self.vips.iter().filter(|(_, vip)| vip.configured).map(|(a, _)| *a).collect();
+        for address in gone.into_iter().filter(|address| !config.vips.iter().any(|vip| vip.address == *address)) {
+            if self.services.has_address(address) {
+                let on = self.implied_interfaces(address);
+                self.answer_for(address, Vip { on, configured: false });
+            } else {
+                self.vips.remove(&address);
+                self.set_local(address, None);
+            }
+        }
+        for vip in &config.vips {
+            let on = vip.interfaces.iter().filter_map(|name| self.interface_index(name)).collect();
+            self.answer_for(vip.address, Vip { on, configured: true });
+        }
+    }
+
+    /// The director's own addresses, at the start.
+    pub(super) fn take_own_addresses(&mut self) {
+        let own: Vec<(u16, IpNet)> = (0u16..)
+            .zip(&self.interfaces)
+            .flat_map(|(index, interface)| interface.addresses.iter().map(move |net| (index, *net)))
+            .collect();
+        for (_, net) in &own {
+            if let IpNet::V4(v4) = net
+                && v4.prefix_len() < 31
+            {
+                self.set_local(v4.broadcast().into(), Some(false));
+                self.set_local(v4.network().into(), Some(false));
+            }
+        }
+        for (interface, net) in own {
+            self.set_local(net.addr(), Some(true));
+            self.announce_soon(interface, net.addr());
+        }
+    }
+
+    /// A virtual address that nothing is said about is answered where its prefix is, or else everywhere.
+    fn implied_interfaces(&self, address: IpAddr) -> Vec<u16> {
+        let all = 0..self.interfaces.len() as u16;
+        let near: Vec<u16> = all.clone().filter(|i| self.interfaces[usize::from(*i)].has_on_link(address)).collect();
+        if near.is_empty() { all.collect() } else { near }
+    }
+
+    /// The running configuration: the file's own parts, and the services as they are now, oldest first.
+    pub(super) fn running_config(&self) -> Config {
+        let mut config = self.config.clone();
+        let service = |running: &&crate::ipvs::Service| config::Service {
+            spec: running.spec.clone(),
+            servers: running.servers.iter().rev().map(|s| Server { spec: s.spec.clone(), place: Default::default() }).collect(),
+            place: Default::default(),
+        };
+        config.services = self.services.list().iter().rev().map(service).collect();
+        let seconds = |ticks: u32| Some(ticks / dataplane::clock::TICKS_PER_SECOND);
+        let (timeouts, usual) = (&self.tables.timeouts, Timeouts::default());
+        if **timeouts != usual {
+            use dataplane::proto::tcp::State;
+            config.ipvs.timeouts.tcp = seconds(timeouts.tcp[State::Established as usize]);
+            config.ipvs.timeouts.tcp_fin = seconds(timeouts.tcp[State::FinWait as usize]);
+            config.ipvs.timeouts.udp = seconds(timeouts.udp);
+        }
+        config
+    }
+}
+
+/// Addresses that can be answered for; services may be configured for others, as in the kernel.
+fn is_vip(address: IpAddr) -> bool {
+    !address.is_multicast() && !address.is_unspecified() && !address.is_loopback()
+}

@@ -1,0 +1,75 @@
+//! Answers about the director itself: status and counters.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Director;
+use crate::api::{Answer, Counter, InterfaceCounters, InterfaceStatus, StatsReport, Status, WorkerStatus};
+use crate::statistics::totals;
+
+impl Director {
+    pub(super) fn status(&self) -> Answer {
+        let servers = self.services.list().iter().map(|service| service.servers.len()).sum::<usize>();
+        Answer::Status(Box::new(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            config: self.facts.file.as_ref().map_or(String::new(), |file| file.display().to_string()),
+            uptime: self.now.0.saturating_sub(self.started.0) / 1_000_000_000,
+            services: self.services.len() as u32,
+            servers: servers as u32,
+            interfaces: (0..self.interfaces.len()).map(|index| self.interface_status(index)).collect(),
+            workers: (0..self.links.len()).map(|worker| self.worker_status(worker)).collect(),
+        }))
+    }
+
+    fn interface_status(&self, index: usize) -> InterfaceStatus {
+        let interface = &self.interfaces[index];
+        let (link, speed) = self.facts.devices.link(interface.port);
+        let vips = self.vips.iter().filter(|(_, vip)| vip.on.contains(&(index as u16))).map(|(a, _)| a.to_string());
+        let mut addresses: Vec<String> = vips.collect();
+        addresses.sort();
+        InterfaceStatus {
+            name: interface.name.to_string(),
+            device: self.config.interfaces.get(index).and_then(|i| i.device.clone()).unwrap_or_default(),
+            driver: self.facts.devices.driver(interface.port),
+            mac: interface.mac.to_string(),
+            mtu: interface.mtu,
+            link,
+            speed,
+            addresses: interface.addresses.iter().map(ToString::to_string).chain(addresses).collect(),
+            counters: self.facts.devices.counters(interface.port),
+        }
+    }
+
+    fn worker_status(&self, worker: usize) -> WorkerStatus {
+        let link = &self.links[worker];
+        WorkerStatus {
+            id: worker as u32,
+            cpu: self.facts.cpus.get(worker).copied().unwrap_or(0),
+            connections: link.connections.load(Relaxed),
+            capacity: u64::from(self.config.dataplane.connections),
+            turns: link.turns.load(Relaxed),
+            busy_turns: link.busy_turns.load(Relaxed),
+            tables: self.publisher.seen(worker),
+        }
+    }
+
+    pub(super) fn stats(&self) -> Answer {
+        let counter = |(name, value): (&str, u64)| Counter { name: name.to_owned(), value };
+        let workers: Vec<Vec<Counter>> =
+            self.links.iter().map(|link| link.counters.read().into_iter().map(counter).collect()).collect();
+        let counters = workers.iter().skip(1).fold(workers.first().cloned().unwrap_or_default(), |mut sum, more| {
+            sum.iter_mut().zip(more).for_each(|(a, b)| a.value += b.value);
+            sum
+        });
+        let interfaces = self.interfaces.iter().map(|interface| InterfaceCounters {
+            name: interface.name.to_string(),
+            counters: self.facts.devices.counters(interface.port),
+        });
+        Answer::Stats(Box::new(StatsReport {
+            totals: totals(self.total.totals(self.raw_total())),
+            rates: self.total.rates(),
+            counters,
+            workers,
+            interfaces: interfaces.collect(),
+        }))
+    }
+}

@@ -1,0 +1,83 @@
+//! What a service or a server may be. Refusals that the kernel makes too carry its errno's code; what this director
+//! cannot do is said in words.
+
+use std::net::IpAddr;
+
+use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::sched::Scheduler;
+
+use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
+
+/// Schedulers that IPVS has and this director does not yet.
+const KNOWN: [&str; 10] = ["sed", "nq", "dh", "sh", "mh", "fo", "ovf", "lblc", "lblcr", "twos"];
+
+/// Largest weight: a signed 32-bit number in IPVS.
+const MOST_WEIGHT: u32 = i32::MAX as u32;
+
+fn refuse<T>(code: Code, place: &impl ToString, text: impl Into<String>) -> Result<T, ApiError> {
+    Err(ApiError { code, place: place.to_string(), text: text.into() })
+}
+
+pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
+    let key = &spec.key;
+    let Some(scheduler) = Scheduler::from_name(&spec.scheduler) else {
+        let names: Vec<&str> = Scheduler::ALL.iter().map(|s| s.name()).collect();
+        let text = format!("scheduler {:?} is not available; there are {}", spec.scheduler, names.join(", "));
+        let code = if KNOWN.contains(&spec.scheduler.as_str()) { Code::Unsupported } else { Code::NoEntry };
+        return refuse(code, key, text);
+    };
+    let ServiceKey::Address { protocol, port, .. } = *key else {
+        return refuse(Code::Unsupported, key, "services by firewall mark are not supported yet");
+    };
+    match &spec.engine {
+        Some(engine) if engine != "sip" => {
+            return refuse(Code::NoEntry, key, format!("no persistence engine {engine:?}"));
+        }
+        Some(_) => return refuse(Code::Unsupported, key, "persistence engines are not supported yet"),
+        None => {}
+    }
+    if protocol == Protocol::Sctp {
+        return refuse(Code::Unsupported, key, "SCTP is not supported yet");
+    }
+    if spec.persistence.is_some() {
+        return refuse(Code::Unsupported, key, "persistence is not supported yet");
+    }
+    if spec.ops {
+        return refuse(Code::Unsupported, key, "one-packet scheduling is not supported yet");
+    }
+    if port == 0 {
+        return refuse(Code::Invalid, key, "port 0 needs a persistent service");
+    }
+    Ok(scheduler)
+}
+
+pub(super) fn server(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), ApiError> {
+    let place = format!("{} server {}", service.key, spec.address);
+    let address = spec.address.ip();
+    if !is_unicast(address) {
+        return refuse(Code::Invalid, &place, "a real server needs a unicast address");
+    }
+    if spec.weight > MOST_WEIGHT {
+        return refuse(Code::Range, &place, format!("weight {} is above {MOST_WEIGHT}", spec.weight));
+    }
+    if spec.lower > spec.upper {
+        let text = format!("lower threshold {} is above the upper threshold {}", spec.lower, spec.upper);
+        return refuse(Code::Range, &place, text);
+    }
+    match spec.forward {
+        Forward::Tun => return refuse(Code::Unsupported, &place, "forwarding by tunnel is not supported yet"),
+        Forward::Fullnat => return refuse(Code::Unsupported, &place, "FullNAT is not supported yet"),
+        Forward::Nat | Forward::Dr => {}
+    }
+    if address.is_ipv6() || service.key.family() != dataplane::flow::Family::Ipv4 {
+        return refuse(Code::Unsupported, &place, "IPv6 servers are not supported yet");
+    }
+    Ok(())
+}
+
+fn is_unicast(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(a) => !(a.is_unspecified() || a.is_multicast() || a.is_broadcast()),
+        IpAddr::V6(a) => !(a.is_unspecified() || a.is_multicast()),
+    }
+}

@@ -1,0 +1,340 @@
+//! The wanted table of virtual services, with the semantics of the kernel's control interface (`ip_vs_ctl.c`):
+//! what may be added, edited and removed, in which order things stand, and what happens to the memory of a removed
+//! server.
+
+mod check;
+mod slots;
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use dataplane::flow::ServiceKey;
+use dataplane::forward::ForwardMethod;
+use dataplane::sched::{Plan, Scheduler};
+use dataplane::service::{RealServer, ServiceState, Servers, TotalsRead, VirtualService};
+
+use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
+use crate::statistics::{Meter, sum};
+
+pub use slots::Slots;
+
+/// Reads the totals of a server's slot, summed over workers.
+pub type ReadTotals<'a> = &'a dyn Fn(u32) -> TotalsRead;
+
+/// A service and its servers.
+#[derive(Debug)]
+pub struct Service {
+    /// Settings.
+    pub spec: ServiceSpec,
+    /// Made at run time.
+    pub runtime: bool,
+    /// Last added first.
+    pub servers: Vec<ServerEntry>,
+    /// Totals and rates.
+    pub meter: Meter,
+    scheduler: Scheduler,
+    state: Arc<ServiceState>,
+    list_version: u16,
+    age: u64,
+    /// What servers that are gone from the list had counted.
+    departed: TotalsRead,
+}
+
+/// A server of a service.
+#[derive(Debug)]
+pub struct ServerEntry {
+    /// Settings.
+    pub spec: ServerSpec,
+    /// Made at run time.
+    pub runtime: bool,
+    /// Slot of its state.
+    pub slot: u32,
+    /// Totals and rates.
+    pub meter: Meter,
+    generation: u32,
+    /// What the slot stood at when the server joined the service.
+    joined: TotalsRead,
+}
+
+impl Service {
+    /// What the service's counters stand at, servers that left included.
+    #[must_use]
+    pub fn raw_totals(&self, read: ReadTotals<'_>) -> TotalsRead {
+        let servers = self.servers.iter().map(|s| read(s.slot).zip(s.joined, u64::wrapping_sub));
+        servers.fold(self.departed, sum)
+    }
+
+    fn position(&self, address: SocketAddr) -> Option<usize> {
+        self.servers.iter().position(|s| s.spec.address == address)
+    }
+
+    fn worker_servers(&self) -> Vec<RealServer> {
+        let view = |entry: &ServerEntry| RealServer {
+            slot: entry.slot,
+            generation: entry.generation,
+            address: entry.spec.address.ip(),
+            port: entry.spec.address.port(),
+            forward: method(entry.spec.forward),
+            weight: entry.spec.weight,
+        };
+        self.servers.iter().map(view).collect()
+    }
+
+    fn worker_view(&self) -> VirtualService {
+        let servers = self.worker_servers();
+        VirtualService {
+            key: self.spec.key,
+            scheduler: self.scheduler,
+            plan: Plan::of(&servers),
+            servers,
+            list_version: self.list_version,
+            state: Arc::clone(&self.state),
+        }
+    }
+
+    /// The list changed: schedulers that count along it start over.
+    fn list_changed(&mut self) {
+        self.list_version = self.list_version.wrapping_add(1).max(1);
+    }
+}
+
+fn method(forward: Forward) -> ForwardMethod {
+    match forward {
+        Forward::Dr => ForwardMethod::Dr,
+        Forward::Nat | Forward::Tun | Forward::Fullnat => ForwardMethod::Nat,
+    }
+}
+
+/// Every service.
+#[derive(Debug)]
+pub struct Services {
+    by_key: HashMap<ServiceKey, Service>,
+    slots: Slots,
+    next_age: u64,
+    dirty: HashSet<ServiceKey>,
+    addresses: HashMap<IpAddr, u32>,
+    address_changes: Vec<(IpAddr, bool)>,
+}
+
+fn no_service(key: &ServiceKey) -> ApiError {
+    ApiError { code: Code::NoService, place: key.to_string(), text: "no such service".to_owned() }
+}
+
+fn no_server(key: &ServiceKey, address: SocketAddr) -> ApiError {
+    ApiError { code: Code::NoEntry, place: key.to_string(), text: format!("no server {address}") }
+}
+
+impl Services {
+    /// An empty table over the slab of server states.
+    #[must_use]
+    pub fn new(servers: Arc<Servers>) -> Self {
+        Self {
+            by_key: HashMap::new(),
+            slots: Slots::new(servers),
+            next_age: 0,
+            dirty: HashSet::new(),
+            addresses: HashMap::new(),
+            address_changes: Vec::new(),
+        }
+    }
+
+    /// Number of services.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
+    /// One service.
+    #[must_use]
+    pub fn get(&self, key: &ServiceKey) -> Option<&Service> {
+        self.by_key.get(key)
+    }
+
+    /// All services, last added first.
+    #[must_use]
+    pub fn list(&self) -> Vec<&Service> {
+        let mut all: Vec<_> = self.by_key.values().collect();
+        all.sort_by_key(|service| std::cmp::Reverse(service.age));
+        all
+    }
+
+    /// All services, to sample or zero their meters.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Service> {
+        self.by_key.values_mut()
+    }
+
+    /// States of servers.
+    #[must_use]
+    pub fn states(&self) -> &Servers {
+        self.slots.states()
+    }
+
+    /// Whether an address is the virtual address of a service.
+    #[must_use]
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.addresses.contains_key(&address)
+    }
+
+    /// Virtual addresses that came (`true`) or went since the last call, in order.
+    pub fn take_address_changes(&mut self) -> Vec<(IpAddr, bool)> {
+        std::mem::take(&mut self.address_changes)
+    }
+
+    /// Adds a service at the head of the list.
+    pub fn add(&mut self, spec: ServiceSpec, runtime: bool) -> Result<(), ApiError> {
+        let key = spec.key;
+        if self.by_key.contains_key(&key) {
+            let text = "the service exists".to_owned();
+            return Err(ApiError { code: Code::Exists, place: key.to_string(), text });
+        }
+        let scheduler = check::service(&spec)?;
+        self.next_age += 1;
+        if let ServiceKey::Address { address, .. } = key {
+            let count = self.addresses.entry(address).or_default();
+            *count += 1;
+            if *count == 1 {
+                self.address_changes.push((address, true));
+            }
+        }
+        let service = Service {
+            spec,
+            runtime,
+            servers: Vec::new(),
+            meter: Meter::default(),
+            scheduler,
+            state: Arc::default(),
+            list_version: 1,
+            age: self.next_age,
+            departed: TotalsRead::default(),
+        };
+        self.by_key.insert(key, service);
+        self.dirty.insert(key);
+        Ok(())
+    }
+
+    /// Replaces the settings of a service; its servers and counts stay.
+    pub fn edit(&mut self, spec: ServiceSpec) -> Result<(), ApiError> {
+        let key = spec.key;
+        let service = self.by_key.get_mut(&key).ok_or_else(|| no_service(&key))?;
+        let scheduler = check::service(&spec)?;
+        if scheduler != service.scheduler {
+            service.scheduler = scheduler;
+            service.state = Arc::default();
+        }
+        service.spec = spec;
+        self.dirty.insert(key);
+        Ok(())
+    }
+
+    /// Removes a service; the connections of its servers stay listed, their packets are dropped.
+    pub fn delete(&mut self, key: &ServiceKey) -> Result<(), ApiError> {
+        let service = self.by_key.remove(key).ok_or_else(|| no_service(key))?;
+        for entry in service.servers {
+            self.slots.retire(*key, entry.spec.address, entry.slot);
+        }
+        if let ServiceKey::Address { address, .. } = key
+            && let Some(count) = self.addresses.get_mut(address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.addresses.remove(address);
+                self.address_changes.push((*address, false));
+            }
+        }
+        self.dirty.insert(*key);
+        Ok(())
+    }
+
+    /// Adds a server at the head of its service's list. One that was removed and still has connections comes back.
+    pub fn add_server(
+        &mut self,
+        key: &ServiceKey,
+        spec: ServerSpec,
+        runtime: bool,
+        read: ReadTotals<'_>,
+    ) -> Result<(), ApiError> {
+        let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
+        check::server(&service.spec, &spec)?;
+        if service.position(spec.address).is_some() {
+            let text = format!("the server {} exists", spec.address);
+            return Err(ApiError { code: Code::Exists, place: key.to_string(), text });
+        }
+        let slot = self.slots.take(*key, spec.address).ok_or_else(|| ApiError {
+            code: Code::Full,
+            place: key.to_string(),
+            text: format!("no room for more than {} real servers", dataplane::service::MAX_SERVERS),
+        })?;
+        self.slots.configure(slot, &spec);
+        let generation = self.slots.states().get(slot).map_or(0, |state| state.generation.load(Relaxed));
+        let now = read(slot);
+        let entry = ServerEntry { spec, runtime, slot, meter: Meter::starting_at(now), generation, joined: now };
+        service.servers.insert(0, entry);
+        service.list_changed();
+        self.dirty.insert(*key);
+        Ok(())
+    }
+
+    /// Replaces the settings of a server.
+    pub fn edit_server(&mut self, key: &ServiceKey, spec: ServerSpec) -> Result<(), ApiError> {
+        let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
+        check::server(&service.spec, &spec)?;
+        let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
+        self.slots.configure(service.servers[at].slot, &spec);
+        service.servers[at].spec = spec;
+        service.list_changed();
+        self.dirty.insert(*key);
+        Ok(())
+    }
+
+    /// Removes a server from its service.
+    pub fn delete_server(
+        &mut self,
+        key: &ServiceKey,
+        address: SocketAddr,
+        read: ReadTotals<'_>,
+    ) -> Result<(), ApiError> {
+        let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
+        let at = service.position(address).ok_or_else(|| no_server(key, address))?;
+        service.scheduler.forget(&service.state.position, &service.worker_servers(), at);
+        let entry = service.servers.remove(at);
+        service.departed = sum(service.departed, read(entry.slot).zip(entry.joined, u64::wrapping_sub));
+        service.list_changed();
+        self.slots.retire(*key, address, entry.slot);
+        self.dirty.insert(*key);
+        Ok(())
+    }
+
+    /// Keeps or drops the mark that something was made at run time.
+    pub fn set_runtime(&mut self, key: &ServiceKey, server: Option<SocketAddr>, runtime: bool) {
+        let Some(service) = self.by_key.get_mut(key) else { return };
+        match server {
+            None => service.runtime = runtime,
+            Some(address) => {
+                if let Some(at) = service.position(address) {
+                    service.servers[at].runtime = runtime;
+                }
+            }
+        }
+    }
+
+    /// What changed since the last call, as workers should see it: `None` = gone.
+    pub fn take_changes(&mut self) -> Vec<(ServiceKey, Option<Arc<VirtualService>>)> {
+        let dirty = std::mem::take(&mut self.dirty);
+        let view = |key: &ServiceKey| self.by_key.get(key).map(|service| Arc::new(service.worker_view()));
+        dirty.into_iter().map(|key| (key, view(&key))).collect()
+    }
+
+    /// Frees the slots of removed servers that nothing refers to. Call only when every worker has seen the tables
+    /// without them.
+    pub fn sweep(&mut self) {
+        self.slots.sweep();
+    }
+}

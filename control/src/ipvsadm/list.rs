@@ -1,0 +1,211 @@
+//! `ipvsadm -L`: services and their servers in one of six layouts.
+
+use std::net::SocketAddr;
+
+use dataplane::flow::{Family, Protocol, ServiceKey};
+
+use super::names::Names;
+use super::options::{Given, Opt};
+use super::save::sched_flag_list;
+use super::{check, sort, stats};
+use crate::api::{Forward, Granularity, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind};
+
+/// Longest name of a service or server in a column; IPv6 may be longer.
+const NAME_WIDTH: usize = 28;
+
+/// The columns after the name. If several are asked for, the first of this order is it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    Stats,
+    Rate,
+    Thresholds,
+    PersistentConn,
+    TunInfo,
+    Plain,
+}
+
+impl Layout {
+    fn of(given: Given) -> Self {
+        let layouts = [
+            (Opt::Stats, Self::Stats),
+            (Opt::Rate, Self::Rate),
+            (Opt::Thresholds, Self::Thresholds),
+            (Opt::PersistentConn, Self::PersistentConn),
+            (Opt::TunInfo, Self::TunInfo),
+        ];
+        layouts.into_iter().find(|&(opt, _)| given.has(opt)).map_or(Self::Plain, |(_, layout)| layout)
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Stats => {
+                "Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes\n\
+                 \x20 -> RemoteAddress:Port\n"
+            }
+            Self::Rate => {
+                "Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS\n\
+                 \x20 -> RemoteAddress:Port\n"
+            }
+            Self::Thresholds => {
+                "Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn \n\
+                 \x20 -> RemoteAddress:Port\n"
+            }
+            Self::PersistentConn => {
+                "Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn \n\
+                 \x20 -> RemoteAddress:Port\n"
+            }
+            Self::TunInfo => {
+                "Prot LocalAddress:Port Scheduler Flags\n\
+                 \x20 -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn\n"
+            }
+            Self::Plain => {
+                "Prot LocalAddress:Port Scheduler Flags\n\
+                 \x20 -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n"
+            }
+        }
+    }
+}
+
+/// How to print.
+struct Printer<'a> {
+    layout: Layout,
+    numeric: bool,
+    exact: bool,
+    names: &'a Names,
+}
+
+/// The whole table, or one service, which has no line about the version. `table_size` counts hash buckets.
+pub(super) fn services(
+    mut services: Vec<ServiceInfo>,
+    table_size: Option<u32>,
+    given: Given,
+    names: &Names,
+) -> String {
+    let layout = Layout::of(given);
+    let printer = Printer { layout, numeric: given.has(Opt::Numeric), exact: given.has(Opt::Exact), names };
+    let version = table_size.map(|size| format!("IP Virtual Server version 1.2.1 (size={size})\n"));
+    let mut out = version.unwrap_or_default() + layout.title();
+    arrange(&mut services, given);
+    for service in &services {
+        out += &printer.service(service);
+        let protocol = protocol(&service.spec.key);
+        service.servers.iter().for_each(|server| out += &printer.server(server, protocol));
+    }
+    out
+}
+
+/// Sorts unless told not to.
+pub(super) fn arrange(services: &mut Vec<ServiceInfo>, given: Given) {
+    if given.has(Opt::NoSort) {
+        return;
+    }
+    sort::services(services);
+    services.iter_mut().for_each(|service| sort::servers(&mut service.servers));
+}
+
+/// The protocol by which ports have names; those of a mark count as TCP's.
+pub(super) fn protocol(key: &ServiceKey) -> Protocol {
+    match *key {
+        ServiceKey::Address { protocol, .. } => protocol,
+        ServiceKey::Mark { .. } => Protocol::Tcp,
+    }
+}
+
+impl Printer<'_> {
+    fn service(&self, service: &ServiceInfo) -> String {
+        let name = self.service_name(&service.spec.key);
+        match self.layout {
+            Layout::Stats => format!("{name:<33}{}\n", stats::totals(&service.totals, self.exact)),
+            Layout::Rate => format!("{name:<33}{}\n", stats::rates(&service.rates, self.exact)),
+            _ => format!("{name} {}\n", settings(&service.spec)),
+        }
+    }
+
+    fn service_name(&self, key: &ServiceKey) -> String {
+        match *key {
+            ServiceKey::Address { protocol, address, port } => {
+                format!("{protocol:<4} {}", self.name(SocketAddr::new(address, port), protocol))
+            }
+            ServiceKey::Mark { fwmark, family } => {
+                let family = if family == Family::Ipv6 { " IPv6" } else { "" };
+                format!("FWM  {}{family}", fwmark.cast_signed())
+            }
+        }
+    }
+
+    fn name(&self, at: SocketAddr, protocol: Protocol) -> String {
+        let name = self.names.address_port(at, Some(protocol), self.numeric);
+        if at.is_ipv4() { name.chars().take(NAME_WIDTH).collect() } else { name }
+    }
+
+    fn server(&self, server: &ServerInfo, protocol: Protocol) -> String {
+        let ServerInfo { spec, active, inactive, persistent, .. } = server;
+        let ServerSpec { weight, upper, lower, .. } = spec;
+        let name = format!("  -> {:<28}", self.name(spec.address, protocol));
+        match self.layout {
+            Layout::Stats => format!("{name}{}\n", stats::totals(&server.totals, self.exact)),
+            Layout::Rate => format!("{name}{}\n", stats::rates(&server.rates, self.exact)),
+            Layout::Thresholds => format!("{name} {upper:<10} {lower:<10} {active:<10} {inactive:<10}\n"),
+            Layout::PersistentConn => format!("{name} {weight:<9} {persistent:<11} {active:<10} {inactive:<10}\n"),
+            Layout::TunInfo => format!(
+                "{name} {:<7} {:<13} {weight:<6} {active:<10} {inactive:<10}\n",
+                method(spec.forward),
+                tunnel(spec)
+            ),
+            Layout::Plain => {
+                format!("{name} {:<7} {weight:<6} {active:<10} {inactive:<10}\n", method(spec.forward))
+            }
+        }
+    }
+}
+
+/// `sh (sh-fallback,sh-port) persistent 60 mask 255.255.255.0 pe sip ops`
+fn settings(spec: &ServiceSpec) -> String {
+    let mut out = spec.scheduler.clone();
+    if spec.sched_flags != 0 {
+        out += &format!(" ({})", sched_flag_list(spec));
+    }
+    if let Some(seconds) = spec.persistence {
+        out += &format!(" persistent {seconds}");
+        match spec.granularity {
+            Some(Granularity::Mask(mask)) if !mask.is_broadcast() => out += &format!(" mask {mask}"),
+            Some(Granularity::Prefix(prefix)) if prefix != 128 => out += &format!(" mask {prefix}"),
+            _ => {}
+        }
+    }
+    if let Some(engine) = &spec.engine {
+        out += &format!(" pe {engine}");
+    }
+    if spec.ops {
+        out += " ops";
+    }
+    out
+}
+
+const fn method(forward: Forward) -> &'static str {
+    match forward {
+        Forward::Nat => "Masq",
+        Forward::Dr => "Route",
+        Forward::Tun => "Tunnel",
+        Forward::Fullnat => "FullNat",
+    }
+}
+
+/// `gue:6080:+c`
+fn tunnel(spec: &ServerSpec) -> String {
+    if spec.forward != Forward::Tun {
+        return "n/a".to_owned();
+    }
+    let Some(tunnel) = spec.tunnel else { return check::tunnel_name(TunnelKind::Ipip).to_owned() };
+    let name = check::tunnel_name(tunnel.kind);
+    let checksum = match tunnel.checksum {
+        TunnelChecksum::None => "-c",
+        TunnelChecksum::Full => "+c",
+        TunnelChecksum::Remote => "r+c",
+    };
+    match tunnel.kind {
+        TunnelKind::Ipip => name.to_owned(),
+        TunnelKind::Gre => format!("{name}:{checksum}"),
+        TunnelKind::Gue => format!("{name}:{}:{checksum}", tunnel.port),
+    }
+}

@@ -1,0 +1,185 @@
+//! A director in memory that knows no packets: enough of the kernel's rules to answer as it does.
+
+use std::net::{IpAddr, SocketAddr};
+
+use dataplane::flow::ServiceKey;
+
+use crate::api::{
+    Answer, ApiError, Client, Code, ConnInfo, DaemonSpec, Rates, Request, ServerInfo, ServerSpec, ServiceInfo,
+    ServiceSpec, Totals,
+};
+
+const SCHEDULERS: [&str; 14] =
+    ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos"];
+
+/// The director: its tables, what it will show, and what it was asked.
+#[derive(Debug)]
+pub(crate) struct Fake {
+    pub(crate) services: Vec<ServiceInfo>,
+    pub(crate) connections: Vec<ConnInfo>,
+    pub(crate) daemons: Vec<DaemonSpec>,
+    pub(crate) timeouts: [u32; 3],
+    /// Requests that came in, batches counted once.
+    pub(crate) asked: usize,
+    /// Requests inside batches, as often as they came.
+    pub(crate) batched: usize,
+    /// Refuses everything.
+    pub(crate) refusal: Option<ApiError>,
+}
+
+impl Fake {
+    pub(crate) fn new() -> Self {
+        Self {
+            services: vec![],
+            connections: vec![],
+            daemons: vec![],
+            timeouts: [900, 120, 300],
+            asked: 0,
+            batched: 0,
+            refusal: None,
+        }
+    }
+
+    fn position(&self, key: &ServiceKey) -> Result<usize, ApiError> {
+        self.services.iter().position(|s| s.spec.key == *key).ok_or(error(Code::NoService))
+    }
+
+    fn service(&mut self, key: &ServiceKey) -> Result<&mut ServiceInfo, ApiError> {
+        self.position(key).map(|at| &mut self.services[at])
+    }
+
+    fn server(&mut self, key: &ServiceKey, address: SocketAddr) -> Result<(&mut Vec<ServerInfo>, usize), ApiError> {
+        let servers = &mut self.service(key)?.servers;
+        let at = servers.iter().position(|s| s.spec.address == address).ok_or(error(Code::NoEntry))?;
+        Ok((servers, at))
+    }
+
+    fn change(&mut self, request: Request) -> Result<(), ApiError> {
+        match request {
+            Request::AddService { service } => {
+                refuse(self.position(&service.key).is_ok(), Code::Exists)?;
+                known(&service)?;
+                self.services.insert(0, service_info(service));
+            }
+            Request::EditService { service } => {
+                let at = self.position(&service.key)?;
+                known(&service)?;
+                self.services[at].spec = service;
+            }
+            Request::DeleteService { key } => {
+                let at = self.position(&key)?;
+                self.services.remove(at);
+            }
+            Request::AddServer { key, server } => {
+                let servers = &mut self.service(&key)?.servers;
+                refuse(server.lower > server.upper, Code::Range)?;
+                refuse(servers.iter().any(|s| s.spec.address == server.address), Code::Exists)?;
+                refuse(!unicast(server.address.ip()), Code::Invalid)?;
+                servers.insert(0, server_info(server));
+            }
+            Request::EditServer { key, server } => {
+                let (servers, at) = self.server(&key, server.address)?;
+                servers[at].spec = server;
+            }
+            Request::DeleteServer { key, address } => {
+                let (servers, at) = self.server(&key, address)?;
+                servers.remove(at);
+            }
+            Request::Flush => self.services.clear(),
+            Request::Zero { key: Some(key) } => drop(self.position(&key)?),
+            Request::Zero { key: None } => {}
+            Request::SetTimeouts { tcp, tcp_fin, udp } => {
+                for (kept, new) in self.timeouts.iter_mut().zip([tcp, tcp_fin, udp]) {
+                    *kept = if new == 0 { *kept } else { new };
+                }
+            }
+            Request::StartDaemon { daemon } => {
+                refuse(self.daemons.iter().any(|d| d.role == daemon.role), Code::Exists)?;
+                refuse(daemon.interface != "dc", Code::NoDevice)?;
+                self.daemons.push(daemon);
+            }
+            Request::StopDaemon { role } => {
+                let at = self.daemons.iter().position(|d| d.role == role).ok_or(error(Code::NoService))?;
+                self.daemons.remove(at);
+            }
+            _ => return Err(error(Code::Unsupported)),
+        }
+        Ok(())
+    }
+
+    /// Two to a page.
+    fn page(&self, cursor: Option<u64>) -> Answer {
+        let start = usize::try_from(cursor.unwrap_or(0)).unwrap();
+        let end = (start + 2).min(self.connections.len());
+        let next = (end < self.connections.len()).then_some(end as u64);
+        Answer::Connections { connections: self.connections[start..end].to_vec(), next }
+    }
+}
+
+impl Client for Fake {
+    fn ask(&mut self, request: Request) -> Result<Answer, ApiError> {
+        self.asked += 1;
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
+        match request {
+            Request::Services { key } => {
+                let wanted = |s: &&ServiceInfo| key.is_none_or(|key| s.spec.key == key);
+                let services: Vec<_> = self.services.iter().filter(wanted).cloned().collect();
+                refuse(key.is_some() && services.is_empty(), Code::NoService)?;
+                Ok(Answer::Services { table_size: 4096, services })
+            }
+            Request::Connections { cursor, .. } => Ok(self.page(cursor)),
+            Request::Timeouts => {
+                let [tcp, tcp_fin, udp] = self.timeouts;
+                Ok(Answer::Timeouts { tcp, tcp_fin, udp })
+            }
+            Request::Daemons => Ok(Answer::Daemons { daemons: self.daemons.clone() }),
+            Request::Batch { requests } => {
+                for (position, request) in requests.into_iter().enumerate() {
+                    self.batched += 1;
+                    self.change(request).map_err(|e| e.in_batch(position))?;
+                }
+                Ok(Answer::Done)
+            }
+            request => self.change(request).map(|()| Answer::Done),
+        }
+    }
+}
+
+/// A refusal in the director's words.
+pub(crate) fn error(code: Code) -> ApiError {
+    ApiError { code, place: "fake".to_owned(), text: format!("{code:?}") }
+}
+
+fn refuse(when: bool, code: Code) -> Result<(), ApiError> {
+    if when { Err(error(code)) } else { Ok(()) }
+}
+
+fn known(service: &ServiceSpec) -> Result<(), ApiError> {
+    let engine = service.engine.as_deref().is_none_or(|engine| engine == "sip");
+    refuse(!engine || !SCHEDULERS.contains(&service.scheduler.as_str()), Code::NoEntry)
+}
+
+fn unicast(address: IpAddr) -> bool {
+    let broadcast = matches!(address, IpAddr::V4(v4) if v4.is_broadcast());
+    !address.is_multicast() && !address.is_unspecified() && !broadcast
+}
+
+pub(crate) fn service_info(spec: ServiceSpec) -> ServiceInfo {
+    ServiceInfo { spec, runtime: true, totals: Totals::default(), rates: Rates::default(), servers: vec![] }
+}
+
+pub(crate) fn server_info(spec: ServerSpec) -> ServerInfo {
+    ServerInfo {
+        spec,
+        runtime: true,
+        active: 0,
+        inactive: 0,
+        persistent: 0,
+        overloaded: false,
+        unresolved: 0,
+        totals: Totals::default(),
+        rates: Rates::default(),
+    }
+}

@@ -1,0 +1,81 @@
+//! Transcripts: calls of ipvsadm one after the other, with all that they print.
+//!
+//! `$` the arguments as one would type them, `<` a line of standard input, `=` an exit code other than 0, `|` a line
+//! of standard output, `!` a line of standard error. `#` and empty lines are for people. `;` at the end of a line
+//! marks where its trailing spaces end.
+
+use super::fake::Fake;
+use crate::ipvsadm::names::Names;
+use crate::ipvsadm::{Outcome, run_with};
+
+/// Names of the machine on which the transcripts were recorded.
+pub(crate) fn names() -> Names {
+    Names::from_text(include_str!("services.txt"), include_str!("hosts.txt"))
+}
+
+/// Calls ipvsadm with arguments as one would type them.
+pub(crate) fn call(fake: &mut Fake, arguments: &str, stdin: &str) -> Outcome {
+    run_with(&shell_words(arguments), &mut stdin.as_bytes(), fake, &names())
+}
+
+/// Plays a transcript against a director and panics where they differ.
+pub(crate) fn play(fake: &mut Fake, transcript: &str) -> usize {
+    let steps = steps(transcript);
+    for step in &steps {
+        let got = call(fake, &step.arguments, &step.stdin);
+        assert_eq!(got, step.wanted, "\n$ {}\n{}", step.arguments, step.stdin);
+    }
+    steps.len()
+}
+
+struct Step {
+    arguments: String,
+    stdin: String,
+    wanted: Outcome,
+}
+
+fn steps(transcript: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for line in transcript.lines() {
+        let Some((mark, text)) = line.split_at_checked(1) else { continue };
+        let text = text.strip_prefix(' ').unwrap_or(text);
+        let text = text.strip_suffix(';').unwrap_or(text);
+        if mark == "$" {
+            let (arguments, stdin) = (text.to_owned(), String::new());
+            steps.push(Step { arguments, stdin, wanted: Outcome::default() });
+        }
+        let Some(step) = steps.last_mut() else { continue };
+        match mark {
+            "<" => step.stdin += &(text.replace("\\r", "\r").replace("\\v", "\x0b") + "\n"),
+            "=" => step.wanted.code = text.parse().unwrap(),
+            "|" => step.wanted.out += &format!("{text}\n"),
+            "!" => step.wanted.err += &format!("{text}\n"),
+            _ => {}
+        }
+    }
+    steps
+}
+
+/// Parts words at blanks outside quotes.
+fn shell_words(line: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let (mut quote, mut inside) = (None, false);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(q), _) if q == c => quote = None,
+            (None, ' ') => inside = false,
+            _ => {
+                if !inside {
+                    words.push(String::new());
+                    inside = true;
+                }
+                if quote.is_none() && matches!(c, '\'' | '"') {
+                    quote = Some(c);
+                } else {
+                    words.last_mut().unwrap().push(c);
+                }
+            }
+        }
+    }
+    words
+}

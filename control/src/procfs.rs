@@ -1,0 +1,129 @@
+//! The files `/proc/net/ip_vs*` as the kernel writes them (`ip_vs_ctl.c`, `ip_vs_conn.c`).
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use dataplane::flow::ServiceKey;
+
+use crate::api::{ConnInfo, Forward, Granularity, Rates, ServerInfo, ServiceInfo, Totals};
+
+/// The kernel's clock when the figures were chosen: persistence is shown in its ticks.
+const HZ: u64 = 100;
+
+/// `ip_vs`: services and their servers.
+#[must_use]
+pub fn services(table_size: u32, services: &[ServiceInfo]) -> String {
+    let mut text = format!("IP Virtual Server version 1.2.1 (size={table_size})\n");
+    text += "Prot LocalAddress:Port Scheduler Flags\n";
+    text += "  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n";
+    for service in services {
+        text += &service_line(service);
+        service.servers.iter().for_each(|server| text += &server_line(server));
+    }
+    text
+}
+
+fn service_line(service: &ServiceInfo) -> String {
+    let spec = &service.spec;
+    let scheduler = &spec.scheduler;
+    let ops = if spec.ops { "ops " } else { "" };
+    let mut line = match spec.key {
+        ServiceKey::Address { protocol, address: IpAddr::V6(_), .. } => {
+            format!("{protocol}  {} {scheduler} {}", hex_end(end(&spec.key)), ops.trim_end())
+        }
+        ServiceKey::Address { protocol, .. } => {
+            format!("{protocol}  {} {scheduler} {ops}", hex_end(end(&spec.key)))
+        }
+        ServiceKey::Mark { fwmark, .. } => format!("FWM  {fwmark:08X} {scheduler} {ops}"),
+    };
+    match spec.persistence {
+        Some(seconds) => {
+            let mask = match spec.granularity {
+                Some(Granularity::Mask(mask)) => mask.to_bits(),
+                Some(Granularity::Prefix(bits)) => u32::from(bits).swap_bytes(),
+                None if spec.key.family() == dataplane::flow::Family::Ipv6 => 128u32.swap_bytes(),
+                None => u32::MAX,
+            };
+            if !line.ends_with(' ') || matches!(spec.key, ServiceKey::Address { address: IpAddr::V4(_), .. }) {
+                line.push(' ');
+            }
+            let _ = writeln!(line, "persistent {} {mask:08X}", u64::from(seconds) * HZ);
+        }
+        None if matches!(spec.key, ServiceKey::Address { address: IpAddr::V4(_), .. }) => line += " \n",
+        None => line += "\n",
+    }
+    line
+}
+
+fn end(key: &ServiceKey) -> SocketAddr {
+    match *key {
+        ServiceKey::Address { address, port, .. } => SocketAddr::new(address, port),
+        ServiceKey::Mark { .. } => SocketAddr::from(([0, 0, 0, 0], 0)),
+    }
+}
+
+fn server_line(server: &ServerInfo) -> String {
+    let method = match server.spec.forward {
+        Forward::Nat | Forward::Fullnat => "Masq",
+        Forward::Dr => "Route",
+        Forward::Tun => "Tunnel",
+    };
+    let (weight, active, inactive) = (server.spec.weight, server.active, server.inactive);
+    let place = hex_end(server.spec.address);
+    format!("  -> {place}      {method:<7} {weight:<6} {active:<10} {inactive:<10}\n")
+}
+
+/// `ip_vs_conn`: connections.
+#[must_use]
+pub fn connections(connections: &[ConnInfo]) -> String {
+    let mut text = String::from(
+        "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n",
+    );
+    for conn in connections {
+        let ends = [conn.client, conn.vip, conn.destination].map(|end| {
+            format!("{} {:04X}", hex_address(end.ip()), end.port())
+        });
+        let protocol = conn.protocol.map_or("IP".to_owned(), |p| p.to_string());
+        let _ = write!(text, "{protocol:<3} {} {:<11} {:7}", ends.join(" "), conn.state, conn.expires);
+        if let Some((engine, data)) = &conn.engine {
+            let _ = write!(text, " {engine} {data}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// `ip_vs_stats`: sums over all services, in hexadecimal.
+#[must_use]
+pub fn stats(totals: &Totals, rates: &Rates) -> String {
+    let head = "   Total Incoming Outgoing         Incoming         Outgoing\n";
+    let line = |a: [u64; 5]| format!("{:8X} {:8X} {:8X} {:16X} {:16X}\n", a[0], a[1], a[2], a[3], a[4]);
+    let numbers = line([
+        totals.connections,
+        totals.in_packets,
+        totals.out_packets,
+        totals.in_bytes,
+        totals.out_bytes,
+    ]);
+    let per_second =
+        line([rates.connections, rates.in_packets, rates.out_packets, rates.in_bytes, rates.out_bytes]);
+    format!(
+        "{head}   Conns  Packets  Packets            Bytes            Bytes\n{numbers}\n\
+         {}{per_second}",
+        " Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s\n"
+    )
+}
+
+fn hex_end(end: SocketAddr) -> String {
+    match end.ip() {
+        IpAddr::V4(_) => format!("{}:{:04X}", hex_address(end.ip()), end.port()),
+        IpAddr::V6(_) => format!("[{}]:{:04X}", hex_address(end.ip()), end.port()),
+    }
+}
+
+fn hex_address(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => format!("{:08X}", address.to_bits()),
+        IpAddr::V6(address) => address.segments().map(|s| format!("{s:04x}")).join(":"),
+    }
+}

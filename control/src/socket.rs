@@ -1,1 +1,0 @@
-//! The control socket: one JSON object a line, both ways.
