@@ -61,10 +61,10 @@ fn main() {
     println!("cargo::metadata=version={version}");
 }
 
-/// One line for the reader, without a panic's trace.
+/// One line for the reader: cargo fails because of it, and prints a script's whole output only where it exits badly.
 fn fail(message: &str) -> ! {
     println!("cargo::error={message}");
-    exit(1)
+    exit(0)
 }
 
 fn pkg_config(arguments: &[&str]) -> Option<String> {

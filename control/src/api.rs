@@ -204,16 +204,14 @@ impl ApiError {
     /// The error of the request at `position` of a batch: its place begins with `requests[position]`.
     #[must_use]
     pub fn in_batch(self, position: usize) -> Self {
-        let dot = if self.place.is_empty() { "" } else { "." };
-        Self { place: format!("requests[{position}]{dot}{}", self.place), ..self }
+        Self { place: format!("requests[{position}] {}", self.place).trim_end().to_owned(), ..self }
     }
 
     /// The position that [`ApiError::in_batch`] noted and the error without it; nothing if it is not of a batch.
     #[must_use]
     pub fn batch_position(&self) -> Option<(usize, Self)> {
-        let (position, rest) = self.place.strip_prefix("requests[")?.split_once(']')?;
-        let place = rest.strip_prefix('.').unwrap_or(rest).to_owned();
-        Some((position.parse().ok()?, Self { place, ..self.clone() }))
+        let (position, place) = self.place.strip_prefix("requests[")?.split_once(']')?;
+        Some((position.parse().ok()?, Self { place: place.trim_start().to_owned(), ..self.clone() }))
     }
 }
 

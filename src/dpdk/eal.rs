@@ -82,9 +82,10 @@ impl Eal {
         let argv: &'static mut [*mut c_char] = argv.leak();
         // SAFETY: `argv` holds `argc` NUL-terminated, writable strings for the rest of the process; the flag above
         // lets one thread of the process through, once.
-        journal::attempt_errno(|| unsafe { dpdk_sys::rte_eal_init(argc, argv.as_mut_ptr()) }).map_err(Error::Eal)?;
-        let directory = options.file_prefix.is_none().then(runtime_directory).flatten();
-        Ok(Self { runtime: Arc::new(Runtime { directory }) })
+        let started = journal::attempt_errno(|| unsafe { dpdk_sys::rte_eal_init(argc, argv.as_mut_ptr()) });
+        let directory = RuntimeDirectory(runtime_directory());
+        started.map_err(Error::Eal)?;
+        Ok(Self { runtime: Arc::new(Runtime { _directory: directory }) })
     }
 
     /// Joins the calling thread. Pin it first: DPDK takes its memory node from the CPUs it may run on.
@@ -128,8 +129,7 @@ impl Drop for EalThread {
 /// Dropped last of all that DPDK gave out.
 #[derive(Debug)]
 pub(super) struct Runtime {
-    /// Files of this process alone, to remove at the end; DPDK leaves them.
-    directory: Option<PathBuf>,
+    _directory: RuntimeDirectory,
 }
 
 impl Runtime {
@@ -146,7 +146,16 @@ impl Drop for Runtime {
         }
         // SAFETY: pools, devices and registered threads hold an Arc of this; the last one is gone.
         journal::complain(journal::attempt(|| unsafe { dpdk_sys::rte_eal_cleanup() }), "DPDK does not stop cleanly");
-        if let Some(directory) = &self.directory {
+    }
+}
+
+/// Files of this process alone, removed at the end; DPDK leaves them.
+#[derive(Debug)]
+struct RuntimeDirectory(Option<PathBuf>);
+
+impl Drop for RuntimeDirectory {
+    fn drop(&mut self) {
+        if let Some(directory) = &self.0 {
             // Nothing depends on it: the name has our process id, and nobody else uses it.
             let _ = fs::remove_dir_all(directory);
         }
@@ -154,7 +163,7 @@ impl Drop for Runtime {
 }
 
 fn runtime_directory() -> Option<PathBuf> {
-    // SAFETY: the environment is up; it returns NULL or a NUL-terminated string in static memory.
+    // SAFETY: rte_eal_init has been called; it returns NULL or a NUL-terminated string in static memory.
     let path = unsafe {
         let text = dpdk_sys::rte_eal_get_runtime_dir();
         if text.is_null() { return None } else { CStr::from_ptr(text) }

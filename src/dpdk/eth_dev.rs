@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::eal::{Eal, Runtime};
 use super::error::Error;
@@ -68,10 +68,22 @@ pub(super) struct Device {
     _runtime: Arc<Runtime>,
 }
 
+/// Ports that are held. A device written twice in the configuration would otherwise have two owners of each queue.
+static HELD: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+
+fn held() -> MutexGuard<'static, Vec<u16>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Device {
-    /// Takes over an open port; `remove` where we made the device ourselves.
-    pub(super) fn new(eal: &Eal, port: u16, remove: bool, pools: Vec<Arc<Mempool>>) -> Self {
-        Self { port, remove, pools, chained: Chained::default(), _runtime: eal.runtime() }
+    /// Takes over an open port; `remove` where we made the device ourselves. `None` where somebody holds it.
+    pub(super) fn hold(eal: &Eal, port: u16, remove: bool, pools: Vec<Arc<Mempool>>) -> Option<Self> {
+        let mut held = held();
+        if held.contains(&port) {
+            return None;
+        }
+        held.push(port);
+        Some(Self { port, remove, pools, chained: Chained::default(), _runtime: eal.runtime() })
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -101,6 +113,7 @@ impl Drop for Device {
             let removed = journal::attempt(|| unsafe { dpdk_sys::rte_dev_remove(parent) });
             journal::complain(removed, "a device is not removed");
         }
+        held().retain(|other| *other != port);
     }
 }
 
@@ -167,8 +180,8 @@ impl EthDev {
     /// The device's counters, then those of the driver that moved, then ours at its door.
     pub(crate) fn counters(&self) -> Vec<(String, u64)> {
         let chained = self.device.chained();
-        let mut all = offer::counters(self.device.port);
-        all.extend(offer::extended_counters(self.device.port));
+        let mut all = journal::quietly(|| offer::counters(self.device.port));
+        all.extend(journal::quietly(|| offer::extended_counters(self.device.port)));
         all.push(("rx_linearised".to_owned(), chained.linearised.load(Ordering::Relaxed)));
         all.push(("rx_too_many_segments".to_owned(), chained.dropped.load(Ordering::Relaxed)));
         all

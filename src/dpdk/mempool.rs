@@ -21,10 +21,10 @@ pub(crate) const CACHE_MAX: usize = dpdk_sys::RTE_MEMPOOL_CACHE_MAX_SIZE as usiz
 /// Bytes of a frame that are not counted in the MTU: Ethernet, two VLAN tags, checksum.
 pub(crate) const FRAME_OVERHEAD: usize = 14 + 8 + 4;
 
-/// Bytes that a buffer should hold behind the headroom for an interface of this MTU: the frame, what drivers want on
-/// top (af_packet counts its ring's header), and never less than the 2048 most NICs fill.
+/// Bytes that a packet should hold behind the headroom for an interface of this MTU: the frame, the 66 bytes that
+/// the kernel puts in front of one for af_packet, and whole kilobytes, never less than the two that most NICs fill.
 pub(crate) const fn data_room_for(mtu: u16) -> usize {
-    let wanted = (mtu as usize + 128).next_multiple_of(64);
+    let wanted = (mtu as usize + FRAME_OVERHEAD + 66).next_multiple_of(1024);
     if wanted < 2048 { 2048 } else { wanted }
 }
 

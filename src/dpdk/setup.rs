@@ -68,7 +68,10 @@ impl Setup<'_> {
             // SAFETY: the name is NUL-terminated, `port` is writable.
             unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut port) }
         })?;
-        Ok(Device::new(eal, port, self.spec.is_virtual(), self.config.pools.clone()))
+        Device::hold(eal, port, self.spec.is_virtual(), self.config.pools.clone()).ok_or_else(|| {
+            let said = vec!["another interface has it".to_owned()];
+            self.failed("open it", Cause { errno: Errno::Busy, said })
+        })
     }
 
     pub(super) fn check_offer(&self, caps: &Caps) -> Result<(), Error> {
@@ -153,7 +156,10 @@ impl Setup<'_> {
         let mtu = self.config.mtu;
         if mtu > caps.max_mtu {
             let Self { interface, spec, .. } = self;
-            log::warn!("interface {interface:?}, device {spec}: the driver does not set an MTU of {mtu}; see to it");
+            let most = caps.max_mtu;
+            log::warn!(
+                "interface {interface:?}, device {spec}: the driver sets no MTU above {most}; set {mtu} outside"
+            );
             return Ok(());
         }
         // SAFETY: the port is configured and not started.
@@ -172,10 +178,11 @@ impl Setup<'_> {
             return Ok(mac.addr_bytes);
         };
         mac.addr_bytes = wanted;
-        // SAFETY: the port is configured; the address is copied.
-        if let Err(cause) =
-            journal::attempt(|| unsafe { dpdk_sys::rte_eth_dev_default_mac_addr_set(port, &raw mut mac) })
-        {
+        let told = journal::attempt(|| {
+            // SAFETY: the port is configured; the address is copied.
+            unsafe { dpdk_sys::rte_eth_dev_default_mac_addr_set(port, &raw mut mac) }
+        });
+        if let Err(cause) = told {
             // SAFETY: the port is configured.
             let open = journal::attempt(|| unsafe { dpdk_sys::rte_eth_promiscuous_enable(port) });
             // What can do neither has no filter; a device that fails at it does.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::error::Error;
-use super::mempool::FRAME_OVERHEAD;
+use super::mempool::data_room_for;
 
 /// Numbers our virtual devices, so that their names are unique in the process.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -172,20 +172,19 @@ fn whole_pci_address(text: &str) -> String {
     format!("{domain}{text}").to_ascii_lowercase()
 }
 
-/// The ring that af_packet shares with the kernel (packet_mmap): frames of one size in blocks of whole pages, and the
-/// number of frames must fill the blocks exactly. The kernel puts 66 bytes in front of a frame. The driver refuses a
-/// ring whose frames, less 32 bytes, do not fit the packets of the pool, so they are no larger than they need to be.
+/// The ring that af_packet shares with the kernel (packet_mmap): frames of one size, in blocks of whole pages.
+///
+/// The driver takes the frames for one array, so they must fill each block to its last byte: frames of whole kilobytes,
+/// four to a block. It also refuses frames that, less 32 bytes, are larger than the pool's packets, so both take their
+/// size from [`data_room_for`].
 fn af_packet(interface: &str, queues: u16, mtu: u16, slots: u16) -> Vec<(&'static str, String)> {
-    const BLOCK: usize = 1 << 16;
-    const BEFORE_FRAME: usize = 66;
-    let frame = (usize::from(mtu) + FRAME_OVERHEAD + BEFORE_FRAME).next_multiple_of(16);
-    let block = BLOCK.max(frame.next_power_of_two());
-    let per_block = block / frame;
-    let frames = usize::from(slots).div_ceil(per_block).max(2) * per_block;
+    const PER_BLOCK: usize = 4;
+    let frame = data_room_for(mtu);
+    let frames = usize::from(slots).next_multiple_of(PER_BLOCK).max(PER_BLOCK);
     vec![
         ("iface", interface.to_owned()),
         ("qpairs", queues.to_string()),
-        ("blocksz", block.to_string()),
+        ("blocksz", (frame * PER_BLOCK).to_string()),
         ("framesz", frame.to_string()),
         ("framecnt", frames.to_string()),
     ]

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::runner::stage::Stage;
-
 /// One of the director's two sides: `dc` towards the clients, `ds` towards the servers.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -34,6 +32,3 @@ pub(crate) trait Director {
         self.proc("conn").unwrap_or_default()
     }
 }
-
-/// Sets a director on a stage.
-pub(crate) type MakeDirector = fn(&Stage) -> Box<dyn Director>;

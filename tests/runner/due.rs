@@ -71,28 +71,3 @@ impl Due {
         self.earliest <= now && now < self.earliest + SECOND + GRACE
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ROW: &str = "TCP AC100001 0002 0A000064 0050 0A01000C 1F90 ESTABLISHED      10";
-
-    #[test]
-    fn an_entry_is_near_its_end_for_six_seconds() {
-        let identity = listing::parse_proc(ROW).unwrap().identity;
-        for (second, held) in [(9, false), (10, true), (16, true), (17, false)] {
-            let mut due = DueList::default();
-            due.note(ROW, 0);
-            due.slept(second * SECOND);
-            assert_eq!(due.holds(&identity), held, "after {second} s");
-        }
-    }
-
-    #[test]
-    fn nothing_is_near_without_a_sleep() {
-        let mut due = DueList::default();
-        due.note("TCP AC100001 0002 0A000064 0050 0A01000C 1F90 CLOSE             0", 0);
-        assert!(due.is_empty());
-    }
-}

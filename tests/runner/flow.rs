@@ -4,7 +4,7 @@
 //! `c:FLAGS` client packet, `s:FLAGS` server packet, `w:SECONDS` pause, `x:NAME=VALUE` setting.
 
 use crate::runner::decode;
-use crate::runner::director::Leg;
+use crate::runner::director::{Director, Leg};
 use crate::runner::scenario::{Chunk, Data, Flow, Packet, Proto};
 use crate::runner::stage;
 use crate::runner::steps::Runner;
@@ -26,8 +26,7 @@ impl Runner<'_> {
     fn path(&mut self, flow: &Flow, ports: &Ports, path: &str) -> Result<String, String> {
         let events = path.split_whitespace().map(|event| {
             let fate = self.event(flow, ports, event)?;
-            let proc = |name| self.wire.director.proc(name);
-            Ok(format!("{event}>{fate}{}", standing(proc, flow, ports)?))
+            Ok(format!("{event}>{fate}{}", standing(self.wire.director.as_mut(), flow, ports)?))
         });
         Ok(events.collect::<Result<Vec<_>, String>>()?.join(" "))
     }
@@ -103,14 +102,10 @@ fn fate((leg, frame): &Emission, kind: &str) -> String {
 }
 
 /// `[STATE seconds|second entry]active/inactive`.
-fn standing(
-    mut proc: impl FnMut(&str) -> Result<String, String>,
-    flow: &Flow,
-    ports: &Ports,
-) -> Result<String, String> {
-    let mut entries = entries(&proc("conn")?, protocol(flow), ports);
+fn standing(director: &mut dyn Director, flow: &Flow, ports: &Ports) -> Result<String, String> {
+    let mut entries = entries(&director.proc("conn")?, protocol(flow), ports);
     entries.sort();
-    let (active, inactive) = counts(&proc("proc")?, protocol(flow), ports);
+    let (active, inactive) = counts(&director.proc("proc")?, protocol(flow), ports);
     let entries = if entries.is_empty() { "-".into() } else { entries.join("|") };
     Ok(format!("[{entries}]{active}/{inactive}"))
 }

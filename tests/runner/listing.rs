@@ -96,34 +96,5 @@ struct Word<'a> {
 
 fn words(line: &str) -> Vec<Word<'_>> {
     let place = |text: &'_ str| text.as_ptr() as usize - line.as_ptr() as usize;
-    line.split_whitespace()
-        .map(|text| Word { text, start: place(text), end: place(text) + text.len() })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_forms_name_the_same_connection() {
-        let proc = parse_proc("TCP AC100001 0FA0 0A000064 0050 0A01000B 1F90 ESTABLISHED     895").unwrap();
-        let line = "TCP 14:55  ESTABLISHED 172.16.0.1:4000    10.0.0.100:80      10.1.0.11:8080";
-        let tool = parse_tool(line).unwrap();
-        assert_eq!((proc.identity, proc.seconds), (tool.identity, tool.seconds));
-    }
-
-    #[test]
-    fn a_longer_time_is_the_same_line() {
-        let line = |time: &str| parse_tool(&format!("TCP {time} NONE        [fd00::1]:0 [fd00::100]:80 10.1.0.1:9"));
-        assert_eq!(line("99:59 ").unwrap().rest, line("100:00").unwrap().rest);
-        assert_ne!(line("99:59 ").unwrap().rest, line("100:00 ").unwrap().rest);
-    }
-
-    #[test]
-    fn headers_are_no_entries() {
-        for line in ["IPVS connection entries", "pro expire state       source             virtual            destination"] {
-            assert_eq!(parse(line), None);
-        }
-    }
+    line.split_whitespace().map(|text| Word { text, start: place(text), end: place(text) + text.len() }).collect()
 }

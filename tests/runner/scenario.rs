@@ -11,7 +11,8 @@ use crate::runner::stage::Net;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
-    pub(crate) name: String,
+    #[serde(rename = "name")]
+    _name: String,
     #[serde(default, rename = "about")]
     _about: Value,
     pub(crate) steps: Vec<Step>,

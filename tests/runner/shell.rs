@@ -7,12 +7,15 @@ use crate::runner::director::Director;
 
 type Answer = (i32, String, String);
 
+/// Files that commands have written, by path; they outlive the command.
+pub(crate) type Files = HashMap<String, String>;
+
 /// Runs a command line; `None` if it means nothing to this director.
-pub(crate) fn run(director: &mut dyn Director, command: &str) -> Option<Answer> {
+pub(crate) fn run(director: &mut dyn Director, files: &mut Files, command: &str) -> Option<Answer> {
     if let Some(answer) = director.sh(command) {
         return Some(answer);
     }
-    let mut shell = Shell { director, files: HashMap::new(), rc: 0 };
+    let mut shell = Shell { director, files, rc: 0 };
     let (mut out, mut err) = (String::new(), String::new());
     for part in command.split(';') {
         let (rc, o, e) = shell.pipeline(part)?;
@@ -25,7 +28,7 @@ pub(crate) fn run(director: &mut dyn Director, command: &str) -> Option<Answer> 
 
 struct Shell<'a> {
     director: &'a mut dyn Director,
-    files: HashMap<String, String>,
+    files: &'a mut Files,
     /// `$?`
     rc: i32,
 }

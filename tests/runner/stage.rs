@@ -44,7 +44,6 @@ impl Default for Net {
 #[derive(Clone, Debug)]
 pub(crate) struct Interface {
     pub(crate) name: &'static str,
-    pub(crate) leg: Leg,
     pub(crate) mac: &'static str,
     pub(crate) addresses: Vec<String>,
     pub(crate) mtu: u16,
@@ -61,6 +60,7 @@ pub(crate) struct Neighbor {
 /// All that the recorder set up before the first step.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
+    /// Client side, server side.
     pub(crate) interfaces: [Interface; 2],
     pub(crate) vips: Vec<String>,
     pub(crate) neighbors: Vec<Neighbor>,
@@ -81,8 +81,8 @@ impl Stage {
     pub(crate) fn new(net: &Net) -> Self {
         let mut stage = Self {
             interfaces: [
-                interface("dc", Leg::Client, CLIENT_MAC, "10.0.0.1/24", net.mtu_client),
-                interface("ds", Leg::Server, SERVER_MAC, "10.1.0.1/24", net.mtu_server),
+                interface("dc", CLIENT_MAC, "10.0.0.1/24", net.mtu_client),
+                interface("ds", SERVER_MAC, "10.1.0.1/24", net.mtu_server),
             ],
             vips: net.vips.iter().map(ToString::to_string).collect(),
             neighbors: neighbors_v4(net),
@@ -129,8 +129,8 @@ impl Interface {
     fn to_toml(&self) -> String {
         let addresses = self.addresses.iter().map(|a| format!("\"{a}\"")).collect::<Vec<_>>().join(", ");
         format!(
-            "\n[[interface]]\nname = \"{}\"\ndevice = \"vdev:none\"\naddresses = [{addresses}]\nmac = \"{}\"\nmtu = {}\n",
-            self.name, self.mac, self.mtu
+            "\n[[interface]]\nname = \"{}\"\ndevice = \"vdev:{}\"\naddresses = [{addresses}]\nmac = \"{}\"\nmtu = {}\n",
+            self.name, self.name, self.mac, self.mtu
         )
     }
 }
@@ -144,8 +144,8 @@ impl Neighbor {
     }
 }
 
-fn interface(name: &'static str, leg: Leg, mac: &'static str, address: &str, mtu: u16) -> Interface {
-    Interface { name, leg, mac, addresses: vec![address.into()], mtu }
+fn interface(name: &'static str, mac: &'static str, address: &str, mtu: u16) -> Interface {
+    Interface { name, mac, addresses: vec![address.into()], mtu }
 }
 
 fn neighbor(address: &str, interface: &'static str, mac: &str) -> Neighbor {

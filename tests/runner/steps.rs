@@ -32,6 +32,7 @@ pub(crate) struct Runner<'a> {
     /// By client `ip:port`: its first packet as it went to a server (for `conns`).
     pub(crate) connections: HashMap<String, Vec<u8>>,
     saved: HashMap<String, Vec<Vec<u8>>>,
+    files: shell::Files,
     no_shell: bool,
 }
 
@@ -42,6 +43,7 @@ pub(crate) fn run(scenario: &Scenario, director: Box<dyn Director>) -> Result<Ve
         wire: Wire::new(director),
         connections: HashMap::new(),
         saved: HashMap::new(),
+        files: shell::Files::new(),
         no_shell: false,
     };
     let observe = |(i, step)| {
@@ -78,7 +80,7 @@ impl Runner<'_> {
         }
         if let Some(command) = &step.sh {
             result.sh = Some(command.clone());
-            match shell::run(self.wire.director.as_mut(), command) {
+            match shell::run(self.wire.director.as_mut(), &mut self.files, command) {
                 Some(answer) => put_answer(result, answer),
                 None => self.no_shell = true,
             }

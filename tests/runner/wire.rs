@@ -35,7 +35,13 @@ impl Wire {
     }
 
     /// Injects one IP packet and listens for `wait_ms`; a negative time means: only while nothing has come.
-    pub(crate) fn exchange(&mut self, leg: Leg, packet: &[u8], macs: &Macs, wait_ms: f64) -> Result<Vec<Emission>, String> {
+    pub(crate) fn exchange(
+        &mut self,
+        leg: Leg,
+        packet: &[u8],
+        macs: &Macs,
+        wait_ms: f64,
+    ) -> Result<Vec<Emission>, String> {
         self.inject(leg, packet, macs)?;
         let emissions = self.listen(wait_ms);
         for (leg, frame) in emissions.iter().filter(|(_, frame)| is_ip(frame)) {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use dataplane::flow::ServiceKey;
 
 use super::model::{Config, Dataplane, Interface, Route, RouteAction, Server, Service};
-use super::services::{CHECKSUMS, DEFAULT_SCHEDULER, FAMILIES, FORWARDS, PROTOCOLS, TUNNELS};
+use super::services::{CHECKSUMS, FAMILIES, FORWARDS, PROTOCOLS, TUNNELS};
 use super::{flags, settings};
 use crate::api::{Granularity, TunnelSpec};
 
@@ -140,10 +140,9 @@ fn service(file: &mut File, service: &Service) {
             file.quoted("family", name_of(&FAMILIES, &family));
         }
     }
-    let scheduler = if spec.scheduler.is_empty() { DEFAULT_SCHEDULER } else { &spec.scheduler };
-    file.quoted("scheduler", scheduler);
+    file.quoted("scheduler", &spec.scheduler);
     if spec.sched_flags != 0 {
-        file.list("flags", flags::of_bits(spec.sched_flags, scheduler).into_iter().map(quote));
+        file.list("flags", flags::of_bits(spec.sched_flags, &spec.scheduler).into_iter().map(quote));
     }
     if spec.ops {
         file.key("ops", true);

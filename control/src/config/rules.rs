@@ -1,6 +1,8 @@
 //! What a service and its servers have to obey, whoever asks for them: what `ipvsadm` refuses before it speaks to the
 //! kernel, and what the kernel refuses (`ip_vs_ctl.c`).
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use dataplane::flow::{Family, Protocol, ServiceKey};
 
 use crate::api::{Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec};
@@ -42,8 +44,8 @@ pub fn service(spec: &ServiceSpec) -> Vec<Fault> {
 
 fn key_fault(spec: &ServiceSpec) -> Option<Fault> {
     match spec.key {
-        ServiceKey::Address { address, .. } if address.is_unspecified() => {
-            Some(("address", format!("{address} is no address")))
+        ServiceKey::Address { address, .. } if !is_unicast(address) => {
+            Some(("address", format!("{address} is not the address of one station")))
         }
         ServiceKey::Address { port: 0, .. } if spec.persistence.is_none() => {
             Some(("address", "has no port; only a persistent service takes every port".to_owned()))
@@ -54,6 +56,10 @@ fn key_fault(spec: &ServiceSpec) -> Option<Fault> {
         ServiceKey::Mark { fwmark: 0, .. } => Some(("fwmark", "0 is no mark".to_owned())),
         _ => None,
     }
+}
+
+fn is_unicast(address: IpAddr) -> bool {
+    !(address.is_unspecified() || address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST))
 }
 
 fn granularity_fault(spec: &ServiceSpec) -> Option<String> {
@@ -94,8 +100,8 @@ pub fn server(service: &ServiceSpec, spec: &ServerSpec) -> Vec<Fault> {
 fn address_fault(service: &ServiceSpec, spec: &ServerSpec) -> Option<String> {
     let (ip, port) = (spec.address.ip(), spec.address.port());
     let family = service.key.family();
-    if ip.is_unspecified() || ip.is_multicast() {
-        return Some(format!("{ip} is no address of a server"));
+    if !is_unicast(ip) {
+        return Some(format!("{ip} is not the address of one station"));
     }
     if Family::of(ip) != family && spec.forward != Forward::Tun {
         return Some(format!("{ip} is not of the family of the service; only forward = \"tun\" crosses families"));

@@ -93,9 +93,14 @@ impl<'a> Scope<'a> {
         Some(Scope { source: self.source, table, at: value.span().start, path: self.within(key), known })
     }
 
-    /// Notes an error about a key: at its line if it is there, else where the table begins.
+    /// Notes an error about a key (`a.b` for one further in): at its line if it is there, else where its table begins.
     pub(super) fn wrong(&self, key: &str, text: impl Into<String>) {
-        let at = self.table.get(key).map_or(self.at, |value| value.span().start);
+        let (mut at, mut table) = (self.at, Some(self.table));
+        for part in key.split('.') {
+            let Some(value) = table.and_then(|table| table.get(part)) else { break };
+            at = value.span().start;
+            table = value.get_ref().as_table();
+        }
         self.source.wrong(at, &self.within(key), text);
     }
 

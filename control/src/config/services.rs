@@ -11,7 +11,7 @@ use super::spot::Spot;
 use super::{flags, network, rules, suggest};
 use crate::api::{Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec};
 
-pub(super) const DEFAULT_SCHEDULER: &str = "wlc";
+const DEFAULT_SCHEDULER: &str = "wlc";
 
 pub(super) const PROTOCOLS: [(&str, Protocol); 3] =
     [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("sctp", Protocol::Sctp)];
@@ -44,7 +44,8 @@ fn service(scope: &Scope<'_>) -> Option<Service> {
     let granularity = scope.value("netmask").and_then(|spot| granularity(&spot));
     let engine = scope.value("engine").and_then(|spot| spot.text()).map(str::to_owned);
     let Some(key) = key else {
-        known_server_keys(scope);
+        // Without its service a server cannot be judged.
+        scope.has("server");
         return None;
     };
     let spec = ServiceSpec { key, scheduler, sched_flags, ops, persistence, granularity, engine };
@@ -56,11 +57,6 @@ fn service(scope: &Scope<'_>) -> Option<Service> {
     }
     let servers = servers(scope, &spec);
     Some(Service { spec, servers, place: scope.place() })
-}
-
-/// Without its service a server cannot be judged.
-fn known_server_keys(scope: &Scope<'_>) {
-    scope.has("server");
 }
 
 fn key(scope: &Scope<'_>) -> Option<ServiceKey> {
@@ -97,14 +93,10 @@ fn key(scope: &Scope<'_>) -> Option<ServiceKey> {
 /// `10.0.0.1:80`, `[fd00::1]:80`, or the address alone.
 fn endpoint(spot: &Spot<'_>) -> Option<(IpAddr, Option<u16>)> {
     let wanted = "an address and port as 10.0.0.1:80 or [fd00::1]:80";
-    let (address, port) = spot.read(wanted, |text| {
+    spot.read(wanted, |text| {
         let whole = text.parse::<SocketAddr>().ok().filter(scopeless).map(|both| (both.ip(), Some(both.port())));
         whole.or_else(|| text.parse().ok().map(|address| (address, None)))
-    })?;
-    match network::station_fault(address) {
-        Some(fault) => spot.wrong(format!("{address} {fault}")),
-        None => Some((address, port)),
-    }
+    })
 }
 
 /// Zones of link-local addresses have no meaning for a service.

@@ -94,9 +94,13 @@ impl Service {
         }
     }
 
-    /// The list changed: schedulers that count along it start over.
-    fn list_changed(&mut self) {
-        self.list_version = self.list_version.wrapping_add(1).max(1);
+    /// Changes the list; the scheduler's position follows.
+    fn change_list<T>(&mut self, change: impl FnOnce(&mut Vec<ServerEntry>) -> T) -> T {
+        let before = self.worker_servers();
+        let result = change(&mut self.servers);
+        self.list_version = self.list_version.wrapping_add(1);
+        self.scheduler.follow(&self.state.position, &before, &self.worker_servers(), self.list_version);
+        result
     }
 }
 
@@ -211,7 +215,7 @@ impl Services {
             meter: Meter::default(),
             scheduler,
             state: Arc::default(),
-            list_version: 1,
+            list_version: 0,
             age: self.next_age,
             departed: TotalsRead::default(),
         };
@@ -228,6 +232,7 @@ impl Services {
         if scheduler != service.scheduler {
             service.scheduler = scheduler;
             service.state = Arc::default();
+            service.change_list(|_| ());
         }
         service.spec = spec;
         self.dirty.insert(key);
@@ -276,8 +281,7 @@ impl Services {
         let generation = self.slots.states().get(slot).map_or(0, |state| state.generation.load(Relaxed));
         let now = read(slot);
         let entry = ServerEntry { spec, runtime, slot, meter: Meter::starting_at(now), generation, joined: now };
-        service.servers.insert(0, entry);
-        service.list_changed();
+        service.change_list(|servers| servers.insert(0, entry));
         self.dirty.insert(*key);
         Ok(())
     }
@@ -288,8 +292,7 @@ impl Services {
         check::server(&service.spec, &spec)?;
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
         self.slots.configure(service.servers[at].slot, &spec);
-        service.servers[at].spec = spec;
-        service.list_changed();
+        service.change_list(|servers| servers[at].spec = spec);
         self.dirty.insert(*key);
         Ok(())
     }
@@ -303,10 +306,8 @@ impl Services {
     ) -> Result<(), ApiError> {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
         let at = service.position(address).ok_or_else(|| no_server(key, address))?;
-        service.scheduler.forget(&service.state.position, &service.worker_servers(), at);
-        let entry = service.servers.remove(at);
+        let entry = service.change_list(|servers| servers.remove(at));
         service.departed = sum(service.departed, read(entry.slot).zip(entry.joined, u64::wrapping_sub));
-        service.list_changed();
         self.slots.retire(*key, address, entry.slot);
         self.dirty.insert(*key);
         Ok(())

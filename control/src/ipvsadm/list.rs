@@ -6,8 +6,7 @@ use dataplane::flow::{Family, Protocol, ServiceKey};
 
 use super::names::Names;
 use super::options::{Given, Opt};
-use super::save::sched_flag_list;
-use super::{check, sort, stats};
+use super::{check, sort, stats, values};
 use crate::api::{Forward, Granularity, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind};
 
 /// Longest name of a service or server in a column; IPv6 may be longer.
@@ -103,11 +102,11 @@ pub(super) fn arrange(services: &mut Vec<ServiceInfo>, given: Given) {
     services.iter_mut().for_each(|service| sort::servers(&mut service.servers));
 }
 
-/// The protocol by which ports have names; those of a mark count as TCP's.
-pub(super) fn protocol(key: &ServiceKey) -> Protocol {
+/// The protocol by which ports have names; those of a mark have none.
+pub(super) fn protocol(key: &ServiceKey) -> Option<Protocol> {
     match *key {
-        ServiceKey::Address { protocol, .. } => protocol,
-        ServiceKey::Mark { .. } => Protocol::Tcp,
+        ServiceKey::Address { protocol, .. } => Some(protocol),
+        ServiceKey::Mark { .. } => None,
     }
 }
 
@@ -124,7 +123,7 @@ impl Printer<'_> {
     fn service_name(&self, key: &ServiceKey) -> String {
         match *key {
             ServiceKey::Address { protocol, address, port } => {
-                format!("{protocol:<4} {}", self.name(SocketAddr::new(address, port), protocol))
+                format!("{protocol:<4} {}", self.name(SocketAddr::new(address, port), Some(protocol)))
             }
             ServiceKey::Mark { fwmark, family } => {
                 let family = if family == Family::Ipv6 { " IPv6" } else { "" };
@@ -133,12 +132,12 @@ impl Printer<'_> {
         }
     }
 
-    fn name(&self, at: SocketAddr, protocol: Protocol) -> String {
-        let name = self.names.address_port(at, Some(protocol), self.numeric);
+    fn name(&self, at: SocketAddr, protocol: Option<Protocol>) -> String {
+        let name = self.names.address_port(at, protocol, self.numeric);
         if at.is_ipv4() { name.chars().take(NAME_WIDTH).collect() } else { name }
     }
 
-    fn server(&self, server: &ServerInfo, protocol: Protocol) -> String {
+    fn server(&self, server: &ServerInfo, protocol: Option<Protocol>) -> String {
         let ServerInfo { spec, active, inactive, persistent, .. } = server;
         let ServerSpec { weight, upper, lower, .. } = spec;
         let name = format!("  -> {:<28}", self.name(spec.address, protocol));
@@ -163,7 +162,7 @@ impl Printer<'_> {
 fn settings(spec: &ServiceSpec) -> String {
     let mut out = spec.scheduler.clone();
     if spec.sched_flags != 0 {
-        out += &format!(" ({})", sched_flag_list(spec));
+        out += &format!(" ({})", values::sched_flag_list(&spec.scheduler, shown_flags(spec)));
     }
     if let Some(seconds) = spec.persistence {
         out += &format!(" persistent {seconds}");
@@ -173,13 +172,18 @@ fn settings(spec: &ServiceSpec) -> String {
             _ => {}
         }
     }
-    if let Some(engine) = &spec.engine {
+    if let Some(engine) = spec.engine.as_ref().filter(|_| spec.persistence.is_some()) {
         out += &format!(" pe {engine}");
     }
     if spec.ops {
         out += " ops";
     }
     out
+}
+
+/// ipvsadm has no name for the third flag of sh and mh, and shows nothing in its place.
+fn shown_flags(spec: &ServiceSpec) -> u8 {
+    if matches!(spec.scheduler.as_str(), "sh" | "mh") { spec.sched_flags & 3 } else { spec.sched_flags }
 }
 
 const fn method(forward: Forward) -> &'static str {

@@ -9,7 +9,8 @@
 //! Where the real tool and this one differ on purpose:
 //!
 //! - `--fullnat` beside `-m`, `-g` and `-i`, for a method that the kernel does not have; listings show `FullNat`.
-//! - `-S` writes marks from 2^31 on without a sign, so that `-R` can read them back.
+//! - `-S` writes marks from 2^31 on without a sign and the third flag of sh and mh by name, so that `-R` can read
+//!   them back.
 //! - `-L` without `-n` looks names up in `/etc/hosts` and `/etc/services` and nowhere else.
 //! - Refusals that the kernel does not know (a feature that is not there, a full table, a silent worker) are told in
 //!   the director's own words, with exit code 255.

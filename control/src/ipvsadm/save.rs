@@ -1,4 +1,7 @@
 //! `ipvsadm -S`: the table as the lines that make it.
+//!
+//! As with the real tool, thresholds are not saved. Two things are, which it saves so that they cannot be read back:
+//! marks from 2^31 on, and the third flag of sh and mh.
 
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use std::net::SocketAddr;
@@ -8,7 +11,7 @@ use super::options::{Given, Opt};
 use super::{check, list, values};
 use crate::api::{Forward, Granularity, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec};
 
-/// One `-A` line a service, followed by one `-a` line a server. Thresholds are not saved: ipvsadm does not either.
+/// One `-A` line a service, followed by one `-a` line a server.
 pub(super) fn table(mut services: Vec<ServiceInfo>, given: Given, names: &Names) -> String {
     let numeric = given.has(Opt::Numeric);
     list::arrange(&mut services, given);
@@ -18,14 +21,14 @@ pub(super) fn table(mut services: Vec<ServiceInfo>, given: Given, names: &Names)
         let protocol = list::protocol(&spec.key);
         out += &format!("-A {name}{}\n", settings(spec));
         for server in servers {
-            let address = names.address_port(server.spec.address, Some(protocol), numeric);
+            let address = names.address_port(server.spec.address, protocol, numeric);
             out += &format!("-a {name} -r {address}{}\n", server_settings(&server.spec));
         }
     }
     out
 }
 
-/// `-t 10.0.0.1:80`. A mark is written so that it can be read back, which ipvsadm fails to do from 2^31 on.
+/// `-t 10.0.0.1:80`.
 fn service_name(key: &ServiceKey, names: &Names, numeric: bool) -> String {
     match *key {
         ServiceKey::Address { protocol, address, port } => {
@@ -58,16 +61,9 @@ fn settings(spec: &ServiceSpec) -> String {
         out += " -o";
     }
     if spec.sched_flags != 0 {
-        out += &format!(" -b {}", sched_flag_list(spec));
+        out += &format!(" -b {}", values::sched_flag_list(&spec.scheduler, spec.sched_flags));
     }
     out
-}
-
-/// `sh-fallback,sh-port`
-pub(super) fn sched_flag_list(spec: &ServiceSpec) -> String {
-    let names = values::sched_flag_names(&spec.scheduler);
-    let set = names.into_iter().enumerate().filter(|(bit, _)| spec.sched_flags & (1 << bit) != 0);
-    set.map(|(_, name)| name).collect::<Vec<_>>().join(",")
 }
 
 fn server_settings(spec: &ServerSpec) -> String {

@@ -130,12 +130,19 @@ pub(super) fn group(text: &str) -> Result<IpAddr, String> {
 }
 
 /// Names of the flag bits 1, 2 and 4 of a scheduler.
-pub(super) const fn sched_flag_names(scheduler: &str) -> [&'static str; 3] {
+const fn sched_flag_names(scheduler: &str) -> [&'static str; 3] {
     match scheduler.as_bytes() {
         b"sh" => ["sh-fallback", "sh-port", "flag-3"],
         b"mh" => ["mh-fallback", "mh-port", "flag-3"],
         _ => ["flag-1", "flag-2", "flag-3"],
     }
+}
+
+/// The names of set bits: `sh-fallback,sh-port`.
+pub(super) fn sched_flag_list(scheduler: &str, bits: u8) -> String {
+    let names = sched_flag_names(scheduler).into_iter().enumerate();
+    let set = names.filter(|(bit, _)| bits & (1 << bit) != 0);
+    set.map(|(_, name)| name).collect::<Vec<_>>().join(",")
 }
 
 /// Bits of `-b sh-fallback,flag-2`. The names of one scheduler are refused with another.

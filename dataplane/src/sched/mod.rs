@@ -56,10 +56,13 @@ impl Scheduler {
 }
 
 impl Scheduler {
-    /// Before the server at `index` leaves the list: positions that name it move on as in the kernel.
-    pub fn forget(self, position: &AtomicU64, list: &[RealServer], index: usize) {
-        if self == Self::Rr {
-            rr::forget(position, list, index);
+    /// A service's list changed: its position follows, as in the kernel. Control calls it once for every edit, before
+    /// workers see the new list.
+    pub fn follow(self, position: &AtomicU64, before: &[RealServer], after: &[RealServer], version: u16) {
+        match self {
+            Self::Rr => rr::follow(position, before, after),
+            Self::Wrr => wrr::follow(position, &Plan::of(after), version),
+            Self::Lc | Self::Wlc => {}
         }
     }
 }

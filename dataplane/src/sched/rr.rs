@@ -4,7 +4,7 @@
 //! start after the server picked last; the first usable one in list order, at most once around
 //! ```
 //! The position names the server picked last, so that additions at the head move nothing; when that server is removed,
-//! control puts its predecessor there ([`forget`]). Word: `slot + 1` (0 = the head) in the high half, the index where
+//! control puts its predecessor there ([`follow`]). Word: `slot + 1` (0 = the head) in the high half, the index where
 //! it was last seen in the low half.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -27,14 +27,13 @@ pub(super) fn pick(service: &VirtualService, servers: &Servers) -> Option<usize>
     }
 }
 
-/// Before the server at `index` leaves the list: a position on it moves to its predecessor.
-pub(super) fn forget(position: &AtomicU64, list: &[RealServer], index: usize) {
+/// A position on a server that left moves to its predecessor.
+pub(super) fn follow(position: &AtomicU64, before: &[RealServer], after: &[RealServer]) {
     let seen = position.load(Relaxed);
-    if last(list, seen) == Some(index) {
-        let before = index.checked_sub(1).map_or(0, |i| word(list[i].slot, i));
-        // A worker that moved on meanwhile has the better position.
-        let _ = position.compare_exchange(seen, before, Relaxed, Relaxed);
-    }
+    let Some(index) = last(before, seen).filter(|&i| after.iter().all(|s| s.slot != before[i].slot)) else { return };
+    let previous = index.checked_sub(1).map_or(0, |i| word(before[i].slot, i));
+    // A worker that moved on meanwhile has the better position.
+    let _ = position.compare_exchange(seen, previous, Relaxed, Relaxed);
 }
 
 fn word(slot: u32, index: usize) -> u64 {

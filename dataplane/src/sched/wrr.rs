@@ -6,12 +6,13 @@
 //! walk from the one after cl: the first that is open and has weight >= cw
 //! at the end of the list: cw -= di; if cw <= 0: cw = mw; go on from the head
 //! give up when everybody has been asked for weight >= 1
-//! when the list changes: cl = head; if cw > mw or cw == 0: cw = mw, else if di > 1: cw = cw / di * di + 1
+//! at every change of the list: cl = head; if cw > mw or cw == 0: cw = mw, else if di > 1: cw = cw / di * di + 1
 //! ```
 //! Word: version of the list (16 bits), `index + 1` of cl (17 bits, 0 = the head), cw (31 bits).
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::Plan;
 use crate::service::{Servers, VirtualService};
 
 #[derive(Clone, Copy)]
@@ -26,17 +27,32 @@ pub(super) fn pick(service: &VirtualService, servers: &Servers) -> Option<usize>
     loop {
         let mut mark = unpack(service, seen);
         let choice = turn(service, servers, &mut mark);
-        match position.compare_exchange_weak(seen, pack(service, mark), Relaxed, Relaxed) {
+        match position.compare_exchange_weak(seen, pack(version_of(seen), mark), Relaxed, Relaxed) {
             Ok(_) => return choice,
             Err(now) => seen = now,
         }
     }
 }
 
+/// The list changed.
+pub(super) fn follow(position: &AtomicU64, plan: &Plan, version: u16) {
+    let (step, top) = (i64::from(plan.gcd), top(plan));
+    let change = |word| {
+        let weight = match weight_of(word) {
+            weight if weight > top || weight == 0 => top,
+            weight if step > 1 => weight / step * step + 1,
+            weight => weight,
+        };
+        Some(pack(version, Mark { last: None, weight }))
+    };
+    // The closure never declines.
+    let _ = position.fetch_update(Relaxed, Relaxed, change);
+}
+
 fn turn(service: &VirtualService, servers: &Servers, mark: &mut Mark) -> Option<usize> {
     let list = &service.servers;
     let step = i64::from(service.plan.gcd);
-    let top = top(service);
+    let top = top(&service.plan);
     if top <= 0 {
         return None;
     }
@@ -66,25 +82,27 @@ fn turn(service: &VirtualService, servers: &Servers, mark: &mut Mark) -> Option<
     }
 }
 
-fn top(service: &VirtualService) -> i64 {
-    i64::from(service.plan.max_weight) - (i64::from(service.plan.gcd) - 1).max(0)
+fn top(plan: &Plan) -> i64 {
+    i64::from(plan.max_weight) - (i64::from(plan.gcd) - 1).max(0)
 }
 
+fn version_of(word: u64) -> u16 {
+    (word >> 48) as u16
+}
+
+fn weight_of(word: u64) -> i64 {
+    (word & 0x7fff_ffff) as i64
+}
+
+/// A worker whose list is not the one the word was written for, for as long as a publication takes, starts at its head.
 fn unpack(service: &VirtualService, word: u64) -> Mark {
-    let weight = (word & 0x7fff_ffff) as i64;
-    if (word >> 48) as u16 == service.list_version {
-        return Mark { last: ((word >> 31 & 0x1_ffff) as usize).checked_sub(1), weight };
-    }
-    let (step, top) = (i64::from(service.plan.gcd), top(service));
-    let weight = match weight {
-        weight if weight > top || weight == 0 => top,
-        weight if step > 1 => weight / step * step + 1,
-        weight => weight,
-    };
-    Mark { last: None, weight }
+    let index = (word >> 31 & 0x1_ffff) as usize;
+    let current = version_of(word) == service.list_version;
+    let last = if current { index.checked_sub(1) } else { None };
+    Mark { last, weight: weight_of(word).min(top(&service.plan)) }
 }
 
-fn pack(service: &VirtualService, mark: Mark) -> u64 {
+fn pack(version: u16, mark: Mark) -> u64 {
     let last = mark.last.map_or(0, |index| index as u64 + 1);
-    u64::from(service.list_version) << 48 | (last & 0x1_ffff) << 31 | mark.weight as u64 & 0x7fff_ffff
+    u64::from(version) << 48 | (last & 0x1_ffff) << 31 | mark.weight.max(0) as u64 & 0x7fff_ffff
 }

@@ -47,11 +47,12 @@ impl Header {
     }
 }
 
-/// A new header.
+/// A new header. Its flow label follows from the addresses and is never zero, so that routers spread flows (RFC 6437).
 #[must_use]
 pub fn build(payload: usize, next: u8, hop_limit: u8, src: &[u8; 16], dst: &[u8; 16]) -> [u8; HEADER] {
     let mut h = [0; HEADER];
-    h[0] = 0x60;
+    let label = super::checksum::Sum::default().bytes(src).bytes(dst).word(u16::from(next)).fold().max(1);
+    put(&mut h, 0, &(0x6000_0000 | u32::from(label)).to_be_bytes());
     put(&mut h, 4, &(payload as u16).to_be_bytes());
     h[6] = next;
     h[7] = hop_limit;

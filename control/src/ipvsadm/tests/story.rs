@@ -19,13 +19,15 @@ pub(crate) fn call(fake: &mut Fake, arguments: &str, stdin: &str) -> Outcome {
 }
 
 /// Plays a transcript against a director and panics where they differ.
-pub(crate) fn play(fake: &mut Fake, transcript: &str) -> usize {
-    let steps = steps(transcript);
-    for step in &steps {
+pub(crate) fn play(fake: &mut Fake, transcript: &str) {
+    let mut differences = String::new();
+    for step in steps(transcript) {
         let got = call(fake, &step.arguments, &step.stdin);
-        assert_eq!(got, step.wanted, "\n$ {}\n{}", step.arguments, step.stdin);
+        if got != step.wanted {
+            differences += &format!("$ {}\n{}got    {got:?}\nwanted {:?}\n", step.arguments, step.stdin, step.wanted);
+        }
     }
-    steps.len()
+    assert!(differences.is_empty(), "\n{differences}");
 }
 
 struct Step {

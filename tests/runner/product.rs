@@ -1,0 +1,151 @@
+//! The product as a director: the same requests, the same control and the same worker as in the appliance, over ports
+//! in memory and with time as an argument.
+
+use std::io::Cursor;
+
+use control::api::{Answer, ApiError, Client, Counter, Request};
+use control::director::{Devices, Director as Control, Facts};
+use dataplane::clock::Nanos;
+use dataplane::conn::{ConnMemory, HashKey};
+use dataplane::port::PacketBuf;
+use dataplane::port::mem::MemPort;
+use dataplane::wire::ethernet::MacAddr;
+use dataplane::worker::{Parts, Worker};
+
+use crate::runner::director::{Director, Leg};
+use crate::runner::stage::Stage;
+
+const LEGS: [Leg; 2] = [Leg::Client, Leg::Server];
+
+/// Turns without anything to do before the director counts as quiet.
+const QUIET: usize = 3;
+
+/// Sets the product on a stage.
+pub(crate) fn make(stage: &Stage) -> Box<dyn Director> {
+    assert!(stage.ip_cmds.is_empty() && !stage.send_redirects, "the product has no words for this stage");
+    Box::new(Product::new(stage))
+}
+
+struct NoDevices;
+
+impl Devices for NoDevices {
+    fn link(&self, _: u16) -> (bool, u32) {
+        (true, 0)
+    }
+
+    fn counters(&self, _: u16) -> Vec<Counter> {
+        Vec::new()
+    }
+
+    fn driver(&self, _: u16) -> String {
+        "memory".to_owned()
+    }
+}
+
+struct Product {
+    control: Control,
+    worker: Worker<MemPort>,
+    now: Nanos,
+    sent: Vec<(Leg, Vec<u8>)>,
+}
+
+impl Product {
+    fn new(stage: &Stage) -> Self {
+        let now = Nanos(1_000_000_000);
+        let text = stage.to_toml();
+        let config = control::config::parse(&text, "stage.toml").unwrap_or_else(|errors| panic!("{errors}\n{text}"));
+        let macs = config.interfaces.iter().map(|i| MacAddr(i.mac.expect("the stage says the MACs").0)).collect();
+        let facts = Facts { macs, cpus: vec![0], devices: Box::new(NoDevices), file: None };
+        let (control, mut seats) = Control::new(config, facts, now).expect("the stage is a possible configuration");
+        let seat = seats.pop().expect("one worker");
+        let parts = Parts {
+            ports: vec![MemPort::default(), MemPort::default()],
+            memory: ConnMemory::new(100_000),
+            key: HashKey([0x5175_6963, 0x6b6c_7921]),
+            reader: seat.reader,
+            servers: seat.servers,
+            link: seat.link,
+        };
+        let mut product = Self { control, worker: Worker::new(parts, now), now, sent: Vec::new() };
+        product.settle();
+        product
+    }
+
+    /// Turns worker and control until neither has anything to do.
+    fn settle(&mut self) {
+        let mut quiet = 0;
+        while quiet < QUIET {
+            let items = self.worker.turn(self.now) + self.control.turn(self.now);
+            quiet = if items == 0 && self.control.is_idle() { quiet + 1 } else { 0 };
+            self.collect();
+        }
+    }
+
+    fn collect(&mut self) {
+        for (port, leg) in self.worker.ports_mut().iter_mut().zip(LEGS) {
+            self.sent.extend(port.tx.drain(..).map(|buffer| (leg, buffer.data().to_vec())));
+        }
+    }
+}
+
+impl Client for Product {
+    fn ask(&mut self, request: Request) -> Result<Answer, ApiError> {
+        let mut turns = 0;
+        let Self { control, worker, now, .. } = self;
+        let answer = control.handle(request, *now, &mut || {
+            worker.turn(*now);
+            turns += 1;
+            turns < 1000
+        });
+        self.settle();
+        answer
+    }
+}
+
+impl Director for Product {
+    fn inject(&mut self, leg: Leg, frame: &[u8]) {
+        self.worker.ports_mut()[leg as usize].inject(frame);
+        self.settle();
+    }
+
+    fn drain(&mut self) -> Vec<(Leg, Vec<u8>)> {
+        std::mem::take(&mut self.sent)
+    }
+
+    fn ipvsadm(&mut self, args: &str, stdin: Option<&str>) -> (i32, String, String) {
+        let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
+        let outcome = control::ipvsadm::run(&args, &mut Cursor::new(stdin.unwrap_or("")), self);
+        (outcome.code, outcome.out, outcome.err)
+    }
+
+    fn advance(&mut self, nanoseconds: u64) {
+        const STEP: u64 = 100_000_000;
+        let end = self.now.0 + nanoseconds;
+        while self.now.0 < end {
+            self.now = Nanos((self.now.0 + STEP).min(end));
+            self.settle();
+        }
+    }
+
+    fn proc(&mut self, name: &str) -> Result<String, String> {
+        let name = match name {
+            "conn" => "ip_vs_conn",
+            "proc" => "ip_vs",
+            "stats" => "ip_vs_stats",
+            other => other,
+        };
+        match self.ask(Request::Proc { name: name.to_owned() }) {
+            Ok(Answer::Text { text }) => Ok(text),
+            Ok(other) => Err(format!("an unexpected answer: {other:?}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn sysctl(&mut self, name: &str, _: Option<&str>) -> Result<String, String> {
+        Err(format!("{name}: no such setting"))
+    }
+
+    fn sh(&mut self, _: &str) -> Option<(i32, String, String)> {
+        None
+    }
+}

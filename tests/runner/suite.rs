@@ -1,0 +1,108 @@
+//! All golden cases, one line each, and the count at the end.
+//!
+//! Environment: `GOLDEN_DIR` another directory than `tests/golden`; `GOLDEN_FILTER` parts of names, separated by
+//! commas; `GOLDEN_WRITE` a directory for what we did. Words on the command line filter too.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::runner::case::{self, Case};
+use crate::runner::director::Director;
+use crate::runner::stage::Stage;
+use crate::runner::steps::{self, Observation};
+use crate::runner::write;
+
+/// Sets a director on a stage.
+pub(crate) type MakeDirector = fn(&Stage) -> Box<dyn Director>;
+
+struct Options {
+    directory: PathBuf,
+    filter: Vec<String>,
+    write_to: Option<PathBuf>,
+    /// The command line has named what it wants, perhaps nothing of ours.
+    named: bool,
+}
+
+/// Runs what the environment and the command line ask for.
+pub(crate) fn main(make: MakeDirector) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.iter().any(|a| a == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    let options = Options::new(&arguments);
+    match case::files(&options.directory, &options.filter) {
+        Ok(files) if files.is_empty() && !options.named => {
+            complain(&format!("no golden files in {:?}", options.directory))
+        }
+        Ok(files) => run(&files, &options, make),
+        Err(error) => complain(&error),
+    }
+}
+
+impl Options {
+    fn new(arguments: &[String]) -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let words: Vec<String> = arguments.iter().filter(|a| !a.starts_with('-')).cloned().collect();
+        let listed = variable("GOLDEN_FILTER").map(|text| text.split(',').map(|part| part.trim().into()).collect());
+        let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        Self {
+            directory: variable("GOLDEN_DIR").map_or_else(default, PathBuf::from),
+            named: listed.is_none() && !words.is_empty(),
+            filter: listed.unwrap_or(words),
+            write_to: variable("GOLDEN_WRITE").map(PathBuf::from),
+        }
+    }
+}
+
+fn complain(text: &str) -> ExitCode {
+    println!("{text}");
+    ExitCode::FAILURE
+}
+
+fn run(files: &[PathBuf], options: &Options, make: MakeDirector) -> ExitCode {
+    let failed = files.iter().filter(|path| !passes(path, options, make)).count();
+    println!("{} passed, {failed} failed", files.len() - failed);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn passes(path: &Path, options: &Options, make: MakeDirector) -> bool {
+    let name = path.file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned());
+    match Case::read(path).and_then(|case| check(&case, make, options.write_to.as_deref())) {
+        Ok(observations) => {
+            println!("pass {name}");
+            note_shell(&observations);
+            true
+        }
+        Err(why) => {
+            println!("FAIL {name}\n     {}", why.trim_start());
+            false
+        }
+    }
+}
+
+/// Runs, writes if wanted, and judges.
+fn check(case: &Case, make: MakeDirector, write_to: Option<&Path>) -> Result<Vec<Observation>, String> {
+    let scenario = &case.trace.scenario;
+    let run = || steps::run(scenario, make(&Stage::new(&scenario.net)));
+    let got =
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(format!("panicked: {}", message(&*panic))))?;
+    if let Some(directory) = write_to {
+        let results = got.iter().map(|observation| observation.result.clone()).collect();
+        write::write(&directory.join(format!("{}.json", case.name)), &case.head, results)?;
+    }
+    case.judge(&got)?;
+    Ok(got)
+}
+
+fn message(panic: &dyn std::any::Any) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
+/// A shell command that means nothing to the product is not compared; that is said, not hidden.
+fn note_shell(observations: &[Observation]) {
+    for command in observations.iter().filter(|o| o.no_shell).filter_map(|o| o.result.sh.as_deref()) {
+        println!("     (not compared: {command})");
+    }
+}
