@@ -8,7 +8,7 @@ use crate::pipeline::Parking;
 use crate::service::Servers;
 
 /// Packets that may wait for one port to take them.
-const OUTPUT_LIMIT: usize = 512;
+pub const OUTPUT_LIMIT: usize = 512;
 
 /// One worker's state.
 #[derive(Debug)]

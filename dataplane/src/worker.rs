@@ -76,6 +76,16 @@ impl<P: Port> Worker<P> {
         &self.link
     }
 
+    /// Gives every packet back that it still holds.
+    pub fn finish(mut self) {
+        let Shard { output, parking, .. } = &mut self.shard;
+        output.dropped.extend(parking.take(|_| true).into_iter().map(|parked| parked.packet));
+        output.queues.iter_mut().for_each(|queue| output.dropped.append(queue));
+        if let Some(port) = self.ports.first_mut() {
+            port.free_bulk(&mut output.dropped);
+        }
+    }
+
     /// When the wheel wants the next turn, at the latest.
     #[must_use]
     pub fn next_timer(&self) -> Tick {

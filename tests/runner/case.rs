@@ -40,10 +40,13 @@ impl Case {
     }
 
     /// Compares; then spoils one place of what was expected, and the same must no longer compare.
-    pub(crate) fn judge(&self, got: &[Observation]) -> Result<(), String> {
+    pub(crate) fn judge(&self, got: &[Observation], stopped: Option<&str>) -> Result<(), String> {
         let (scenario, expected) = (&self.trace.scenario, &self.trace.observed.steps);
         if let Some(difference) = compare::compare(scenario, expected, got) {
             return Err(difference.to_string());
+        }
+        if let Some(why) = stopped {
+            return Err(why.into());
         }
         let targets = spoil::targets(scenario, expected, got);
         let target = targets.get(spoil::hash(&self.name) % targets.len().max(1)).ok_or("nothing in it is compared")?;

@@ -24,14 +24,16 @@ fn cases() -> Vec<Case> {
 fn replayed(case: &Case) -> Vec<Observation> {
     let (scenario, observed) = (&case.trace.scenario, &case.trace.observed.steps);
     let director = Replay::new(scenario, observed);
-    steps::run(scenario, Box::new(director)).unwrap_or_else(|e| panic!("{}: {e}", case.name))
+    let run = steps::run(scenario, Box::new(director));
+    assert_eq!(run.stopped, None, "{}", case.name);
+    run.observations
 }
 
 #[test]
 fn every_recording_compares_with_itself_and_not_when_spoiled() {
     for case in cases() {
         let got = replayed(&case);
-        if let Err(why) = case.judge(&got) {
+        if let Err(why) = case.judge(&got, None) {
             panic!("{}: {why}", case.name);
         }
     }
@@ -92,6 +94,16 @@ fn all_results_are_those_recorded() {
             assert_eq!(format!("{got:?}"), format!("{expected:?}"), "{} step {i}", case.name);
         }
     }
+}
+
+#[test]
+fn a_run_that_stops_is_judged_by_its_first_difference() {
+    let case = cases().into_iter().find(|case| case.trace.observed.steps.len() > 2).expect("a longer case");
+    let mut got = replayed(&case);
+    got.truncate(2);
+    assert_eq!(case.judge(&got, Some("stopped")), Err("stopped".into()));
+    got[1].result.rc = Some(77);
+    assert!(case.judge(&got, Some("stopped")).unwrap_err().contains("step 1"));
 }
 
 #[test]

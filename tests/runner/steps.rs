@@ -1,7 +1,9 @@
 //! Carries out a scenario, step by step, in the order of `agent.py`'s `step`:
 //! ipvsadm, sh, sysctl, send, flood, replay, conns, flow, sleep, capture, dump.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Number, Value};
 
@@ -36,8 +38,14 @@ pub(crate) struct Runner<'a> {
     no_shell: bool,
 }
 
-/// Runs all steps.
-pub(crate) fn run(scenario: &Scenario, director: Box<dyn Director>) -> Result<Vec<Observation>, String> {
+/// What a scenario gave, and why it ended before its time, if it did.
+pub(crate) struct Run {
+    pub(crate) observations: Vec<Observation>,
+    pub(crate) stopped: Option<String>,
+}
+
+/// Runs all steps, up to one that cannot be carried out or makes the director panic.
+pub(crate) fn run(scenario: &Scenario, director: Box<dyn Director>) -> Run {
     let mut runner = Runner {
         scenario,
         wire: Wire::new(director),
@@ -46,15 +54,33 @@ pub(crate) fn run(scenario: &Scenario, director: Box<dyn Director>) -> Result<Ve
         files: shell::Files::new(),
         no_shell: false,
     };
-    let observe = |(i, step)| {
-        runner.no_shell = false;
-        let result = runner.step(step).map_err(|e| format!("step {i} cannot be carried out: {e}"))?;
-        Ok(Observation { result, due: runner.wire.due.clone(), no_shell: runner.no_shell })
-    };
-    scenario.steps.iter().enumerate().map(observe).collect()
+    let mut run = Run { observations: Vec::new(), stopped: None };
+    for (i, step) in scenario.steps.iter().enumerate() {
+        match catch_unwind(AssertUnwindSafe(|| runner.observe(step))) {
+            Ok(Ok(observation)) => run.observations.push(observation),
+            Ok(Err(error)) => run.stopped = Some(format!("step {i} cannot be carried out: {error}")),
+            Err(panic) => run.stopped = Some(format!("step {i} made the director panic: {}", message(&*panic))),
+        }
+        if run.stopped.is_some() {
+            break;
+        }
+    }
+    run
+}
+
+/// What a panic said.
+pub(crate) fn message(panic: &dyn Any) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_string());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
 }
 
 impl Runner<'_> {
+    fn observe(&mut self, step: &Step) -> Result<Observation, String> {
+        self.no_shell = false;
+        let result = self.step(step)?;
+        Ok(Observation { result, due: self.wire.due.clone(), no_shell: self.no_shell })
+    }
+
     /// One step.
     pub(crate) fn step(&mut self, step: &Step) -> Result<StepResult, String> {
         let mut result = StepResult { note: step.note.clone(), ..StepResult::default() };

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use crate::runner::case::{self, Case};
 use crate::runner::director::Director;
 use crate::runner::stage::Stage;
-use crate::runner::steps::{self, Observation};
+use crate::runner::steps::{self, Observation, Run, message};
 use crate::runner::write;
 
 /// Sets a director on a stage.
@@ -84,20 +84,16 @@ fn passes(path: &Path, options: &Options, make: MakeDirector) -> bool {
 /// Runs, writes if wanted, and judges.
 fn check(case: &Case, make: MakeDirector, write_to: Option<&Path>) -> Result<Vec<Observation>, String> {
     let scenario = &case.trace.scenario;
-    let run = || steps::run(scenario, make(&Stage::new(&scenario.net)));
-    let got =
-        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(format!("panicked: {}", message(&*panic))))?;
+    let make = || make(&Stage::new(&scenario.net));
+    let director =
+        catch_unwind(AssertUnwindSafe(make)).map_err(|panic| format!("no director: {}", message(&*panic)))?;
+    let Run { observations, stopped } = steps::run(scenario, director);
     if let Some(directory) = write_to {
-        let results = got.iter().map(|observation| observation.result.clone()).collect();
+        let results = observations.iter().map(|observation| observation.result.clone()).collect();
         write::write(&directory.join(format!("{}.json", case.name)), &case.head, results)?;
     }
-    case.judge(&got)?;
-    Ok(got)
-}
-
-fn message(panic: &dyn std::any::Any) -> String {
-    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_string());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+    case.judge(&observations, stopped.as_deref())?;
+    Ok(observations)
 }
 
 /// A shell command that means nothing to the product is not compared; that is said, not hidden.

@@ -47,8 +47,13 @@ impl<'r, 'a> Links<'r, 'a> {
     }
 
     fn prefixes(&self) -> String {
-        let nets: Vec<String> = self.all.iter().flat_map(|read| &read.value.addresses).map(|n| n.trunc().to_string()).collect();
-        if nets.is_empty() { "no interface has an address".to_owned() } else { format!("there are {}", nets.join(", ")) }
+        let nets: Vec<String> =
+            self.all.iter().flat_map(|read| &read.value.addresses).map(|n| n.trunc().to_string()).collect();
+        if nets.is_empty() {
+            "no interface has an address".to_owned()
+        } else {
+            format!("there are {}", nets.join(", "))
+        }
     }
 }
 

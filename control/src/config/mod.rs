@@ -38,7 +38,6 @@ pub use model::{
     Steering, Timeouts, Vip,
 };
 pub use render::render;
-pub(crate) use settings::SOCKET_PATH_MAX;
 
 use scope::Scope;
 use source::Source;

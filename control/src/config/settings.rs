@@ -13,7 +13,7 @@ const WORKERS_MAX: usize = 127;
 /// More than any machine has memory for.
 const CONNECTIONS_MAX: i128 = 1 << 28;
 /// Bytes of a Unix socket's path, with its final zero.
-pub(crate) const SOCKET_PATH_MAX: usize = 108;
+const SOCKET_PATH_MAX: usize = 108;
 /// What `ipvsadm` takes as a timeout: 31 days.
 pub(super) const TIMEOUT_MAX: i128 = 31 * 24 * 3600;
 
@@ -29,11 +29,15 @@ pub(super) fn dataplane(top: &Scope<'_>) -> Dataplane {
     let read = Dataplane {
         workers: workers(&scope).unwrap_or(base.workers),
         main_cpu: scope.value("main_cpu").and_then(|spot| spot.number(0..=CPU_MAX)).unwrap_or(base.main_cpu),
-        connections: scope.value("connections")
+        connections: scope
+            .value("connections")
             .and_then(|spot| spot.number(1..=CONNECTIONS_MAX))
             .unwrap_or(base.connections),
         ip_forward: scope.value("ip_forward").and_then(|spot| spot.boolean()).unwrap_or(base.ip_forward),
-        eal: scope.value("eal").and_then(|spot| spot.list_of(|word| word.text().map(str::to_owned))).unwrap_or(base.eal),
+        eal: scope
+            .value("eal")
+            .and_then(|spot| spot.list_of(|word| word.text().map(str::to_owned)))
+            .unwrap_or(base.eal),
         steering: scope.value("steering").and_then(|spot| spot.word(&STEERING)).unwrap_or(base.steering),
         icmp_rate: scope.value("icmp_rate").and_then(|spot| spot.number(0..=1_000_000)).unwrap_or(base.icmp_rate),
         rx_descriptors: descriptors(&scope, "rx_descriptors").unwrap_or(base.rx_descriptors),

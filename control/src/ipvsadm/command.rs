@@ -36,12 +36,8 @@ impl Task {
             Command::AddService => Self::Change(Deed::AddService, Request::AddService { service: service(line)? }),
             Command::EditService => Self::Change(Deed::EditService, Request::EditService { service: service(line)? }),
             Command::DeleteService => Self::Change(Deed::FindService, Request::DeleteService { key }),
-            Command::AddServer => {
-                Self::Change(Deed::AddServer, Request::AddServer { key, server: server(&line)? })
-            }
-            Command::EditServer => {
-                Self::Change(Deed::FindServer, Request::EditServer { key, server: server(&line)? })
-            }
+            Command::AddServer => Self::Change(Deed::AddServer, Request::AddServer { key, server: server(&line)? }),
+            Command::EditServer => Self::Change(Deed::FindServer, Request::EditServer { key, server: server(&line)? }),
             Command::DeleteServer => {
                 Self::Change(Deed::FindServer, Request::DeleteServer { key, address: line.server.address })
             }
@@ -57,9 +53,7 @@ impl Task {
             Command::StartDaemon => {
                 Self::Change(Deed::StartDaemon, Request::StartDaemon { daemon: daemon(line.daemon) })
             }
-            Command::StopDaemon => {
-                Self::Change(Deed::StopDaemon, Request::StopDaemon { role: line.daemon.role })
-            }
+            Command::StopDaemon => Self::Change(Deed::StopDaemon, Request::StopDaemon { role: line.daemon.role }),
             Command::List => list(key, line.given),
             Command::Save => Self::Save(line.given),
             Command::Restore => Self::Restore,

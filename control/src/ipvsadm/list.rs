@@ -74,12 +74,7 @@ struct Printer<'a> {
 }
 
 /// The whole table, or one service, which has no line about the version. `table_size` counts hash buckets.
-pub(super) fn services(
-    mut services: Vec<ServiceInfo>,
-    table_size: Option<u32>,
-    given: Given,
-    names: &Names,
-) -> String {
+pub(super) fn services(mut services: Vec<ServiceInfo>, table_size: Option<u32>, given: Given, names: &Names) -> String {
     let layout = Layout::of(given);
     let printer = Printer { layout, numeric: given.has(Opt::Numeric), exact: given.has(Opt::Exact), names };
     let version = table_size.map(|size| format!("IP Virtual Server version 1.2.1 (size={size})\n"));
@@ -162,7 +157,7 @@ impl Printer<'_> {
 fn settings(spec: &ServiceSpec) -> String {
     let mut out = spec.scheduler.clone();
     if spec.sched_flags != 0 {
-        out += &format!(" ({})", values::sched_flag_list(&spec.scheduler, shown_flags(spec)));
+        out += &format!(" ({})", values::sched_flag_list(&spec.scheduler, spec.sched_flags));
     }
     if let Some(seconds) = spec.persistence {
         out += &format!(" persistent {seconds}");
@@ -179,11 +174,6 @@ fn settings(spec: &ServiceSpec) -> String {
         out += " ops";
     }
     out
-}
-
-/// ipvsadm has no name for the third flag of sh and mh, and shows nothing in its place.
-fn shown_flags(spec: &ServiceSpec) -> u8 {
-    if matches!(spec.scheduler.as_str(), "sh" | "mh") { spec.sched_flags & 3 } else { spec.sched_flags }
 }
 
 const fn method(forward: Forward) -> &'static str {

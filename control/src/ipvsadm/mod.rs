@@ -9,8 +9,7 @@
 //! Where the real tool and this one differ on purpose:
 //!
 //! - `--fullnat` beside `-m`, `-g` and `-i`, for a method that the kernel does not have; listings show `FullNat`.
-//! - `-S` writes marks from 2^31 on without a sign and the third flag of sh and mh by name, so that `-R` can read
-//!   them back.
+//! - `-S` writes marks from 2^31 on without a sign, so that `-R` can read them back.
 //! - `-L` without `-n` looks names up in `/etc/hosts` and `/etc/services` and nowhere else.
 //! - Refusals that the kernel does not know (a feature that is not there, a full table, a silent worker) are told in
 //!   the director's own words, with exit code 255.
@@ -63,11 +62,8 @@ pub fn run(args: &[String], stdin: &mut dyn BufRead, client: &mut dyn Client) ->
 pub fn run_with(args: &[String], stdin: &mut dyn BufRead, client: &mut dyn Client, names: &Names) -> Outcome {
     let mut session = Session { client, names, out: String::new(), err: String::new() };
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    let task = if words.is_empty() {
-        Ok(Task::Services(None, Given::default()))
-    } else {
-        Task::read(&words, session.names)
-    };
+    let task =
+        if words.is_empty() { Ok(Task::Services(None, Given::default())) } else { Task::read(&words, session.names) };
     let end = task.and_then(|task| session.perform(task, Some(stdin)));
     let code = end.unwrap_or_else(|stop| session.end(&stop));
     Outcome { code, out: session.out, err: session.err }

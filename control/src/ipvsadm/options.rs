@@ -185,7 +185,7 @@ pub(super) enum Entry {
 }
 
 /// How an entry is written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Spelling {
     pub(super) long: &'static str,
     pub(super) short: Option<char>,

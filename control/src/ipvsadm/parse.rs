@@ -182,6 +182,8 @@ impl Line {
     fn service(&mut self, kind: Kind, value: &str, names: &Names) -> Result<(), String> {
         match kind {
             Kind::Mark => {
+                // For the names of ports.
+                self.service.protocol = Some(Protocol::Tcp);
                 self.service.fwmark =
                     values::fwmark(value).ok_or_else(|| format!("invalid fwmark value `{value}' specified"))?;
             }

@@ -1,7 +1,7 @@
 //! `ipvsadm -S`: the table as the lines that make it.
 //!
-//! As with the real tool, thresholds are not saved. Two things are, which it saves so that they cannot be read back:
-//! marks from 2^31 on, and the third flag of sh and mh.
+//! As with the real tool, thresholds and the third flag of sh and mh are not saved; that flag alone leaves a `-b` that
+//! names nothing, which `-R` reports. Unlike with the real tool, marks from 2^31 on can be read back.
 
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use std::net::SocketAddr;

@@ -129,20 +129,20 @@ pub(super) fn group(text: &str) -> Result<IpAddr, String> {
     address.ok_or_else(|| format!("invalid IPv{family} mcast-group `{text}'"))
 }
 
-/// Names of the flag bits 1, 2 and 4 of a scheduler.
-const fn sched_flag_names(scheduler: &str) -> [&'static str; 3] {
+/// Names of the flag bits 1, 2 and 4 of a scheduler. The third of sh and mh can be set as `flag-3` but has no name.
+const fn sched_flag_names(scheduler: &str) -> &'static [&'static str] {
     match scheduler.as_bytes() {
-        b"sh" => ["sh-fallback", "sh-port", "flag-3"],
-        b"mh" => ["mh-fallback", "mh-port", "flag-3"],
-        _ => ["flag-1", "flag-2", "flag-3"],
+        b"sh" => &["sh-fallback", "sh-port"],
+        b"mh" => &["mh-fallback", "mh-port"],
+        _ => &["flag-1", "flag-2", "flag-3"],
     }
 }
 
-/// The names of set bits: `sh-fallback,sh-port`.
+/// The names of set bits: `sh-fallback,sh-port`. Bits without a name are passed over, as ipvsadm does.
 pub(super) fn sched_flag_list(scheduler: &str, bits: u8) -> String {
-    let names = sched_flag_names(scheduler).into_iter().enumerate();
+    let names = sched_flag_names(scheduler).iter().enumerate();
     let set = names.filter(|(bit, _)| bits & (1 << bit) != 0);
-    set.map(|(_, name)| name).collect::<Vec<_>>().join(",")
+    set.map(|(_, &name)| name).collect::<Vec<_>>().join(",")
 }
 
 /// Bits of `-b sh-fallback,flag-2`. The names of one scheduler are refused with another.

@@ -1,11 +1,9 @@
 //! A line and what it means: version, id and request, or why it is none.
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
-use crate::api::{Answer, ApiError, Code, MAX_REQUEST, Request, ServerSpec, ServiceSpec, VERSION};
-use dataplane::flow::ServiceKey;
+use crate::api::{Answer, ApiError, Code, MAX_REQUEST, Request, VERSION};
 
 /// A request's id: any whole number of 64 bits; `None` (null) if there was none that could be read.
 pub type Id = Option<Number>;
@@ -18,8 +16,8 @@ pub fn parse_line(line: &[u8]) -> Result<(Id, Request), (Id, ApiError)> {
     let mut fields = object(line).map_err(|error| (None, error))?;
     let id = fields.remove("id");
     let number = id.clone().and_then(whole_number);
-    let request = envelope(&mut fields, id.is_some_and(|id| !id.is_null()) && number.is_none())
-        .and_then(|()| request(fields, ""));
+    let request =
+        envelope(&mut fields, id.is_some_and(|id| !id.is_null()) && number.is_none()).and_then(|()| request(fields));
     match request {
         Ok(request) => Ok((number, request)),
         Err(error) => Err((number, error)),
@@ -61,7 +59,7 @@ fn object(line: &[u8]) -> Result<Map<String, Value>, ApiError> {
     match serde_json::from_str(text) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(bad("", "the line is not a JSON object; a request is {\"v\":1,\"id\":1,\"op\":\"status\"}")),
-        Err(error) => Err(bad("", format!("the line is not JSON: {}", reason(&error)))),
+        Err(error) => Err(bad("", format!("the line is not JSON: {error}"))),
     }
 }
 
@@ -82,38 +80,34 @@ fn envelope(fields: &mut Map<String, Value>, bad_id: bool) -> Result<(), ApiErro
     if bad_id { Err(bad("id", "is not a whole number of 64 bits")) } else { Ok(()) }
 }
 
-/// Reads a request out of its fields. `path` is where it is, if it is part of a batch.
-fn request(fields: Map<String, Value>, path: &str) -> Result<Request, ApiError> {
+/// Reads a request out of its fields.
+fn request(fields: Map<String, Value>) -> Result<Request, ApiError> {
     if fields.get("op").is_some_and(|op| op == "batch") {
-        return batch(fields, path);
+        return batch(fields);
     }
     let value = Value::Object(fields);
-    let request: Request = serde_json::from_value(value.clone()).map_err(|error| culprit(&value, path, &error))?;
+    let request: Request = serde_json::from_value(value.clone()).map_err(|error| culprit(&value, &error))?;
     // Serde lets unknown fields of an operation without fields pass. All that is known is written back.
     let known = serde_json::to_value(&request).unwrap_or_default();
-    match stranger(&value, &known, path) {
+    match stranger(&value, &known, "") {
         Some(place) => Err(bad(place, "unknown field")),
         None => Ok(request),
     }
 }
 
-fn batch(mut fields: Map<String, Value>, path: &str) -> Result<Request, ApiError> {
-    let place = within(path, "requests");
+fn batch(mut fields: Map<String, Value>) -> Result<Request, ApiError> {
     fields.remove("op");
     let requests = match fields.remove("requests") {
         Some(Value::Array(requests)) => requests,
-        Some(_) => return Err(bad(place, "is not a list")),
-        None => return Err(bad(place, "is missing")),
+        Some(_) => return Err(bad("requests", "is not a list")),
+        None => return Err(bad("requests", "is missing")),
     };
     if let Some((name, _)) = fields.into_iter().next() {
-        return Err(bad(within(path, &name), "unknown field"));
+        return Err(bad(name, "unknown field"));
     }
-    let one = |(index, each)| {
-        let place = format!("{place}[{index}]");
-        match each {
-            Value::Object(fields) => request(fields, &place),
-            _ => Err(bad(place, "is not an object")),
-        }
+    let one = |(position, each)| match each {
+        Value::Object(fields) => request(fields).map_err(|error| error.in_batch(position)),
+        _ => Err(bad("", "is not an object").in_batch(position)),
     };
     let requests: Result<Vec<Request>, ApiError> = requests.into_iter().enumerate().map(one).collect();
     Ok(Request::Batch { requests: requests? })
@@ -135,45 +129,55 @@ fn stranger(given: &Value, known: &Value, path: &str) -> Option<String> {
     })
 }
 
-/// The same error with the field that it is about: the one whose own type refuses it, or the one that serde names.
-fn culprit(value: &Value, path: &str, error: &serde_json::Error) -> ApiError {
-    let field = |name: &str| value.get(name).unwrap_or(&Value::Null);
-    let parts = [
-        fault::<ServiceKey>("key", field("key")),
-        fault::<ServiceKey>("service.key", field("service").get("key").unwrap_or(&Value::Null)),
-        fault::<ServiceSpec>("service", field("service")),
-        fault::<ServerSpec>("server", field("server")),
-    ];
-    let (name, text) = match parts.into_iter().flatten().next() {
-        Some((name, error)) if name.ends_with("key") => {
-            let forms = "a key is {protocol, address, port} or {fwmark, family}";
-            (name.to_owned(), format!("{}; {forms}", reason(&error)))
-        }
-        Some((name, error)) => (within(name, &quoted(&error)), reason(&error)),
-        None => (quoted(error), reason(error)),
-    };
-    bad(within(path, &name).trim_end_matches('.'), text)
-}
-
-fn fault<T: DeserializeOwned>(name: &'static str, value: &Value) -> Option<(&'static str, serde_json::Error)> {
-    if value.is_null() {
-        return None;
-    }
-    serde_json::from_value::<T>(value.clone()).err().map(|error| (name, error))
-}
-
-/// The field that serde quotes. An unknown variant is that of the field that chooses, `op`, at the top.
-fn quoted(error: &serde_json::Error) -> String {
+/// The same error with the field that it is about, and in the words of an operator.
+fn culprit(value: &Value, error: &serde_json::Error) -> ApiError {
     let text = error.to_string();
-    let word = text.split('`').nth(1).unwrap_or_default();
-    match text.split(' ').next() {
-        Some("unknown") if text.contains("unknown field") => word.to_owned(),
-        Some("missing") => word.to_owned(),
-        Some("unknown") if text.contains("`services`") => "op".to_owned(),
-        _ => String::new(),
+    let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let mut pointer = String::new();
+    while pointer.matches('/').count() < DEEPEST && !missing.is_some_and(|name| lacks(value, &pointer, name, &text)) {
+        let Some(deeper) = guilty(value, &pointer, &text) else { break };
+        pointer = deeper;
     }
+    let mut place: Vec<&str> = pointer.split('/').skip(1).collect();
+    place.extend(missing);
+    if place.is_empty() && text.starts_with("unknown variant") {
+        place.push("op");
+    }
+    let known = UNTAGGED.iter().find(|(name, _)| text.contains(name)).map(|&(_, form)| form.to_owned());
+    bad(place.join("."), known.unwrap_or(text))
 }
 
-fn reason(error: &serde_json::Error) -> String {
-    error.to_string()
+/// Objects of more fields, and fields further in, are not searched: they are no slip of an operator.
+const WIDEST: usize = 32;
+const DEEPEST: usize = 4;
+
+/// What to say where serde only knows that no form fits.
+const UNTAGGED: [(&str, &str); 2] = [
+    ("enum ServiceKey", "a key is {\"protocol\", \"address\", \"port\"} or {\"fwmark\", \"family\"}"),
+    ("enum Granularity", "a granularity is an IPv4 mask as \"255.255.255.0\" or the length of an IPv6 prefix"),
+];
+
+/// The field of the object at `pointer` without which the error would be another one.
+fn guilty(value: &Value, pointer: &str, error: &str) -> Option<String> {
+    let object = value.pointer(pointer)?.as_object().filter(|object| object.len() <= WIDEST)?;
+    let blameless = |name: &str| verdict(value, pointer, |object| _ = object.remove(name)).is_some_and(|v| v == error);
+    let names = object.keys().filter(|name| !(pointer.is_empty() && *name == "op"));
+    let name = names.into_iter().find(|name| !blameless(name))?;
+    // A name that a pointer would have to escape is no field of ours.
+    Some(format!("{pointer}/{}", name.replace(['~', '/'], "_")))
+}
+
+/// Whether it is the object at `pointer` that lacks a field.
+fn lacks(value: &Value, pointer: &str, name: &str, error: &str) -> bool {
+    let with = verdict(value, pointer, |object| _ = object.insert(name.to_owned(), Value::Null));
+    with.is_none_or(|other| other != error && !other.starts_with("unknown field"))
+}
+
+/// What serde says if the object at `pointer` is changed; `None` if it is content.
+fn verdict(value: &Value, pointer: &str, change: impl FnOnce(&mut Map<String, Value>)) -> Option<String> {
+    let mut changed = value.clone();
+    if let Some(Value::Object(object)) = changed.pointer_mut(pointer) {
+        change(object);
+    }
+    serde_json::from_value::<Request>(changed).err().map(|error| error.to_string())
 }

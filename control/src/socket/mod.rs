@@ -11,8 +11,8 @@
 
 mod client;
 mod envelope;
-mod listen;
 mod lines;
+mod listen;
 mod serve;
 #[cfg(test)]
 mod tests;

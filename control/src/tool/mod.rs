@@ -1,1 +1,167 @@
-//! x
+//! The operator's tool, `sluice`: each subcommand asks the director one thing and prints the answer, as a table or, with
+//! `--json`, as the answer itself. Under the name `ipvsadm` it is ipvsadm.
+
+mod args;
+mod conns;
+mod lazy;
+mod network;
+mod services;
+mod stats;
+mod status;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::api::{Answer, ApiError, Client, Request};
+use crate::config::DEFAULT_SOCKET;
+use crate::ipvsadm;
+
+use args::{Arguments, Command, ConfigCommand};
+use lazy::LazyClient;
+
+/// Where a tool without options looks for the socket.
+const SOCKET_VARIABLE: &str = "SLUICE_SOCKET";
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let stdin = &mut io::stdin().lock();
+    let code = if words.first().is_some_and(|name| is_ipvsadm(name)) {
+        let client = &mut LazyClient::new(default_socket());
+        ipvsadm_command(&words[1..], stdin, client, &mut io::stdout().lock(), &mut io::stderr())
+    } else {
+        let arguments = Arguments::parse_from(&words);
+        let client = &mut LazyClient::new(arguments.socket.clone().unwrap_or_else(default_socket));
+        run(&arguments, stdin, client, &mut BufWriter::new(io::stdout().lock()), &mut io::stderr())
+    };
+    ExitCode::from(code)
+}
+
+fn is_ipvsadm(program: &str) -> bool {
+    Path::new(program).file_name() == Some(OsStr::new("ipvsadm"))
+}
+
+fn default_socket() -> PathBuf {
+    let configured = std::env::var_os(SOCKET_VARIABLE).filter(|path| !path.is_empty());
+    configured.map_or_else(|| PathBuf::from(DEFAULT_SOCKET), PathBuf::from)
+}
+
+/// Why a subcommand did not do what it should.
+#[derive(Debug)]
+enum Failure {
+    /// The director refused.
+    Refused(ApiError),
+    /// The output does not take any more.
+    Output(io::Error),
+    /// The director answered something else.
+    Strange,
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// Runs a subcommand; the exit code.
+fn run(
+    arguments: &Arguments,
+    stdin: &mut dyn BufRead,
+    client: &mut dyn Client,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    if let Command::Ipvsadm { args } = &arguments.command {
+        return ipvsadm_command(args, stdin, client, out, err);
+    }
+    let done = dispatch(arguments, client, out).and_then(|()| Ok(out.flush()?));
+    let said = match done {
+        Ok(()) => return 0,
+        // Who reads us has seen enough, as `head` does.
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
+        Err(Failure::Output(error)) => writeln!(err, "sluice: cannot write: {error}"),
+        Err(Failure::Refused(error)) => {
+            _ = out.flush();
+            writeln!(err, "sluice: {error}")
+        }
+        Err(Failure::Strange) => writeln!(err, "sluice: the director answered something else; is it of this version?"),
+    };
+    _ = said;
+    1
+}
+
+fn ipvsadm_command(
+    args: &[String],
+    stdin: &mut dyn BufRead,
+    client: &mut dyn Client,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
+    let outcome = ipvsadm::run(args, stdin, client);
+    // As for ipvsadm itself, nobody hears that nobody listens.
+    _ = out.write_all(outcome.out.as_bytes()).and_then(|()| out.flush());
+    _ = err.write_all(outcome.err.as_bytes());
+    // As exit(3): the lowest eight bits.
+    u8::try_from(outcome.code & 0xff).unwrap_or(1)
+}
+
+fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
+    let json = arguments.json;
+    let request = match &arguments.command {
+        Command::Conns(options) => return conns::run(options, json, client, out),
+        Command::Status => Request::Status,
+        Command::Services => Request::Services { key: None },
+        Command::Stats { .. } => Request::Stats,
+        Command::Neigh => Request::Neighbors,
+        Command::Routes => Request::Routes,
+        Command::Reload { prune } => Request::Reload { prune: *prune },
+        Command::Config { command: ConfigCommand::Show } => Request::ConfigShow,
+        Command::Proc { name } => Request::Proc { name: name.clone() },
+        // Has been taken care of.
+        Command::Ipvsadm { .. } => return Ok(()),
+    };
+    let answer = client.ask(request)?;
+    if json {
+        return print_json(&answer, out);
+    }
+    show(&arguments.command, &answer, out)
+}
+
+fn print_json(answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *out, answer).map_err(io::Error::from)?;
+    Ok(writeln!(out)?)
+}
+
+/// An answer for people.
+fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
+    match answer {
+        Answer::Status(status) => status::print(status, out)?,
+        Answer::Services { services, .. } => services::print(services, out)?,
+        Answer::Stats(report) => {
+            let &Command::Stats { all, workers } = command else { return Err(Failure::Strange) };
+            stats::print(report, all, workers, out)?;
+        }
+        Answer::Neighbors { neighbors } => network::print_neighbors(neighbors, out)?,
+        Answer::Routes { routes } => network::print_routes(routes, out)?,
+        Answer::Reloaded { changes } if changes.is_empty() => writeln!(out, "nothing changed")?,
+        Answer::Reloaded { changes } => changes.iter().try_for_each(|change| writeln!(out, "{change}"))?,
+        Answer::Text { text } => out.write_all(text.as_bytes())?,
+        Answer::Done => {}
+        Answer::Connections { .. } | Answer::Timeouts { .. } | Answer::Daemons { .. } => return Err(Failure::Strange),
+    }
+    Ok(())
+}

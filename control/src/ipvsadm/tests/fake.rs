@@ -78,6 +78,8 @@ impl Fake {
                 servers.insert(0, server_info(server));
             }
             Request::EditServer { key, server } => {
+                self.position(&key)?;
+                refuse(server.lower > server.upper, Code::Range)?;
                 let (servers, at) = self.server(&key, server.address)?;
                 servers[at].spec = server;
             }
@@ -94,8 +96,8 @@ impl Fake {
                 }
             }
             Request::StartDaemon { daemon } => {
-                refuse(self.daemons.iter().any(|d| d.role == daemon.role), Code::Exists)?;
                 refuse(daemon.interface != "dc", Code::NoDevice)?;
+                refuse(self.daemons.iter().any(|d| d.role == daemon.role), Code::Exists)?;
                 self.daemons.push(daemon);
             }
             Request::StopDaemon { role } => {

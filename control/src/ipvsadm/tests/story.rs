@@ -8,21 +8,26 @@ use super::fake::Fake;
 use crate::ipvsadm::names::Names;
 use crate::ipvsadm::{Outcome, run_with};
 
-/// Names of the machine on which the transcripts were recorded.
-pub(crate) fn names() -> Names {
+/// Names of services only.
+pub(crate) fn nameless() -> Names {
+    Names::from_text(include_str!("services.txt"), "")
+}
+
+/// Names of services and hosts.
+pub(crate) fn named() -> Names {
     Names::from_text(include_str!("services.txt"), include_str!("hosts.txt"))
 }
 
 /// Calls ipvsadm with arguments as one would type them.
-pub(crate) fn call(fake: &mut Fake, arguments: &str, stdin: &str) -> Outcome {
-    run_with(&shell_words(arguments), &mut stdin.as_bytes(), fake, &names())
+pub(crate) fn call(fake: &mut Fake, names: &Names, arguments: &str, stdin: &str) -> Outcome {
+    run_with(&shell_words(arguments), &mut stdin.as_bytes(), fake, names)
 }
 
-/// Plays a transcript against a director and panics where they differ.
-pub(crate) fn play(fake: &mut Fake, transcript: &str) {
+/// Plays a transcript against a director and panics with all that differs.
+pub(crate) fn play(fake: &mut Fake, names: &Names, transcript: &str) {
     let mut differences = String::new();
     for step in steps(transcript) {
-        let got = call(fake, &step.arguments, &step.stdin);
+        let got = call(fake, names, &step.arguments, &step.stdin);
         if got != step.wanted {
             differences += &format!("$ {}\n{}got    {got:?}\nwanted {:?}\n", step.arguments, step.stdin, step.wanted);
         }

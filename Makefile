@@ -1,0 +1,40 @@
+# The habits of the house. `make demo` and `make test` need a Debian 12, root, git, make and the Rust toolchain.
+
+CARGO ?= cargo
+SECONDS ?= 60
+
+.PHONY: demo test lint bench fuzz setup clean
+
+# A client, a director and three web servers in network namespaces.
+demo: setup
+	conf/lab/demo.sh
+
+# Everything. The golden cases once more at the end, for their last lines to be the last.
+test: setup lint
+	$(CARGO) build --workspace --bins
+	$(CARGO) test --workspace
+	$(CARGO) test --no-default-features --no-run
+	$(CARGO) test --quiet --workspace --test golden
+
+# What needs no running: format, clippy with DPDK and without, documentation.
+lint: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --no-default-features --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --workspace
+
+# Stages, tables and whole directors: bench/.
+bench: setup
+	$(CARGO) run --release -p bench
+
+# Hostile bytes: SECONDS for each target.
+fuzz: setup
+	tests/fuzz/run.sh $(SECONDS)
+
+# The packages that a fresh Debian lacks.
+setup:
+	@conf/lab/setup.sh
+
+clean:
+	$(CARGO) clean
+	rm -rf tests/fuzz/target tests/fuzz/corpus

@@ -1,0 +1,152 @@
+//! How interfaces, routes, neighbours and VIPs can be wrong.
+
+use super::{BASE, refused};
+
+#[test]
+fn interfaces() {
+    let new = |rest: &str| format!("[[interface]]\nname = \"x\"\n{rest}");
+    let case = |rest: &str, wanted: &str| refused(BASE, &[(&new(rest), wanted)]);
+    case("device = \"tap:x\"\nmtu = 80000", "t.toml:13: interface.mtu: 80000 is too large; 68 to 9600");
+    case("", "t.toml:10: interface.device: is missing; or give parent and vlan");
+    case("parent = \"wan\"", "t.toml:12: interface.parent: is there without vlan; give both");
+    case("vlan = 3", "t.toml:12: interface.vlan: is there without parent; give both");
+    case(
+        "device = \"tap:x\"\nvlan = 3",
+        "t.toml:12: interface.device: excludes parent and vlan: a VLAN uses the device of its parent",
+    );
+    case("parent = \"wan\"\nvlan = 4095", "t.toml:13: interface.vlan: 4095 is too large; 1 to 4094");
+    case("parent = \"wen\"\nvlan = 3", "t.toml:12: interface.parent: there is no interface \"wen\"; did you mean wan?");
+    case(
+        "parent = \"wan\"\nvlan = 3\nmtu = 1501",
+        "t.toml:14: interface.mtu: 1501 is too large; wan, which carries it, has 1500",
+    );
+    case("device = \"tup:x\"", "t.toml:12: interface.device: unknown kind of device \"tup\"; did you mean tap?");
+    case("device = \"tap:wan\"", "t.toml:12: interface.device: tap:wan is already in the table of line 2");
+    case(
+        "device = \"tap:x\"\nmac = \"03:00:00:00:00:01\"",
+        "t.toml:13: interface.mac: 03:00:00:00:00:01 is a multicast address; the first byte of a station's address is even",
+    );
+    case(
+        "device = \"tap:x\"\nmac = \"zz\"",
+        "t.toml:13: interface.mac: \"zz\" is not an Ethernet address as 02:00:00:00:00:01",
+    );
+    case(
+        "device = \"tap:x\"\naddresses = [\n\"10.0.0.1/8\"]",
+        "t.toml:14: interface.addresses: 10.0.0.1 is there twice",
+    );
+    case(
+        "device = \"tap:x\"\naddresses = [\"10.9.0.0/24\"]",
+        "t.toml:13: interface.addresses: 10.9.0.0/24 is the name of the network, not an address in it",
+    );
+    case(
+        "device = \"tap:x\"\naddresses = [\"10.9.0.255/24\"]",
+        "t.toml:13: interface.addresses: 10.9.0.255/24 is the broadcast address of its network",
+    );
+    case(
+        "device = \"tap:x\"\naddresses = [\"10.9.0.1\"]",
+        "t.toml:13: interface.addresses: \"10.9.0.1\" is not an address with the length of its prefix as 10.0.0.1/24",
+    );
+    case(
+        "device = \"tap:x\"\naddresses = [\"224.0.0.1/24\"]",
+        "t.toml:13: interface.addresses: 224.0.0.1/24 is a multicast address",
+    );
+    case(
+        "device = \"tap:x\"\naddresses = [\"fd00:9::1/64\"]\nmtu = 1000",
+        "t.toml:14: interface.mtu: 1000 is too small for IPv6; 1280 to 9600",
+    );
+    case("device = \"tap:x\"\nmut = 1500", "t.toml:13: interface.mut: unknown key; did you mean mtu?");
+    refused(
+        BASE,
+        &[
+            ("[[interface]]\ndevice = \"tap:x\"", "t.toml:10: interface.name: is missing"),
+            (
+                "[[interface]]\nname = \"wan\"\ndevice = \"tap:x\"",
+                "t.toml:11: interface.name: wan is already in the table of line 2",
+            ),
+            (
+                "[[interface]]\nname = \"a b\"\ndevice = \"tap:x\"",
+                "t.toml:11: interface.name: \"a b\" is not a name: letters, digits, dots, dashes and underscores, at most 31",
+            ),
+        ],
+    );
+    let vlan = "[[interface]]\nname = \"v\"\nparent = \"wan\"\nvlan = 5\n";
+    let twice = vlan.replace("\"v\"", "\"w\"");
+    let on_vlan = "[[interface]]\nname = \"q\"\nparent = \"v\"\nvlan = 6\n";
+    refused(
+        &format!("{BASE}{vlan}"),
+        &[
+            (&twice, "t.toml:17: interface.vlan: VLAN 5 of wan is already in the table of line 10"),
+            (on_vlan, "t.toml:16: interface.parent: v is a VLAN itself; name an interface that has a device"),
+        ],
+    );
+}
+
+#[test]
+fn routes_neighbors_vips() {
+    refused(
+        BASE,
+        &[
+            (
+                "[[route]]\nto = \"0.0.0.0/0\"\nvia = \"10.2.0.1\"",
+                "t.toml:12: route.via: 10.2.0.1 is on no connected prefix; there are 10.0.0.0/24, fd00:1::/64, 10.1.0.0/24",
+            ),
+            (
+                "[[route]]\nto = \"0.0.0.0/0\"\nvia = \"10.1.0.2\"\ninterface = \"wan\"",
+                "t.toml:12: route.via: 10.1.0.2 is on no prefix of wan",
+            ),
+            (
+                "[[route]]\nto = \"::/0\"\nvia = \"fe80::1\"",
+                "t.toml:12: route.via: fe80::1 is on every link; give interface too",
+            ),
+            (
+                "[[route]]\nto = \"0.0.0.0/0\"\nvia = \"fd00:1::2\"",
+                "t.toml:12: route.via: fd00:1::2 is not of the family of 0.0.0.0/0",
+            ),
+            (
+                "[[route]]\nto = \"0.0.0.0/0\"\nvia = \"10.0.0.1\"",
+                "t.toml:12: route.via: 10.0.0.1 is an address of this director",
+            ),
+            (
+                "[[route]]\nto = \"10.0.0.1/8\"\nblackhole = true",
+                "t.toml:11: route.to: 10.0.0.1/8 has bits beyond its prefix; 10.0.0.0/8 would be right",
+            ),
+            (
+                "[[route]]\nto = \"10.0.0.0/8\"",
+                "t.toml:10: route.via: is missing; or give interface, unreachable = true or blackhole = true",
+            ),
+            (
+                "[[route]]\nto = \"10.0.0.0/8\"\nblackhole = true\nunreachable = true",
+                "t.toml:11: route.to: has more than one way; give via or interface, unreachable = true or blackhole = true",
+            ),
+            (
+                "[[route]]\nto = \"10.0.0.0/8\"\ninterface = \"lam\"",
+                "t.toml:12: route.interface: there is no interface \"lam\"; did you mean lan?",
+            ),
+            (
+                "[[route]]\nto = \"10.0.0.0/8\"\nblackhole = true\n[[route]]\nto = \"10.0.0.0/8\"\nblackhole = true",
+                "t.toml:14: route.to: 10.0.0.0/8 is already in the table of line 10",
+            ),
+            (
+                "[[neighbor]]\naddress = \"10.1.0.9\"\ninterface = \"wan\"\nmac = \"02:00:00:00:00:01\"",
+                "t.toml:11: neighbor.address: 10.1.0.9 is on no prefix of wan",
+            ),
+            (
+                "[[neighbor]]\naddress = \"10.1.0.9\"\nmac = \"ff:ff:ff:ff:ff:ff\"",
+                "t.toml:10: neighbor.interface: is missing\nt.toml:12: neighbor.mac: ff:ff:ff:ff:ff:ff is a multicast address; the first byte of a station's address is even",
+            ),
+            (
+                "[[vip]]\naddress = \"10.0.0.9\"\ninterfaces = [\"wan\", \"dmz\"]",
+                "t.toml:12: vip.interfaces: there is no interface \"dmz\"; there are wan, lan",
+            ),
+            (
+                "[[vip]]\naddress = \"10.0.0.9\"\ninterfaces = [\"wan\", \"wan\"]",
+                "t.toml:12: vip.interfaces: wan is there twice",
+            ),
+            (
+                "[[vip]]\naddress = \"10.0.0.9/32\"\ninterfaces = []",
+                "t.toml:11: vip.address: \"10.0.0.9/32\" is not an IP address",
+            ),
+            ("[[vip]]\naddress = \"10.0.0.9\"", "t.toml:10: vip.interfaces: is missing"),
+        ],
+    );
+}

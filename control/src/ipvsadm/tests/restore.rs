@@ -1,0 +1,87 @@
+//! `-R` as a whole: few publications, and the same errors as line by line. Also refusals that are no line's fault.
+
+use std::fmt::Write;
+
+use super::fake::{Fake, error};
+use super::story::{call, nameless, play};
+use crate::api::{ApiError, Code};
+
+fn table(services: u32) -> String {
+    (0..services).fold(String::new(), |mut text, n| {
+        let _ = writeln!(text, "-A -t 10.{}.{}.{}:80 -s rr", n >> 16, n >> 8 & 255, n & 255);
+        text
+    })
+}
+
+#[test]
+fn a_restore_is_one_batch() {
+    let mut fake = Fake::new();
+    assert_eq!(call(&mut fake, &nameless(), "-R", &table(1000)).code, 0);
+    assert_eq!((fake.asked, fake.services.len()), (1, 1000));
+}
+
+#[test]
+fn a_large_restore_is_a_few() {
+    let mut fake = Fake::new();
+    assert_eq!(call(&mut fake, &nameless(), "-R", &table(10_000)).code, 0);
+    assert_eq!((fake.asked, fake.services.len()), (2, 10_000));
+}
+
+#[test]
+fn a_table_of_errors_costs_no_more_than_twice() {
+    let mut fake = Fake::new();
+    call(&mut fake, &nameless(), "-R", &table(1000));
+    fake.batched = 0;
+    let got = call(&mut fake, &nameless(), "-R", &table(1000));
+    assert_eq!((got.code, got.err), (255, "Service already exists\n".repeat(1000)));
+    assert!(fake.batched <= 2000, "{}", fake.batched);
+}
+
+#[test]
+fn one_error_in_the_middle_costs_one_batch_more() {
+    let mut fake = Fake::new();
+    let text = table(600) + "-a -t 10.99.0.1:80 -r 10.1.0.1\n-a -t 10.0.0.1:80 -r 10.1.0.1 -m\n";
+    let got = call(&mut fake, &nameless(), "-R", &text);
+    assert_eq!((got.code, got.err.as_str()), (0, "Service not defined\n"));
+    assert_eq!((fake.asked, fake.services.len()), (2, 600));
+}
+
+#[test]
+fn what_was_saved_comes_back() {
+    let mut fake = Fake::new();
+    let (setup, _) = include_str!("show.txt").split_once("# traffic\n").unwrap();
+    play(&mut fake, &nameless(), setup);
+    let more =
+        "$ -A -f 4294967295\n$ -a -f 4294967295 -r [fd00::1]:8080 --fullnat -w 0\n$ -A -t 10.9.9.9:1 -s rr -b flag-3\n";
+    play(&mut fake, &nameless(), more);
+    let saved = call(&mut fake, &nameless(), "-Sn", "").out;
+    call(&mut fake, &nameless(), "-C", "");
+    assert_eq!(call(&mut fake, &nameless(), "-R", &saved).code, 0);
+    assert_eq!(call(&mut fake, &nameless(), "-Sn", "").out, saved);
+}
+
+#[test]
+fn without_permission() {
+    let mut fake = Fake::new();
+    fake.refusal = Some(error(Code::Permission));
+    for arguments in ["-Ln", "-A -t 1.2.3.4:80", "-Lnc", "-Sn", "-C", "-R"] {
+        let got = call(&mut fake, &nameless(), arguments, "-C\n-C\n-C\n");
+        let wanted = "Can't initialize ipvs: Permission denied (you must be root)\n\
+                      Are you sure that IP Virtual Server is built in the kernel or as module?\n";
+        assert_eq!((got.code, got.out.as_str(), got.err.as_str()), (2, "", wanted), "{arguments}");
+    }
+}
+
+#[test]
+fn the_director_has_words_of_its_own() {
+    let mut fake = Fake::new();
+    for code in [Code::Unsupported, Code::Full, Code::Timeout, Code::Internal] {
+        let (place, text) = ("worker 3".to_owned(), "did not confirm in time".to_owned());
+        fake.refusal = Some(ApiError { code, place, text });
+        for arguments in ["-Ln", "-A -t 1.2.3.4:80", "-Lnc", "-Sn", "-C", "-R"] {
+            let got = call(&mut fake, &nameless(), arguments, "-C\n-C\n-C\n");
+            let wanted = (255, "", "worker 3: did not confirm in time\n");
+            assert_eq!((got.code, got.out.as_str(), got.err.as_str()), wanted, "{arguments}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The words of the command line.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use dataplane::flow::Protocol;
+use ipnet::IpNet;
+
+const AFTER: &str = "\
+The socket is that of --socket, else of the environment variable SLUICE_SOCKET, else /run/sluice/control.sock.
+Errors go to the standard error, with exit code 1 (2 for a command line that is not understood).
+Called as `ipvsadm`, the program takes the options of ipvsadm: `ln -s sluice ipvsadm`.";
+
+/// Looks at a running sluice director and tells it what to do.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, after_help = AFTER, arg_required_else_help = true)]
+pub(super) struct Arguments {
+    /// Control socket of the director
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(super) socket: Option<PathBuf>,
+    /// Print the director's answer as JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// The director in a few lines: interfaces, workers, how busy they are
+    Status,
+    /// Services and their real servers, with connections and rates
+    ///
+    /// ACTIVE and INACTIVE are connections as ipvsadm counts them, CONNS those since the start, UNRESOLVED packets lost
+    /// because the server's address has no neighbour. `runtime` marks what was made by hand rather than by the file.
+    Services,
+    /// Connections
+    Conns(Conns),
+    /// Counters: what became of every packet
+    Stats {
+        /// Also those that are zero
+        #[arg(long)]
+        all: bool,
+        /// A column for each worker
+        #[arg(long)]
+        workers: bool,
+    },
+    /// Neighbours: ARP and neighbour discovery
+    Neigh,
+    /// Routes, longest prefix first
+    Routes,
+    /// Reads the configuration file again and converges to it
+    ///
+    /// Prints a line for each change. Services and servers made at run time stay, unless --prune.
+    Reload {
+        /// Also remove what was made at run time
+        #[arg(long)]
+        prune: bool,
+    },
+    /// The configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// A file of the kernel's /proc/net: ip_vs, ip_vs_conn, ip_vs_stats
+    Proc {
+        /// Name of the file
+        name: String,
+    },
+    /// ipvsadm: all its options, as in `sluice ipvsadm -Ln --stats`
+    #[command(disable_help_flag = true)]
+    Ipvsadm {
+        /// As of ipvsadm(8)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// The running configuration, as a file
+    Show,
+}
+
+/// Addresses are written 10.0.0.1, 10.0.0.0/24, 10.0.0.1:80, fd00::1 or [fd00::1]:80.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "ADDRESS is 10.0.0.1, 10.0.0.0/24, 10.0.0.1:80, fd00::1 or [fd00::1]:80.")]
+pub(super) struct Conns {
+    /// Only of this protocol: tcp, udp, sctp
+    #[arg(long, value_parser = protocol)]
+    pub(super) protocol: Option<Protocol>,
+    /// Only of these clients
+    #[arg(long, value_name = "ADDRESS", value_parser = endpoint)]
+    pub(super) client: Option<Endpoint>,
+    /// Only to this virtual address
+    #[arg(long = "virtual", value_name = "ADDRESS", value_parser = endpoint)]
+    pub(super) vip: Option<Endpoint>,
+    /// Only to this real server
+    #[arg(long, value_name = "ADDRESS", value_parser = endpoint)]
+    pub(super) server: Option<Endpoint>,
+    /// Only in this state: ESTABLISHED, SYN_RECV, UDP, ...
+    #[arg(long)]
+    pub(super) state: Option<String>,
+    /// At most so many
+    #[arg(short = 'n', long, value_name = "NUMBER")]
+    pub(super) limit: Option<u64>,
+}
+
+/// Which addresses and ports are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    net: IpNet,
+    port: Option<u16>,
+}
+
+impl Endpoint {
+    pub(super) fn matches(&self, address: std::net::SocketAddr) -> bool {
+        self.net.contains(&address.ip()) && self.port.is_none_or(|port| port == address.port())
+    }
+}
+
+fn protocol(text: &str) -> Result<Protocol, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "tcp" => Ok(Protocol::Tcp),
+        "udp" => Ok(Protocol::Udp),
+        "sctp" => Ok(Protocol::Sctp),
+        _ => Err("there are tcp, udp, sctp".to_owned()),
+    }
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
+    let alone = |text: &str| text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse::<IpNet>());
+    if let Ok(net) = alone(text) {
+        return Ok(Endpoint { net, port: None });
+    }
+    let parts = text.rsplit_once(':').and_then(|(host, port)| {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let net = alone(bare.unwrap_or(host)).ok()?;
+        // Without brackets, the last part of an IPv6 address would pass for a port.
+        let clear = bare.is_some() || net.addr().is_ipv4();
+        clear.then_some(Endpoint { net, port: Some(port.parse().ok()?) })
+    });
+    parts.ok_or_else(|| "write 10.0.0.1, 10.0.0.0/24, 10.0.0.1:80, fd00::1 or [fd00::1]:80".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        let matches = |filter: &str, address: &str| endpoint(filter).unwrap().matches(address.parse().unwrap());
+        assert!(matches("10.0.0.1", "10.0.0.1:5"));
+        assert!(!matches("10.0.0.1", "10.0.0.2:5"));
+        assert!(matches("10.0.0.0/24", "10.0.0.2:5"));
+        assert!(matches("10.0.0.1:5", "10.0.0.1:5"));
+        assert!(!matches("10.0.0.1:6", "10.0.0.1:5"));
+        assert!(matches("10.0.0.0/8:5", "10.9.0.1:5"));
+        assert!(matches("fd00::1", "[fd00::1]:5"));
+        assert!(matches("[fd00::1]:5", "[fd00::1]:5"));
+        assert!(matches("[fd00::]:5", "[fd00::]:5"));
+        assert!(!matches("0.0.0.0/0", "[fd00::1]:5"));
+        for wrong in ["", "x", "10.0.0.1:", "10.0.0.1:99999", "[fd00::1", "10.0.0.1:80:80", ":80", "fd00::1::5"] {
+            assert!(endpoint(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `sluice services`: a line for each service, and under it one for each real server.
+
+use std::io::{self, Write};
+
+use super::table::{Table, bit_rate};
+use crate::api::{Forward, Rates, ServerInfo, ServiceInfo, Totals};
+
+const HEADINGS: [&str; 12] = [
+    "SERVICE / SERVER",
+    "HOW",
+    ">WEIGHT",
+    ">ACTIVE",
+    ">INACTIVE",
+    ">CONNS",
+    ">PACKETS IN",
+    ">PACKETS OUT",
+    ">CONNS/S",
+    ">RATE",
+    ">UNRESOLVED",
+    "NOTES",
+];
+
+pub(super) fn print(services: &[ServiceInfo], out: &mut dyn Write) -> io::Result<()> {
+    if services.is_empty() {
+        return writeln!(out, "no services");
+    }
+    let mut table = Table::new(&HEADINGS);
+    for service in services {
+        table.row(service_row(service));
+        service.servers.iter().for_each(|server| table.row(server_row(server)));
+    }
+    table.print(out)
+}
+
+fn service_row(service: &ServiceInfo) -> Vec<String> {
+    let spec = &service.spec;
+    let sum = |count: fn(&ServerInfo) -> u64| service.servers.iter().map(count).sum::<u64>().to_string();
+    let mut notes = Vec::new();
+    notes.extend(spec.persistence.map(|seconds| format!("persistent {seconds}s")));
+    notes.extend(spec.ops.then(|| "ops".to_owned()));
+    notes.extend(spec.engine.as_ref().map(|engine| format!("pe {engine}")));
+    notes.extend(service.runtime.then(|| "runtime".to_owned()));
+    let mut row = vec![spec.key.to_string(), spec.scheduler.clone(), String::new()];
+    row.push(sum(|server| server.active.into()));
+    row.push(sum(|server| server.inactive.into()));
+    row.extend(traffic(&service.totals, &service.rates));
+    row.push(sum(|server| server.unresolved));
+    row.push(notes.join(", "));
+    row
+}
+
+fn server_row(server: &ServerInfo) -> Vec<String> {
+    let spec = &server.spec;
+    let mut notes = Vec::new();
+    notes.extend((server.persistent > 0).then(|| format!("{} persistent", server.persistent)));
+    notes.extend((spec.upper > 0).then(|| format!("{} to {} conns", spec.lower, spec.upper)));
+    notes.extend(server.overloaded.then(|| "overloaded".to_owned()));
+    notes.extend((spec.weight == 0).then(|| "quiesced".to_owned()));
+    notes.extend(server.runtime.then(|| "runtime".to_owned()));
+    let mut row = vec![format!("  {}", spec.address), method(spec.forward).to_owned(), spec.weight.to_string()];
+    row.push(server.active.to_string());
+    row.push(server.inactive.to_string());
+    row.extend(traffic(&server.totals, &server.rates));
+    row.push(server.unresolved.to_string());
+    row.push(notes.join(", "));
+    row
+}
+
+fn traffic(totals: &Totals, rates: &Rates) -> [String; 5] {
+    [
+        totals.connections.to_string(),
+        totals.in_packets.to_string(),
+        totals.out_packets.to_string(),
+        rates.connections.to_string(),
+        bit_rate(rates.in_bytes.saturating_add(rates.out_bytes)),
+    ]
+}
+
+fn method(forward: Forward) -> &'static str {
+    match forward {
+        Forward::Nat => "nat",
+        Forward::Dr => "dr",
+        Forward::Tun => "tun",
+        Forward::Fullnat => "fullnat",
+    }
+}

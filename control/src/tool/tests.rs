@@ -1,0 +1,228 @@
+//! Command lines, and what they print for known answers.
+
+use super::*;
+use crate::api::{
+    Code, ConnInfo, Counter, Forward, InterfaceStatus, NeighborInfo, Rates, RouteInfo, ServerInfo, ServerSpec,
+    ServiceInfo, ServiceSpec, StatsReport, Status, Totals, WorkerStatus,
+};
+use dataplane::flow::{Protocol, ServiceKey};
+
+/// A director that knows its lines.
+#[derive(Default)]
+struct Script {
+    answers: Vec<Result<Answer, ApiError>>,
+    asked: Vec<Request>,
+}
+
+impl Client for Script {
+    fn ask(&mut self, request: Request) -> Result<Answer, ApiError> {
+        self.asked.push(request);
+        self.answers.remove(0)
+    }
+}
+
+/// Exit code, output, errors, and what was asked.
+fn call(line: &str, answers: Vec<Result<Answer, ApiError>>) -> (u8, String, String, Vec<Request>) {
+    let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap_or_else(|error| panic!("{error}"));
+    let mut script = Script { answers, asked: Vec::new() };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = run(&arguments, &mut io::empty(), &mut script, &mut out, &mut err);
+    (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap(), script.asked)
+}
+
+fn printed(line: &str, answer: Answer) -> String {
+    let (code, out, err, _) = call(line, vec![Ok(answer)]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    out
+}
+
+fn conn(port: u16, protocol: Protocol) -> ConnInfo {
+    ConnInfo {
+        protocol: Some(protocol),
+        client: ([192, 0, 2, 1], port).into(),
+        vip: ([10, 0, 0, 100], 80).into(),
+        destination: ([10, 1, 0, 11], 8080).into(),
+        state: "ESTABLISHED".into(),
+        expires: 899,
+        engine: None,
+        worker: 0,
+        in_packets: 12,
+    }
+}
+
+fn service() -> ServiceInfo {
+    let key = ServiceKey::Address { protocol: Protocol::Tcp, address: [10, 0, 0, 100].into(), port: 80 };
+    let (scheduler, persistence) = ("wlc".to_owned(), Some(300));
+    let spec = ServiceSpec { key, scheduler, sched_flags: 0, ops: false, persistence, granularity: None, engine: None };
+    let address = ([10, 1, 0, 11], 8080).into();
+    let server = ServerInfo {
+        spec: ServerSpec { address, forward: Forward::Nat, weight: 3, upper: 9, lower: 5, tunnel: None },
+        runtime: true,
+        active: 2,
+        inactive: 7,
+        persistent: 1,
+        overloaded: true,
+        unresolved: 4,
+        totals: Totals { connections: 9, in_packets: 100, out_packets: 90, in_bytes: 1, out_bytes: 1 },
+        rates: Rates { in_bytes: 1000, ..Rates::default() },
+    };
+    let (totals, rates) = (server.totals, server.rates);
+    ServiceInfo { spec, runtime: false, totals, rates, servers: vec![server] }
+}
+
+#[test]
+fn services() {
+    let answer = Answer::Services { table_size: 4096, services: vec![service()] };
+    let wanted = "\
+SERVICE / SERVER   HOW  WEIGHT  ACTIVE  INACTIVE  CONNS  PACKETS IN  PACKETS OUT  CONNS/S        RATE  UNRESOLVED  NOTES
+TCP 10.0.0.100:80  wlc               2         7      9         100           90        0  8.0 kbit/s           4  persistent 300s
+  10.1.0.11:8080   nat       3       2         7      9         100           90        0  8.0 kbit/s           4  1 persistent, 5 to 9 conns, overloaded, runtime
+";
+    assert_eq!(printed("sluice services", answer.clone()), wanted);
+    let json = printed("sluice services --json", answer.clone());
+    assert_eq!(serde_json::from_str::<Answer>(&json).unwrap(), answer);
+    assert_eq!(printed("sluice services", Answer::Services { table_size: 1, services: vec![] }), "no services\n");
+}
+
+#[test]
+fn conns_pages_filters_and_stops() {
+    let page = |ports: std::ops::Range<u16>, next| {
+        let connections = ports.map(|p| conn(p, if p % 2 == 0 { Protocol::Udp } else { Protocol::Tcp })).collect();
+        Ok(Answer::Connections { connections, next })
+    };
+    let pages = || vec![page(0..4, Some(7)), page(4..8, None)];
+    let count = |line: &str| {
+        let (code, out, _, asked) = call(line, pages());
+        assert_eq!(code, 0);
+        (out.lines().count() - 1, asked.len())
+    };
+    assert_eq!(count("sluice conns"), (8, 2));
+    assert_eq!(count("sluice conns --protocol udp"), (4, 2));
+    assert_eq!(count("sluice conns -n 3"), (3, 1));
+    assert_eq!(count("sluice conns -n 3 --protocol TCP"), (3, 2));
+    assert_eq!(count("sluice conns -n 0"), (0, 0));
+    assert_eq!(count("sluice conns --client 192.0.2.0/24:5"), (1, 2));
+    assert_eq!(count("sluice conns --virtual 10.0.0.100 --server 10.1.0.0/16 --state established"), (8, 2));
+    assert_eq!(count("sluice conns --server 10.1.0.12"), (0, 2));
+    let (_, out, _, asked) = call("sluice conns", pages());
+    assert!(out.contains("UDP       192.0.2.1:0  10.0.0.100:80  10.1.0.11:8080  ESTABLISHED  14m 59s"), "{out}");
+    assert_eq!(asked[1], Request::Connections { cursor: Some(7), limit: None });
+    for (line, wanted) in [("sluice --json conns", 8), ("sluice --json conns --state x", 0)] {
+        let Ok(Answer::Connections { connections, next: None }) = serde_json::from_str(&call(line, pages()).1) else {
+            panic!("{line}");
+        };
+        assert_eq!(connections.len(), wanted);
+    }
+}
+
+#[test]
+fn stats() {
+    let counter = |name: &str, value| Counter { name: name.into(), value };
+    let counters = vec![counter("forward", 12), counter("drop_malformed", 0)];
+    let workers = vec![vec![counter("forward", 5)], vec![counter("drop_malformed", 0), counter("forward", 7)]];
+    let interfaces =
+        vec![crate::api::InterfaceCounters { name: "wan".into(), counters: vec![counter("rx_packets", 9)] }];
+    let report = StatsReport { counters, workers, interfaces, ..StatsReport::default() };
+    let answer = Answer::Stats(Box::new(report));
+    let out = printed("sluice stats", answer.clone());
+    assert!(out.contains("forward     12\n") && out.contains("INTERFACE wan  COUNT\nrx_packets         9\n"), "{out}");
+    assert!(!out.contains("drop_malformed"), "{out}");
+    assert!(printed("sluice stats --all", answer.clone()).contains("drop_malformed      0\n"));
+    let out = printed("sluice stats --workers", answer);
+    assert!(out.contains("COUNTER  SUM  WORKER 0  WORKER 1\nforward   12         5         7\n"), "{out}");
+}
+
+#[test]
+fn the_rest() {
+    let interface = InterfaceStatus {
+        name: "wan".into(),
+        device: "tap:wan".into(),
+        driver: "net_tap".into(),
+        mac: "02:00:00:00:00:01".into(),
+        mtu: 1500,
+        link: true,
+        speed: 10000,
+        addresses: vec!["10.0.0.1/24".into(), "10.0.0.100".into()],
+        counters: vec![],
+    };
+    let worker = WorkerStatus { id: 0, cpu: 1, connections: 5, capacity: 10, turns: 200, busy_turns: 3, tables: 4 };
+    let (version, config) = ("0.1.0".into(), "/etc/sluice/sluice.toml".into());
+    let (interfaces, workers) = (vec![interface], vec![worker]);
+    let status = Status { version, config, uptime: 61, services: 2, servers: 6, interfaces, workers };
+    let out = printed("sluice status", Answer::Status(Box::new(status)));
+    assert!(out.starts_with("sluice 0.1.0, up 1m 1s, /etc/sluice/sluice.toml\n2 services, 6 real servers\n"), "{out}");
+    assert!(out.contains("up 10000 Mbit/s  1500") && out.contains("1.5 %      v4\n"), "{out}");
+    let (address, interface, state) = ([10, 0, 0, 2].into(), "wan".to_owned(), "stale".to_owned());
+    let neighbors = vec![NeighborInfo { address, interface: interface.clone(), mac: None, state, age: 7 }];
+    assert!(
+        printed("sluice neigh", Answer::Neighbors { neighbors }).contains("10.0.0.2  wan        -    stale     7s")
+    );
+    let (to, kind) = ("0.0.0.0/0".to_owned(), "static".to_owned());
+    let routes = vec![RouteInfo { to, via: Some(address), interface: Some(interface), kind }];
+    assert!(printed("sluice routes", Answer::Routes { routes }).contains("0.0.0.0/0  10.0.0.2  wan        static"));
+    assert_eq!(printed("sluice reload", Answer::Reloaded { changes: vec![] }), "nothing changed\n");
+    assert_eq!(printed("sluice config show", Answer::Text { text: "schema = 1\n".into() }), "schema = 1\n");
+    let (.., asked) = call("sluice reload --prune", vec![Ok(Answer::Done)]);
+    assert_eq!(asked, [Request::Reload { prune: true }]);
+    let (.., asked) = call("sluice proc ip_vs", vec![Ok(Answer::Done)]);
+    assert_eq!(asked, [Request::Proc { name: "ip_vs".into() }]);
+}
+
+#[test]
+fn refusals() {
+    let refused = ApiError { code: Code::NoEntry, place: "proc".into(), text: "no such file".into() };
+    let (code, out, err, _) = call("sluice proc x", vec![Err(refused)]);
+    assert_eq!((code, out.as_str(), err.as_str()), (1, "", "sluice: proc: no such file\n"));
+    let (code, _, err, _) = call("sluice conns", vec![Ok(Answer::Done)]);
+    assert_eq!(code, 1);
+    assert!(err.contains("answered something else"), "{err}");
+    for line in ["sluice", "sluice nonsense", "sluice config", "sluice conns --client x", "sluice conns -n x"] {
+        assert!(Arguments::try_parse_from(line.split_whitespace()).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn ipvsadm_takes_its_own_words() {
+    let words = |line: &str| match Arguments::try_parse_from(line.split_whitespace()).unwrap().command {
+        Command::Ipvsadm { args } => args.join(" "),
+        other => panic!("{other:?}"),
+    };
+    for own in ["-Ln --stats", "--help", "-h", "-A -t 10.0.0.1:80 -s rr", "-L --socket", "-L --json", ""] {
+        assert_eq!(words(&format!("sluice ipvsadm {own}")), own);
+    }
+    assert_eq!(words("sluice --socket /x ipvsadm -L"), "-L");
+    assert!(is_ipvsadm("/sbin/ipvsadm") && is_ipvsadm("ipvsadm") && !is_ipvsadm("sluice") && !is_ipvsadm(""));
+}
+
+/// A reader who has gone.
+struct Gone;
+
+impl Write for Gone {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+#[test]
+fn a_broken_pipe_is_no_error() {
+    for line in ["sluice services", "sluice services --json"] {
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let answer = Answer::Services { table_size: 1, services: vec![service()] };
+        let mut script = Script { answers: vec![Ok(answer)], asked: vec![] };
+        assert_eq!(run(&arguments, &mut io::empty(), &mut script, &mut Gone, &mut Gone), 0);
+    }
+}
+
+#[test]
+fn nobody_listens() {
+    let mut client = LazyClient::new(PathBuf::from("/nonexistent/control.sock"));
+    let arguments = Arguments::try_parse_from(["sluice", "status"]).unwrap();
+    let mut err = Vec::new();
+    assert_eq!(run(&arguments, &mut io::empty(), &mut client, &mut Vec::new(), &mut err), 1);
+    let err = String::from_utf8(err).unwrap();
+    assert!(err.starts_with("sluice: no director listens on /nonexistent/control.sock; start one with"), "{err}");
+}

@@ -1,0 +1,72 @@
+//! What holds for every stream: a burst gives what its packets would give one at a time, every packet ends once, no
+//! buffer is lost, and servers count what the connection table holds.
+
+use dataplane::wire::ethernet;
+use proptest::prelude::*;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::frames::{DIRECTOR, is_right};
+use crate::lab::SECOND;
+use crate::stream::{Event, Player, spoiled, stream};
+
+fn play(events: &[Event], one_armed: bool, rate: u32, burst: usize) -> Player {
+    let mut player = Player::new(one_armed, rate, burst);
+    player.play(events);
+    player
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_burst_gives_what_its_packets_give_one_at_a_time(
+        events in stream(),
+        one_armed: bool,
+        rate in prop_oneof![Just(0u32), Just(20)],
+    ) {
+        let single = play(&events, one_armed, rate, 1).outcome();
+        for burst in [7, 64] {
+            prop_assert_eq!(&play(&events, one_armed, rate, burst).outcome(), &single, "bursts of {}", burst);
+        }
+    }
+
+    #[test]
+    fn every_packet_ends_once_and_every_connection_is_counted(events in stream(), one_armed: bool) {
+        let mut lab = play(&events, one_armed, 0, 64).lab;
+        lab.check_accounts();
+        lab.check_counts();
+        lab.pass(3600 * SECOND);
+        prop_assert!(lab.connections().is_empty());
+        lab.check_counts();
+        for slot in lab.slots() {
+            let state = lab.state(slot);
+            prop_assert_eq!(state.references.load(Relaxed), 1);
+            prop_assert_eq!(state.connections(), 0);
+        }
+    }
+
+    #[test]
+    fn what_leaves_is_addressed_and_has_right_checksums(events in stream()) {
+        for frame in play(&events, false, 0, 64).outcome().sent.iter().flatten() {
+            let header = ethernet::Header::parse(frame).expect("a whole header");
+            prop_assert_eq!(header.src, DIRECTOR);
+            prop_assert!(!header.dst.is_group());
+        }
+    }
+
+    #[test]
+    fn whatever_the_bytes_packets_end_and_buffers_return(
+        events in prop::collection::vec(spoiled(), 1..150),
+        one_armed: bool,
+    ) {
+        let mut lab = play(&events, one_armed, 0, 64).lab;
+        lab.check_accounts();
+        lab.check_counts();
+    }
+
+    #[test]
+    fn no_frame_of_any_bytes_gets_stuck(frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..100), 1..50)) {
+        let events: Vec<Event> = frames.into_iter().map(|frame| Event::Frame(0, frame)).collect();
+        play(&events, false, 0, 64).lab.check_accounts();
+    }
+}

@@ -1,0 +1,314 @@
+//! A worker on a bench: tables made by hand, ports in memory, time as the test says.
+//!
+//! ```text
+//! port 0  wan   172.16.0.254/24   clients 172.16.0.1 to .9, a router at .1 for everything else
+//! port 1  lan   10.1.0.254/24     servers 10.1.0.11 to .19: those that a test makes known
+//! port 2  thin  10.2.0.254/24     links that take 600 bytes, a host at .9
+//! VIPs 10.0.0.100 and 10.0.0.101; 192.0.2.0/24 is a blackhole, 198.51.100.0/24 is unreachable
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
+
+use dataplane::clock::Nanos;
+use dataplane::conn::{Conn, ConnMemory, HashKey, flag};
+use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::forward::ForwardMethod;
+use dataplane::mailbox::{Link, Report};
+use dataplane::neighbor::{NextHop, NextHops};
+use dataplane::port::PacketBuf;
+use dataplane::port::mem::MemPort;
+use dataplane::route::{Action, Prefix};
+use dataplane::sched::{Plan, Scheduler};
+use dataplane::service::{RealServer, Server, ServiceState, Servers, VirtualService};
+use dataplane::snapshot::{Publisher, Reader};
+use dataplane::tables::{Interface, Net, Tables};
+use dataplane::wire::ethernet::MacAddr;
+use dataplane::worker::{Parts, Worker};
+
+use crate::frames::DIRECTOR;
+
+pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
+pub(crate) const OTHER_VIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 101);
+pub(crate) const VIP6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 0x100);
+pub(crate) const WAN: u16 = 0;
+pub(crate) const LAN: u16 = 1;
+pub(crate) const THIN: u16 = 2;
+pub(crate) const SECOND: u64 = 1_000_000_000;
+
+/// A client's address.
+pub(crate) fn client(n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(172, 16, 0, n)
+}
+
+/// A server's address.
+pub(crate) fn server(n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 1, 0, n)
+}
+
+/// A worker and what is around it.
+pub(crate) struct Lab {
+    pub(crate) worker: Worker<MemPort>,
+    pub(crate) publisher: Publisher,
+    pub(crate) tables: Tables,
+    pub(crate) servers: Arc<Servers>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) now: Nanos,
+    neighbors: Vec<((u16, IpAddr), NextHop)>,
+    slots: u32,
+}
+
+impl Lab {
+    /// Two arms and a thin one, room for so many connections.
+    pub(crate) fn new(capacity: u32) -> Self {
+        Self::with_arms(capacity, [WAN, LAN, THIN])
+    }
+
+    /// Everything on one port.
+    pub(crate) fn one_armed(capacity: u32) -> Self {
+        Self::with_arms(capacity, [WAN; 3])
+    }
+
+    fn with_arms(capacity: u32, ports: [u16; 3]) -> Self {
+        let tables = Tables { net: Arc::new(net(ports)), ..Tables::default() };
+        let (publisher, board) = Publisher::new(1, tables.clone());
+        let (servers, link, now) = (Arc::new(Servers::new(4096)), Link::new(), Nanos(SECOND));
+        let parts = Parts {
+            ports: (0..3).map(|_| MemPort::default()).collect(),
+            memory: ConnMemory::new(capacity),
+            key: HashKey([0x736c_7569, 0x6365_2121]),
+            reader: Reader::new(board, 0),
+            servers: Arc::clone(&servers),
+            link: Arc::clone(&link),
+        };
+        let worker = Worker::new(parts, now);
+        let mut lab = Self { worker, publisher, tables, servers, link, now, neighbors: Vec::new(), slots: 0 };
+        let own = [VIP, OTHER_VIP, Ipv4Addr::new(172, 16, 0, 254), Ipv4Addr::new(10, 1, 0, 254)];
+        lab.tables.locals.v4.extend(own.map(|address| (address.to_bits(), true)));
+        lab.tables.locals.v4.insert(Ipv4Addr::new(172, 16, 0, 255).to_bits(), false);
+        lab.tables.locals.v6.insert(VIP6.to_bits(), ());
+        lab.tables.options.icmp_rate = 0;
+        (1..10).for_each(|n| lab.neighbor(WAN, client(n).into()));
+        lab.neighbor(THIN, Ipv4Addr::new(10, 2, 0, 9).into());
+        lab.publish();
+        lab.turn();
+        lab
+    }
+
+    /// Adds a service; servers are given as in a file: address, port, method, weight.
+    pub(crate) fn service(
+        &mut self,
+        protocol: Protocol,
+        address: impl Into<IpAddr>,
+        port: u16,
+        scheduler: Scheduler,
+        servers: &[(Ipv4Addr, u16, ForwardMethod, u32)],
+    ) -> ServiceKey {
+        let key = ServiceKey::Address { protocol, address: address.into(), port };
+        let service = VirtualService {
+            key,
+            scheduler,
+            servers: Vec::new(),
+            plan: Plan::default(),
+            list_version: 0,
+            state: Arc::new(ServiceState::default()),
+        };
+        self.tables.services.insert(key, Arc::new(service));
+        let made: Vec<RealServer> = servers.iter().map(|spec| self.real_server(*spec)).collect();
+        self.list(key, |list| *list = made);
+        key
+    }
+
+    fn real_server(&mut self, (address, port, forward, weight): (Ipv4Addr, u16, ForwardMethod, u32)) -> RealServer {
+        let slot = self.slots;
+        self.slots += 1;
+        assert!(self.servers.ensure(slot) && self.link.totals.ensure(slot));
+        self.state(slot).references.store(1, Relaxed);
+        self.state(slot).available.store(true, Relaxed);
+        RealServer { slot, generation: 0, address: address.into(), port, forward, weight }
+    }
+
+    /// Changes the servers of a service as control does: the scheduler's position follows, workers get a new value.
+    pub(crate) fn list(&mut self, key: ServiceKey, change: impl FnOnce(&mut Vec<RealServer>)) {
+        let mut service = VirtualService::clone(&self.tables.services[&key]);
+        let before = service.servers.clone();
+        change(&mut service.servers);
+        service.list_version = service.list_version.wrapping_add(1);
+        service.plan = Plan::of(&service.servers);
+        service.scheduler.follow(&service.state.position, &before, &service.servers, service.list_version);
+        self.tables.services.insert(key, Arc::new(service));
+        self.publish();
+    }
+
+    /// Makes a neighbour known.
+    pub(crate) fn neighbor(&mut self, interface: u16, address: IpAddr) {
+        let here = &self.tables.net.interfaces[usize::from(interface)];
+        let mac = match address {
+            IpAddr::V4(a) => MacAddr([2, 1, a.octets()[0], a.octets()[1], a.octets()[2], a.octets()[3]]),
+            IpAddr::V6(a) => MacAddr([2, 2, 0, 0, a.octets()[14], a.octets()[15]]),
+        };
+        let hop = NextHop::new(here.port, here.mtu, here.mac, mac, Arc::new(AtomicU32::new(0)));
+        if self.neighbors.iter().all(|(key, _)| *key != (interface, address)) {
+            self.neighbors.push(((interface, address), hop));
+        }
+        let hops = NextHops::new(self.neighbors.iter().cloned());
+        self.net(|net| net.hops = hops);
+    }
+
+    /// Makes the servers `from` to `to` known.
+    pub(crate) fn know_servers(&mut self, range: std::ops::RangeInclusive<u8>) {
+        range.for_each(|n| self.neighbor(LAN, server(n).into()));
+    }
+
+    /// Changes interfaces, routes or neighbours: a new version.
+    pub(crate) fn net(&mut self, change: impl FnOnce(&mut Net)) {
+        let net = Arc::make_mut(&mut self.tables.net);
+        net.version += 1;
+        change(net);
+        self.publish();
+    }
+
+    /// Publishes the tables; the worker sees them in its next turn.
+    pub(crate) fn publish(&mut self) {
+        self.publisher.publish(self.tables.clone());
+    }
+
+    /// A server's state.
+    pub(crate) fn state(&self, slot: u32) -> &Server {
+        self.servers.get(slot).expect("the slot is in use")
+    }
+
+    /// Slots in use.
+    pub(crate) fn slots(&self) -> std::ops::Range<u32> {
+        0..self.slots
+    }
+
+    pub(crate) fn inject(&mut self, port: u16, frame: &[u8]) {
+        self.worker.ports_mut()[usize::from(port)].inject(frame);
+    }
+
+    pub(crate) fn turn(&mut self) -> usize {
+        self.worker.turn(self.now)
+    }
+
+    /// Injects a frame and turns once.
+    pub(crate) fn feed(&mut self, port: u16, frame: &[u8]) {
+        self.inject(port, frame);
+        self.turn();
+    }
+
+    /// Lets time pass and turns until nothing is left to do.
+    pub(crate) fn pass(&mut self, nanoseconds: u64) {
+        self.now.0 += nanoseconds;
+        while self.turn() > 0 {}
+    }
+
+    /// What left by a port since the last look.
+    pub(crate) fn sent(&mut self, port: u16) -> Vec<Vec<u8>> {
+        self.worker.ports_mut()[usize::from(port)].drain()
+    }
+
+    /// What the worker told control since the last look.
+    pub(crate) fn reports(&mut self) -> Vec<Report> {
+        std::iter::from_fn(|| self.link.reports.pop()).collect()
+    }
+
+    /// The neighbours that the worker asked for since the last look; other reports are thrown away.
+    pub(crate) fn asked(&mut self) -> Vec<IpAddr> {
+        let asked = |report| if let Report::Resolve { address, .. } = report { Some(address) } else { None };
+        self.reports().into_iter().filter_map(asked).collect()
+    }
+
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        let counters: BTreeMap<_, _> = self.link.counters.read().into_iter().collect();
+        *counters.get(name).unwrap_or_else(|| panic!("no counter {name}"))
+    }
+
+    /// The counters that moved while something happened, with how far.
+    pub(crate) fn moved(&mut self, happens: impl FnOnce(&mut Self)) -> Vec<(&'static str, i64)> {
+        let before = self.link.counters.read();
+        happens(self);
+        let pairs = before.into_iter().zip(self.link.counters.read());
+        pairs.filter(|(b, a)| a != b).map(|((name, b), (_, a))| (name, a as i64 - b as i64)).collect()
+    }
+
+    /// Live connections with their index.
+    pub(crate) fn connections(&self) -> Vec<(u32, Conn)> {
+        let table = &self.worker.shard().table;
+        (0..table.walk_end()).map(|i| (i, table[i])).filter(|(_, conn)| conn.has(flag::LIVE)).collect()
+    }
+
+    /// Packets that wait for a neighbour.
+    pub(crate) fn parked(&self) -> usize {
+        self.worker.shard().parking.len()
+    }
+
+    /// Every received packet ended once or waits, and every buffer is where it should be. Holds while no answer of the
+    /// director's own waits for a neighbour.
+    pub(crate) fn check_accounts(&mut self) {
+        let counters = self.link.counters.read();
+        let ends = ["forward_", "punt_", "answer_", "drop_"];
+        let ended = counters.iter().filter(|(name, _)| ends.iter().any(|end| name.starts_with(end)));
+        let ended: u64 = ended.map(|(_, value)| value).sum();
+        let parked = self.parked();
+        assert_eq!(self.count("received"), ended + parked as u64, "{counters:?}");
+        let shard = self.worker.shard();
+        let queued: usize = shard.output.queues.iter().map(Vec::len).sum::<usize>() + shard.output.dropped.len();
+        let outstanding: i64 = self.worker.ports_mut().iter().map(|port| port.outstanding).sum();
+        assert_eq!(outstanding, (parked + queued) as i64, "buffers out, and buffers that wait");
+    }
+
+    /// What servers count is what the connection table holds.
+    pub(crate) fn check_counts(&self) {
+        let connections = self.connections();
+        assert_eq!(self.worker.shard().table.len() as usize, connections.len());
+        for slot in self.slots() {
+            let of = |inactive: bool| {
+                let mine = connections.iter().filter(|(_, c)| c.server_slot == slot && c.has(flag::INACTIVE) == inactive);
+                mine.count() as u32
+            };
+            let state = self.state(slot);
+            let counted = (state.active.load(Relaxed), state.inactive.load(Relaxed));
+            assert_eq!(counted, (of(false), of(true)), "active and inactive of slot {slot}");
+            assert_eq!(state.references.load(Relaxed), 1 + counted.0 + counted.1, "references of slot {slot}");
+        }
+        let (made, ended) = (self.count("connections_made"), self.count("connections_ended"));
+        assert_eq!(made - ended, connections.len() as u64);
+    }
+}
+
+fn net(ports: [u16; 3]) -> Net {
+    let interface = |(name, port, mtu, n): (&str, u16, u16, [u8; 4])| Interface {
+        name: name.into(),
+        port,
+        mac: DIRECTOR,
+        mtu,
+        source4: Some(n.into()),
+        source6: None,
+    };
+    let interfaces = [
+        ("wan", ports[0], 1500, [172, 16, 0, 254]),
+        ("lan", ports[1], 1500, [10, 1, 0, 254]),
+        ("thin", ports[2], 600, [10, 2, 0, 254]),
+    ];
+    let mut net = Net { version: 1, interfaces: interfaces.map(interface).to_vec(), ..Net::default() };
+    let mut route = |address: &str, length, action| {
+        net.routes.insert(Prefix { address: address.parse().expect("an address"), length }, action);
+    };
+    route("172.16.0.0", 24, Action::OnLink { interface: WAN });
+    route("10.1.0.0", 24, Action::OnLink { interface: LAN });
+    route("10.2.0.0", 24, Action::OnLink { interface: THIN });
+    route("fd00:1::", 64, Action::OnLink { interface: WAN });
+    route("192.0.2.0", 24, Action::Blackhole);
+    route("198.51.100.0", 24, Action::Unreachable);
+    route("0.0.0.0", 0, Action::Via { interface: WAN, gateway: client(1).into() });
+    net
+}
+
+/// The bytes of buffers that left, for ports that a test looks into itself.
+pub(crate) fn bytes(port: &MemPort) -> Vec<&[u8]> {
+    port.tx.iter().map(PacketBuf::data).collect()
+}

@@ -1,0 +1,6 @@
+//! A whole worker, turned by hand over ports in memory.
+
+mod burst;
+mod frames;
+mod lab;
+mod stream;

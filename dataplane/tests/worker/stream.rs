@@ -1,0 +1,250 @@
+//! Random streams: few clients, few ports, every kind of packet, so that connections begin, repeat, collide and end.
+
+use dataplane::conn::Conn;
+use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::forward::ForwardMethod::{Dr, Nat};
+use dataplane::mailbox::Command;
+use dataplane::port::mem::MemPort;
+use dataplane::sched::Scheduler;
+use dataplane::service::RealServer;
+use dataplane::wire::ethernet;
+use dataplane::wire::tcp::{ACK, FIN, RST, SYN};
+use proptest::prelude::*;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::frames::{Body, arp, ether, packet, udp6};
+use crate::lab::{LAN, Lab, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, bytes, client, server};
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// A frame by a port.
+    Frame(u16, Vec<u8>),
+    /// Time passes.
+    Pass(u64),
+    /// Server 15 becomes known.
+    Known,
+    /// Server 15 turns out not to answer.
+    Failed,
+    /// The first server leaves the first service, or comes back to it.
+    Toggle,
+    /// All routes and neighbours are published anew.
+    Renew,
+}
+
+const FLAGS: [u8; 9] = [SYN, SYN, ACK, ACK, FIN | ACK, RST, SYN | ACK, RST | ACK, 0];
+/// Virtual addresses and ports; the last but one is of a service without a server, the last nobody's.
+const ENDS: [(Ipv4Addr, u16); 6] = [(VIP, 80), (VIP, 81), (OTHER_VIP, 80), (OTHER_VIP, 81), (VIP, 82), (VIP, 99)];
+
+fn request() -> impl Strategy<Value = Event> {
+    let ttl = prop_oneof![12 => Just(64u8), 1 => 0u8..3];
+    (1u8..4, 0u16..3, 0..ENDS.len(), prop::sample::select(FLAGS.to_vec()), any::<bool>(), 0usize..40, ttl).prop_map(
+        |(from, sport, end, flags, tcp, payload, ttl)| {
+            let (vip, dport) = ENDS[end];
+            let sport = 4000 + sport;
+            let body =
+                if tcp { Body::Tcp(sport, dport, flags, payload) } else { Body::Udp(sport, dport + 100, payload) };
+            Event::Frame(WAN, packet(client(from), vip, body).ttl(ttl).frame())
+        },
+    )
+}
+
+fn reply() -> impl Strategy<Value = Event> {
+    let ttl = prop_oneof![12 => Just(64u8), 1 => 0u8..3];
+    let port = prop::sample::select(vec![80u16, 81, 8080, 180, 181]);
+    (11u8..15, port, 1u8..4, 0u16..3, prop::sample::select(FLAGS.to_vec()), any::<bool>(), ttl).prop_map(
+        |(from, sport, to, dport, flags, bare, ttl)| {
+            let dport = 4000 + dport;
+            let body = match (sport, bare) {
+                (180 | 181, true) => Body::UdpBare(sport, dport, 5),
+                (180 | 181, false) => Body::Udp(sport, dport, 5),
+                _ => Body::Tcp(sport, dport, flags, 5),
+            };
+            Event::Frame(LAN, packet(server(from), client(to), body).ttl(ttl).frame())
+        },
+    )
+}
+
+/// What belongs to no connection.
+fn passer() -> impl Strategy<Value = Event> {
+    let from = client(2);
+    let tcp = |flags| Body::Tcp(4000, 80, flags, 0);
+    let long = Body::Udp(4000, 9, 800);
+    let other_mac = ethernet::MacAddr([2; 6]);
+    let frames = vec![
+        arp(),
+        packet(from, VIP, Body::Icmp(8)).frame(),
+        packet(from, VIP, Body::Icmp(0)).frame(),
+        packet(from, VIP, Body::Other(47, 8)).frame(),
+        packet(from, VIP, tcp(SYN)).fragment(0x2000).frame(),
+        packet(from, VIP, tcp(SYN)).fragment(0x0010).frame(),
+        packet(from, server(11), tcp(SYN)).frame(),
+        packet(from, server(11), tcp(SYN)).ttl(1).frame(),
+        packet(from, server(15), tcp(SYN)).frame(),
+        packet(from, Ipv4Addr::new(192, 0, 2, 1), tcp(SYN)).frame(),
+        packet(from, Ipv4Addr::new(198, 51, 100, 1), tcp(SYN)).frame(),
+        packet(from, Ipv4Addr::new(8, 8, 8, 8), tcp(SYN)).frame(),
+        packet(from, Ipv4Addr::new(10, 2, 0, 9), long).frame(),
+        packet(from, Ipv4Addr::new(10, 2, 0, 9), long).fragment(0x4000).frame(),
+        packet(from, Ipv4Addr::new(224, 0, 0, 1), long).frame(),
+        packet(VIP, client(3), long).frame(),
+        packet(Ipv4Addr::LOCALHOST, VIP, long).frame(),
+        udp6([0xfd; 16], VIP6.octets(), 80),
+        ether(other_mac, ethernet::IPV4, &[0; 40]),
+        ether(ethernet::BROADCAST, ethernet::IPV4, &[0; 40]),
+        vec![1, 2, 3],
+    ];
+    (prop::sample::select(frames), prop::sample::select(vec![WAN, WAN, LAN, THIN]))
+        .prop_map(|(frame, port)| Event::Frame(port, frame))
+}
+
+/// A frame of a stream with some of its bytes changed, cut or added.
+pub(crate) fn spoiled() -> impl Strategy<Value = Event> {
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
+    (prop_oneof![request(), reply(), passer()], changes, -20i32..20).prop_map(|(event, changes, longer)| {
+        let Event::Frame(port, mut frame) = event else { return event };
+        for (at, value) in changes {
+            let at = at.index(frame.len());
+            frame[at] = value;
+        }
+        frame.resize((frame.len() as i32 + longer).max(0) as usize, 0xa5);
+        Event::Frame(port, frame)
+    })
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        40 => request(),
+        30 => reply(),
+        10 => passer(),
+        3 => spoiled(),
+        3 => prop_oneof![Just(SECOND / 50), Just(SECOND), Just(11 * SECOND), Just(130 * SECOND)].prop_map(Event::Pass),
+        1 => Just(Event::Known),
+        1 => Just(Event::Failed),
+        1 => Just(Event::Toggle),
+        1 => Just(Event::Renew),
+    ]
+}
+
+/// A stream.
+pub(crate) fn stream() -> impl Strategy<Value = Vec<Event>> {
+    prop::collection::vec(event(), 1..250)
+}
+
+/// A lab with services of every scheduler; servers 11 to 14 are known, 15 is not.
+pub(crate) fn lab(one_armed: bool, rate: u32, capacity: u32) -> (Lab, ServiceKey) {
+    let mut lab = if one_armed { Lab::one_armed(capacity) } else { Lab::new(capacity) };
+    lab.know_servers(11..=14);
+    lab.tables.options.icmp_rate = rate;
+    let [rr, wrr, lc, wlc] = [Scheduler::Rr, Scheduler::Wrr, Scheduler::Lc, Scheduler::Wlc];
+    let (a, b, c, d, unknown) = (server(11), server(12), server(13), server(14), server(15));
+    let first = lab.service(Protocol::Tcp, VIP, 80, rr, &[(a, 80, Nat, 1), (b, 8080, Nat, 1), (c, 80, Nat, 0)]);
+    lab.service(Protocol::Tcp, VIP, 81, wrr, &[(a, 81, Nat, 3), (b, 81, Nat, 1), (unknown, 81, Nat, 2)]);
+    lab.service(Protocol::Tcp, OTHER_VIP, 80, lc, &[(a, 80, Nat, 1), (c, 0, Dr, 1), (d, 0, Dr, 1)]);
+    let limited = lab.service(Protocol::Tcp, OTHER_VIP, 81, wlc, &[(a, 81, Nat, 1), (b, 81, Nat, 4)]);
+    lab.service(Protocol::Udp, VIP, 180, wlc, &[(a, 180, Nat, 1), (b, 180, Nat, 2)]);
+    lab.service(Protocol::Udp, OTHER_VIP, 181, rr, &[(a, 181, Nat, 1), (unknown, 181, Nat, 1)]);
+    lab.service(Protocol::Tcp, VIP, 82, rr, &[]);
+    lab.service(Protocol::Udp, VIP6, 80, rr, &[]);
+    let small = lab.tables.services[&limited].servers[0].slot;
+    lab.state(small).upper.store(2, Relaxed);
+    lab.turn();
+    (lab, first)
+}
+
+/// What a stream led to: all that anyone could see.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Outcome {
+    pub(crate) sent: Vec<Vec<Vec<u8>>>,
+    reports: Vec<String>,
+    counters: Vec<(&'static str, u64)>,
+    connections: Vec<(u32, String)>,
+}
+
+/// A lab in which a stream happens.
+pub(crate) struct Player {
+    pub(crate) lab: Lab,
+    one_armed: bool,
+    burst: usize,
+    first: ServiceKey,
+    away: Option<RealServer>,
+    waiting: (u16, usize),
+    reports: Vec<String>,
+}
+
+impl Player {
+    /// One that hands packets over in bursts of at most this many.
+    pub(crate) fn new(one_armed: bool, rate: u32, burst: usize) -> Self {
+        let (lab, first) = lab(one_armed, rate, 40);
+        Self { lab, one_armed, burst, first, away: None, waiting: (WAN, 0), reports: Vec::new() }
+    }
+
+    /// Plays a stream. Time and control act between bursts.
+    pub(crate) fn play(&mut self, events: &[Event]) {
+        events.iter().for_each(|event| self.happen(event));
+        self.flush();
+    }
+
+    fn happen(&mut self, event: &Event) {
+        if let Event::Frame(port, frame) = event {
+            let port = if self.one_armed { WAN } else { *port };
+            if self.waiting.0 != port || self.waiting.1 == self.burst {
+                self.flush();
+            }
+            self.lab.inject(port, frame);
+            self.waiting = (port, self.waiting.1 + 1);
+            return;
+        }
+        self.flush();
+        let unknown: IpAddr = server(15).into();
+        match event {
+            Event::Frame(..) => {}
+            Event::Pass(nanoseconds) => self.lab.pass(*nanoseconds),
+            Event::Known => self.lab.neighbor(LAN, unknown),
+            Event::Failed => {
+                let failed = Command::NeighborFailed { interface: LAN, address: unknown };
+                self.lab.link.commands.push(failed).expect("room for a command");
+            }
+            Event::Toggle => self.toggle(),
+            Event::Renew => self.lab.net(|_| ()),
+        }
+        self.flush();
+    }
+
+    fn toggle(&mut self) {
+        let back = self.away.take();
+        let slot = back.map_or_else(|| self.lab.tables.services[&self.first].servers[0].slot, |server| server.slot);
+        self.lab.state(slot).available.store(back.is_some(), Relaxed);
+        let away = &mut self.away;
+        self.lab.list(self.first, |list| match back {
+            Some(server) => list.insert(0, server),
+            None => *away = Some(list.remove(0)),
+        });
+    }
+
+    /// Has the worker take what waits, in one turn.
+    fn flush(&mut self) {
+        self.lab.turn();
+        self.waiting.1 = 0;
+        self.reports.extend(self.lab.reports().iter().map(|report| format!("{report:?}")));
+    }
+
+    /// What it led to.
+    pub(crate) fn outcome(&mut self) -> Outcome {
+        Outcome {
+            sent: self.lab.worker.ports_mut().iter().map(frames_of).collect(),
+            reports: std::mem::take(&mut self.reports),
+            counters: self.lab.link.counters.read(),
+            connections: self.lab.connections().iter().map(|(index, conn)| (*index, show(conn))).collect(),
+        }
+    }
+}
+
+fn frames_of(port: &MemPort) -> Vec<Vec<u8>> {
+    bytes(port).into_iter().map(<[u8]>::to_vec).collect()
+}
+
+fn show(conn: &Conn) -> String {
+    format!("{conn:?}")
+}

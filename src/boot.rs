@@ -1,0 +1,229 @@
+//! From a configuration to running workers, and back to nothing.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use control::api::Counter;
+use control::config::{self, Config};
+use control::director::{Devices, Director, Facts, WorkerSeat};
+use dataplane::conn::{ConnMemory, HashKey};
+use dataplane::wire::ethernet::MacAddr;
+use dataplane::worker::{Parts, Worker};
+use log::{error, info};
+
+use crate::args::Args;
+use crate::dpdk::eal::{Eal, EalOptions};
+use crate::dpdk::eth_dev::{DeviceSpec, EthConfig, EthDev};
+use crate::dpdk::mempool::{Mempool, PoolConfig};
+use crate::dpdk::queue::Queue;
+use crate::plan::Plan;
+use crate::{clock, cores, serve};
+
+/// Why the appliance did not start, in the words of whoever knows.
+#[derive(Debug)]
+pub(crate) struct BootError(String);
+
+impl fmt::Display for BootError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Anything that says what is wrong can stop the start.
+pub(crate) fn failed(error: impl fmt::Display) -> BootError {
+    BootError(error.to_string())
+}
+
+/// Runs until a signal says stop.
+pub(crate) fn run(args: &Args) -> Result<(), BootError> {
+    let config = config::load(&args.config).map_err(failed)?;
+    let specs = devices(&config)?;
+    let plan = Plan::of(&config);
+    if args.check {
+        println!("{}: good\n{plan}", args.config.display());
+        return Ok(());
+    }
+    let wanted: Vec<usize> = config.dataplane.workers.iter().copied().chain([config.dataplane.main_cpu]).collect();
+    cores::check(&wanted).map_err(failed)?;
+    let signals = serve::Signals::register().map_err(failed)?;
+    let socket = serve::open(&config).map_err(failed)?;
+    let eal = start_eal(&config, &specs)?;
+    let (ports, queues) = start_ports(&eal, &config, &specs, &plan)?;
+    let macs = ports.iter().map(|port| MacAddr(port.mac())).collect();
+    let facts = Facts {
+        macs,
+        cpus: config.dataplane.workers.iter().map(|cpu| *cpu as u32).collect(),
+        devices: Box::new(Ports(ports)),
+        file: Some(args.config.clone()),
+    };
+    let cpus = config.dataplane.workers.clone();
+    let connections = config.dataplane.connections;
+    let (director, seats) = Director::new(config, facts, clock::now()).map_err(failed)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let workers = seats
+        .into_iter()
+        .zip(cpus)
+        .zip(queues)
+        .map(|((seat, cpu), queues)| spawn(&eal, seat, cpu, queues, connections, &stop))
+        .collect::<Result<Vec<_>, _>>();
+    let outcome = workers.map(|workers| {
+        info!("sluiced {} is up", env!("CARGO_PKG_VERSION"));
+        serve::control(director, &socket, &signals, &stop);
+        workers
+    });
+    stop.store(true, Ordering::Release);
+    outcome?.into_iter().for_each(|worker| {
+        if worker.join().is_err() {
+            error!("a worker panicked");
+        }
+    });
+    info!("stopped");
+    Ok(())
+}
+
+fn devices(config: &Config) -> Result<Vec<DeviceSpec>, BootError> {
+    let device = |interface: &config::Interface| {
+        let Some(device) = &interface.device else {
+            let place = &interface.place;
+            return Err(failed(format!("{place}: interface {:?}: VLANs are not supported yet", interface.name)));
+        };
+        DeviceSpec::parse(device).map_err(|error| failed(format!("{}: {error}", interface.place)))
+    };
+    if config.interfaces.is_empty() {
+        return Err(failed("the configuration has no [[interface]]; a director needs at least one"));
+    }
+    if config.dataplane.workers.len() > 1 {
+        return Err(failed("dataplane.workers: more than one worker is not supported yet; name one CPU"));
+    }
+    config.interfaces.iter().map(device).collect()
+}
+
+fn start_eal(config: &Config, specs: &[DeviceSpec]) -> Result<Eal, BootError> {
+    let options = EalOptions {
+        program: "sluiced",
+        file_prefix: None,
+        main_cpu: config.dataplane.main_cpu,
+        devices: specs,
+        extra: &config.dataplane.eal,
+    };
+    Eal::init(&options).map_err(failed)
+}
+
+/// Starts every device. Returns them, and for each worker its queues, one of every port.
+fn start_ports(
+    eal: &Eal,
+    config: &Config,
+    specs: &[DeviceSpec],
+    plan: &Plan,
+) -> Result<(Vec<EthDev>, Vec<Vec<Queue>>), BootError> {
+    let pool = PoolConfig {
+        name: "packets",
+        count: plan.packets,
+        cache: plan.cache,
+        data_room: plan.data_room,
+        socket: None,
+    };
+    let pool = Mempool::new(eal, &pool).map_err(failed)?;
+    let workers = config.dataplane.workers.len();
+    let mut ports = Vec::new();
+    let mut queues: Vec<Vec<Queue>> = (0..workers).map(|_| Vec::new()).collect();
+    for (interface, spec) in config.interfaces.iter().zip(specs) {
+        let wanted = EthConfig {
+            mtu: interface.mtu,
+            rx_queues: workers as u16,
+            tx_queues: workers as u16,
+            rx_desc: config.dataplane.rx_descriptors,
+            tx_desc: config.dataplane.tx_descriptors,
+            mac: interface.mac.map(|mac| mac.0),
+            pools: vec![Arc::clone(&pool)],
+            sends_own_pool_only: true,
+            rss: None,
+        };
+        let mut port = EthDev::start(eal, spec, &interface.name, &wanted).map_err(failed)?;
+        for (worker, queues) in queues.iter_mut().enumerate() {
+            queues.extend(port.take_queue(worker as u16));
+        }
+        info!("{}: {spec}, driver {}, MAC {}", interface.name, port.caps().driver, MacAddr(port.mac()));
+        ports.push(port);
+    }
+    Ok((ports, queues))
+}
+
+/// Starts a worker's thread on its CPU.
+fn spawn(
+    eal: &Eal,
+    seat: WorkerSeat,
+    cpu: usize,
+    ports: Vec<Queue>,
+    connections: u32,
+    stop: &Arc<AtomicBool>,
+) -> Result<JoinHandle<()>, BootError> {
+    let (eal, stop) = (eal.clone(), Arc::clone(stop));
+    let key = HashKey([random(1), random(2)]);
+    let body = move || {
+        // Where pinning or joining fails the worker still works, only slower.
+        cores::pin(cpu).unwrap_or_else(|error| error!("{error}"));
+        let _joined = eal.register_thread().map_err(|error| error!("{error}")).ok();
+        let WorkerSeat { reader, servers, link } = seat;
+        let memory = ConnMemory::new(connections);
+        let mut worker = Worker::new(Parts { ports, memory, key, reader, servers, link }, clock::now());
+        let mut idle = Idle::default();
+        while !stop.load(Ordering::Relaxed) {
+            let items = worker.turn(clock::now());
+            idle.after(items);
+        }
+        worker.finish();
+    };
+    thread::Builder::new().name(format!("worker-{cpu}")).spawn(body).map_err(failed)
+}
+
+/// A number that an attacker cannot know.
+fn random(salt: u64) -> u64 {
+    ahash::RandomState::new().hash_one(salt)
+}
+
+/// How an idle worker backs off: first the CPU's pause, then short sleeps, always far shorter than a slot of the
+/// timing wheel or a receive ring at full rate.
+#[derive(Debug, Default)]
+struct Idle {
+    turns: u32,
+}
+
+impl Idle {
+    const PAUSES: u32 = 2_000;
+    const SLEEP: std::time::Duration = std::time::Duration::from_micros(50);
+
+    fn after(&mut self, items: usize) {
+        if items > 0 {
+            self.turns = 0;
+        } else if self.turns < Self::PAUSES {
+            self.turns += 1;
+            std::hint::spin_loop();
+        } else {
+            thread::sleep(Self::SLEEP);
+        }
+    }
+}
+
+/// The devices, for reports.
+struct Ports(Vec<EthDev>);
+
+impl Devices for Ports {
+    fn link(&self, port: u16) -> (bool, u32) {
+        self.0.get(usize::from(port)).map_or((false, 0), |device| {
+            let link = device.link();
+            (link.up, link.mbps.unwrap_or(0))
+        })
+    }
+
+    fn counters(&self, port: u16) -> Vec<Counter> {
+        let counters = self.0.get(usize::from(port)).map_or(Vec::new(), EthDev::counters);
+        counters.into_iter().map(|(name, value)| Counter { name, value }).collect()
+    }
+
+    fn driver(&self, port: u16) -> String {
+        self.0.get(usize::from(port)).map_or(String::new(), |device| device.caps().driver.clone())
+    }
+}
