@@ -12,11 +12,6 @@ unsigned int shim_rte_lcore_id(void)
 	return rte_lcore_id();
 }
 
-unsigned int shim_mempool_cached(const struct rte_mempool *pool, unsigned int lcore)
-{
-	return pool->cache_size == 0 || lcore >= RTE_MAX_LCORE ? 0 : pool->local_cache[lcore].len;
-}
-
 uint16_t shim_rte_eth_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **packets, uint16_t n)
 {
 	return rte_eth_rx_burst(port, queue, packets, n);

@@ -26,7 +26,6 @@ static const uint64_t SHIM_RSS_SCTP = RTE_ETH_RSS_SCTP;
 /* Inline functions of DPDK as symbols: shim_X(...) is X(...). */
 int shim_rte_errno(void);
 unsigned int shim_rte_lcore_id(void);
-unsigned int shim_mempool_cached(const struct rte_mempool *pool, unsigned int lcore);
 uint16_t shim_rte_eth_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **packets, uint16_t n);
 uint16_t shim_rte_eth_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **packets, uint16_t n);
 struct rte_mbuf *shim_rte_pktmbuf_alloc(struct rte_mempool *pool);

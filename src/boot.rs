@@ -16,6 +16,7 @@ use log::{error, info};
 use crate::args::Args;
 use crate::dpdk::eal::{Eal, EalOptions};
 use crate::dpdk::eth_dev::{DeviceSpec, EthConfig, EthDev};
+use crate::dpdk::mbuf;
 use crate::dpdk::mempool::{Mempool, PoolConfig};
 use crate::dpdk::queue::Queue;
 use crate::plan::Plan;
@@ -50,12 +51,13 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     let signals = serve::Signals::register().map_err(failed)?;
     let socket = serve::open(&config).map_err(failed)?;
     let eal = start_eal(&config, &specs)?;
-    let (ports, queues) = start_ports(&eal, &config, &specs, &plan)?;
+    let pool = packets(&eal, &plan)?;
+    let (ports, queues) = start_ports(&eal, &config, &specs, &pool)?;
     let macs = ports.iter().map(|port| MacAddr(port.mac())).collect();
     let facts = Facts {
         macs,
         cpus: config.dataplane.workers.iter().map(|cpu| *cpu as u32).collect(),
-        devices: Box::new(Ports(ports)),
+        devices: Box::new(Ports { ports, pool }),
         file: Some(args.config.clone()),
     };
     let cpus = config.dataplane.workers.clone();
@@ -68,13 +70,12 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
         .zip(queues)
         .map(|((seat, cpu), queues)| spawn(&eal, seat, cpu, queues, connections, &stop))
         .collect::<Result<Vec<_>, _>>();
-    let outcome = workers.map(|workers| {
+    if workers.is_ok() {
         info!("sluiced {} is up", env!("CARGO_PKG_VERSION"));
         serve::control(director, &socket, &signals, &stop);
-        workers
-    });
+    }
     stop.store(true, Ordering::Release);
-    outcome?.into_iter().for_each(|worker| {
+    workers?.into_iter().for_each(|worker| {
         if worker.join().is_err() {
             error!("a worker panicked");
         }
@@ -84,19 +85,11 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
 }
 
 fn devices(config: &Config) -> Result<Vec<DeviceSpec>, BootError> {
+    control::director::validate(config).map_err(failed)?;
     let device = |interface: &config::Interface| {
-        let Some(device) = &interface.device else {
-            let place = &interface.place;
-            return Err(failed(format!("{place}: interface {:?}: VLANs are not supported yet", interface.name)));
-        };
-        DeviceSpec::parse(device).map_err(|error| failed(format!("{}: {error}", interface.place)))
+        DeviceSpec::parse(interface.device.as_deref().unwrap_or_default())
+            .map_err(|error| failed(format!("{}: {error}", interface.place)))
     };
-    if config.interfaces.is_empty() {
-        return Err(failed("the configuration has no [[interface]]; a director needs at least one"));
-    }
-    if config.dataplane.workers.len() > 1 {
-        return Err(failed("dataplane.workers: more than one worker is not supported yet; name one CPU"));
-    }
     config.interfaces.iter().map(device).collect()
 }
 
@@ -111,13 +104,8 @@ fn start_eal(config: &Config, specs: &[DeviceSpec]) -> Result<Eal, BootError> {
     Eal::init(&options).map_err(failed)
 }
 
-/// Starts every device. Returns them, and for each worker its queues, one of every port.
-fn start_ports(
-    eal: &Eal,
-    config: &Config,
-    specs: &[DeviceSpec],
-    plan: &Plan,
-) -> Result<(Vec<EthDev>, Vec<Vec<Queue>>), BootError> {
+/// The one pool that all ports fill from, so that drivers may give packets back without looking.
+fn packets(eal: &Eal, plan: &Plan) -> Result<Arc<Mempool>, BootError> {
     let pool = PoolConfig {
         name: "packets",
         count: plan.packets,
@@ -125,7 +113,16 @@ fn start_ports(
         data_room: plan.data_room,
         socket: None,
     };
-    let pool = Mempool::new(eal, &pool).map_err(failed)?;
+    Mempool::new(eal, &pool).map_err(failed)
+}
+
+/// Starts every device. Returns them, and for each worker its queues, one of every port.
+fn start_ports(
+    eal: &Eal,
+    config: &Config,
+    specs: &[DeviceSpec],
+    pool: &Arc<Mempool>,
+) -> Result<(Vec<EthDev>, Vec<Vec<Queue>>), BootError> {
     let workers = config.dataplane.workers.len();
     let mut ports = Vec::new();
     let mut queues: Vec<Vec<Queue>> = (0..workers).map(|_| Vec::new()).collect();
@@ -137,7 +134,7 @@ fn start_ports(
             rx_desc: config.dataplane.rx_descriptors,
             tx_desc: config.dataplane.tx_descriptors,
             mac: interface.mac.map(|mac| mac.0),
-            pools: vec![Arc::clone(&pool)],
+            pools: vec![Arc::clone(pool)],
             sends_own_pool_only: true,
             rss: None,
         };
@@ -145,7 +142,10 @@ fn start_ports(
         for (worker, queues) in queues.iter_mut().enumerate() {
             queues.extend(port.take_queue(worker as u16));
         }
-        info!("{}: {spec}, driver {}, MAC {}", interface.name, port.caps().driver, MacAddr(port.mac()));
+        let node = port.socket().map_or(String::new(), |node| format!(", memory node {node}"));
+        let hashes = if port.reta().is_empty() { "" } else { ", hashes" };
+        let (name, driver, mac) = (&interface.name, &port.caps().driver, MacAddr(port.mac()));
+        info!("{name}: {spec}, driver {driver}, MAC {mac}{node}{hashes}");
         ports.push(port);
     }
     Ok((ports, queues))
@@ -207,23 +207,35 @@ impl Idle {
     }
 }
 
-/// The devices, for reports.
-struct Ports(Vec<EthDev>);
+/// The devices and the pool, for reports.
+struct Ports {
+    ports: Vec<EthDev>,
+    pool: Arc<Mempool>,
+}
 
 impl Devices for Ports {
     fn link(&self, port: u16) -> (bool, u32) {
-        self.0.get(usize::from(port)).map_or((false, 0), |device| {
+        self.ports.get(usize::from(port)).map_or((false, 0), |device| {
             let link = device.link();
             (link.up, link.mbps.unwrap_or(0))
         })
     }
 
     fn counters(&self, port: u16) -> Vec<Counter> {
-        let counters = self.0.get(usize::from(port)).map_or(Vec::new(), EthDev::counters);
+        let counters = self.ports.get(usize::from(port)).map_or(Vec::new(), EthDev::counters);
         counters.into_iter().map(|(name, value)| Counter { name, value }).collect()
     }
 
     fn driver(&self, port: u16) -> String {
-        self.0.get(usize::from(port)).map_or(String::new(), |device| device.caps().driver.clone())
+        self.ports.get(usize::from(port)).map_or(String::new(), |device| device.caps().driver.clone())
+    }
+
+    fn memory(&self) -> Vec<Counter> {
+        let counters = [
+            ("packets", self.pool.capacity() as u64),
+            ("packets_in_use", self.pool.in_use() as u64),
+            ("packets_freed_one_by_one", mbuf::freed_by_drop()),
+        ];
+        counters.into_iter().map(|(name, value)| Counter { name: name.to_owned(), value }).collect()
     }
 }

@@ -575,6 +575,8 @@ pub struct StatsReport {
     pub workers: Vec<Vec<Counter>>,
     /// Per interface, from the driver.
     pub interfaces: Vec<InterfaceCounters>,
+    /// Packet memory: `packets`, `packets_in_use`, `packets_freed_one_by_one`.
+    pub memory: Vec<Counter>,
 }
 
 /// The driver's counters of one interface.

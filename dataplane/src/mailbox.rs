@@ -54,12 +54,16 @@ pub enum Report {
         address: IpAddr,
     },
     /// A piece of the list.
-    Listed {
-        /// Live connections, with the ticks until each ends.
-        connections: Vec<(Conn, u32)>,
-        /// Where to go on; `None` at the end.
-        next: Option<u32>,
-    },
+    Listed(Page),
+}
+
+/// A page of a worker's connections.
+#[derive(Debug)]
+pub struct Page {
+    /// Live connections, with the ticks until each ends.
+    pub connections: Vec<(Conn, u32)>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<u32>,
 }
 
 /// The link between control and one worker.

@@ -1,12 +1,13 @@
 //! A worker: its ports, its shard, its links. One turn is one bounded piece of work; time is an argument.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock::{Nanos, Tick};
 use crate::conn::{Conn, ConnMemory, HashKey, flag};
 use crate::counters;
-use crate::mailbox::{Command, Link, Report};
+use crate::mailbox::{Command, Link, Page, Report};
 use crate::packet::Burst;
 use crate::pipeline::{self, Context};
 use crate::port::{PacketBuf, Port};
@@ -102,6 +103,7 @@ impl<P: Port> Worker<P> {
         self.shard.limiter.refill(tick, self.reader.tables().options.icmp_rate);
         let mut items = self.commands(tick);
         items += self.receive(tick);
+        items += self.give_up(tick);
         items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.link);
         self.transmit();
         self.report(items);
@@ -131,16 +133,26 @@ impl<P: Port> Worker<P> {
             let Some(command) = self.link.commands.pop() else { return done };
             match command {
                 Command::Send { port, frame } => self.send(port, &frame),
-                Command::NeighborFailed { interface, address } => {
-                    let Self { ports, shard, reader, servers, link, .. } = self;
-                    let context = Context { now, tables: reader.tables(), servers, link };
-                    let mut alloc = || ports.first_mut().and_then(Port::alloc);
-                    pipeline::fail(shard, context, (interface, address), &mut alloc);
-                }
+                Command::NeighborFailed { interface, address } => self.fail((interface, address), now),
                 Command::List { from, most } => self.list(from, most.min(LIST_BUDGET), now),
             }
         }
         COMMAND_BUDGET
+    }
+
+    /// Ends what waits for a neighbour.
+    fn fail(&mut self, neighbor: (u16, IpAddr), now: Tick) {
+        let Self { ports, shard, reader, servers, link, .. } = self;
+        let context = Context { now, tables: reader.tables(), servers, link };
+        let mut alloc = || ports.first_mut().and_then(Port::alloc);
+        pipeline::fail(shard, context, neighbor, &mut alloc);
+    }
+
+    /// Ends what has waited too long for one neighbour.
+    fn give_up(&mut self, now: Tick) -> usize {
+        let Some(neighbor) = self.shard.parking.overdue(now) else { return 0 };
+        self.fail(neighbor, now);
+        1
     }
 
     /// A frame of control's.
@@ -173,7 +185,7 @@ impl<P: Port> Worker<P> {
             conn.has(flag::LIVE).then(|| (conn, now.until(conn.due())))
         };
         let connections = (from..stop).filter_map(live).collect();
-        let report = Report::Listed { connections, next: (stop < end).then_some(stop) };
+        let report = Report::Listed(Page { connections, next: (stop < end).then_some(stop) });
         // Control waits for this answer with a time limit of its own and asks again.
         let _ = self.link.reports.push(report);
     }

@@ -65,11 +65,6 @@ impl Mbuf {
         usize::from(self.raw().data_off)
     }
 
-    /// Bytes that can be added behind the frame.
-    pub(crate) fn tailroom(&self) -> usize {
-        self.room() - self.len()
-    }
-
     /// Bytes from the frame's first to the end of the buffer.
     fn room(&self) -> usize {
         usize::from(self.raw().buf_len).saturating_sub(self.headroom())

@@ -102,12 +102,6 @@ impl Mempool {
         self.data_room
     }
 
-    /// Packets in the cache of one lcore id.
-    pub(crate) fn cached(&self, lcore: u32) -> usize {
-        // SAFETY: the pool lives; the shim checks the range.
-        unsafe { dpdk_sys::shim_mempool_cached(self.raw.as_ptr(), lcore) as usize }
-    }
-
     /// An empty packet with headroom; `None` where the pool is exhausted.
     pub(crate) fn alloc(&self) -> Option<Mbuf> {
         // SAFETY: the pool lives, and was made for packets.

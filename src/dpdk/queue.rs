@@ -44,16 +44,6 @@ impl Queue {
         Self { device, pool, index, receives, transmits, _not_sync: PhantomData }
     }
 
-    /// Its number on the device.
-    pub(crate) fn index(&self) -> u16 {
-        self.index
-    }
-
-    /// The pool that it fills from.
-    pub(crate) fn pool(&self) -> &Arc<Mempool> {
-        &self.pool
-    }
-
     /// Makes one segment of each packet from `from` on, or drops it. Not inlined: almost no burst needs it.
     #[cold]
     #[inline(never)]

@@ -2,7 +2,7 @@
 
 use dataplane::conn::Conn;
 use dataplane::flow::{Protocol, ServiceKey};
-use dataplane::mailbox::Command;
+use dataplane::mailbox::{Command, Page};
 use dataplane::proto::state_name;
 use dataplane::proto::tcp::State;
 use dataplane::route::Action;
@@ -78,9 +78,9 @@ impl Director {
                 return Ok(Answer::Connections { connections, next: None });
             }
             let room = limit - connections.len() as u32;
-            let (page, next) = self.ask_worker(worker, slot, room.min(LIST_BUDGET), pump)?;
-            connections.extend(page.iter().map(|(conn, ticks)| conn_info(conn, *ticks, worker)));
-            at = next.map_or((worker as u64 + 1) << 32, |slot| (worker as u64) << 32 | u64::from(slot));
+            let page = self.ask_worker(worker, slot, room.min(LIST_BUDGET), pump)?;
+            connections.extend(page.connections.iter().map(|(conn, ticks)| conn_info(conn, *ticks, worker)));
+            at = page.next.map_or((worker as u64 + 1) << 32, |slot| (worker as u64) << 32 | u64::from(slot));
         }
         Ok(Answer::Connections { connections, next: Some(at) })
     }
@@ -91,7 +91,7 @@ impl Director {
         from: u32,
         most: u32,
         pump: Pump<'_>,
-    ) -> Result<(Vec<(Conn, u32)>, Option<u32>), ApiError> {
+    ) -> Result<Page, ApiError> {
         let late = || ApiError {
             code: Code::Timeout,
             place: format!("worker {worker}"),

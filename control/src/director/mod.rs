@@ -9,6 +9,8 @@ mod listing;
 mod reload;
 mod status;
 
+pub use reload::validate;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -16,9 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::{Nanos, ticks};
-use dataplane::conn::Conn;
 use dataplane::flow::ServiceKey;
-use dataplane::mailbox::{Link, Report};
+use dataplane::mailbox::{Link, Page, Report};
 use dataplane::proto::tcp::State;
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 use dataplane::snapshot::{Publisher, Reader};
@@ -43,6 +44,8 @@ pub trait Devices {
     fn counters(&self, port: u16) -> Vec<Counter>;
     /// The driver's name.
     fn driver(&self, port: u16) -> String;
+    /// Packet memory: how much there is, how much is in use.
+    fn memory(&self) -> Vec<Counter>;
 }
 
 /// What the appliance found out at the start.
@@ -89,7 +92,7 @@ pub struct Director {
     tables: Tables,
     publisher: Publisher,
     links: Vec<Arc<Link>>,
-    listed: Vec<Option<(Vec<(Conn, u32)>, Option<u32>)>>,
+    listed: Vec<Option<Page>>,
     total: Meter,
     departed: TotalsRead,
     announcements: Vec<frames::Announcement>,
@@ -114,7 +117,7 @@ impl Director {
         });
         let seats = seats.collect();
         let mut director = Self {
-            interfaces: interfaces(&config, &facts.macs)?,
+            interfaces: interfaces(&config, &facts.macs),
             routes: Vec::new(),
             vips: HashMap::new(),
             neighbors: Neighbors::default(),
@@ -356,7 +359,7 @@ impl Director {
                         let effects = self.neighbors.resolve((interface, address), self.now);
                         self.carry_out(effects);
                     }
-                    Report::Listed { connections, next } => self.listed[worker] = Some((connections, next)),
+                    Report::Listed(page) => self.listed[worker] = Some(page),
                 }
             }
         }
@@ -365,22 +368,16 @@ impl Director {
 }
 
 /// Interfaces with what was found out of their devices.
-fn interfaces(config: &Config, macs: &[MacAddr]) -> Result<Vec<NetInterface>, ApiError> {
-    let build = |(port, (interface, mac)): (usize, (&crate::config::Interface, &MacAddr))| {
-        if interface.parent.is_some() {
-            let place = format!("{}: interface {}", interface.place, interface.name);
-            let text = "VLAN interfaces are not supported yet".to_owned();
-            return Err(ApiError { code: Code::Unsupported, place, text });
-        }
-        Ok(NetInterface {
-            name: interface.name.as_str().into(),
-            port: port as u16,
-            mac: interface.mac.map_or(*mac, |mac| MacAddr(mac.0)),
-            mtu: interface.mtu,
-            addresses: interface.addresses.clone(),
-        })
+fn interfaces(config: &Config, macs: &[MacAddr]) -> Vec<NetInterface> {
+    let pairs = config.interfaces.iter().zip(macs).zip(0u16..);
+    let build = |((interface, mac), port): ((&crate::config::Interface, &MacAddr), u16)| NetInterface {
+        name: interface.name.as_str().into(),
+        port,
+        mac: interface.mac.map_or(*mac, |mac| MacAddr(mac.0)),
+        mtu: interface.mtu,
+        addresses: interface.addresses.clone(),
     };
-    config.interfaces.iter().zip(macs).enumerate().map(build).collect()
+    pairs.map(build).collect()
 }
 
 /// A slot's totals, summed over workers.

@@ -15,6 +15,7 @@ use log::info;
 use super::{Director, Vip};
 use crate::api::{ApiError, Code, Request};
 use crate::config::{self, Config, RouteAction, Server};
+use crate::ipvs;
 use crate::net::NetRoute;
 
 impl Director {
@@ -49,6 +50,7 @@ impl Director {
 
     /// Makes the running state what a configuration says. What was made at run time stays, unless `prune`.
     pub(super) fn converge(&mut self, config: Config, prune: bool) -> Result<Vec<String>, ApiError> {
+        validate(&config)?;
         let mut changes = Vec::new();
         self.converge_services(&config, prune, &mut changes)?;
         self.converge_net(&config, &mut changes);
@@ -119,8 +121,7 @@ impl Director {
             changes.push(format!("service {key} removed"));
         }
         for service in &config.services {
-            self.converge_service(service, prune, changes)
-                .map_err(|error| ApiError { place: format!("{}: {}", service.place, error.place), ..error })?;
+            self.converge_service(service, prune, changes)?;
         }
         Ok(())
     }
@@ -286,6 +287,26 @@ impl Director {
         }
         config
     }
+}
+
+/// Whether this director can be what a configuration says; the configuration itself is in order.
+pub fn validate(config: &Config) -> Result<(), ApiError> {
+    if let Some(vlan) = config.interfaces.iter().find(|interface| interface.device.is_none()) {
+        let place = format!("{}: interface {}", vlan.place, vlan.name);
+        return Err(ApiError { code: Code::Unsupported, place, text: "VLAN interfaces are not supported yet".to_owned() });
+    }
+    if config.interfaces.is_empty() {
+        let text = "there is no [[interface]]; a director needs at least one".to_owned();
+        return Err(ApiError { code: Code::Config, place: "interface".to_owned(), text });
+    }
+    if config.dataplane.workers.len() > 1 {
+        let text = "more than one worker is not supported yet; name one CPU".to_owned();
+        return Err(ApiError { code: Code::Unsupported, place: "dataplane.workers".to_owned(), text });
+    }
+    config.services.iter().try_for_each(|service| {
+        ipvs::validate(&service.spec, service.servers.iter().map(|server| &server.spec))
+            .map_err(|error| ApiError { place: format!("{}: {}", service.place, error.place), ..error })
+    })
 }
 
 /// Addresses that can be answered for; services may be configured for others, as in the kernel.

@@ -70,6 +70,7 @@ impl Director {
             counters,
             workers,
             interfaces: interfaces.collect(),
+            memory: self.facts.devices.memory(),
         }))
     }
 }

@@ -111,6 +111,15 @@ fn method(forward: Forward) -> ForwardMethod {
     }
 }
 
+/// Whether this director can carry out a service with these servers, before anything is changed.
+pub fn validate<'a>(
+    service: &ServiceSpec,
+    servers: impl IntoIterator<Item = &'a ServerSpec>,
+) -> Result<(), ApiError> {
+    check::service(service)?;
+    servers.into_iter().try_for_each(|server| check::server(service, server))
+}
+
 /// Every service.
 #[derive(Debug)]
 pub struct Services {

@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use dataplane::flow::Protocol;
 
 /// Looks a host name up where the files do not know it.
-pub type Resolver = fn(&str) -> Option<Ipv4Addr>;
+type Resolver = fn(&str) -> Option<Ipv4Addr>;
 
 /// The names that one call of [`super::run_with`] knows.
 #[derive(Clone, Debug, Default)]

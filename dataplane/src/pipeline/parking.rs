@@ -2,12 +2,16 @@
 
 use std::net::IpAddr;
 
+use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::verdict::Verdict;
 
 /// Packets that may wait for one next hop.
 pub const MAX_PARKED_PER_HOP: usize = 64;
 /// Packets that may wait in all, per worker.
 pub const MAX_PARKED: usize = 1024;
+
+/// Ticks after which a worker gives up by itself, should control's word not come.
+const PATIENCE: u32 = 5 * TICKS_PER_SECOND;
 
 /// A packet that waits: complete but for its Ethernet header.
 #[derive(Debug)]
@@ -20,6 +24,8 @@ pub struct Parked<B> {
     pub l3: u16,
     /// How it ends when it is sent; `None` for the director's own.
     pub verdict: Option<Verdict>,
+    /// Since when it waits.
+    pub since: Tick,
     /// Slot of the server it was going to, `NONE` = none.
     pub server: u32,
 }
@@ -58,6 +64,12 @@ impl<B> Parking<B> {
         }
         self.waiting.push(parked);
         Ok(before == 0)
+    }
+
+    /// A neighbour that has been waited for longer than control takes to find or to fail it.
+    #[must_use]
+    pub fn overdue(&self, now: Tick) -> Option<(u16, IpAddr)> {
+        self.waiting.first().filter(|parked| parked.since.until(now) > PATIENCE).map(|parked| parked.neighbor)
     }
 
     /// Takes out those that `leaves` says, in order. Give the list back with [`Parking::recycle`], so that its room is

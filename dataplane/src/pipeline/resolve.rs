@@ -122,9 +122,10 @@ pub(super) fn park<B: PacketBuf>(
     let Path::Unresolved { interface, address } = context.tables.net.path(target) else {
         return lose(packet, verdict, Drop::NeighborFailed, shard, context);
     };
-    match shard.parking.add(Parked { packet, neighbor: (interface, address), l3, verdict, server }) {
+    let neighbor = (interface, address);
+    match shard.parking.add(Parked { packet, neighbor, l3, verdict, server, since: context.now }) {
         Ok(true) => {
-            // A full queue is no loss: the next packet that parks, or control's own timer, asks again.
+            // If the question is lost, the packets' patience ends, and the next one asks again.
             let _ = context.link.reports.push(Report::Resolve { interface, address });
         }
         Ok(false) => {}

@@ -3,4 +3,6 @@
 mod burst;
 mod frames;
 mod lab;
+mod limits;
+mod parking;
 mod stream;

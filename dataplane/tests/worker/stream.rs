@@ -118,7 +118,6 @@ fn event() -> impl Strategy<Value = Event> {
         40 => request(),
         30 => reply(),
         10 => passer(),
-        3 => spoiled(),
         3 => prop_oneof![Just(SECOND / 50), Just(SECOND), Just(11 * SECOND), Just(130 * SECOND)].prop_map(Event::Pass),
         1 => Just(Event::Known),
         1 => Just(Event::Failed),
@@ -127,9 +126,14 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// A stream.
-pub(crate) fn stream() -> impl Strategy<Value = Vec<Event>> {
+/// A stream of well-formed packets.
+pub(crate) fn clean_stream() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(event(), 1..250)
+}
+
+/// A stream with some that are not.
+pub(crate) fn stream() -> impl Strategy<Value = Vec<Event>> {
+    prop::collection::vec(prop_oneof![30 => event(), 1 => spoiled()], 1..250)
 }
 
 /// A lab with services of every scheduler; servers 11 to 14 are known, 15 is not.

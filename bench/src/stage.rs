@@ -1,0 +1,197 @@
+//! A director between two ports in memory: one TCP service, ten servers, and as many clients as wanted.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use dataplane::clock::Nanos;
+use dataplane::conn::{ConnMemory, HashKey};
+use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::forward::ForwardMethod;
+use dataplane::mailbox::Link;
+use dataplane::neighbor::{NextHop, NextHops};
+use dataplane::route::{Action, Prefix, RouteTable};
+use dataplane::sched::{Plan, Scheduler};
+use dataplane::service::{MAX_SERVERS, RealServer, Servers, VirtualService};
+use dataplane::snapshot::{Publisher, Reader};
+use dataplane::tables::{Interface, Locals, Net, Tables};
+use dataplane::wire::checksum::Sum;
+use dataplane::wire::ethernet::{self, Header, MacAddr};
+use dataplane::wire::{ipv4, put, tcp};
+use dataplane::worker::{Parts, Worker};
+
+use crate::flows::{FRAME, FlowPort};
+
+/// When the stage begins.
+pub(crate) const START: Nanos = Nanos(1_000_000_000);
+
+const VIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
+const SERVERS: u8 = 10;
+/// MACs of the director by port.
+const MACS: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 1, 1])];
+
+/// The director and its traffic.
+pub(crate) struct Stage {
+    worker: Worker<FlowPort>,
+    link: Arc<Link>,
+    flows: u32,
+    chance: u64,
+    _publisher: Publisher,
+}
+
+impl Stage {
+    /// A director that has not seen a packet, with room for `flows` connections.
+    pub(crate) fn new(flows: u32) -> Self {
+        let servers = Arc::new(Servers::new(MAX_SERVERS));
+        let link = Link::new();
+        let (publisher, board) = Publisher::new(1, tables(&servers, &link));
+        let parts = Parts {
+            ports: vec![FlowPort::default(), FlowPort::default()],
+            memory: ConnMemory::new(flows),
+            key: HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]),
+            reader: Reader::new(board, 0),
+            servers,
+            link: Arc::clone(&link),
+        };
+        Self { worker: Worker::new(parts, START), link, flows, chance: 1, _publisher: publisher }
+    }
+
+    /// Opens every connection: SYN, SYN-ACK, ACK.
+    pub(crate) fn establish(&mut self) {
+        self.send(0, tcp::SYN);
+        self.send(1, tcp::SYN | tcp::ACK);
+        self.send(0, tcp::ACK);
+        assert_eq!(self.worker.shard().table.len(), self.flows, "every flow is a connection");
+    }
+
+    fn send(&mut self, port: usize, flags: u8) {
+        let flows = self.flows;
+        self.wire(port).frames = (0..flows).map(|flow| frame(port, flow, flags)).collect();
+        self.wire(port).order = (0..flows).rev().collect();
+        while self.left() > 0 {
+            self.turn(START);
+        }
+    }
+
+    /// Has packets of random connections arrive, half from clients, half from servers.
+    pub(crate) fn acknowledge(&mut self, packets: usize) {
+        let flows = self.flows;
+        for port in 0..2 {
+            let order: Vec<u32> = (0..packets / 2).map(|_| self.random() % flows).collect();
+            let wire = self.wire(port);
+            wire.frames = (0..flows).map(|flow| frame(port, flow, tcp::ACK)).collect();
+            wire.order = order;
+        }
+    }
+
+    /// Packets that have not arrived yet.
+    pub(crate) fn left(&mut self) -> usize {
+        self.worker.ports_mut().iter().map(|port| port.order.len()).sum()
+    }
+
+    /// One turn of the worker.
+    pub(crate) fn turn(&mut self, now: Nanos) {
+        self.worker.turn(now);
+    }
+
+    /// Packets forwarded so far, by the worker's own counters.
+    pub(crate) fn forwarded(&self) -> u64 {
+        let counters = &self.link.counters;
+        counters.value("forward_nat_request") + counters.value("forward_nat_reply")
+    }
+
+    fn wire(&mut self, port: usize) -> &mut FlowPort {
+        &mut self.worker.ports_mut()[port]
+    }
+
+    /// xorshift64*: the same sequence in every run.
+    fn random(&mut self) -> u32 {
+        self.chance ^= self.chance >> 12;
+        self.chance ^= self.chance << 25;
+        self.chance ^= self.chance >> 27;
+        (self.chance.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+    }
+}
+
+fn server(index: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 1, 0, 11 + index)
+}
+
+/// The scheduler is rr and starts at the head of the list, so flow n goes to server n modulo ten.
+fn tables(servers: &Servers, link: &Link) -> Tables {
+    let real = |index: u8| {
+        let slot = u32::from(index);
+        servers.ensure(slot);
+        link.totals.ensure(slot);
+        if let Some(state) = servers.get(slot) {
+            state.available.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        let address = IpAddr::V4(server(index));
+        RealServer { slot, generation: 0, address, port: 8080, forward: ForwardMethod::Nat, weight: 1 }
+    };
+    let list: Vec<RealServer> = (0..SERVERS).map(real).collect();
+    let key = ServiceKey::Address { protocol: Protocol::Tcp, address: VIP.into(), port: 80 };
+    let plan = Plan::of(&list);
+    let service =
+        VirtualService { key, scheduler: Scheduler::Rr, servers: list, plan, list_version: 0, state: Arc::default() };
+    let mut tables = Tables { net: Arc::new(net()), ..Tables::default() };
+    tables.services.insert(key, Arc::new(service));
+    tables.locals = Locals::default();
+    tables.locals.v4.insert(VIP.to_bits(), true);
+    tables
+}
+
+fn net() -> Net {
+    let interface = |port: u16| Interface {
+        name: format!("port{port}").into(),
+        port,
+        mac: MACS[usize::from(port)],
+        mtu: 1500,
+        source4: None,
+        source6: None,
+    };
+    let mut routes = RouteTable::default();
+    let mut route = |address: Ipv4Addr, length, action| {
+        routes.insert(Prefix { address: address.into(), length }, action);
+    };
+    route(Ipv4Addr::new(10, 1, 0, 0), 24, Action::OnLink { interface: 1 });
+    route(Ipv4Addr::UNSPECIFIED, 0, Action::Via { interface: 0, gateway: GATEWAY.into() });
+    let hop = |port: u16, last: u8| {
+        let mac = MacAddr([2, 0, 0, 0, 9, last]);
+        NextHop::new(port, 1500, MACS[usize::from(port)], mac, Arc::default())
+    };
+    let servers = (0..SERVERS).map(|index| ((1, IpAddr::V4(server(index))), hop(1, index)));
+    let neighbors = servers.chain([((0, IpAddr::V4(GATEWAY)), hop(0, 254))]);
+    Net { version: 1, interfaces: (0..2).map(interface).collect(), routes, hops: NextHops::new(neighbors) }
+}
+
+/// A segment of a flow: from its client (port 0) or from its server (port 1).
+fn frame(port: usize, flow: u32, flags: u8) -> [u8; FRAME] {
+    let client = (Ipv4Addr::from_bits(0xac10_0000 + flow / 50_000), 10_000 + (flow % 50_000) as u16);
+    let (src, dst) = match port {
+        0 => (client, (VIP, 80)),
+        _ => ((server((flow % u32::from(SERVERS)) as u8), 8080), client),
+    };
+    let mut frame = [0; FRAME];
+    let header = Header { dst: MACS[port], src: MacAddr([2, 0, 0, 0, 8, 8]), ethertype: ethernet::IPV4 };
+    put(&mut frame, 0, &header.bytes());
+    let payload = FRAME - ethernet::HEADER - ipv4::HEADER;
+    let ip = ipv4::Build {
+        tos: 0,
+        payload,
+        id: 0,
+        df: true,
+        ttl: 64,
+        protocol: 6,
+        src: src.0.to_bits(),
+        dst: dst.0.to_bits(),
+    };
+    put(&mut frame, ethernet::HEADER, &ip.bytes());
+    let segment = &mut frame[ethernet::HEADER + ipv4::HEADER..];
+    put(segment, 0, &src.1.to_be_bytes());
+    put(segment, 2, &dst.1.to_be_bytes());
+    put(segment, 12, &[5 << 4, flags]);
+    let sum = Sum::default().pseudo(&src.0.octets(), &dst.0.octets(), 6, payload).bytes(segment).finish();
+    put(segment, tcp::CHECKSUM, &sum.to_be_bytes());
+    frame
+}

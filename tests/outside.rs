@@ -1,0 +1,28 @@
+//! The appliance seen from outside: `sluiced` between real clients and real servers in network namespaces, asked by the
+//! operator's tool. Every test builds a lab of its own ([`lab::Lab`]) and leaves nothing behind.
+//!
+//! Where no lab can be (no root, no DPDK, a missing tool) a test says `SKIPPED: reason` and passes; with
+//! `SLUICE_MUST_RUN=1` it fails instead.
+
+#[path = "outside/config.rs"]
+mod config;
+#[path = "outside/daemon.rs"]
+mod daemon;
+#[path = "outside/host.rs"]
+mod host;
+#[path = "outside/lab.rs"]
+mod lab;
+#[path = "outside/neighbors.rs"]
+mod neighbors;
+#[path = "outside/process.rs"]
+mod process;
+#[path = "outside/ready.rs"]
+mod ready;
+#[path = "outside/reload.rs"]
+mod reload;
+#[path = "outside/servers.rs"]
+mod servers;
+#[path = "outside/tcp.rs"]
+mod tcp;
+#[path = "outside/udp.rs"]
+mod udp;

@@ -1,0 +1,264 @@
+//! A lab: the namespaces of `conf/lab/net.sh`, servers, and a director under test. It is gone when it is dropped.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{self, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use control::api::{Answer, ServerInfo, ServiceInfo, StatsReport};
+
+use crate::config;
+use crate::process::{Process, Ran, until};
+use crate::ready;
+
+/// The two CPUs of a small machine: several light tests share them, a heavy one has them for itself.
+static CPUS: RwLock<()> = RwLock::new(());
+static LABS: AtomicU32 = AtomicU32::new(0);
+
+/// Whether a test needs the machine for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// A few packets.
+    Light,
+    /// Thousands of connections, or megabytes.
+    Heavy,
+}
+
+#[derive(Debug)]
+enum Share {
+    Light { _held: RwLockReadGuard<'static, ()> },
+    Heavy { _held: RwLockWriteGuard<'static, ()> },
+}
+
+impl Share {
+    fn take(load: Load) -> Self {
+        match load {
+            Load::Light => Self::Light { _held: CPUS.read().unwrap_or_else(PoisonError::into_inner) },
+            Load::Heavy => Self::Heavy { _held: CPUS.write().unwrap_or_else(PoisonError::into_inner) },
+        }
+    }
+}
+
+/// Namespaces, processes and a directory of one test.
+#[derive(Debug)]
+pub(crate) struct Lab {
+    processes: BTreeMap<String, Process>,
+    name: String,
+    directory: PathBuf,
+    _share: Share,
+}
+
+impl Lab {
+    /// The network, with nobody in it yet. `None` where no lab can be.
+    pub(crate) fn new(load: Load) -> Option<Self> {
+        if !ready::lab() {
+            return None;
+        }
+        let share = Share::take(load);
+        let name = format!("sl-{}-{}", process::id(), LABS.fetch_add(1, Ordering::Relaxed));
+        let directory = env::temp_dir().join(&name);
+        fs::create_dir_all(directory.join("files")).expect("a directory for the lab");
+        let lab = Self { processes: BTreeMap::new(), name, directory, _share: share };
+        Ran::of(&mut network(&["sweep"])).good();
+        Ran::of(&mut network(&["up", &lab.name])).good();
+        Some(lab)
+    }
+
+    /// The network with three web servers behind a director that has them as one TCP service.
+    pub(crate) fn of_web_servers(load: Load, scheduler: &str) -> Option<Self> {
+        let mut lab = Self::new(load)?;
+        (1..=3).for_each(|number| lab.start_web(number));
+        lab.start_director(&config::service("tcp", 80, scheduler, &config::WEB));
+        Some(lab)
+    }
+
+    /// A file of this lab. What is in `files/` the web servers give out.
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.directory.join(file)
+    }
+
+    /// The control socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.path("control.sock")
+    }
+
+    /// Runs a program in a namespace to its end, half a minute at most.
+    pub(crate) fn run(&self, room: &str, arguments: &[&str]) -> Ran {
+        let mut command = Command::new("timeout");
+        command.args(["-k", "1", "30", "ip", "netns", "exec", &self.room(room)]).args(arguments);
+        Ran::of(command.env("PATH", ready::search_path()))
+    }
+
+    /// Starts a program in a namespace. It ends with the test, even if that is killed.
+    pub(crate) fn start(&self, room: &str, log: &str, arguments: &[&str]) -> Process {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "ip", "netns", "exec", &self.room(room)]).args(arguments);
+        Process::start(command.env("PATH", ready::search_path()), self.path(&format!("{log}.log")))
+    }
+
+    /// Changes the network: `ip -n ROOM ...`.
+    pub(crate) fn ip(&self, room: &str, arguments: &[&str]) {
+        let mut command = Command::new("ip");
+        Ran::of(command.args(["-n", &self.room(room)]).args(arguments).env("PATH", ready::search_path())).good();
+    }
+
+    fn room(&self, room: &str) -> String {
+        format!("{}-{room}", self.name)
+    }
+
+    /// The web server of real server `number`, on port 8080.
+    pub(crate) fn start_web(&mut self, number: u8) {
+        let room = format!("rs{number}");
+        let home = self.path(&room);
+        fs::create_dir_all(&home).expect("a directory for the server");
+        let text = include_str!("../../conf/lab/nginx.conf").replace("@NAME@", &room);
+        let file = home.join("nginx.conf");
+        fs::write(&file, text.replace("@DIR@", utf8(&home))).expect("its configuration");
+        let errors = home.join("error.log");
+        let nginx = self.start(&room, &format!("nginx{number}"), &["nginx", "-e", utf8(&errors), "-c", utf8(&file)]);
+        self.processes.insert(format!("nginx{number}"), nginx);
+        let address = format!("http://{}/", config::WEB[usize::from(number) - 1]);
+        let up = || (self.run(&room, &["curl", "-sf", &address]).code == Some(0)).then_some(());
+        until(Duration::from_secs(10), up).expect("nginx is up");
+    }
+
+    /// The name server of real server `number`; `who.test` has a text that says `rsN`.
+    pub(crate) fn start_names(&mut self, number: u8) {
+        let room = format!("rs{number}");
+        let address = format!("10.1.0.1{number}");
+        let listen = format!("--listen-address={address}");
+        let text = format!("--txt-record=who.test,{room}");
+        let fixed = ["dnsmasq", "-k", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces"];
+        let more = ["--user=root", "--pid-file=", &listen, &text];
+        let dnsmasq = self.start(&room, &format!("dnsmasq{number}"), &[&fixed[..], &more[..]].concat());
+        self.processes.insert(format!("dnsmasq{number}"), dnsmasq);
+        let at = format!("@{address}");
+        let up = || (self.run(&room, &["dig", "+short", "+tries=1", &at, "who.test", "TXT"]).code == Some(0)).then_some(());
+        until(Duration::from_secs(10), up).expect("dnsmasq is up");
+    }
+
+    /// `sluiced` with these services, up and answering.
+    pub(crate) fn start_director(&mut self, services: &str) {
+        self.configure(services);
+        let mut director = self.spawn_director();
+        let up = || match director.ended() {
+            Some(status) => panic!("sluiced ended, {status}: {}", director.said()),
+            None => (self.socket().exists() && self.tool(&["status"]).code == Some(0)).then_some(()),
+        };
+        until(Duration::from_secs(30), up).expect("sluiced is up");
+        self.processes.insert("sluiced".to_owned(), director);
+    }
+
+    /// Writes the configuration, in one move, as a careful operator would.
+    pub(crate) fn configure(&self, services: &str) {
+        let file = self.path("sluice.toml");
+        let new = self.path("sluice.toml.new");
+        fs::write(&new, config::director(&self.socket(), services)).expect("a configuration");
+        fs::rename(new, file).expect("it takes its place");
+    }
+
+    /// Another `sluiced` with the configuration that is there.
+    pub(crate) fn spawn_director(&self) -> Process {
+        let file = self.path("sluice.toml");
+        self.start("director", "sluiced", &[ready::sluiced(), "--config", utf8(&file)])
+    }
+
+    /// A process of the lab by its name: `sluiced`, `nginx1`, `dnsmasq1`, ...
+    pub(crate) fn process(&mut self, name: &str) -> &mut Process {
+        self.processes.get_mut(name).unwrap_or_else(|| panic!("no {name} runs"))
+    }
+
+    /// The operator's tool.
+    pub(crate) fn tool(&self, arguments: &[&str]) -> Ran {
+        let mut command = Command::new("timeout");
+        command.arg("20").arg(ready::sluice()).arg("--socket").arg(self.socket()).args(arguments);
+        Ran::of(&mut command)
+    }
+
+    fn ask(&self, what: &str) -> Answer {
+        let ran = self.tool(&["--json", what]).good();
+        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.out))
+    }
+
+    /// The TCP service on port 80, or the UDP service on port 53.
+    pub(crate) fn service(&self, key: &str) -> ServiceInfo {
+        let Answer::Services { services, .. } = self.ask("services") else { panic!("not services") };
+        let found = services.into_iter().find(|service| service.spec.key.to_string() == key);
+        found.unwrap_or_else(|| panic!("no service {key}"))
+    }
+
+    /// A server of a service.
+    pub(crate) fn server(&self, key: &str, address: &str) -> ServerInfo {
+        let servers = self.service(key).servers;
+        let found = servers.into_iter().find(|server| server.spec.address.to_string() == address);
+        found.unwrap_or_else(|| panic!("no server {address}"))
+    }
+
+    /// Every counter.
+    pub(crate) fn stats(&self) -> StatsReport {
+        let Answer::Stats(report) = self.ask("stats") else { panic!("not stats") };
+        *report
+    }
+
+    /// One counter.
+    pub(crate) fn counter(&self, name: &str) -> u64 {
+        let found = self.stats().counters.into_iter().find(|counter| counter.name == name);
+        found.unwrap_or_else(|| panic!("no counter {name}")).value
+    }
+
+    /// Nothing was lost by the director.
+    #[track_caller]
+    pub(crate) fn assert_nothing_dropped(&self) {
+        let lost = |name: &str| name.starts_with("drop_") || name == "sent_lost";
+        let moved: Vec<_> = self.stats().counters.into_iter().filter(|c| lost(&c.name) && c.value > 0).collect();
+        assert!(moved.is_empty(), "{moved:?}");
+    }
+
+    /// A page by curl, from the client.
+    pub(crate) fn curl(&self, url: &str) -> Ran {
+        self.run("client", &["curl", "-sSf", "--max-time", "15", url])
+    }
+
+    /// Fetches the page of the web service `times` times, each over a connection of its own, some at the same time.
+    /// Returns how often each server answered.
+    pub(crate) fn fetch(&self, times: usize, parallel: usize) -> BTreeMap<String, usize> {
+        let url = format!("http://{}/?[1-{times}]", config::VIP);
+        let parallel = parallel.to_string();
+        let options = ["curl", "-sSf", "-Z", "--parallel-max", &parallel, "--max-time", "20", "-H", "Connection: close"];
+        let ran = self.run("client", &[&options[..], &[&url]].concat());
+        let mut pages = BTreeMap::new();
+        for server in ran.out.lines().filter_map(|line| line.strip_prefix("served by ")) {
+            *pages.entry(server.to_owned()).or_default() += 1;
+        }
+        assert_eq!(pages.values().sum::<usize>(), times, "pages; exit code {:?}: {}", ran.code, ran.err);
+        pages
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(director) = self.processes.get("sluiced")
+        {
+            eprintln!("sluiced said:\n{}", director.said());
+        }
+        self.processes.clear();
+        _ = Ran::of(&mut network(&["down", &self.name]));
+        _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn network(arguments: &[&str]) -> Command {
+    let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/conf/lab/net.sh"));
+    command.args(arguments).env("PATH", ready::search_path());
+    command
+}
+
+/// The text of a path that this module made.
+pub(crate) fn utf8(path: &std::path::Path) -> &str {
+    path.to_str().expect("a plain path")
+}

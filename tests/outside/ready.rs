@@ -1,0 +1,74 @@
+//! Whether a lab can be here, and where the programs under test are.
+
+use std::env;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// What the lab runs; `make setup` installs them.
+const TOOLS: [&str; 12] = [
+    "ip", "ethtool", "sysctl", "setpriv", "timeout", "ping", "nginx", "wrk", "curl", "dnsmasq", "dig", "sha256sum",
+];
+
+/// True where a lab can be. Elsewhere says why not, and fails if it had to be.
+pub(crate) fn lab() -> bool {
+    decide(no_daemon().or_else(not_root).or_else(missing_tool))
+}
+
+/// True where there is a daemon to start.
+pub(crate) fn daemon() -> bool {
+    decide(no_daemon())
+}
+
+fn decide(obstacle: Option<String>) -> bool {
+    let Some(reason) = obstacle else { return true };
+    assert!(env::var_os("SLUICE_MUST_RUN").is_none_or(|value| value != "1"), "must run, but {reason}");
+    // The harness swallows what println! says in a test that passes.
+    _ = writeln!(std::io::stderr(), "SKIPPED: {reason}");
+    false
+}
+
+fn no_daemon() -> Option<String> {
+    option_env!("CARGO_BIN_EXE_sluiced").is_none().then(|| "built without the feature `dpdk`".to_owned())
+}
+
+fn not_root() -> Option<String> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1)) == Some("0");
+    (!effective).then(|| "namespaces need root".to_owned())
+}
+
+fn missing_tool() -> Option<String> {
+    let path = search_path();
+    let found = |tool: &str| env::split_paths(&path).any(|directory| directory.join(tool).is_file());
+    let tool = TOOLS.into_iter().find(|tool| !found(tool))?;
+    Some(format!("{tool} is not installed; `make setup` does it"))
+}
+
+/// Where programs are, those of root among them.
+pub(crate) fn search_path() -> String {
+    format!("{}:/usr/sbin:/sbin", env::var("PATH").unwrap_or_default())
+}
+
+/// The daemon.
+pub(crate) fn sluiced() -> &'static str {
+    option_env!("CARGO_BIN_EXE_sluiced").expect("asked for after `ready::daemon`")
+}
+
+/// The operator's tool. Cargo builds a package's own programs for its tests, but this one is another package's.
+pub(crate) fn sluice() -> &'static Path {
+    static TOOL: OnceLock<PathBuf> = OnceLock::new();
+    TOOL.get_or_init(|| {
+        let profile = Path::new(sluiced()).parent().expect("it is in a directory");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--workspace", "--bin", "sluice", "--target-dir"]);
+        cargo.arg(profile.parent().expect("target/profile"));
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().expect("cargo runs").success(), "cannot build the tool");
+        profile.join("sluice")
+    })
+}
