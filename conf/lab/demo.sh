@@ -16,11 +16,6 @@ fail() {
     printf '\ndemo: %s\n' "$*" >&2
     exit 1
 }
-in_room() { # ROOM COMMAND...
-    room=$1
-    shift
-    ip netns exec "$name-$room" "$@"
-}
 show() { # COMMAND...: shows it as one would type it, and runs it
     echo "  \$ $*"
     "$@" | sed 's/^/  /'
@@ -77,20 +72,21 @@ cat <<'END'
 END
 $lab/net.sh sweep
 $lab/net.sh up "$name"
+# `ip netns exec` becomes the program it runs, so that $! is the program's own.
 for number in 1 2 3; do
     mkdir "$dir/rs$number"
     sed "s|@NAME@|rs$number|; s|@DIR@|$dir/rs$number|" $lab/nginx.conf >"$dir/rs$number/nginx.conf"
-    in_room "rs$number" nginx -e "$dir/rs$number/error.log" -c "$dir/rs$number/nginx.conf" &
+    ip netns exec "$name-rs$number" nginx -e "$dir/rs$number/error.log" -c "$dir/rs$number/nginx.conf" &
     processes="$processes $!"
 done
 
 # The same file as in the repository, with a socket of its own; on a machine with one CPU the worker shares it.
 sed "s|^socket = .*|socket = \"$SLUICE_SOCKET\"|" $lab/veth.toml >"$dir/veth.toml"
 if [ "$(nproc)" = 1 ]; then sed -i 's/^workers = .*/workers = [0]/' "$dir/veth.toml"; fi
-in_room director sluiced --config "$dir/veth.toml" 2>"$dir/sluiced.log" &
+ip netns exec "$name-director" sluiced --config "$dir/veth.toml" 2>"$dir/sluiced.log" &
 director=$!
 tries=0
-until [ -S "$SLUICE_SOCKET" ]; do
+until sluice status >/dev/null 2>&1; do
     kill -0 $director 2>/dev/null || fail 'sluiced did not start'
     tries=$((tries + 1))
     [ $tries -lt 150 ] || fail 'sluiced did not come up in 30 seconds'
@@ -101,7 +97,7 @@ say 'Pages through the virtual address'
 echo
 for _ in 1 2 3 4 5 6; do
     echo "  client \$ curl http://$vip/"
-    in_room client curl -sS --max-time 10 http://$vip/ >"$dir/page" || fail 'no page came through'
+    ip netns exec "$name-client" curl -sS --noproxy "*" --max-time 10 http://$vip/ >"$dir/page" || fail 'no page came through'
     tee -a "$dir/pages" <"$dir/page" | sed 's/^/  /'
 done
 [ "$(sort -u "$dir/pages" | wc -l)" = 3 ] || fail 'not every server served'
@@ -109,7 +105,7 @@ done
 say "$seconds seconds of load from 50 connections"
 echo
 echo "  client \$ wrk -t 1 -c 50 -d ${seconds}s http://$vip/"
-in_room client timeout 30 wrk -t 1 -c 50 -d ${seconds}s http://$vip/ >"$dir/wrk" || fail 'wrk failed'
+ip netns exec "$name-client" timeout 30 wrk -t 1 -c 50 -d ${seconds}s http://$vip/ >"$dir/wrk" || fail 'wrk failed'
 sed 's/^ */  /' "$dir/wrk"
 if grep -qE 'Socket errors|Non-2xx' "$dir/wrk"; then fail 'some requests failed'; fi
 

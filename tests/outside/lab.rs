@@ -122,7 +122,7 @@ impl Lab {
         let nginx = self.start(&room, &format!("nginx{number}"), &["nginx", "-e", utf8(&errors), "-c", utf8(&file)]);
         self.processes.insert(format!("nginx{number}"), nginx);
         let address = format!("http://{}/", config::WEB[usize::from(number) - 1]);
-        let up = || (self.run(&room, &["curl", "-sf", &address]).code == Some(0)).then_some(());
+        let up = || (self.run(&room, &["curl", "-sf", "--noproxy", "*", &address]).code == Some(0)).then_some(());
         until(Duration::from_secs(10), up).expect("nginx is up");
     }
 
@@ -144,7 +144,7 @@ impl Lab {
     /// `sluiced` with these services, up and answering.
     pub(crate) fn start_director(&mut self, services: &str) {
         self.configure(services);
-        let mut director = self.spawn_director();
+        let mut director = self.spawn_director("sluiced");
         let up = || match director.ended() {
             Some(status) => panic!("sluiced ended, {status}: {}", director.said()),
             None => (self.socket().exists() && self.tool(&["status"]).code == Some(0)).then_some(()),
@@ -162,9 +162,9 @@ impl Lab {
     }
 
     /// Another `sluiced` with the configuration that is there.
-    pub(crate) fn spawn_director(&self) -> Process {
+    pub(crate) fn spawn_director(&self, log: &str) -> Process {
         let file = self.path("sluice.toml");
-        self.start("director", "sluiced", &[ready::sluiced(), "--config", utf8(&file)])
+        self.start("director", log, &[ready::sluiced(), "--config", utf8(&file)])
     }
 
     /// A process of the lab by its name: `sluiced`, `nginx1`, `dnsmasq1`, ...
@@ -220,7 +220,7 @@ impl Lab {
 
     /// A page by curl, from the client.
     pub(crate) fn curl(&self, url: &str) -> Ran {
-        self.run("client", &["curl", "-sSf", "--max-time", "15", url])
+        self.run("client", &["curl", "-sSf", "--noproxy", "*", "--max-time", "15", url])
     }
 
     /// Fetches the page of the web service `times` times, each over a connection of its own, some at the same time.
@@ -228,7 +228,7 @@ impl Lab {
     pub(crate) fn fetch(&self, times: usize, parallel: usize) -> BTreeMap<String, usize> {
         let url = format!("http://{}/?[1-{times}]", config::VIP);
         let parallel = parallel.to_string();
-        let options = ["curl", "-sSf", "-Z", "--parallel-max", &parallel, "--max-time", "20", "-H", "Connection: close"];
+        let options = ["curl", "-sSf", "--noproxy", "*", "-Z", "--parallel-max", &parallel, "--max-time", "20", "-H", "Connection: close"];
         let ran = self.run("client", &[&options[..], &[&url]].concat());
         let mut pages = BTreeMap::new();
         for server in ran.out.lines().filter_map(|line| line.strip_prefix("served by ")) {

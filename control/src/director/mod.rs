@@ -199,9 +199,7 @@ impl Director {
 
     fn batch(&mut self, requests: Vec<Request>) -> Result<(), ApiError> {
         for (index, request) in requests.into_iter().enumerate() {
-            self.edit(request, true).map_err(|error| {
-                ApiError { place: format!("requests[{index}] {}", error.place).trim_end().to_owned(), ..error }
-            })?;
+            self.edit(request, true).map_err(|error| error.in_batch(index))?;
         }
         Ok(())
     }

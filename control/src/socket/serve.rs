@@ -24,6 +24,8 @@ pub const MAX_CONNECTIONS: usize = 64;
 
 /// How long a client may take to read what it asked for.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the control thread may take to answer, so that a connection outlives a request that it forgot.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
 /// Rest after the system refused to accept (no file descriptors), lest the thread spin.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
@@ -58,7 +60,8 @@ struct Desk {
 }
 
 /// Opens a control socket at `path`, with this mode and, if given, this group (name or number). Requests go to
-/// `handler`, a bounded channel to the control thread. The directory is made if it is missing.
+/// `handler`, a bounded channel to the control thread. Who holds its other end should hold the server too: a request
+/// that nobody takes is given up only after a minute. The directory is made if it is missing.
 ///
 /// # Errors
 /// Why there cannot be a socket.
@@ -185,8 +188,14 @@ impl Desk {
         select! {
             recv(answer) -> answer => answer.unwrap_or_else(|_| Err(going_down())),
             recv(self.closed) -> _ => Err(going_down()),
+            default(ANSWER_TIMEOUT) => Err(no_answer()),
         }
     }
+}
+
+fn no_answer() -> ApiError {
+    let text = format!("no answer after {} seconds; it may still come to pass", ANSWER_TIMEOUT.as_secs());
+    ApiError { code: Code::Timeout, place: String::new(), text }
 }
 
 fn going_down() -> ApiError {

@@ -23,7 +23,7 @@ use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::route::{Action, Prefix};
 use dataplane::sched::{Plan, Scheduler};
-use dataplane::service::{RealServer, Server, ServiceState, Servers, VirtualService};
+use dataplane::service::{RealServer, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::tables::{Interface, Net, Tables};
 use dataplane::wire::ethernet::MacAddr;
@@ -267,7 +267,8 @@ impl Lab {
         assert_eq!(self.worker.shard().table.len() as usize, connections.len());
         for slot in self.slots() {
             let of = |inactive: bool| {
-                let mine = connections.iter().filter(|(_, c)| c.server_slot == slot && c.has(flag::INACTIVE) == inactive);
+                let mine =
+                    connections.iter().filter(|(_, c)| c.server_slot == slot && c.has(flag::INACTIVE) == inactive);
                 mine.count() as u32
             };
             let state = self.state(slot);

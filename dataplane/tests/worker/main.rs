@@ -1,6 +1,7 @@
 //! A whole worker, turned by hand over ports in memory.
 
 mod burst;
+mod counters;
 mod frames;
 mod lab;
 mod limits;
