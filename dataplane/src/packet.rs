@@ -1,6 +1,6 @@
 //! A burst on its way: the packets, and what the stages learned of each.
 
-use crate::conn::{NONE, Tuple};
+use crate::conn::{Candidate, Tuple};
 use crate::port::{BURST, RxBurst};
 use crate::verdict::{Answer, Drop, Forward, Punt};
 
@@ -26,11 +26,11 @@ pub enum Step {
     Undecided,
     /// Sent on.
     Send {
-        /// The connection it belongs to, [`NONE`] = plain routing.
+        /// The connection it belongs to, [`crate::conn::NONE`] = plain routing.
         conn: u32,
         /// Why.
         reason: Forward,
-        /// The next hop, [`NONE`] = must be resolved first.
+        /// The next hop, [`crate::conn::NONE`] = must be resolved first.
         hop: u32,
     },
     /// Used up by an answer.
@@ -49,7 +49,7 @@ pub struct Meta {
     /// Addresses, ports, protocol.
     pub tuple: Tuple,
     /// Entry whose tag fits, before keys are compared.
-    pub candidate: u32,
+    pub candidate: Candidate,
     /// Where the IP header starts.
     pub l3: u16,
     /// Where the transport header starts.
@@ -88,11 +88,12 @@ pub struct Burst<B> {
     pub packets: RxBurst<B>,
     /// What is known of each; valid up to the number of packets.
     pub meta: [Meta; BURST],
+    /// [`crate::conn::ConnTable::changes`] when the candidates were taken.
+    pub changes: u32,
 }
 
 impl<B> Default for Burst<B> {
     fn default() -> Self {
-        let empty = Meta { candidate: NONE, ..Meta::default() };
-        Self { packets: RxBurst::new(), meta: [empty; BURST] }
+        Self { packets: RxBurst::new(), meta: [Meta::default(); BURST], changes: 0 }
     }
 }

@@ -199,10 +199,12 @@ fn half_a_line_and_no_answer_wanted() {
         assert_eq!(rest.lines().count(), usize::from(!half.is_empty()), "{rest}");
         assert_eq!(rest.contains("\"ok\""), half.ends_with(b"}"), "{rest}");
     }
+    // Guests who leave at once, some of them turned away meanwhile.
     for _ in 0..200 {
-        Guest::new(&room).say(b"{\"v\":1,\"id\":1,\"op\":\"flush\"}\n{\"v\":");
+        let line = b"{\"v\":1,\"id\":1,\"op\":\"flush\"}\n{\"v\":";
+        _ = Guest::new(&room).0.get_mut().write_all(line);
     }
-    assert!(soon(|| Guest::new(&room).ask(r#"{"v":1,"id":1,"op":"flush"}"#)["id"] == 1));
+    assert!(soon(|| SocketClient::connect(&room.socket()).unwrap().ask(Request::Flush).is_ok()));
     drop(server);
 }
 

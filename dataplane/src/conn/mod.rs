@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use bytemuck::{Pod, Zeroable};
 
 pub use hash::HashKey;
-pub use table::{ConnMemory, ConnTable, NONE, Tuple};
+pub use table::{Candidate, ConnMemory, ConnTable, NONE, Tuple};
 pub use wheel::Wheel;
 
 use crate::clock::Tick;

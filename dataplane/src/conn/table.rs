@@ -32,27 +32,46 @@ pub struct Tuple {
     pub protocol: u8,
 }
 
+/// An entry whose tag fits a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    entry: u32,
+    /// No other entry of the bucket can fit.
+    only: bool,
+}
+
+impl Default for Candidate {
+    fn default() -> Self {
+        Self { entry: NONE, only: false }
+    }
+}
+
 /// A bucket: eight tags, eight indices (top bit: the key is the reply key), and the bucket that takes the overflow.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Bucket {
-    tags: [u16; SLOTS],
+    tags: [u8; SLOTS],
     entries: [u32; SLOTS],
     overflow: u32,
-    pad: [u32; 3],
+    pad: [u32; 5],
 }
 
 const _: () = assert!(size_of::<Bucket>() == 64);
 
 impl Bucket {
-    /// Bit i is set where tag i matches.
+    /// The top bit of byte i is set where tag i matches, and nowhere else. All eight are compared at once.
     #[inline]
-    fn matches(&self, tag: u16) -> u32 {
-        let mut bits = 0;
-        for (i, t) in self.tags.iter().enumerate() {
-            bits |= u32::from(*t == tag) << i;
-        }
-        bits
+    fn matches(&self, tag: u8) -> u64 {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const BELOW_TOP: u64 = ONES * 0x7f;
+        let differs = u64::from_le_bytes(self.tags) ^ (ONES * u64::from(tag));
+        !(((differs & BELOW_TOP) + BELOW_TOP) | differs | BELOW_TOP)
+    }
+
+    /// The slot of the first match.
+    #[inline]
+    const fn slot(bits: u64) -> usize {
+        bits.trailing_zeros() as usize / 8 % SLOTS
     }
 }
 
@@ -175,8 +194,8 @@ impl ConnTable {
     }
 
     #[inline]
-    fn place(&self, hash: u64) -> (usize, u16) {
-        ((((hash >> 32) * self.primary) >> 32) as usize, (hash as u16).max(1))
+    fn place(&self, hash: u64) -> (usize, u8) {
+        ((((hash >> 32) * self.primary) >> 32) as usize, (hash as u8).max(1))
     }
 
     /// Asks for the bucket of a hash.
@@ -185,29 +204,39 @@ impl ConnTable {
         prefetch::read(&self.memory.buckets[self.place(hash).0]);
     }
 
-    /// The first entry whose tag fits, only to have its line fetched: the keys are not compared.
+    /// The first entry whose tag fits, and asks for its line; the keys are not compared yet.
     #[inline]
     #[must_use]
-    pub fn candidate(&self, hash: u64) -> u32 {
+    pub fn candidate(&self, hash: u64) -> Candidate {
         let (bucket, tag) = self.place(hash);
         let bucket = &self.memory.buckets[bucket];
-        match bucket.matches(tag) {
-            0 => NONE,
-            bits => bucket.entries[bits.trailing_zeros() as usize],
+        let bits = bucket.matches(tag);
+        if bits == 0 {
+            return Candidate::default();
         }
+        let entry = bucket.entries[Bucket::slot(bits)];
+        prefetch::read(&self.memory.conns[(entry & !REPLY) as usize]);
+        Candidate { entry, only: bits & (bits - 1) == 0 && bucket.overflow == 0 }
     }
 
-    /// Asks for the line of a candidate.
+    /// As [`ConnTable::find`], with a candidate taken when [`ConnTable::changes`] stood at `then`: while nothing has
+    /// changed, a candidate whose key fits is what `find` would give, if it is a reply or the only one.
     #[inline]
-    pub fn prefetch_candidate(&self, candidate: u32) {
-        if candidate != NONE {
-            prefetch::read(&self.memory.conns[(candidate & !REPLY) as usize]);
+    #[must_use]
+    pub fn confirm(&self, candidate: Candidate, then: u32, hash: u64, tuple: &Tuple) -> Option<(u32, Direction)> {
+        let Candidate { entry, only } = candidate;
+        if then == self.changes && entry != NONE {
+            let index = entry & !REPLY;
+            let direction = if entry & REPLY != 0 { Direction::Reply } else { Direction::Request };
+            if (only || direction == Direction::Reply) && self[index].key(direction) == *tuple {
+                return Some((index, direction));
+            }
         }
+        self.find(hash, tuple)
     }
 
-    /// The connection and direction of a candidate whose key fits after all; replies only, or requests whose bucket
-    /// cannot hold a reply too, are decided by [`ConnTable::find`].
-    #[inline]
+    /// The connection that a key leads to, and by which of its two keys. Where both fit, the reply counts, as in the
+    /// kernel.
     #[must_use]
     pub fn find(&self, hash: u64, tuple: &Tuple) -> Option<(u32, Direction)> {
         let (mut bucket, tag) = self.place(hash);
@@ -216,7 +245,7 @@ impl ConnTable {
             let line = &self.memory.buckets[bucket];
             let mut bits = line.matches(tag);
             while bits != 0 {
-                let entry = line.entries[bits.trailing_zeros() as usize % SLOTS];
+                let entry = line.entries[Bucket::slot(bits)];
                 bits &= bits - 1;
                 let index = entry & !REPLY;
                 let conn = &self[index];
@@ -296,7 +325,7 @@ impl ConnTable {
             let line = &mut self.memory.buckets[at];
             let empty = line.matches(0);
             if empty != 0 {
-                let slot = empty.trailing_zeros() as usize % SLOTS;
+                let slot = Bucket::slot(empty);
                 line.tags[slot] = tag;
                 line.entries[slot] = entry;
                 self.changes = self.changes.wrapping_add(1);

@@ -9,16 +9,17 @@ use crate::port::PacketBuf;
 use crate::shard::Shard;
 
 pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, shard: &mut Shard<B>, context: Context<'_>) {
+    let changes = burst.changes;
     for (packet, meta) in burst.packets.iter().zip(&mut burst.meta) {
         if meta.step == Step::Undecided {
-            meta.step = one(packet.data(), meta, shard, context);
+            meta.step = one(packet.data(), meta, changes, shard, context);
         }
     }
 }
 
-fn one<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, context: Context<'_>) -> Step {
+fn one<B>(frame: &[u8], meta: &mut Meta, changes: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     if meta.kind == Kind::Transport4
-        && let Some((index, direction)) = shard.table.find(meta.hash, &meta.tuple)
+        && let Some((index, direction)) = shard.table.confirm(meta.candidate, changes, meta.hash, &meta.tuple)
     {
         match direction {
             Direction::Reply => return track::reply(meta, index, shard, context),

@@ -5,12 +5,13 @@ use crate::conn::ConnTable;
 use crate::packet::{Burst, Kind, Step};
 
 pub(super) fn run<B>(burst: &mut Burst<B>, table: &ConnTable) {
+    burst.changes = table.changes();
     let meta = &mut burst.meta[..burst.packets.len()];
     for meta in meta.iter_mut().filter(|m| m.kind == Kind::Transport4 && m.step == Step::Undecided) {
         meta.hash = table.hash(&meta.tuple);
         table.prefetch_bucket(meta.hash);
     }
     for meta in meta.iter_mut().filter(|m| m.kind == Kind::Transport4 && m.step == Step::Undecided) {
-        table.prefetch_candidate(table.candidate(meta.hash));
+        meta.candidate = table.candidate(meta.hash);
     }
 }

@@ -1,6 +1,6 @@
 //! Parse: the only stage that may find a packet malformed. What it learns travels with the packet.
 
-use crate::conn::{NONE, Tuple};
+use crate::conn::Tuple;
 use crate::flow::Protocol;
 use crate::packet::{Burst, Kind, Meta, Step};
 use crate::port::PacketBuf;
@@ -12,7 +12,7 @@ use crate::wire::{be16, icmpv4, ipv4, ipv6, tcp, udp};
 pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, tables: &Tables) {
     let mac = tables.net.interface_of_port(port).map_or(MacAddr::default(), |(_, interface)| interface.mac);
     for (packet, meta) in burst.packets.iter_mut().zip(&mut burst.meta) {
-        *meta = Meta { port, candidate: NONE, ..Meta::default() };
+        *meta = Meta { port, ..Meta::default() };
         match frame(packet.data(), mac, meta) {
             Ok(()) => {
                 packet.set_len(usize::from(meta.end)); // padding of short frames is not part of the packet

@@ -1,0 +1,215 @@
+//! A story that moves every counter there is, and says of each packet exactly which ones it moves.
+
+use dataplane::flow::Protocol;
+use dataplane::forward::ForwardMethod::{Dr, Nat};
+use dataplane::mailbox::Command;
+use dataplane::pipeline::MAX_PARKED_PER_HOP;
+use dataplane::sched::Scheduler::Rr;
+use dataplane::wire::ethernet::{self, BROADCAST, MacAddr};
+use dataplane::wire::put;
+use dataplane::wire::tcp::{ACK, RST, SYN};
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::frames::{Body, DIRECTOR, Packet, arp, ether, packet, seal, udp6};
+use crate::lab::{LAN, Lab, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, server};
+
+/// Counters that nothing moves, with the reason.
+const UNMOVED: [(&str, &str); 1] =
+    [("drop_neighbor_failed", "a packet is parked by the tables that found its neighbour unresolved")];
+
+const DF: u16 = 0x4000;
+
+/// The lab and what has moved in it.
+struct Story {
+    lab: Lab,
+    moved: BTreeSet<&'static str>,
+}
+
+impl Story {
+    fn new() -> Self {
+        let mut lab = Lab::new(3);
+        lab.know_servers(11..=12);
+        lab.service(Protocol::Tcp, VIP, 80, Rr, &[(server(11), 80, Nat, 1)]);
+        lab.service(Protocol::Tcp, OTHER_VIP, 80, Rr, &[(server(12), 0, Dr, 1)]);
+        lab.service(Protocol::Tcp, VIP, 81, Rr, &[]);
+        lab.turn();
+        Self { lab, moved: BTreeSet::new() }
+    }
+
+    /// Exactly these counters move, by so much, when something happens.
+    fn moves(&mut self, expected: &[(&'static str, i64)], what: &str, happens: impl FnOnce(&mut Lab)) {
+        let moved = self.lab.moved(happens);
+        assert_eq!(moved, expected, "{what}");
+        self.moved.extend(moved.iter().map(|(name, _)| *name));
+    }
+
+    /// A frame by the client's port is received and moves these too.
+    fn frame(&mut self, what: &str, frame: &[u8], expected: &[&'static str]) {
+        self.frame_by(WAN, what, frame, expected);
+    }
+
+    fn frame_by(&mut self, port: u16, what: &str, frame: &[u8], expected: &[&'static str]) {
+        let expected: Vec<_> = ["received"].iter().chain(expected).map(|name| (*name, 1)).collect();
+        self.moves(&expected, what, |lab| lab.feed(port, frame));
+    }
+}
+
+fn syn(vip: Ipv4Addr, sport: u16, port: u16) -> Packet {
+    packet(client(2), vip, Body::Tcp(sport, port, SYN, 0))
+}
+
+/// Any datagram to somebody.
+fn datagram(to: impl Into<Ipv4Addr>) -> Packet {
+    packet(client(2), to, Body::Udp(5000, 9, 10))
+}
+
+/// A frame with its last byte changed.
+fn bent(packet: &Packet) -> Vec<u8> {
+    let mut frame = packet.frame();
+    *frame.last_mut().expect("a byte") ^= 1;
+    frame
+}
+
+/// A frame with some bytes of its IP header changed and the header sealed again.
+fn patched(packet: &Packet, at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut frame = packet.frame();
+    put(&mut frame, ethernet::HEADER + at, bytes);
+    seal(&mut frame[ethernet::HEADER..]);
+    frame
+}
+
+fn balanced(story: &mut Story) {
+    let made = ["connections_made", "forward_nat_request"];
+    story.frame("a SYN to a NAT service", &syn(VIP, 1, 80).frame(), &made);
+    let answer = packet(server(11), client(2), Body::Tcp(80, 1, SYN | ACK, 0));
+    story.frame_by(LAN, "its answer", &answer.frame(), &["forward_nat_reply"]);
+    story.frame("one to a DR service", &syn(OTHER_VIP, 1, 80).frame(), &["connections_made", "forward_dr"]);
+    story.frame("one to a service without servers", &syn(VIP, 1, 81).frame(), &["answer_no_server", "sent_icmp_error"]);
+    story.frame("the third and last connection", &syn(VIP, 2, 80).frame(), &made);
+    story.frame("one too many", &syn(VIP, 3, 80).frame(), &["drop_connections_full"]);
+    story.frame("a fragment", &syn(VIP, 1, 80).fragment(0x2000).frame(), &["drop_fragment"]);
+    story.lab.state(0).available.store(false, Relaxed);
+    story.frame("a packet to a removed server", &syn(VIP, 1, 80).frame(), &["drop_server_gone"]);
+    story.lab.state(0).available.store(true, Relaxed);
+    story.moves(&[("connections_ended", 3)], "time", |lab| lab.pass(901 * SECOND));
+}
+
+fn for_the_director(story: &mut Story) {
+    let echo = packet(client(2), VIP, Body::Icmp(8));
+    story.frame("ARP", &arp(), &["punt_arp"]);
+    story.frame("a ping", &echo.frame(), &["answer_echo", "sent_echo_reply"]);
+    story.frame("a bent ping", &bent(&echo), &["drop_transport_checksum"]);
+    story.frame("an echo reply", &packet(client(2), VIP, Body::Icmp(0)).frame(), &["drop_icmp"]);
+    let stray = |flags| packet(client(2), VIP, Body::Tcp(9, 99, flags, 0)).frame();
+    story.frame("a stray segment", &stray(ACK), &["answer_tcp_reset", "sent_tcp_reset"]);
+    story.frame("a stray reset", &stray(RST), &["drop_stray_reset"]);
+    story.frame("a stray datagram", &datagram(VIP).frame(), &["answer_port_unreachable", "sent_icmp_error"]);
+    let gre = packet(client(2), VIP, Body::Other(47, 8)).frame();
+    story.frame("GRE", &gre, &["answer_protocol_unreachable", "sent_icmp_error"]);
+    story.frame("IPv6", &udp6([0xfd; 16], VIP6.octets(), 80), &["drop_ipv6"]);
+    story.lab.tables.options.icmp_rate = 1;
+    story.lab.publish();
+    story.moves(
+        &[("received", 9), ("answer_echo", 1), ("drop_rate_limited", 8), ("sent_echo_reply", 1)],
+        "pings",
+        |lab| {
+            lab.pass(2 * SECOND);
+            (0..9).for_each(|_| lab.inject(WAN, &echo.frame()));
+            lab.turn();
+        },
+    );
+    story.lab.tables.options.icmp_rate = 0;
+    story.lab.publish();
+}
+
+fn for_others(story: &mut Story) {
+    let thin = packet(client(2), Ipv4Addr::new(10, 2, 0, 9), Body::Udp(1, 1, 800));
+    let error = "sent_icmp_error";
+    story.frame("to a server itself", &datagram(server(11)).frame(), &["forward_routed"]);
+    story.frame("at the end of its life", &datagram(server(11)).ttl(1).frame(), &["answer_ttl_exceeded", error]);
+    story.frame("long, not to be cut", &thin.fragment(DF).frame(), &["answer_too_big", error]);
+    story.frame("long", &thin.frame(), &["drop_needs_fragmenting"]);
+    story.frame("to nowhere", &datagram([198, 51, 100, 1]).frame(), &["answer_net_unreachable", error]);
+    story.frame("into a blackhole", &datagram([192, 0, 2, 1]).frame(), &["drop_blackhole"]);
+    story.lab.tables.options.ip_forward = false;
+    story.lab.publish();
+    story.frame("to a server itself, unwanted", &datagram(server(11)).frame(), &["drop_forwarding_off"]);
+    story.lab.tables.options.ip_forward = true;
+    story.lab.publish();
+}
+
+fn malformed(story: &mut Story) {
+    let good = datagram(VIP);
+    story.frame("a runt", &[0; 13], &["drop_runt"]);
+    story.frame("to another MAC", &ether(MacAddr([2; 6]), ethernet::IPV4, &[0; 40]), &["drop_other_mac"]);
+    story.frame("of another kind", &ether(DIRECTOR, 0x88cc, &[0; 40]), &["drop_ethertype"]);
+    story.frame("IPv4 of version 5", &patched(&good, 0, &[0x55]), &["drop_malformed"]);
+    story.frame(
+        "a bent header",
+        &{ [&good.frame()[..22], &[1], &good.frame()[23..]].concat() },
+        &["drop_header_checksum"],
+    );
+    story.frame("a broadcast", &ether(BROADCAST, ethernet::IPV4, &[0; 40]), &["drop_group"]);
+    story.frame("from a loopback", &packet([127, 0, 0, 1], VIP, good.body).frame(), &["drop_martian"]);
+    story.frame("half a UDP header", &packet(client(2), VIP, Body::Other(17, 4)).frame(), &["drop_transport"]);
+}
+
+fn waiting(story: &mut Story) {
+    let room = MAX_PARKED_PER_HOP as i64;
+    story.moves(&[("received", room), ("parked", room)], "for an unknown server", |lab| {
+        (0..room).for_each(|_| lab.feed(WAN, &datagram(server(13)).frame()));
+    });
+    story.frame("one more", &datagram(server(13)).frame(), &["drop_park_full"]);
+    let failed = [("parked", -room), ("answer_host_unreachable", room), ("sent_icmp_error", room)];
+    story.moves(&failed, "nobody there", |lab| {
+        let command = Command::NeighborFailed { interface: LAN, address: server(13).into() };
+        lab.link.commands.push(command).expect("room for a command");
+        lab.turn();
+    });
+}
+
+fn queues(story: &mut Story) {
+    story.lab.reports();
+    while !story.lab.link.reports.is_full() {
+        story.lab.feed(WAN, &arp());
+    }
+    story.frame("ARP that control has no room for", &arp(), &["drop_punt_full"]);
+    let send = |port| Command::Send { port, frame: vec![0; 60] };
+    story.moves(&[("sent_control", 1), ("sent_lost", 1)], "frames of control, one by no port", |lab| {
+        [WAN, 9].map(send).into_iter().for_each(|command| lab.link.commands.push(command).expect("room for a command"));
+        lab.turn();
+    });
+    story.lab.worker.ports_mut()[usize::from(THIN)].tx_limit = Some(0);
+    let host = Ipv4Addr::new(10, 2, 0, 9);
+    (0..512).for_each(|_| story.lab.feed(WAN, &datagram(host).frame()));
+    story.frame("to a device that takes no more", &datagram(host).frame(), &["drop_transmit_full"]);
+    // An ICMP error that ran out of time is not answered with another one.
+    let error = packet(client(2), server(11), Body::Icmp(3)).ttl(1);
+    story.frame("what has no answer", &error.frame(), &["drop_no_buffer"]);
+}
+
+#[test]
+fn every_counter_is_moved_by_something() {
+    let mut story = Story::new();
+    [balanced, for_the_director, for_others, malformed, waiting, queues].iter().for_each(|part| part(&mut story));
+    let names = story.lab.link.counters.read().into_iter().map(|(name, _)| name);
+    let unmoved: Vec<_> = names.filter(|name| !story.moved.contains(name)).collect();
+    assert_eq!(unmoved, UNMOVED.map(|(name, _)| name), "move it in the story, or say why nothing does");
+}
+
+#[test]
+fn what_may_not_be_answered_is_not_called_a_shortage_of_buffers() {
+    let mut lab = Lab::new(3);
+    lab.feed(WAN, &packet(client(2), server(11), Body::Icmp(3)).ttl(1).frame());
+    assert_eq!(lab.count("drop_no_buffer"), 0, "there was no shortage: no error answers an error (RFC 1122 3.2.2)");
+}
+
+#[test]
+fn a_later_fragment_is_not_answered_with_an_error() {
+    let mut lab = Lab::new(3);
+    lab.feed(WAN, &datagram(server(11)).ttl(1).fragment(0x0010).frame());
+    assert_eq!(lab.sent(WAN).len(), 0, "RFC 1122 3.2.2: only the first fragment is");
+    lab.check_accounts();
+}

@@ -1,0 +1,281 @@
+//! The rules of the house that a compiler does not check: where `unsafe` may live, who may depend on whom, how long a
+//! file may be, and that what users read (documents, configuration files) agrees with the code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dataplane::counters::Counters;
+
+/// Where code that the compiler does not check may live: directories and files.
+const UNSAFE_ROOMS: [&str; 3] = ["dpdk-sys/", "src/dpdk/", "dataplane/src/prefetch.rs"];
+/// Helpers of benches and tests that may too: a cycle counter, a counting allocator.
+const UNSAFE_HELPERS: [&str; 1] = ["bench/src/cycles.rs"];
+
+/// Most lines of a file.
+const LONGEST: usize = 450;
+
+/// Modules of the dataplane, from the bottom up. A module uses its own layer and those below.
+const LAYERS: [&[&str]; 6] = [
+    &["wire", "clock", "verdict", "counters", "map", "prefetch"],
+    &["packet", "port", "flow"],
+    &["conn", "service", "route", "neighbor"],
+    &["sched", "forward", "proto"],
+    &["tables", "snapshot", "mailbox", "shard", "pipeline"],
+    &["worker"],
+];
+/// Edges that point upward, or close a circle, today. Only paid off, never added to.
+const DEBTS: [(&str, &str); 5] =
+    [("conn", "forward"), ("packet", "conn"), ("service", "forward"), ("service", "sched"), ("shard", "pipeline")];
+
+/// Who may depend on whom among the crates of the house.
+const EDGES: [(&str, &[&str]); 5] = [
+    (".", &["control", "dataplane", "dpdk-sys"]),
+    ("control", &["dataplane"]),
+    ("dataplane", &[]),
+    ("dpdk-sys", &[]),
+    ("bench", &["dataplane"]),
+];
+
+/// What the dataplane is handed and never fetches: time, chance, threads, files, sockets.
+const OUTSIDE: [&str; 10] = [
+    "Instant::now",
+    "SystemTime",
+    "std::fs",
+    "std::io",
+    "std::process",
+    "std::thread",
+    "TcpStream",
+    "UdpSocket",
+    "UnixStream",
+    "rand::",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Files below a directory of the house with an ending, relative to the root.
+fn files(below: &str, ending: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rooms = vec![root().join(below)];
+    while let Some(room) = rooms.pop() {
+        let entries = fs::read_dir(&room).unwrap_or_else(|error| panic!("{}: {error}", room.display()));
+        for path in entries.map(|entry| entry.expect("a directory can be read to its end").path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                rooms.push(path);
+            } else if path.is_file() && name.ends_with(ending) {
+                found.push(relative(&path));
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no {ending} in {below}");
+    found
+}
+
+fn relative(path: &PathBuf) -> String {
+    path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned()
+}
+
+/// A line without its comment.
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap_or("")
+}
+
+/// The product's part of a file: what stands before its tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests").next().unwrap_or("")
+}
+
+/// Whether a line opens a block, function or implementation that the compiler does not check, or allows such.
+fn opens_unsafe(line: &str) -> bool {
+    let keyword = concat!("un", "safe");
+    let opened = ["{", "fn ", "impl ", "impl<", "extern ", "trait "].map(|what| format!("{keyword} {what}"));
+    let allowed = ["allow", "expect", "warn"].map(|level| format!("{level}({keyword}_code"));
+    opened.iter().chain(&allowed).any(|pattern| line.contains(pattern.as_str()))
+}
+
+#[test]
+fn unsafe_has_an_address() {
+    let lives = |file: &str| UNSAFE_ROOMS.iter().any(|room| file.starts_with(room)) || UNSAFE_HELPERS.contains(&file);
+    let strays: Vec<String> = files(".", ".rs")
+        .iter()
+        .map(|file| file.trim_start_matches("./").to_owned())
+        .filter(|file| !lives(file))
+        .filter(|file| read(file).lines().any(|line| opens_unsafe(code(line))))
+        .collect();
+    assert_eq!(strays, [""; 0], "move it to one of {UNSAFE_ROOMS:?}");
+}
+
+#[test]
+fn every_crate_denies_unsafe() {
+    assert!(read("Cargo.toml").contains("unsafe_code = \"deny\""));
+    for (crate_at, _) in EDGES {
+        let manifest = read(&format!("{crate_at}/Cargo.toml"));
+        let own = section(&manifest, "lints.rust").iter().any(|(key, _)| key == "unsafe_code");
+        let inherited = section(&manifest, "lints").contains(&("workspace".to_owned(), "true".to_owned()));
+        assert!(inherited || (own && crate_at == "dpdk-sys"), "{crate_at}: lints are the workspace's");
+    }
+}
+
+#[test]
+fn every_unsafe_block_says_why_it_is_safe() {
+    let rooms = files("src/dpdk", ".rs").into_iter().chain(["dataplane/src/prefetch.rs".to_owned()]);
+    let mut silent = Vec::new();
+    for file in rooms {
+        let text = read(&file);
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let block = [" {", " impl"].iter().any(|what| code(line).contains(&format!("unsafe{what}")));
+            if block && !is_explained(&lines[..=at]) {
+                silent.push(format!("{file}:{}", at + 1));
+            }
+        }
+    }
+    assert_eq!(silent, [""; 0], "write a SAFETY comment above");
+}
+
+/// Whether a SAFETY comment stands above the last line, with nothing in between but the statement it is part of.
+fn is_explained(lines: &[&str]) -> bool {
+    let above = lines.iter().rev().skip(1).take(8).take_while(|line| !line.trim().is_empty());
+    above.into_iter().any(|line| line.trim_start().starts_with("// SAFETY:"))
+}
+
+/// Keys and values of a section of a manifest.
+fn section(manifest: &str, name: &str) -> Vec<(String, String)> {
+    let header = format!("[{name}]");
+    let lines = manifest.lines().skip_while(|line| line.trim() != header).skip(1);
+    let pairs = lines.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once('='));
+    pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned())).collect()
+}
+
+#[test]
+fn crates_depend_downward() {
+    let house: Vec<&str> = EDGES.iter().map(|(name, _)| *name).collect();
+    for (crate_at, allowed) in EDGES {
+        let manifest = read(&format!("{crate_at}/Cargo.toml"));
+        for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            for (key, _) in section(&manifest, kind) {
+                let name = key.split('.').next().unwrap_or("");
+                assert!(!house.contains(&name) || allowed.contains(&name), "{crate_at} must not depend on {name}");
+            }
+        }
+    }
+    let members = section(&read("Cargo.toml"), "workspace");
+    let (_, members) = members.iter().find(|(key, _)| key == "members").expect("the workspace has members");
+    for member in members.trim_matches(['[', ']']).split(',').map(|m| m.trim().trim_matches('"')) {
+        assert!(house.contains(&member), "{member}: say here what it may depend on");
+    }
+}
+
+#[test]
+fn only_the_safe_face_names_dpdk() {
+    let name = concat!("dpdk", "_sys::");
+    for file in files("src", ".rs").iter().chain(&files("control/src", ".rs")).chain(&files("dataplane/src", ".rs")) {
+        let named = read(file).lines().any(|line| code(line).contains(name));
+        assert!(!named || file.starts_with("src/dpdk/"), "{file} names dpdk-sys");
+    }
+}
+
+#[test]
+fn the_dataplane_touches_nothing_outside() {
+    for file in files("dataplane/src", ".rs") {
+        let text = read(&file);
+        let touched = OUTSIDE.iter().find(|word| without_tests(&text).lines().any(|line| code(line).contains(**word)));
+        assert_eq!(touched, None, "{file}: time, chance and packets are arguments");
+    }
+}
+
+/// Which modules of the dataplane use which, tests left out.
+fn module_edges() -> BTreeSet<(String, String)> {
+    let mut edges = BTreeSet::new();
+    for file in files("dataplane/src", ".rs") {
+        let inside = file.trim_start_matches("dataplane/src/");
+        let module = inside.split(['/', '.']).next().unwrap_or("").to_owned();
+        let text = read(&file);
+        for line in without_tests(&text).lines().map(code) {
+            for used in used_modules(line).filter(|used| *used != module) {
+                edges.insert((module.clone(), used));
+            }
+        }
+    }
+    edges
+}
+
+/// The modules that a line names as `crate::module` or `crate::{module, ...}`.
+fn used_modules(line: &str) -> impl Iterator<Item = String> {
+    line.split("crate::").skip(1).flat_map(|rest| {
+        let name = |text: &str| text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>();
+        let names = match rest.strip_prefix('{') {
+            Some(list) => list.split(',').map(|part| name(part.trim())).collect(),
+            None => vec![name(rest)],
+        };
+        names.into_iter().filter(|name| !name.is_empty())
+    })
+}
+
+#[test]
+fn modules_of_the_dataplane_look_downward() {
+    let layer = |module: &str| LAYERS.iter().position(|layer| layer.contains(&module));
+    let debts: BTreeSet<(String, String)> = DEBTS.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    let edges = module_edges();
+    for (from, to) in edges.iter().filter(|(from, _)| from != "lib") {
+        let (Some(above), Some(below)) = (layer(from), layer(to)) else { panic!("{from} or {to} has no layer") };
+        assert!(above >= below || debts.contains(&(from.clone(), to.clone())), "{from} looks up to {to}");
+    }
+    for debt in &debts {
+        assert!(edges.contains(debt), "{} no longer uses {}: cross it off the list", debt.0, debt.1);
+    }
+    let clean: Vec<_> = edges.difference(&debts).cloned().collect();
+    assert_eq!(circle(clean), [], "these use each other");
+}
+
+/// What is left of edges when modules that use nothing are taken away again and again.
+fn circle(mut edges: Vec<(String, String)>) -> Vec<(String, String)> {
+    loop {
+        let before = edges.len();
+        let users: BTreeSet<String> = edges.iter().map(|(from, _)| from.clone()).collect();
+        edges.retain(|(_, to)| users.contains(to));
+        if edges.len() == before {
+            return edges;
+        }
+    }
+}
+
+#[test]
+fn files_fit_in_a_head() {
+    let long: BTreeMap<String, usize> = files(".", ".rs")
+        .into_iter()
+        .map(|file| (file.clone(), read(&file).lines().count()))
+        .filter(|(_, lines)| *lines > LONGEST)
+        .collect();
+    assert!(long.is_empty(), "longer than {LONGEST} lines: {long:?}");
+}
+
+#[test]
+fn every_counter_is_explained_to_operators() {
+    let page = "docs/operating.md";
+    if !root().join(page).exists() {
+        return;
+    }
+    let text = read(page);
+    let names = Counters::default().read();
+    let missing: Vec<_> =
+        names.iter().map(|(name, _)| name).filter(|name| !text.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{page} says nothing of {missing:?}");
+}
+
+#[test]
+fn configuration_files_to_copy_are_right() {
+    for file in files("conf", ".toml") {
+        if let Err(errors) = control::config::load(&root().join(&file)) {
+            panic!("{errors}");
+        }
+    }
+}
