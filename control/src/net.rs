@@ -76,13 +76,7 @@ pub fn tables(version: u32, interfaces: &[NetInterface], routes: &[NetRoute], ne
     }
     let resolved = neighbors.iter().filter_map(|(key, neighbor)| {
         let interface = interfaces.get(usize::from(key.0))?;
-        let hop = NextHop::new(
-            interface.port,
-            interface.mtu,
-            interface.mac,
-            neighbor.mac?,
-            Arc::clone(&neighbor.used),
-        );
+        let hop = NextHop::new(interface.port, interface.mtu, interface.mac, neighbor.mac?, Arc::clone(&neighbor.used));
         Some((*key, hop))
     });
     Net {

@@ -76,13 +76,10 @@ fn server_line(server: &ServerInfo) -> String {
 /// `ip_vs_conn`: connections.
 #[must_use]
 pub fn connections(connections: &[ConnInfo]) -> String {
-    let mut text = String::from(
-        "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n",
-    );
+    let mut text = String::from("Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n");
     for conn in connections {
-        let ends = [conn.client, conn.vip, conn.destination].map(|end| {
-            format!("{} {:04X}", hex_address(end.ip()), end.port())
-        });
+        let ends = [conn.client, conn.vip, conn.destination]
+            .map(|end| format!("{} {:04X}", hex_address(end.ip()), end.port()));
         let protocol = conn.protocol.map_or("IP".to_owned(), |p| p.to_string());
         let _ = write!(text, "{protocol:<3} {} {:<11} {:7}", ends.join(" "), conn.state, conn.expires);
         if let Some((engine, data)) = &conn.engine {
@@ -98,15 +95,8 @@ pub fn connections(connections: &[ConnInfo]) -> String {
 pub fn stats(totals: &Totals, rates: &Rates) -> String {
     let head = "   Total Incoming Outgoing         Incoming         Outgoing\n";
     let line = |a: [u64; 5]| format!("{:8X} {:8X} {:8X} {:16X} {:16X}\n", a[0], a[1], a[2], a[3], a[4]);
-    let numbers = line([
-        totals.connections,
-        totals.in_packets,
-        totals.out_packets,
-        totals.in_bytes,
-        totals.out_bytes,
-    ]);
-    let per_second =
-        line([rates.connections, rates.in_packets, rates.out_packets, rates.in_bytes, rates.out_bytes]);
+    let numbers = line([totals.connections, totals.in_packets, totals.out_packets, totals.in_bytes, totals.out_bytes]);
+    let per_second = line([rates.connections, rates.in_packets, rates.out_packets, rates.in_bytes, rates.out_bytes]);
     format!(
         "{head}   Conns  Packets  Packets            Bytes            Bytes\n{numbers}\n\
          {}{per_second}",

@@ -49,9 +49,8 @@ impl Meter {
             in_bytes: delta.in_bytes << (BYTE_SHIFT - 1),
             out_bytes: delta.out_bytes << (BYTE_SHIFT - 1),
         };
-        self.average = self.average.zip(rate, |average, rate| {
-            average.wrapping_add_signed((rate as i64 - average as i64) >> 2)
-        });
+        self.average =
+            self.average.zip(rate, |average, rate| average.wrapping_add_signed((rate as i64 - average as i64) >> 2));
         self.last = now;
     }
 

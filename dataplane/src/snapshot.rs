@@ -76,7 +76,9 @@ impl Publisher {
     pub fn sweep(&mut self) {
         let board = &self.board;
         let current = self.epoch;
-        self.retired.retain(|(epoch, tables)| *epoch == current || board.behind(epoch + 1).is_some() || Arc::strong_count(tables) > 1);
+        self.retired.retain(|(epoch, tables)| {
+            *epoch == current || board.behind(epoch + 1).is_some() || Arc::strong_count(tables) > 1
+        });
     }
 
     /// The epoch published last.

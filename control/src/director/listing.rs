@@ -85,13 +85,7 @@ impl Director {
         Ok(Answer::Connections { connections, next: Some(at) })
     }
 
-    fn ask_worker(
-        &mut self,
-        worker: usize,
-        from: u32,
-        most: u32,
-        pump: Pump<'_>,
-    ) -> Result<Page, ApiError> {
+    fn ask_worker(&mut self, worker: usize, from: u32, most: u32, pump: Pump<'_>) -> Result<Page, ApiError> {
         let late = || ApiError {
             code: Code::Timeout,
             place: format!("worker {worker}"),

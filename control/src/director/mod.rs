@@ -4,6 +4,7 @@
 //! asks for. Time is an argument, and waiting for workers is a function that the caller hands in, so that tests turn
 //! the workers by hand.
 
+mod edits;
 mod frames;
 mod listing;
 mod reload;
@@ -17,10 +18,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use dataplane::clock::{Nanos, ticks};
-use dataplane::flow::ServiceKey;
+use dataplane::clock::Nanos;
 use dataplane::mailbox::{Link, Page, Report};
-use dataplane::proto::tcp::State;
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::tables::Tables;
@@ -32,6 +31,9 @@ use crate::ipvs::Services;
 use crate::neighbors::Neighbors;
 use crate::net::{self, NetInterface, NetRoute};
 use crate::statistics::{self, Meter, sum};
+
+/// Nanoseconds between two rounds of housekeeping: timers of neighbours, announcements, memory to be freed.
+const ROUND: u64 = 100_000_000;
 
 /// Called while the director waits for its workers; `false` = the time is up.
 pub type Pump<'a> = &'a mut dyn FnMut() -> bool;
@@ -99,6 +101,7 @@ pub struct Director {
     started: Nanos,
     now: Nanos,
     next_sample: Nanos,
+    next_round: Nanos,
     unpublished: bool,
     net_changed: bool,
 }
@@ -132,6 +135,7 @@ impl Director {
             started: now,
             now,
             next_sample: Nanos(now.0 + statistics::PERIOD * 1_000_000_000),
+            next_round: now,
             unpublished: false,
             net_changed: true,
             config: Config::default(),
@@ -149,20 +153,28 @@ impl Director {
     pub fn turn(&mut self, now: Nanos) -> usize {
         self.now = now;
         let items = self.drain();
-        let effects = self.neighbors.turn(now);
-        self.carry_out(effects);
-        self.announce();
+        if now >= self.next_round {
+            self.keep_house();
+        }
         if now >= self.next_sample {
             self.sample();
         }
         if self.unpublished {
             self.publish();
         }
+        items
+    }
+
+    /// What need not be done at every turn.
+    fn keep_house(&mut self) {
+        self.next_round = Nanos(self.now.0 + ROUND);
+        let effects = self.neighbors.turn(self.now);
+        self.carry_out(effects);
+        self.announce();
         self.publisher.sweep();
         if self.publisher.behind().is_none() {
             self.services.sweep();
         }
-        items
     }
 
     /// Answers a request. "Done" means seen by every worker.
@@ -197,99 +209,10 @@ impl Director {
         }
     }
 
-    fn batch(&mut self, requests: Vec<Request>) -> Result<(), ApiError> {
-        for (index, request) in requests.into_iter().enumerate() {
-            self.edit(request, true).map_err(|error| error.in_batch(index))?;
-        }
-        Ok(())
-    }
-
-    /// One change of the wanted state.
-    fn edit(&mut self, request: Request, runtime: bool) -> Result<(), ApiError> {
-        let links = &self.links;
-        let read = |slot: u32| read_totals(links, slot);
-        match request {
-            Request::AddService { service } => self.services.add(service, runtime),
-            Request::EditService { service } => self.services.edit(service),
-            Request::DeleteService { key } => self.delete_service(&key),
-            Request::AddServer { key, server } => {
-                self.services.add_server(&key, server, runtime, &|slot| {
-                    links.iter().for_each(|link| {
-                        link.totals.ensure(slot);
-                    });
-                    read(slot)
-                })
-            }
-            Request::EditServer { key, server } => self.services.edit_server(&key, server),
-            Request::DeleteServer { key, address } => self.services.delete_server(&key, address, &read),
-            Request::Flush => {
-                let keys: Vec<_> = self.services.list().iter().map(|service| service.spec.key).collect();
-                keys.iter().try_for_each(|key| self.delete_service(key))
-            }
-            Request::Zero { key } => self.zero(key),
-            Request::SetTimeouts { tcp, tcp_fin, udp } => {
-                self.set_timeouts(tcp, tcp_fin, udp);
-                Ok(())
-            }
-            Request::StartDaemon { .. } => Err(unsupported("the synchronisation daemon is not supported yet")),
-            Request::StopDaemon { .. } => Err(ApiError {
-                code: Code::NoService,
-                place: String::new(),
-                text: "no synchronisation daemon is running".to_owned(),
-            }),
-            _ => Err(ApiError {
-                code: Code::BadRequest,
-                place: String::new(),
-                text: "only changes of the table can be part of a batch".to_owned(),
-            }),
-        }
-    }
-
-    fn delete_service(&mut self, key: &ServiceKey) -> Result<(), ApiError> {
-        let links = &self.links;
-        if let Some(service) = self.services.get(key) {
-            self.departed = sum(self.departed, service.raw_totals(&|slot| read_totals(links, slot)));
-        }
-        self.services.delete(key)
-    }
-
-    fn zero(&mut self, key: Option<ServiceKey>) -> Result<(), ApiError> {
-        if let Some(key) = key
-            && self.services.get(&key).is_none()
-        {
-            return Err(ApiError { code: Code::NoService, place: key.to_string(), text: "no such service".to_owned() });
-        }
-        let links = &self.links;
-        let read = |slot: u32| read_totals(links, slot);
-        for service in self.services.iter_mut().filter(|s| key.is_none_or(|key| s.spec.key == key)) {
-            let now = service.raw_totals(&read);
-            service.meter.zero(now);
-            service.servers.iter_mut().for_each(|server| server.meter.zero(read(server.slot)));
-        }
-        if key.is_none() {
-            let now = self.raw_total();
-            self.total.zero(now);
-        }
-        Ok(())
-    }
-
-    fn set_timeouts(&mut self, tcp: u32, tcp_fin: u32, udp: u32) {
-        let timeouts = Arc::make_mut(&mut self.tables.timeouts);
-        let set = |slot: &mut u32, seconds: u32| {
-            if seconds > 0 {
-                *slot = ticks(seconds);
-            }
-        };
-        set(&mut timeouts.tcp[State::Established as usize], tcp);
-        set(&mut timeouts.tcp[State::FinWait as usize], tcp_fin);
-        set(&mut timeouts.udp, udp);
-        self.unpublished = true;
-    }
-
     /// The counters of all services since the start.
     fn raw_total(&self) -> TotalsRead {
         let read = |slot: u32| read_totals(&self.links, slot);
-        self.services.list().iter().map(|service| service.raw_totals(&read)).fold(self.departed, sum)
+        self.services.iter().map(|service| service.raw_totals(&read)).fold(self.departed, sum)
     }
 
     fn sample(&mut self) {

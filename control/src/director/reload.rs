@@ -145,9 +145,10 @@ impl Director {
             Some(true) => {}
         }
         self.services.set_runtime(&key, None, false);
-        let running: Vec<_> = self.services.get(&key).map_or(Vec::new(), |running| {
-            running.servers.iter().map(|s| (s.spec.address, s.runtime)).collect()
-        });
+        let running: Vec<_> = self
+            .services
+            .get(&key)
+            .map_or(Vec::new(), |running| running.servers.iter().map(|s| (s.spec.address, s.runtime)).collect());
         let kept = |address| service.servers.iter().any(|server| server.spec.address == address);
         for (address, runtime) in running {
             if (prune || !runtime) && !kept(address) {
@@ -273,7 +274,12 @@ impl Director {
         let mut config = self.config.clone();
         let service = |running: &&crate::ipvs::Service| config::Service {
             spec: running.spec.clone(),
-            servers: running.servers.iter().rev().map(|s| Server { spec: s.spec.clone(), place: Default::default() }).collect(),
+            servers: running
+                .servers
+                .iter()
+                .rev()
+                .map(|s| Server { spec: s.spec.clone(), place: Default::default() })
+                .collect(),
             place: Default::default(),
         };
         config.services = self.services.list().iter().rev().map(service).collect();
@@ -293,7 +299,11 @@ impl Director {
 pub fn validate(config: &Config) -> Result<(), ApiError> {
     if let Some(vlan) = config.interfaces.iter().find(|interface| interface.device.is_none()) {
         let place = format!("{}: interface {}", vlan.place, vlan.name);
-        return Err(ApiError { code: Code::Unsupported, place, text: "VLAN interfaces are not supported yet".to_owned() });
+        return Err(ApiError {
+            code: Code::Unsupported,
+            place,
+            text: "VLAN interfaces are not supported yet".to_owned(),
+        });
     }
     if config.interfaces.is_empty() {
         let text = "there is no [[interface]]; a director needs at least one".to_owned();

@@ -8,7 +8,7 @@ use crate::statistics::totals;
 
 impl Director {
     pub(super) fn status(&self) -> Answer {
-        let servers = self.services.list().iter().map(|service| service.servers.len()).sum::<usize>();
+        let servers = self.services.iter().map(|service| service.servers.len()).sum::<usize>();
         Answer::Status(Box::new(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: self.facts.file.as_ref().map_or(String::new(), |file| file.display().to_string()),

@@ -69,6 +69,11 @@ pub(super) fn server(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), Api
         Forward::Fullnat => return refuse(Code::Unsupported, &place, "FullNAT is not supported yet"),
         Forward::Nat | Forward::Dr => {}
     }
+    if let (Forward::Dr, ServiceKey::Address { port, .. }) = (spec.forward, service.key)
+        && port != spec.address.port()
+    {
+        return refuse(Code::Invalid, &place, format!("direct routing changes no port; use {port}"));
+    }
     if address.is_ipv6() || service.key.family() != dataplane::flow::Family::Ipv4 {
         return refuse(Code::Unsupported, &place, "IPv6 servers are not supported yet");
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use dataplane::flow::ServiceKey;
 use dataplane::forward::ForwardMethod;
 use dataplane::sched::{Plan, Scheduler};
-use dataplane::service::{RealServer, ServiceState, Servers, TotalsRead, VirtualService};
+use dataplane::service::{RealServer, Servers, ServiceState, TotalsRead, VirtualService};
 
 use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
 use crate::statistics::{Meter, sum};
@@ -112,10 +112,7 @@ fn method(forward: Forward) -> ForwardMethod {
 }
 
 /// Whether this director can carry out a service with these servers, before anything is changed.
-pub fn validate<'a>(
-    service: &ServiceSpec,
-    servers: impl IntoIterator<Item = &'a ServerSpec>,
-) -> Result<(), ApiError> {
+pub fn validate<'a>(service: &ServiceSpec, servers: impl IntoIterator<Item = &'a ServerSpec>) -> Result<(), ApiError> {
     check::service(service)?;
     servers.into_iter().try_for_each(|server| check::server(service, server))
 }
@@ -177,6 +174,11 @@ impl Services {
         let mut all: Vec<_> = self.by_key.values().collect();
         all.sort_by_key(|service| std::cmp::Reverse(service.age));
         all
+    }
+
+    /// All services, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Service> {
+        self.by_key.values()
     }
 
     /// All services, to sample or zero their meters.

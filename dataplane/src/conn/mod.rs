@@ -1,6 +1,7 @@
 //! Connections: the entry, the table that finds it by either of its two keys, and the wheel that ends it.
 
 mod hash;
+mod memory;
 mod table;
 mod wheel;
 
@@ -9,7 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use bytemuck::{Pod, Zeroable};
 
 pub use hash::HashKey;
-pub use table::{Candidate, ConnMemory, ConnTable, NONE, Tuple};
+pub use memory::ConnMemory;
+pub use table::{Candidate, ConnTable, NONE, Tuple};
 pub use wheel::Wheel;
 
 use crate::clock::Tick;

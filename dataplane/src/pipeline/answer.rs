@@ -65,8 +65,8 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         Answer::HostUnreachable => icmpv4::Error::HostUnreachable,
         Answer::TooBig => icmpv4::Error::FragmentationNeeded { mtu: meta.mtu },
     };
-    let about_error = header.protocol == icmpv4::PROTOCOL
-        && packet.get(header.len).is_none_or(|kind| icmpv4::is_error(*kind));
+    let about_error =
+        header.protocol == icmpv4::PROTOCOL && packet.get(header.len).is_none_or(|kind| icmpv4::is_error(*kind));
     if about_error {
         return None;
     }
@@ -76,7 +76,11 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     message.extend_from_slice(&packet[..quoted]);
     error.write(&mut message);
     let tos = header.tos & TOS_MASK | ERROR_TOS;
-    Some(Made { packet: packet4(tos, id, false, icmpv4::PROTOCOL, src, &header, &message), to: to.into(), sent: Sent::IcmpError })
+    Some(Made {
+        packet: packet4(tos, id, false, icmpv4::PROTOCOL, src, &header, &message),
+        to: to.into(),
+        sent: Sent::IcmpError,
+    })
 }
 
 /// The address a packet was sent to, if it is ours, else that of the interface the error leaves by.

@@ -53,7 +53,9 @@ fn local(frame: &[u8], meta: &Meta, context: Context<'_>) -> Class {
     let address = IpAddr::V4(Ipv4Addr::from_bits(meta.tuple.dst));
     match meta.kind {
         Kind::Fragment4 => Class::Other(Step::Drop(Drop::Fragment)),
-        Kind::Transport4 => service(meta, address, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service),
+        Kind::Transport4 => {
+            service(meta, address, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service)
+        }
         Kind::Other4 | Kind::Ipv6 => Class::Other(host(frame, meta)),
     }
 }

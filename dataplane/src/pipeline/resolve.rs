@@ -86,14 +86,7 @@ pub(super) fn transmit<B: PacketBuf>(
 }
 
 /// Parks a packet whose neighbour is not known.
-fn wait<B: PacketBuf>(
-    packet: B,
-    meta: &Meta,
-    conn: u32,
-    reason: Forward,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-) {
+fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, shard: &mut Shard<B>, context: Context<'_>) {
     let target = target(&shard.table, meta, conn, reason);
     let server = if conn != NONE && reason != Forward::NatReply { shard.table[conn].server_slot } else { NONE };
     park(packet, meta.l3, target, Some(Verdict::Forward(reason)), server, shard, context);

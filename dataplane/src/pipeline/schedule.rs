@@ -12,12 +12,7 @@ use crate::service::{RealServer, VirtualService};
 use crate::shard::Shard;
 use crate::verdict::{Answer, Drop};
 
-pub(super) fn run<B>(
-    meta: &mut Meta,
-    service: &VirtualService,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-) -> Step {
+pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     let Some(choice) = service.scheduler.pick(service, context.servers) else {
         return Step::Answer(Answer::NoServer);
     };

@@ -61,14 +61,7 @@ pub(super) fn reply<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, contex
 }
 
 /// The state after this packet, and the counts that follow it.
-fn advance<B>(
-    meta: &Meta,
-    index: u32,
-    seen: tcp::Seen,
-    server: &Server,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-) {
+fn advance<B>(meta: &Meta, index: u32, seen: tcp::Seen, server: &Server, shard: &mut Shard<B>, context: Context<'_>) {
     let conn = &mut shard.table[index];
     let timeouts = &context.tables.timeouts;
     let before = conn.timeout;

@@ -65,8 +65,7 @@ impl Server {
 
     /// A connection moves between active and inactive.
     pub fn shift(&self, to_inactive: bool) {
-        let (from, to) =
-            if to_inactive { (&self.active, &self.inactive) } else { (&self.inactive, &self.active) };
+        let (from, to) = if to_inactive { (&self.active, &self.inactive) } else { (&self.inactive, &self.active) };
         from.fetch_sub(1, Relaxed);
         to.fetch_add(1, Relaxed);
     }

@@ -1,0 +1,100 @@
+//! Changes of the wanted state, one request at a time or several together.
+
+use std::sync::Arc;
+
+use dataplane::clock::ticks;
+use dataplane::flow::ServiceKey;
+use dataplane::proto::tcp::State;
+
+use super::{Director, read_totals, unsupported};
+use crate::api::{ApiError, Code, Request};
+use crate::statistics::sum;
+
+impl Director {
+    pub(super) fn batch(&mut self, requests: Vec<Request>) -> Result<(), ApiError> {
+        for (index, request) in requests.into_iter().enumerate() {
+            self.edit(request, true).map_err(|error| error.in_batch(index))?;
+        }
+        Ok(())
+    }
+
+    /// One change of the wanted state.
+    pub(super) fn edit(&mut self, request: Request, runtime: bool) -> Result<(), ApiError> {
+        let links = &self.links;
+        let read = |slot: u32| read_totals(links, slot);
+        match request {
+            Request::AddService { service } => self.services.add(service, runtime),
+            Request::EditService { service } => self.services.edit(service),
+            Request::DeleteService { key } => self.delete_service(&key),
+            Request::AddServer { key, server } => self.services.add_server(&key, server, runtime, &|slot| {
+                links.iter().for_each(|link| {
+                    link.totals.ensure(slot);
+                });
+                read(slot)
+            }),
+            Request::EditServer { key, server } => self.services.edit_server(&key, server),
+            Request::DeleteServer { key, address } => self.services.delete_server(&key, address, &read),
+            Request::Flush => {
+                let keys: Vec<_> = self.services.list().iter().map(|service| service.spec.key).collect();
+                keys.iter().try_for_each(|key| self.delete_service(key))
+            }
+            Request::Zero { key } => self.zero(key),
+            Request::SetTimeouts { tcp, tcp_fin, udp } => {
+                self.set_timeouts(tcp, tcp_fin, udp);
+                Ok(())
+            }
+            Request::StartDaemon { .. } => Err(unsupported("the synchronisation daemon is not supported yet")),
+            Request::StopDaemon { .. } => Err(ApiError {
+                code: Code::NoService,
+                place: String::new(),
+                text: "no synchronisation daemon is running".to_owned(),
+            }),
+            _ => Err(ApiError {
+                code: Code::BadRequest,
+                place: String::new(),
+                text: "only changes of the table can be part of a batch".to_owned(),
+            }),
+        }
+    }
+
+    pub(super) fn delete_service(&mut self, key: &ServiceKey) -> Result<(), ApiError> {
+        let links = &self.links;
+        if let Some(service) = self.services.get(key) {
+            self.departed = sum(self.departed, service.raw_totals(&|slot| read_totals(links, slot)));
+        }
+        self.services.delete(key)
+    }
+
+    fn zero(&mut self, key: Option<ServiceKey>) -> Result<(), ApiError> {
+        if let Some(key) = key
+            && self.services.get(&key).is_none()
+        {
+            return Err(ApiError { code: Code::NoService, place: key.to_string(), text: "no such service".to_owned() });
+        }
+        let links = &self.links;
+        let read = |slot: u32| read_totals(links, slot);
+        for service in self.services.iter_mut().filter(|s| key.is_none_or(|key| s.spec.key == key)) {
+            let now = service.raw_totals(&read);
+            service.meter.zero(now);
+            service.servers.iter_mut().for_each(|server| server.meter.zero(read(server.slot)));
+        }
+        if key.is_none() {
+            let now = self.raw_total();
+            self.total.zero(now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_timeouts(&mut self, tcp: u32, tcp_fin: u32, udp: u32) {
+        let timeouts = Arc::make_mut(&mut self.tables.timeouts);
+        let set = |slot: &mut u32, seconds: u32| {
+            if seconds > 0 {
+                *slot = ticks(seconds);
+            }
+        };
+        set(&mut timeouts.tcp[State::Established as usize], tcp);
+        set(&mut timeouts.tcp[State::FinWait as usize], tcp_fin);
+        set(&mut timeouts.udp, udp);
+        self.unpublished = true;
+    }
+}

@@ -1,0 +1,70 @@
+//! The storage of a connection table: plain data linked by indices, so that it can lie in huge pages, or in a file that
+//! a successor maps.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::Conn;
+
+/// Entries of a bucket.
+pub(super) const SLOTS: usize = 8;
+
+/// A bucket: eight tags, eight indices (top bit: the key is the reply key), and the bucket that takes the overflow.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub(super) struct Bucket {
+    pub(super) tags: [u8; SLOTS],
+    pub(super) entries: [u32; SLOTS],
+    pub(super) overflow: u32,
+    pad: [u32; 5],
+}
+
+const _: () = assert!(size_of::<Bucket>() == 64);
+
+impl Bucket {
+    /// The top bit of byte i is set where tag i matches, and nowhere else. All eight are compared at once.
+    #[inline]
+    pub(super) fn matches(&self, tag: u8) -> u64 {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const BELOW_TOP: u64 = ONES * 0x7f;
+        let differs = u64::from_le_bytes(self.tags) ^ (ONES * u64::from(tag));
+        !(((differs & BELOW_TOP) + BELOW_TOP) | differs | BELOW_TOP)
+    }
+
+    /// The slot of the first match.
+    #[inline]
+    pub(super) const fn slot(bits: u64) -> usize {
+        bits.trailing_zeros() as usize / 8 % SLOTS
+    }
+}
+
+/// The storage of a table, handed in from outside: zeroed plain data.
+#[derive(Debug)]
+pub struct ConnMemory {
+    pub(super) conns: Box<[Conn]>,
+    pub(super) buckets: Box<[Bucket]>,
+}
+
+impl ConnMemory {
+    /// Zeroed memory for `capacity` connections; pages are touched when used.
+    #[must_use]
+    pub fn new(capacity: u32) -> Self {
+        let (primary, overflow) = Self::bucket_counts(capacity);
+        Self {
+            conns: bytemuck::allocation::zeroed_slice_box(capacity as usize),
+            buckets: bytemuck::allocation::zeroed_slice_box(primary + overflow + 1),
+        }
+    }
+
+    /// Bytes of a table for `capacity` connections.
+    #[must_use]
+    pub fn bytes(capacity: u32) -> usize {
+        let (primary, overflow) = Self::bucket_counts(capacity);
+        capacity as usize * size_of::<Conn>() + (primary + overflow + 1) * size_of::<Bucket>()
+    }
+
+    /// Two keys a connection, six of eight slots used at most on average; a fourth more for overflow.
+    pub(super) fn bucket_counts(capacity: u32) -> (usize, usize) {
+        let primary = (capacity as usize * 2).div_ceil(6).max(16);
+        (primary, primary / 4 + 16)
+    }
+}
