@@ -4,80 +4,109 @@ use dataplane::port::{PacketBuf, Port, RxBurst};
 
 /// Bytes of a frame without its checksum sequence.
 pub(crate) const FRAME: usize = 60;
-const HEADROOM: usize = 128;
+const HEADROOM: u16 = 128;
+const ROOM: usize = 252;
 
-/// A packet's memory, as a driver's: fixed, with headroom.
+/// A packet: one pointer, as a driver's, to a descriptor and the bytes behind it.
 #[derive(Debug)]
-pub(crate) struct FlowBuf {
-    room: Box<[u8; 256]>,
-    start: usize,
-    len: usize,
+pub(crate) struct FlowBuf(Box<Memory>);
+
+#[derive(Debug)]
+#[repr(C, align(64))]
+struct Memory {
+    start: u16,
+    len: u16,
+    room: [u8; ROOM],
 }
 
 impl FlowBuf {
     fn new() -> Self {
-        Self { room: Box::new([0; 256]), start: HEADROOM, len: 0 }
+        Self(Box::new(Memory { start: HEADROOM, len: 0, room: [0; ROOM] }))
+    }
+
+    fn range(&self) -> std::ops::Range<usize> {
+        usize::from(self.0.start)..usize::from(self.0.start) + usize::from(self.0.len)
     }
 }
 
 impl PacketBuf for FlowBuf {
+    #[inline]
     fn data(&self) -> &[u8] {
-        &self.room[self.start..self.start + self.len]
+        &self.0.room[self.range()]
     }
 
+    #[inline]
     fn data_mut(&mut self) -> &mut [u8] {
-        &mut self.room[self.start..self.start + self.len]
+        let range = self.range();
+        &mut self.0.room[range]
     }
 
+    #[inline]
     fn set_len(&mut self, len: usize) -> bool {
-        let fits = self.start + len <= self.room.len();
+        let fits = usize::from(self.0.start) + len <= ROOM;
         if fits {
-            self.len = len;
+            self.0.len = len as u16;
         }
         fits
     }
 
     fn prepend(&mut self, n: usize) -> bool {
-        let fits = n <= self.start;
+        let fits = n <= usize::from(self.0.start);
         if fits {
-            self.start -= n;
-            self.len += n;
+            self.0.start -= n as u16;
+            self.0.len += n as u16;
         }
         fits
     }
 
+    #[inline]
     fn adj(&mut self, n: usize) -> bool {
-        let fits = n <= self.len;
+        let fits = n <= usize::from(self.0.len);
         if fits {
-            self.start += n;
-            self.len -= n;
+            self.0.start += n as u16;
+            self.0.len -= n as u16;
         }
         fits
     }
 }
 
-/// A port whose wire is a list of flow numbers, each with a frame of its own.
+/// A port whose wire is a list of frames, in order of arrival. What it sends goes back to its pool.
 #[derive(Debug, Default)]
 pub(crate) struct FlowPort {
-    /// One frame a flow.
-    pub(crate) frames: Vec<[u8; FRAME]>,
-    /// Flows whose frames arrive next, last first.
-    pub(crate) order: Vec<u32>,
+    wire: Vec<[u8; FRAME]>,
+    at: usize,
     spare: Vec<FlowBuf>,
+}
+
+impl FlowPort {
+    /// Has these frames arrive next.
+    pub(crate) fn arrive(&mut self, frames: impl Iterator<Item = [u8; FRAME]>) {
+        self.wire.clear();
+        self.wire.extend(frames);
+        self.at = 0;
+    }
+
+    /// Frames that have not arrived yet.
+    pub(crate) fn left(&self) -> usize {
+        self.wire.len() - self.at
+    }
 }
 
 impl Port for FlowPort {
     type Buf = FlowBuf;
 
     fn rx_burst(&mut self, out: &mut RxBurst<FlowBuf>) -> usize {
-        let n = self.order.len().min(out.remaining_capacity());
-        for _ in 0..n {
-            let (Some(flow), Some(mut buffer)) = (self.order.pop(), self.alloc()) else { return out.len() };
-            buffer.set_len(FRAME);
-            buffer.data_mut().copy_from_slice(&self.frames[flow as usize]);
+        let end = (self.at + out.remaining_capacity()).min(self.wire.len());
+        let before = out.len();
+        for frame in &self.wire[self.at..end] {
+            let mut buffer = self.spare.pop().unwrap_or_else(FlowBuf::new);
+            buffer.0.start = HEADROOM;
+            buffer.0.len = FRAME as u16;
+            buffer.data_mut().copy_from_slice(frame);
             out.push(buffer);
         }
-        n
+        self.at = end;
+        out.len() - before
     }
 
     fn tx_burst(&mut self, packets: &mut Vec<FlowBuf>) -> usize {
@@ -88,8 +117,8 @@ impl Port for FlowPort {
 
     fn alloc(&mut self) -> Option<FlowBuf> {
         let mut buffer = self.spare.pop().unwrap_or_else(FlowBuf::new);
-        buffer.start = HEADROOM;
-        buffer.len = 0;
+        buffer.0.start = HEADROOM;
+        buffer.0.len = 0;
         Some(buffer)
     }
 

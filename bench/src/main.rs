@@ -1,39 +1,64 @@
-//! What an established connection costs: `make bench` prints one figure a line, `name value unit`.
+//! What an established connection costs, beside a floor measured in the same run: `make bench` prints one figure a line, `name value unit`.
 //!
 //! A whole worker, built by the product's own constructor, with statistics, states and neighbours on, turned by hand
 //! over ports in memory. Absolute figures mean little on a shared machine: compare two runs made in turn.
 
+mod floor;
 mod flows;
 mod stage;
 
 use std::time::Instant;
 
 use dataplane::clock::Nanos;
+use floor::Floor;
 use stage::Stage;
 
-/// Packets measured for each figure, half of them in each direction.
-const PACKETS: usize = 4_000_000;
-/// Rounds of which the median is printed.
-const ROUNDS: usize = 5;
+/// Packets of a round, half of them in each direction.
+const PACKETS: usize = 400_000;
+/// Rounds of which the median is printed; floor and director take turns.
+const ROUNDS: usize = 9;
+/// Numbers of connections.
+const SIZES: [(&str, u32); 4] = [("1k", 1_000), ("64k", 64_000), ("1m", 1_000_000), ("4m", 4_000_000)];
 
 fn main() {
-    for (name, flows) in [("nat4_1k", 1_000), ("nat4_64k", 64_000), ("nat4_1m", 1_000_000)] {
-        println!("{name} {:.1} ns", established(flows));
+    for (name, flows) in SIZES {
+        let (floor, nat) = established(flows);
+        println!("floor_{name} {floor:.1} ns");
+        println!("nat4_{name} {nat:.1} ns");
     }
 }
 
-/// Nanoseconds per packet of established connections in random order, both directions; the median of the rounds.
-fn established(flows: u32) -> f64 {
+/// Nanoseconds per packet of the floor and of established connections, in random order, both directions.
+fn established(flows: u32) -> (f64, f64) {
+    let mut floor = stage::floor(flows);
     let mut stage = Stage::new(flows);
     stage.establish();
-    let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| round(&mut stage)).collect();
-    rounds.sort_by(f64::total_cmp);
-    rounds[ROUNDS / 2]
+    let rounds = (0..ROUNDS).map(|_| (floor_round(&mut floor, flows), nat_round(&mut stage)));
+    let (floors, nats): (Vec<f64>, Vec<f64>) = rounds.unzip();
+    (median(floors), median(nats))
 }
 
-fn round(stage: &mut Stage) -> f64 {
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn floor_round(floor: &mut Floor, flows: u32) -> f64 {
+    stage::arrive(floor, flows, PACKETS);
+    let before = floor.forwarded();
+    let start = Instant::now();
+    while floor.ports.iter().any(|port| port.left() > 0) {
+        floor.turn();
+    }
+    let spent = start.elapsed();
+    let sent = floor.forwarded() - before;
+    assert!(sent as usize > PACKETS * 99 / 100, "the floor finds nearly all flows: {sent}");
+    spent.as_nanos() as f64 / PACKETS as f64
+}
+
+fn nat_round(stage: &mut Stage) -> f64 {
+    stage.acknowledge(PACKETS);
     let before = stage.forwarded();
-    stage.acknowledge(PACKETS / ROUNDS);
     let start = Instant::now();
     let mut turns = 0u64;
     while stage.left() > 0 {
@@ -42,6 +67,6 @@ fn round(stage: &mut Stage) -> f64 {
     }
     let spent = start.elapsed();
     let sent = stage.forwarded() - before;
-    assert_eq!(sent as usize, PACKETS / ROUNDS, "every packet of an established connection is forwarded");
-    spent.as_nanos() as f64 / sent as f64
+    assert_eq!(sent as usize, PACKETS, "every packet of an established connection is forwarded");
+    spent.as_nanos() as f64 / PACKETS as f64
 }

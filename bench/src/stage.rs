@@ -19,6 +19,7 @@ use dataplane::wire::ethernet::{self, Header, MacAddr};
 use dataplane::wire::{ipv4, put, tcp};
 use dataplane::worker::{Parts, Worker};
 
+use crate::floor::{Floor, Rule};
 use crate::flows::{FRAME, FlowPort};
 
 /// When the stage begins.
@@ -35,7 +36,6 @@ pub(crate) struct Stage {
     worker: Worker<FlowPort>,
     link: Arc<Link>,
     flows: u32,
-    chance: u64,
     _publisher: Publisher,
 }
 
@@ -53,7 +53,7 @@ impl Stage {
             servers,
             link: Arc::clone(&link),
         };
-        Self { worker: Worker::new(parts, START), link, flows, chance: 1, _publisher: publisher }
+        Self { worker: Worker::new(parts, START), link, flows, _publisher: publisher }
     }
 
     /// Opens every connection: SYN, SYN-ACK, ACK.
@@ -66,8 +66,7 @@ impl Stage {
 
     fn send(&mut self, port: usize, flags: u8) {
         let flows = self.flows;
-        self.wire(port).frames = (0..flows).map(|flow| frame(port, flow, flags)).collect();
-        self.wire(port).order = (0..flows).rev().collect();
+        self.wire(port).arrive((0..flows).map(|flow| frame(port, flow, flags)));
         while self.left() > 0 {
             self.turn(START);
         }
@@ -75,18 +74,15 @@ impl Stage {
 
     /// Has packets of random connections arrive, half from clients, half from servers.
     pub(crate) fn acknowledge(&mut self, packets: usize) {
-        let flows = self.flows;
         for port in 0..2 {
-            let order: Vec<u32> = (0..packets / 2).map(|_| self.random() % flows).collect();
-            let wire = self.wire(port);
-            wire.frames = (0..flows).map(|flow| frame(port, flow, tcp::ACK)).collect();
-            wire.order = order;
+            let order = random_flows(self.flows, packets / 2);
+            self.wire(port).arrive(order.map(|flow| frame(port, flow, tcp::ACK)));
         }
     }
 
     /// Packets that have not arrived yet.
     pub(crate) fn left(&mut self) -> usize {
-        self.worker.ports_mut().iter().map(|port| port.order.len()).sum()
+        self.worker.ports_mut().iter().map(FlowPort::left).sum()
     }
 
     /// One turn of the worker.
@@ -103,13 +99,38 @@ impl Stage {
     fn wire(&mut self, port: usize) -> &mut FlowPort {
         &mut self.worker.ports_mut()[port]
     }
+}
 
-    /// xorshift64*: the same sequence in every run.
-    fn random(&mut self) -> u32 {
-        self.chance ^= self.chance >> 12;
-        self.chance ^= self.chance << 25;
-        self.chance ^= self.chance >> 27;
-        (self.chance.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+/// Random flows, the same sequence in every run (xorshift64*).
+pub(crate) fn random_flows(flows: u32, n: usize) -> impl Iterator<Item = u32> {
+    let mut chance = 1u64;
+    (0..n).map(move |_| {
+        chance ^= chance >> 12;
+        chance ^= chance << 25;
+        chance ^= chance >> 27;
+        (chance.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32 % flows
+    })
+}
+
+/// The floor with the same flows, and its packets.
+pub(crate) fn floor(flows: u32) -> Floor {
+    let vip = VIP.to_bits();
+    let rules = (0..flows).flat_map(|flow| {
+        let (client, port) = client(flow);
+        let (client, server) = (client.to_bits(), server((flow % u32::from(SERVERS)) as u8).to_bits());
+        let ports = |src: u16, dst: u16| u32::from(src) << 16 | u32::from(dst);
+        let request =
+            Rule { src: client, dst: vip, ports: ports(port, 80), source: false, address: server, port: 8080 };
+        let reply = Rule { src: server, dst: client, ports: ports(8080, port), source: true, address: vip, port: 80 };
+        [request, reply]
+    });
+    Floor::new(rules)
+}
+
+/// Has packets of random flows arrive at the floor.
+pub(crate) fn arrive(floor: &mut Floor, flows: u32, packets: usize) {
+    for (port, wire) in floor.ports.iter_mut().enumerate() {
+        wire.arrive(random_flows(flows, packets / 2).map(|flow| frame(port, flow, tcp::ACK)));
     }
 }
 
@@ -165,9 +186,14 @@ fn net() -> Net {
     Net { version: 1, interfaces: (0..2).map(interface).collect(), routes, hops: NextHops::new(neighbors) }
 }
 
+/// A flow's client.
+fn client(flow: u32) -> (Ipv4Addr, u16) {
+    (Ipv4Addr::from_bits(0xac10_0000 + flow / 50_000), 10_000 + (flow % 50_000) as u16)
+}
+
 /// A segment of a flow: from its client (port 0) or from its server (port 1).
 fn frame(port: usize, flow: u32, flags: u8) -> [u8; FRAME] {
-    let client = (Ipv4Addr::from_bits(0xac10_0000 + flow / 50_000), 10_000 + (flow % 50_000) as u16);
+    let client = client(flow);
     let (src, dst) = match port {
         0 => (client, (VIP, 80)),
         _ => ((server((flow % u32::from(SERVERS)) as u8), 8080), client),
