@@ -106,13 +106,8 @@ fn start_eal(config: &Config, specs: &[DeviceSpec]) -> Result<Eal, BootError> {
 
 /// The one pool that all ports fill from, so that drivers may give packets back without looking.
 fn packets(eal: &Eal, plan: &Plan) -> Result<Arc<Mempool>, BootError> {
-    let pool = PoolConfig {
-        name: "packets",
-        count: plan.packets,
-        cache: plan.cache,
-        data_room: plan.data_room,
-        socket: None,
-    };
+    let pool =
+        PoolConfig { name: "packets", count: plan.packets, cache: plan.cache, data_room: plan.data_room, socket: None };
     Mempool::new(eal, &pool).map_err(failed)
 }
 

@@ -57,13 +57,7 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        writeln!(
-            f,
-            "packets      {:>6} MiB  {} of {} bytes",
-            mib(self.pool_bytes),
-            self.packets,
-            self.data_room
-        )?;
+        writeln!(f, "packets      {:>6} MiB  {} of {} bytes", mib(self.pool_bytes), self.packets, self.data_room)?;
         writeln!(
             f,
             "connections  {:>6} MiB  {} workers, {} connections each",

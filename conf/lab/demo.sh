@@ -11,7 +11,13 @@ seconds=5
 processes=
 director=
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold=
+plain=
+if [ -t 1 ]; then
+    bold=$(printf '\033[1m')
+    plain=$(printf '\033[0m')
+fi
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 fail() {
     printf '\ndemo: %s\n' "$*" >&2
     exit 1

@@ -137,7 +137,8 @@ impl Lab {
         let dnsmasq = self.start(&room, &format!("dnsmasq{number}"), &[&fixed[..], &more[..]].concat());
         self.processes.insert(format!("dnsmasq{number}"), dnsmasq);
         let at = format!("@{address}");
-        let up = || (self.run(&room, &["dig", "+short", "+tries=1", &at, "who.test", "TXT"]).code == Some(0)).then_some(());
+        let up =
+            || (self.run(&room, &["dig", "+short", "+tries=1", &at, "who.test", "TXT"]).code == Some(0)).then_some(());
         until(Duration::from_secs(10), up).expect("dnsmasq is up");
     }
 
@@ -228,7 +229,19 @@ impl Lab {
     pub(crate) fn fetch(&self, times: usize, parallel: usize) -> BTreeMap<String, usize> {
         let url = format!("http://{}/?[1-{times}]", config::VIP);
         let parallel = parallel.to_string();
-        let options = ["curl", "-sSf", "--noproxy", "*", "-Z", "--parallel-max", &parallel, "--max-time", "20", "-H", "Connection: close"];
+        let options = [
+            "curl",
+            "-sSf",
+            "--noproxy",
+            "*",
+            "-Z",
+            "--parallel-max",
+            &parallel,
+            "--max-time",
+            "20",
+            "-H",
+            "Connection: close",
+        ];
         let ran = self.run("client", &[&options[..], &[&url]].concat());
         let mut pages = BTreeMap::new();
         for server in ran.out.lines().filter_map(|line| line.strip_prefix("served by ")) {

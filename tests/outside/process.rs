@@ -25,12 +25,7 @@ impl Ran {
         let start = Instant::now();
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self {
-            code: output.status.code(),
-            out: text(&output.stdout),
-            err: text(&output.stderr),
-            took: start.elapsed(),
-        }
+        Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr), took: start.elapsed() }
     }
 
     /// Itself, if it succeeded.

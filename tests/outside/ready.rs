@@ -8,9 +8,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What the lab runs; `make setup` installs them.
-const TOOLS: [&str; 12] = [
-    "ip", "ethtool", "sysctl", "setpriv", "timeout", "ping", "nginx", "wrk", "curl", "dnsmasq", "dig", "sha256sum",
-];
+const TOOLS: [&str; 12] =
+    ["ip", "ethtool", "sysctl", "setpriv", "timeout", "ping", "nginx", "wrk", "curl", "dnsmasq", "dig", "sha256sum"];
+
+/// The daemon, as cargo built it for these tests.
+const SLUICED: Option<&str> = option_env!("CARGO_BIN_EXE_sluiced");
 
 /// True where a lab can be. Elsewhere says why not, and fails if it had to be.
 pub(crate) fn lab() -> bool {
@@ -31,7 +33,7 @@ fn decide(obstacle: Option<String>) -> bool {
 }
 
 fn no_daemon() -> Option<String> {
-    option_env!("CARGO_BIN_EXE_sluiced").is_none().then(|| "built without the feature `dpdk`".to_owned())
+    SLUICED.is_none().then(|| "built without the feature `dpdk`".to_owned())
 }
 
 fn not_root() -> Option<String> {
@@ -54,7 +56,7 @@ pub(crate) fn search_path() -> String {
 
 /// The daemon.
 pub(crate) fn sluiced() -> &'static str {
-    option_env!("CARGO_BIN_EXE_sluiced").expect("asked for after `ready::daemon`")
+    SLUICED.expect("asked for after `ready::daemon`")
 }
 
 /// The operator's tool. Cargo builds a package's own programs for its tests, but this one is another package's.
