@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::clock::Tick;
 use crate::map::Map;
-use crate::wire::ethernet::{self, Header, MacAddr};
+use crate::wire::ethernet::{self, MacAddr};
 
 /// A resolved neighbour.
 #[derive(Clone, Debug)]
@@ -15,8 +15,8 @@ pub struct NextHop {
     pub port: u16,
     /// Largest IP packet its link takes.
     pub mtu: u16,
-    /// Ready for IPv4; the EtherType is the last two bytes.
-    pub header: [u8; ethernet::HEADER],
+    /// Destination and source MAC, as a frame begins.
+    pub macs: [u8; ethernet::HEADER - 2],
     /// When a worker last sent to it, in ticks: written at most once a second.
     pub used: Arc<AtomicU32>,
 }
@@ -25,7 +25,10 @@ impl NextHop {
     /// A next hop on a port.
     #[must_use]
     pub fn new(port: u16, mtu: u16, src: MacAddr, dst: MacAddr, used: Arc<AtomicU32>) -> Self {
-        Self { port, mtu, header: Header { dst, src, ethertype: ethernet::IPV4 }.bytes(), used }
+        let mut macs = [0; ethernet::HEADER - 2];
+        macs[..6].copy_from_slice(&dst.0);
+        macs[6..].copy_from_slice(&src.0);
+        Self { port, mtu, macs, used }
     }
 
     /// Notes that it is in use.

@@ -1,11 +1,12 @@
 //! Direct routing, and plain routing: nothing changes but the time to live (and the MAC, when the packet leaves).
 
 use crate::packet::Meta;
+use crate::wire::checksum::Delta;
 use crate::wire::ipv4;
 
 /// Lowers the time to live.
 pub fn rewrite(frame: &mut [u8], meta: &Meta) {
     if let Some(header) = frame.get_mut(usize::from(meta.l3)..).and_then(|b| b.first_chunk_mut()) {
-        ipv4::decrement_ttl(header);
+        ipv4::decrement_ttl(header, Delta::default());
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::packet::Meta;
 use crate::wire::checksum::{Delta, Sum};
-use crate::wire::{be16, be32, ipv4, put, tcp, udp};
+use crate::wire::{be16, ipv4, put, tcp, udp};
 
 /// Which end of a packet is rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,31 +19,31 @@ pub enum Side {
 /// Rewrites one end and lowers the time to live.
 #[inline]
 pub fn rewrite(frame: &mut [u8], meta: &Meta, side: Side, address: u32, port: u16) {
-    let l4 = usize::from(meta.l4) - usize::from(meta.l3);
-    let packet = &mut frame[usize::from(meta.l3)..];
-    let Some(header) = packet.first_chunk_mut::<{ ipv4::HEADER }>() else { return };
-    let (address_at, port_at) = match side {
-        Side::Source => (12, 0),
-        Side::Destination => (16, 2),
+    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), usize::from(meta.end));
+    let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
+        return;
     };
-    let readdressed = Delta::default().long(be32(header, address_at), address);
+    let Some(header) = front.get_mut(l3..).and_then(|h| h.first_chunk_mut::<{ ipv4::HEADER }>()) else { return };
+    let (old_address, old_port, address_at, port_at) = match side {
+        Side::Source => (meta.tuple.src, meta.tuple.sport, 12, 0),
+        Side::Destination => (meta.tuple.dst, meta.tuple.dport, 16, 2),
+    };
+    let readdressed = Delta::default().long(old_address, address);
     put(header, address_at, &address.to_be_bytes());
-    let sum = readdressed.apply(be16(header, 10));
-    put(header, 10, &sum.to_be_bytes());
-    ipv4::decrement_ttl(header);
-    let ends = [header[12], header[13], header[14], header[15], header[16], header[17], header[18], header[19]];
-    let transport = &mut packet[l4..];
-    let change = readdressed.word(be16(transport, port_at), port);
+    ipv4::decrement_ttl(header, readdressed);
     put(transport, port_at, &port.to_be_bytes());
+    let change = readdressed.word(old_port, port);
     if meta.tuple.protocol == crate::flow::Protocol::Tcp.number() {
-        let sum = change.apply(be16(transport, tcp::CHECKSUM));
-        put(transport, tcp::CHECKSUM, &sum.to_be_bytes());
+        if let Some(segment) = transport.first_chunk_mut::<{ tcp::HEADER }>() {
+            let sum = change.apply(be16(segment, tcp::CHECKSUM));
+            put(segment, tcp::CHECKSUM, &sum.to_be_bytes());
+        }
     } else {
-        udp_checksum(transport, change, &ends);
+        udp_checksum(transport, change, &header[12..]);
     }
 }
 
-fn udp_checksum(datagram: &mut [u8], change: Delta, ends: &[u8; 8]) {
+fn udp_checksum(datagram: &mut [u8], change: Delta, ends: &[u8]) {
     let before = be16(datagram, udp::CHECKSUM);
     let sum = if before == 0 {
         Sum::default().pseudo(&ends[..4], &ends[4..], 17, datagram.len()).bytes(datagram).finish()
@@ -59,6 +59,7 @@ mod tests {
 
     use super::*;
     use crate::conn::Tuple;
+    use crate::wire::be32;
     use crate::wire::ipv4::Build;
 
     fn frame(protocol: u8, payload: &[u8], checksum: usize) -> Vec<u8> {
@@ -105,7 +106,13 @@ mod tests {
                 l3: 14,
                 l4: 34,
                 end: bytes.len() as u16,
-                tuple: Tuple { protocol, ..Tuple::default() },
+                tuple: Tuple {
+                    src: 0xac10_0001,
+                    dst: 0x0a00_0064,
+                    sport: be16(&bytes, 34),
+                    dport: be16(&bytes, 36),
+                    protocol,
+                },
                 ..Meta::default()
             };
             let side = if source { Side::Source } else { Side::Destination };

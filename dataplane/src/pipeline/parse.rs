@@ -12,37 +12,43 @@ use crate::wire::{be16, icmpv4, ipv4, ipv6, tcp, udp};
 pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, tables: &Tables) {
     let mac = tables.net.interface_of_port(port).map_or(MacAddr::default(), |(_, interface)| interface.mac);
     for (packet, meta) in burst.packets.iter_mut().zip(&mut burst.meta) {
-        *meta = Meta { port, ..Meta::default() };
-        match frame(packet.data(), mac, meta) {
-            Ok(()) => {
-                packet.set_len(usize::from(meta.end)); // padding of short frames is not part of the packet
-            }
-            Err(step) => meta.step = step,
+        meta.port = port;
+        meta.l3 = ethernet::HEADER as u16;
+        let bytes = packet.data();
+        let arrived = bytes.len();
+        meta.step = frame(bytes, mac, meta).err().unwrap_or_default();
+        if meta.step == Step::Undecided && arrived > usize::from(meta.end) {
+            packet.set_len(usize::from(meta.end)); // padding of short frames is not part of the packet
         }
     }
 }
 
+#[inline]
 fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta) -> Result<(), Step> {
     let header = ethernet::Header::parse(bytes).ok_or(Step::Drop(Drop::Runt))?;
+    let packet = &bytes[ethernet::HEADER..];
+    if header.dst == mac && header.ethertype == ethernet::IPV4 {
+        return packet4(packet, meta);
+    }
     let ours = header.dst == mac;
     if !ours && !header.dst.is_group() {
         return Err(Step::Drop(Drop::OtherMac));
     }
-    meta.l3 = ethernet::HEADER as u16;
     match header.ethertype {
         ethernet::ARP => Err(Step::Punt(Punt::Arp)),
-        ethernet::IPV4 if ours => packet4(&bytes[ethernet::HEADER..], meta),
-        ethernet::IPV6 if ours => packet6(&bytes[ethernet::HEADER..], meta),
+        ethernet::IPV6 if ours => packet6(packet, meta),
         ethernet::IPV4 | ethernet::IPV6 => Err(Step::Drop(Drop::Group)),
         _ => Err(Step::Drop(Drop::EtherType)),
     }
 }
 
+#[inline]
 fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
-    let header = ipv4::Header::parse(bytes).map_err(|why| match why {
-        ipv4::Malformed::Checksum => Step::Drop(Drop::HeaderChecksum),
-        _ => Step::Drop(Drop::Malformed),
-    })?;
+    let header = match ipv4::Header::parse(bytes) {
+        Ok(header) => header,
+        Err(ipv4::Malformed::Checksum) => return Err(Step::Drop(Drop::HeaderChecksum)),
+        Err(_) => return Err(Step::Drop(Drop::Malformed)),
+    };
     meta.l4 = meta.l3 + header.len as u16;
     meta.end = meta.l3 + header.total as u16;
     meta.ttl = header.ttl;
@@ -56,23 +62,22 @@ fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
     Ok(())
 }
 
+const TCP: u8 = Protocol::Tcp.number();
+const UDP: u8 = Protocol::Udp.number();
+
 /// Ports and flags; packets of other protocols have none.
+#[inline]
 fn transport(bytes: &[u8], protocol: u8, meta: &mut Meta) -> Result<Kind, Step> {
-    let least = match Protocol::from_number(protocol) {
-        Some(Protocol::Tcp) => tcp::HEADER,
-        Some(Protocol::Udp) => udp::HEADER,
-        Some(Protocol::Sctp) | None if protocol == icmpv4::PROTOCOL => icmpv4::HEADER,
-        Some(Protocol::Sctp) | None => 0,
+    let short = Step::Drop(Drop::Transport);
+    meta.tcp_flags = match protocol {
+        TCP => bytes.first_chunk::<{ tcp::HEADER }>().ok_or(short)?[13],
+        UDP if bytes.len() >= udp::HEADER => 0,
+        icmpv4::PROTOCOL if bytes.len() >= icmpv4::HEADER => return Ok(Kind::Other4),
+        UDP | icmpv4::PROTOCOL => return Err(short),
+        _ => return Ok(Kind::Other4),
     };
-    if bytes.len() < least {
-        return Err(Step::Drop(Drop::Transport));
-    }
-    if !matches!(Protocol::from_number(protocol), Some(Protocol::Tcp | Protocol::Udp)) {
-        return Ok(Kind::Other4);
-    }
     meta.tuple.sport = be16(bytes, 0);
     meta.tuple.dport = be16(bytes, 2);
-    meta.tcp_flags = if protocol == Protocol::Tcp.number() { bytes[13] } else { 0 };
     Ok(Kind::Transport4)
 }
 

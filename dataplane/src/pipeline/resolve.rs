@@ -14,7 +14,7 @@ use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Forward, Punt, Sent, Verdict};
-use crate::wire::{ethernet, put};
+use crate::wire::ethernet;
 
 pub(super) fn run<B: PacketBuf>(
     burst: &mut Burst<B>,
@@ -67,9 +67,12 @@ pub(super) fn transmit<B: PacketBuf>(
     context: Context<'_>,
 ) -> bool {
     let start = usize::from(l3).saturating_sub(ethernet::HEADER);
-    let frame = packet.data_mut();
-    put(frame, start, &hop.header[..ethernet::HEADER - 2]);
-    packet.adj(start);
+    if start > 0 {
+        packet.adj(start);
+    }
+    if let Some(macs) = packet.data_mut().first_chunk_mut() {
+        *macs = hop.macs;
+    }
     hop.touch(context.now);
     match shard.output.push(hop.port, packet) {
         Ok(()) => {

@@ -25,68 +25,80 @@ pub(super) fn starts_anew(meta: &Meta, conn: &Conn) -> bool {
 }
 
 /// A packet from the client.
+#[inline]
 pub(super) fn request<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     let conn = &mut shard.table[index];
-    let Some(server) = context.servers.get(conn.server_slot) else { return Step::Drop(Drop::ServerGone) };
-    if !server.available.load(Relaxed) {
+    let Some(server) = context.servers.get(conn.server_slot).filter(|server| server.available.load(Relaxed)) else {
         return Step::Drop(Drop::ServerGone);
-    }
+    };
     if let Some(totals) = context.link.totals.get(conn.server_slot) {
         totals.request(meta.ip_len());
     }
     conn.in_packets = conn.in_packets.wrapping_add(1);
     let seen = if conn.has(flag::NO_OUTPUT) { tcp::Seen::InputOnly } else { tcp::Seen::Input };
-    advance(meta, index, seen, server, shard, context);
-    let conn = &mut shard.table[index];
+    let shorter = advance(meta, conn, seen, server, context);
     let reason = match conn.method() {
         ForwardMethod::Nat => Forward::NatRequest,
         ForwardMethod::Dr => Forward::Dr,
     };
-    send_cached(meta, index, conn, Direction::Request, reason, context)
+    let step = send_cached(meta, index, conn, Direction::Request, reason, context);
+    if shorter {
+        shard.shortened(index);
+    }
+    step
 }
 
 /// A packet from the server. A router looks at the time to live before anything else.
+#[inline]
 pub(super) fn reply<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     if meta.ttl <= 1 {
         return Step::Answer(Answer::TtlExceeded);
     }
-    let slot = shard.table[index].server_slot;
-    let Some(server) = context.servers.get(slot) else { return Step::Drop(Drop::ServerGone) };
-    if let Some(totals) = context.link.totals.get(slot).filter(|_| server.available.load(Relaxed)) {
+    let conn = &mut shard.table[index];
+    let Some(server) = context.servers.get(conn.server_slot) else { return Step::Drop(Drop::ServerGone) };
+    if server.available.load(Relaxed)
+        && let Some(totals) = context.link.totals.get(conn.server_slot)
+    {
         totals.reply(meta.ip_len());
     }
-    advance(meta, index, tcp::Seen::Output, server, shard, context);
-    let conn = &mut shard.table[index];
-    send_cached(meta, index, conn, Direction::Reply, Forward::NatReply, context)
+    let shorter = advance(meta, conn, tcp::Seen::Output, server, context);
+    let step = send_cached(meta, index, conn, Direction::Reply, Forward::NatReply, context);
+    if shorter {
+        shard.shortened(index);
+    }
+    step
 }
 
-/// The state after this packet, and the counts that follow it.
-fn advance<B>(meta: &Meta, index: u32, seen: tcp::Seen, server: &Server, shard: &mut Shard<B>, context: Context<'_>) {
-    let conn = &mut shard.table[index];
+/// The state after this packet, and the counts that follow it. Returns whether the connection's life got shorter.
+#[inline]
+fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, context: Context<'_>) -> bool {
     let timeouts = &context.tables.timeouts;
     let before = conn.timeout;
     conn.last_seen = context.now.0;
     if conn.protocol == Protocol::Tcp.number() {
         let next = tcp::next(seen, conn.state, meta.tcp_flags);
         if next as u8 != conn.state {
-            conn.state = next as u8;
-            let inactive = !next.is_active();
-            if conn.has(flag::INACTIVE) != inactive {
-                conn.set(flag::INACTIVE, inactive);
-                server.shift(inactive);
-            }
+            change_state(conn, next, server);
         }
         conn.timeout = timeouts.tcp[next as usize];
     } else {
         conn.state = udp::NORMAL;
         conn.timeout = timeouts.udp;
     }
-    if conn.timeout < before {
-        shard.shortened(index);
+    conn.timeout < before
+}
+
+fn change_state(conn: &mut Conn, next: tcp::State, server: &Server) {
+    conn.state = next as u8;
+    let inactive = !next.is_active();
+    if conn.has(flag::INACTIVE) != inactive {
+        conn.set(flag::INACTIVE, inactive);
+        server.shift(inactive);
     }
 }
 
 /// Sends a packet of a connection to the next hop that the connection remembers, if the tables are still those.
+#[inline]
 fn send_cached(
     meta: &mut Meta,
     index: u32,
@@ -95,24 +107,29 @@ fn send_cached(
     reason: Forward,
     context: Context<'_>,
 ) -> Step {
-    let net = &context.tables.net;
-    if conn.net_version != net.version {
-        conn.net_version = net.version;
-        conn.hop_request = NONE;
-        conn.hop_reply = NONE;
-    }
     let (cached, target) = match direction {
-        Direction::Request => (&mut conn.hop_request, conn.server),
-        Direction::Reply => (&mut conn.hop_reply, conn.client),
+        Direction::Request => (conn.hop_request, conn.server),
+        Direction::Reply => (conn.hop_reply, conn.client),
     };
-    if *cached == NONE {
-        let step = send(meta, index, reason, Ipv4Addr::from_bits(target).into(), context);
-        if let Step::Send { hop, .. } = step {
-            *cached = hop;
-        }
-        return step;
+    if conn.net_version == context.tables.net.version && cached != NONE {
+        return limits(meta, index, reason, cached, context);
     }
-    limits(meta, index, reason, *cached, context)
+    let step = send(meta, index, reason, Ipv4Addr::from_bits(target).into(), context);
+    if let Step::Send { hop, .. } = step {
+        remember(conn, direction, hop, context.tables.net.version);
+    }
+    step
+}
+
+/// Keeps a next hop with the version of the tables that gave it; those of older tables are forgotten.
+fn remember(conn: &mut Conn, direction: Direction, hop: u32, version: u32) {
+    if conn.net_version != version {
+        (conn.net_version, conn.hop_request, conn.hop_reply) = (version, NONE, NONE);
+    }
+    match direction {
+        Direction::Request => conn.hop_request = hop,
+        Direction::Reply => conn.hop_reply = hop,
+    }
 }
 
 /// Sends a packet towards `target`.

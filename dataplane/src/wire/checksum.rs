@@ -68,18 +68,21 @@ pub struct Delta(u32);
 
 impl Delta {
     /// A 16-bit word became another.
+    #[inline]
     #[must_use]
     pub fn word(self, old: u16, new: u16) -> Self {
         Self(self.0 + u32::from(!old) + u32::from(new))
     }
 
     /// A 32-bit word became another.
+    #[inline]
     #[must_use]
     pub fn long(self, old: u32, new: u32) -> Self {
         self.word((old >> 16) as u16, (new >> 16) as u16).word(old as u16, new as u16)
     }
 
     /// The checksum after the change.
+    #[inline]
     #[must_use]
     pub fn apply(self, checksum: u16) -> u16 {
         let sum = u32::from(!checksum) + self.0;

@@ -11,18 +11,21 @@ pub mod tcp;
 pub mod udp;
 
 /// The big-endian 16-bit word at `at`; 0 past the end.
+#[inline(always)]
 #[must_use]
 pub fn be16(bytes: &[u8], at: usize) -> u16 {
     bytes.get(at..).and_then(|b| b.first_chunk()).map_or(0, |b| u16::from_be_bytes(*b))
 }
 
 /// The big-endian 32-bit word at `at`; 0 past the end.
+#[inline(always)]
 #[must_use]
 pub fn be32(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..).and_then(|b| b.first_chunk()).map_or(0, |b| u32::from_be_bytes(*b))
 }
 
 /// Writes bytes at `at`; nothing where they do not fit.
+#[inline(always)]
 pub fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     if let Some(room) = bytes.get_mut(at..at + value.len()) {
         room.copy_from_slice(value);
