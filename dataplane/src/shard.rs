@@ -35,7 +35,7 @@ impl<B> Shard<B> {
             wheel: Wheel::new(now),
             parking: Parking::default(),
             output: Output::new(ports),
-            limiter: Limiter { tokens: 0, at: now },
+            limiter: Limiter { tokens: u64::MAX / 2, at: now },
             id: key.0[0] as u16,
         }
     }
@@ -123,11 +123,9 @@ impl Limiter {
     /// Refills for the time that has passed.
     pub fn refill(&mut self, now: Tick, rate: u32) {
         let elapsed = u64::from(self.at.until(now).min(TICKS_PER_SECOND));
-        if elapsed > 0 {
-            let most = (u64::from(rate) / 10).max(1) * u64::from(TICKS_PER_SECOND);
-            self.tokens = (self.tokens + elapsed * u64::from(rate)).min(most);
-            self.at = now;
-        }
+        let most = (u64::from(rate) / 10).max(1) * u64::from(TICKS_PER_SECOND);
+        self.tokens = (self.tokens + elapsed * u64::from(rate)).min(most);
+        self.at = now;
     }
 
     /// Whether one more answer may go; `rate` 0 = no limit.

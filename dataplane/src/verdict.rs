@@ -118,6 +118,9 @@ reasons! {
         RateLimited "rate_limited",
         /// An answer was due but there was no buffer for it.
         NoBuffer "no_buffer",
+        /// It cannot go on, and no answer may be given: it is an ICMP error, or a fragment but not the first, or there
+        /// is no way back.
+        Unanswerable "unanswerable",
         /// The device took no more.
         TransmitFull "transmit_full",
     }

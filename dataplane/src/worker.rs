@@ -96,12 +96,9 @@ impl<P: Port> Worker<P> {
     /// One bounded piece of work: commands, a burst of every port, timers, output. Returns the items handled.
     pub fn turn(&mut self, now: Nanos) -> usize {
         let tick = now.tick();
-        if self.reader.refresh() && !self.shard.parking.is_empty() {
-            let Self { shard, reader, servers, link, .. } = self;
-            pipeline::release(shard, Context { now: tick, tables: reader.tables(), servers, link });
-        }
+        let mut items = if self.reader.refresh() { self.release(tick) } else { 0 };
         self.shard.limiter.refill(tick, self.reader.tables().options.icmp_rate);
-        let mut items = self.commands(tick);
+        items += self.commands(tick);
         items += self.receive(tick);
         items += self.give_up(tick);
         items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.link);
@@ -138,6 +135,13 @@ impl<P: Port> Worker<P> {
             }
         }
         COMMAND_BUDGET
+    }
+
+    /// Sends what new tables allow.
+    fn release(&mut self, now: Tick) -> usize {
+        let Self { ports, shard, reader, servers, link, .. } = self;
+        let context = Context { now, tables: reader.tables(), servers, link };
+        pipeline::release(shard, context, &mut || ports.first_mut().and_then(Port::alloc))
     }
 
     /// Ends what waits for a neighbour.

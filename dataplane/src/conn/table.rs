@@ -245,11 +245,11 @@ impl ConnTable {
     /// Reply keys may be taken by an older connection: it steps behind the new one.
     fn link_reply(&mut self, index: u32) -> bool {
         let tuple = self[index].reply_key();
-        let Some((bucket, slot, older)) = self.locate(&tuple, REPLY) else {
+        let Some(place) = self.locate(&tuple, REPLY) else {
             return self.link(index, Direction::Reply);
         };
-        self[index].shadowed = older;
-        self.memory.buckets[bucket].entries[slot] = index | REPLY;
+        self[index].shadowed = place.index;
+        self.memory.buckets[place.bucket].entries[place.slot] = index | REPLY;
         self.changes = self.changes.wrapping_add(1);
         true
     }
@@ -289,9 +289,10 @@ impl ConnTable {
         })
     }
 
-    /// Bucket, slot and index of the entry that holds a key; `side` is `REPLY` or 0.
-    fn locate(&self, tuple: &Tuple, side: u32) -> Option<(usize, usize, u32)> {
+    /// The place of the entry that holds a key; `side` is `REPLY` or 0.
+    fn locate(&self, tuple: &Tuple, side: u32) -> Option<Place> {
         let (mut bucket, tag) = self.place(self.key.hash(tuple));
+        let mut before = 0;
         loop {
             let line = &self.memory.buckets[bucket];
             for slot in 0..SLOTS {
@@ -299,15 +300,16 @@ impl ConnTable {
                 if line.tags[slot] != tag || entry & REPLY != side {
                     continue;
                 }
-                let conn = &self[entry & !REPLY];
-                let key = if side == 0 { conn.request_key() } else { conn.reply_key() };
+                let index = entry & !REPLY;
+                let key = if side == 0 { self[index].request_key() } else { self[index].reply_key() };
                 if key == *tuple {
-                    return Some((bucket, slot, entry & !REPLY));
+                    return Some(Place { before, bucket, slot, index });
                 }
             }
             if line.overflow == 0 {
                 return None;
             }
+            before = bucket;
             bucket = line.overflow as usize;
         }
     }
@@ -332,19 +334,17 @@ impl ConnTable {
 
     fn unlink_key(&mut self, index: u32, direction: Direction) {
         let side = if direction == Direction::Reply { REPLY } else { 0 };
-        if let Some((bucket, slot, found)) = self.locate(&self[index].key(direction), side)
-            && found == index
-        {
-            self.clear(bucket, slot);
+        if let Some(place) = self.locate(&self[index].key(direction), side).filter(|place| place.index == index) {
+            self.clear(&place);
         }
     }
 
     /// The newest of colliding replies stands in the bucket, older ones behind it in a chain.
     fn unlink_reply(&mut self, index: u32) {
-        let Some((bucket, slot, newest)) = self.locate(&self[index].reply_key(), REPLY) else { return };
+        let Some(place) = self.locate(&self[index].reply_key(), REPLY) else { return };
         let older = self[index].shadowed;
-        if newest != index {
-            let mut before = newest;
+        if place.index != index {
+            let mut before = place.index;
             while self[before].shadowed != index && self[before].shadowed != NONE {
                 before = self[before].shadowed;
             }
@@ -352,18 +352,34 @@ impl ConnTable {
                 self[before].shadowed = older;
             }
         } else if older == NONE {
-            self.clear(bucket, slot);
+            self.clear(&place);
         } else {
-            self.memory.buckets[bucket].entries[slot] = older | REPLY;
+            self.memory.buckets[place.bucket].entries[place.slot] = older | REPLY;
             self.changes = self.changes.wrapping_add(1);
         }
     }
 
-    fn clear(&mut self, bucket: usize, slot: usize) {
-        self.memory.buckets[bucket].tags[slot] = 0;
-        self.memory.buckets[bucket].entries[slot] = 0;
+    /// Empties a slot; an overflow bucket that holds nothing any more leaves its chain.
+    fn clear(&mut self, place: &Place) {
+        let line = &mut self.memory.buckets[place.bucket];
+        line.tags[place.slot] = 0;
+        line.entries[place.slot] = 0;
+        let empty = line.tags == [0; SLOTS];
+        if empty && place.bucket as u64 >= self.primary {
+            let next = std::mem::replace(&mut line.overflow, self.free_overflow);
+            self.memory.buckets[place.before].overflow = next;
+            self.free_overflow = place.bucket as u32;
+        }
         self.changes = self.changes.wrapping_add(1);
     }
+}
+
+/// Where an entry stands: its bucket, the one before that in the chain, and its slot.
+struct Place {
+    before: usize,
+    bucket: usize,
+    slot: usize,
+    index: u32,
 }
 
 #[cfg(test)]

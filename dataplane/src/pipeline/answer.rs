@@ -4,6 +4,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::parking::{Ending, Parked};
+use super::rewrite::Change;
 use super::{Context, resolve};
 use crate::conn::NONE;
 use crate::packet::Meta;
@@ -30,12 +32,13 @@ pub(super) fn run<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    let verdict = match make(&frame[usize::from(meta.l3)..], meta, kind, shard.next_id(), context) {
-        None => Verdict::Drop(Drop::NoBuffer),
+    let packet = &frame[usize::from(meta.l3)..];
+    let verdict = match make(packet, meta, kind, shard.next_id(), context) {
+        None => Verdict::Drop(Drop::Unanswerable),
         Some(_) if !shard.limiter.allow(context.tables.options.icmp_rate) => Verdict::Drop(Drop::RateLimited),
         Some(made) => match deliver(&made, shard, context, alloc) {
-            true => Verdict::Answer(kind),
-            false => Verdict::Drop(Drop::NoBuffer),
+            Ok(()) => Verdict::Answer(kind),
+            Err(reason) => Verdict::Drop(reason),
         },
     };
     context.link.counters.verdict(verdict);
@@ -65,9 +68,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         Answer::HostUnreachable => icmpv4::Error::HostUnreachable,
         Answer::TooBig => icmpv4::Error::FragmentationNeeded { mtu: meta.mtu },
     };
-    let about_error =
-        header.protocol == icmpv4::PROTOCOL && packet.get(header.len).is_none_or(|kind| icmpv4::is_error(*kind));
-    if about_error {
+    if may_not_be_told(packet, &header) {
         return None;
     }
     let src = source(&header, to, context)?;
@@ -81,6 +82,13 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         to: to.into(),
         sent: Sent::IcmpError,
     })
+}
+
+/// No error is about an ICMP error, or about a fragment other than the first (RFC 1122 3.2.2).
+fn may_not_be_told(packet: &[u8], header: &ipv4::Header) -> bool {
+    let later_fragment = header.fragment & ipv4::OFFSET_MASK != 0;
+    let error = || packet.get(header.len).is_none_or(|kind| icmpv4::is_error(*kind));
+    later_fragment || header.protocol == icmpv4::PROTOCOL && error()
 }
 
 /// The address a packet was sent to, if it is ours, else that of the interface the error leaves by.
@@ -127,37 +135,38 @@ fn port_unreachable6(packet: &[u8]) -> Option<Made> {
     Some(Made { packet: [&ip[..], &message].concat(), to: Ipv6Addr::from(header.src).into(), sent: Sent::IcmpError })
 }
 
-/// Puts an answer on its way. `false` where there is no buffer or no route.
+/// Puts an answer on its way.
 fn deliver<B: PacketBuf>(
     made: &Made,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
-) -> bool {
-    let Some(mut buffer) = alloc() else { return false };
-    if !buffer.set_len(ethernet::HEADER + made.packet.len()) {
-        shard.output.dropped.push(buffer);
-        return false;
+) -> Result<(), Drop> {
+    let path = context.tables.net.path(made.to);
+    if matches!(path, Path::Unreachable | Path::Blackhole) {
+        return Err(Drop::Unanswerable);
+    }
+    let mut packet = alloc().ok_or(Drop::NoBuffer)?;
+    if !packet.set_len(ethernet::HEADER + made.packet.len()) {
+        shard.output.dropped.push(packet);
+        return Err(Drop::NoBuffer);
     }
     let ethertype = if made.to.is_ipv4() { ethernet::IPV4 } else { ethernet::IPV6 };
-    put(buffer.data_mut(), ethernet::HEADER - 2, &ethertype.to_be_bytes());
-    put(buffer.data_mut(), ethernet::HEADER, &made.packet);
-    let l3 = ethernet::HEADER as u16;
-    match context.tables.net.path(made.to) {
-        Path::Hop(hop) => {
-            let Some(hop) = context.tables.net.hops.get(hop) else { return false };
-            if resolve::transmit(buffer, l3, None, hop, shard, context) {
-                context.link.counters.sent(made.sent);
-            }
+    put(packet.data_mut(), ethernet::HEADER - 2, &ethertype.to_be_bytes());
+    put(packet.data_mut(), ethernet::HEADER, &made.packet);
+    let meta = Meta { l3: ethernet::HEADER as u16, ..Meta::default() };
+    let ending = Ending::Own(made.sent);
+    match path {
+        Path::Unresolved { interface, address } => {
+            let (neighbor, change) = ((interface, address), Change::Nothing);
+            let parked = Parked { packet, neighbor, meta, change, ending, server: NONE, since: context.now };
+            resolve::park(parked, shard, context);
         }
-        Path::Unresolved { .. } => {
-            resolve::park(buffer, l3, made.to, None, NONE, shard, context);
-            context.link.counters.sent(made.sent);
-        }
-        Path::Unreachable | Path::Blackhole => {
-            shard.output.dropped.push(buffer);
-            return false;
-        }
+        Path::Hop(hop) => match context.tables.net.hops.get(hop) {
+            Some(hop) => resolve::transmit(packet, meta.l3, ending, hop, shard, context),
+            None => shard.output.dropped.push(packet),
+        },
+        Path::Unreachable | Path::Blackhole => shard.output.dropped.push(packet),
     }
-    true
+    Ok(())
 }

@@ -54,9 +54,13 @@ pub fn run<B: PacketBuf>(
     resolve::run(burst, shard, context, alloc);
 }
 
-/// Sends what waited for neighbours that the tables know by now.
-pub fn release<B: PacketBuf>(shard: &mut Shard<B>, context: Context<'_>) {
-    resolve::release(shard, context);
+/// Sends what waited for neighbours that the tables know by now. Returns how many packets that were.
+pub fn release<B: PacketBuf>(
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) -> usize {
+    resolve::release(shard, context, alloc)
 }
 
 /// Ends what waits for a neighbour that does not answer.

@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
+use super::rewrite::Change;
 use crate::clock::{TICKS_PER_SECOND, Tick};
-use crate::verdict::Verdict;
+use crate::packet::Meta;
+use crate::verdict::{Forward, Sent};
 
 /// Packets that may wait for one next hop.
 pub const MAX_PARKED_PER_HOP: usize = 64;
@@ -13,17 +15,28 @@ pub const MAX_PARKED: usize = 1024;
 /// Ticks after which a worker gives up by itself, should control's word not come.
 const PATIENCE: u32 = 5 * TICKS_PER_SECOND;
 
-/// A packet that waits: complete but for its Ethernet header.
+/// How a packet that leaves is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A received one ends with this verdict.
+    Forward(Forward),
+    /// One of the director's own.
+    Own(Sent),
+}
+
+/// A packet that waits, as it came.
 #[derive(Debug)]
 pub struct Parked<B> {
     /// The packet.
     pub packet: B,
     /// Its interface and neighbour.
     pub neighbor: (u16, IpAddr),
-    /// Where its IP header starts.
-    pub l3: u16,
-    /// How it ends when it is sent; `None` for the director's own.
-    pub verdict: Option<Verdict>,
+    /// What is known of it.
+    pub meta: Meta,
+    /// What changes when it is sent.
+    pub change: Change,
+    /// How it is counted then.
+    pub ending: Ending,
     /// Since when it waits.
     pub since: Tick,
     /// Slot of the server it was going to, `NONE` = none.

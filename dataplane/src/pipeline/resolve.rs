@@ -4,9 +4,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::parking::Parked;
+use super::parking::{Ending, Parked};
+use super::rewrite::Change;
 use super::{Context, answer};
-use crate::conn::{ConnTable, NONE};
+use crate::conn::NONE;
 use crate::mailbox::Report;
 use crate::neighbor::NextHop;
 use crate::packet::{Burst, Meta, Step};
@@ -26,7 +27,7 @@ pub(super) fn run<B: PacketBuf>(
         match meta.step {
             Step::Send { reason, hop, .. } if hop != NONE => {
                 if let Some(hop) = context.tables.net.hops.get(hop) {
-                    transmit(packet, meta.l3, Some(Verdict::Forward(reason)), hop, shard, context);
+                    transmit(packet, meta.l3, Ending::Forward(reason), hop, shard, context);
                 }
             }
             Step::Send { conn, reason, .. } => wait(packet, meta, conn, reason, shard, context),
@@ -48,24 +49,24 @@ fn drop_packet<B>(packet: B, reason: Drop, shard: &mut Shard<B>, context: Contex
 }
 
 /// Drops a packet that was about to leave: a received one ends with the reason, one of our own is counted as lost.
-fn lose<B>(packet: B, verdict: Option<Verdict>, reason: Drop, shard: &mut Shard<B>, context: Context<'_>) {
-    match verdict {
-        Some(_) => context.link.counters.verdict(Verdict::Drop(reason)),
-        None => context.link.counters.sent(Sent::Lost),
+fn lose<B>(packet: B, ending: Ending, reason: Drop, shard: &mut Shard<B>, context: Context<'_>) {
+    match ending {
+        Ending::Forward(_) => context.link.counters.verdict(Verdict::Drop(reason)),
+        Ending::Own(_) => context.link.counters.sent(Sent::Lost),
     }
     shard.output.dropped.push(packet);
 }
 
-/// Writes the Ethernet header and queues the packet, or drops it where the port's queue is full. `verdict` is `None`
-/// for packets of the director's own. Returns whether it was queued.
+/// Writes the Ethernet header and queues the packet, or drops it where the port's queue is full.
+#[inline]
 pub(super) fn transmit<B: PacketBuf>(
     mut packet: B,
     l3: u16,
-    verdict: Option<Verdict>,
+    ending: Ending,
     hop: &NextHop,
     shard: &mut Shard<B>,
     context: Context<'_>,
-) -> bool {
+) {
     let start = usize::from(l3).saturating_sub(ethernet::HEADER);
     if start > 0 {
         packet.adj(start);
@@ -75,57 +76,40 @@ pub(super) fn transmit<B: PacketBuf>(
     }
     hop.touch(context.now);
     match shard.output.push(hop.port, packet) {
-        Ok(()) => {
-            if let Some(verdict) = verdict {
-                context.link.counters.verdict(verdict);
-            }
-            true
-        }
-        Err(packet) => {
-            lose(packet, verdict, Drop::TransmitFull, shard, context);
-            false
-        }
+        Ok(()) => match ending {
+            Ending::Forward(reason) => context.link.counters.verdict(Verdict::Forward(reason)),
+            Ending::Own(sent) => context.link.counters.sent(sent),
+        },
+        Err(packet) => lose(packet, ending, Drop::TransmitFull, shard, context),
     }
 }
 
-/// Parks a packet whose neighbour is not known.
+/// Parks a packet whose neighbour is not known. Its next hop must lead to the server or the client, whatever the packet
+/// is addressed to.
 fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, shard: &mut Shard<B>, context: Context<'_>) {
-    let target = target(&shard.table, meta, conn, reason);
-    let server = if conn != NONE && reason != Forward::NatReply { shard.table[conn].server_slot } else { NONE };
-    park(packet, meta.l3, target, Some(Verdict::Forward(reason)), server, shard, context);
-}
-
-/// Who the next hop must lead to: for a connection's packets the server or the client, whatever they are addressed to.
-fn target(table: &ConnTable, meta: &Meta, conn: u32, reason: Forward) -> IpAddr {
-    Ipv4Addr::from_bits(match reason {
-        _ if conn == NONE => meta.tuple.dst,
-        Forward::NatReply => table[conn].client,
-        _ => table[conn].server,
-    })
-    .into()
-}
-
-/// Parks a packet on its way to `target`, and asks control for the neighbour if it is the first to wait for it.
-pub(super) fn park<B: PacketBuf>(
-    packet: B,
-    l3: u16,
-    target: IpAddr,
-    verdict: Option<Verdict>,
-    server: u32,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-) {
-    let Path::Unresolved { interface, address } = context.tables.net.path(target) else {
-        return lose(packet, verdict, Drop::NeighborFailed, shard, context);
+    let (target, server) = match reason {
+        _ if conn == NONE => (meta.tuple.dst, NONE),
+        Forward::NatReply => (shard.table[conn].client, NONE),
+        _ => (shard.table[conn].server, shard.table[conn].server_slot),
     };
-    let neighbor = (interface, address);
-    match shard.parking.add(Parked { packet, neighbor, l3, verdict, server, since: context.now }) {
+    let Path::Unresolved { interface, address } = context.tables.net.path(Ipv4Addr::from_bits(target).into()) else {
+        return drop_packet(packet, Drop::NeighborFailed, shard, context);
+    };
+    let change = Change::of(&shard.table, conn, reason);
+    let (neighbor, ending) = ((interface, address), Ending::Forward(reason));
+    park(Parked { packet, neighbor, meta: *meta, change, ending, server, since: context.now }, shard, context);
+}
+
+/// Parks a packet, and asks control for the neighbour if it is the first to wait for it.
+pub(super) fn park<B>(parked: Parked<B>, shard: &mut Shard<B>, context: Context<'_>) {
+    let (interface, address) = parked.neighbor;
+    match shard.parking.add(parked) {
         Ok(true) => {
             // If the question is lost, the packets' patience ends, and the next one asks again.
             let _ = context.link.reports.push(Report::Resolve { interface, address });
         }
         Ok(false) => {}
-        Err(parked) => lose(parked.packet, verdict, Drop::ParkFull, shard, context),
+        Err(parked) => lose(parked.packet, parked.ending, Drop::ParkFull, shard, context),
     }
 }
 
@@ -139,17 +123,45 @@ fn hand_over<B: PacketBuf>(packet: B, port: u16, punt: Punt, shard: &mut Shard<B
     shard.output.dropped.push(packet);
 }
 
-/// Sends what waited for neighbours that the tables know by now.
-pub(super) fn release<B: PacketBuf>(shard: &mut Shard<B>, context: Context<'_>) {
+/// Sends what waited for neighbours that the tables know by now. Returns how many packets that were.
+pub(super) fn release<B: PacketBuf>(
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) -> usize {
     let hops = &context.tables.net.hops;
-    let mut ready = shard.parking.take(|parked| hops.find(parked.neighbor.0, parked.neighbor.1).is_some());
+    let find = |(interface, address): (u16, IpAddr)| hops.find(interface, address).and_then(|index| hops.get(index));
+    let mut ready = shard.parking.take(|parked| find(parked.neighbor).is_some());
+    let released = ready.len();
     for parked in ready.drain(..) {
-        let hop = hops.find(parked.neighbor.0, parked.neighbor.1).and_then(|index| hops.get(index));
-        if let Some(hop) = hop {
-            transmit(parked.packet, parked.l3, parked.verdict, hop, shard, context);
+        if let Some(hop) = find(parked.neighbor) {
+            go_on(parked, hop, shard, context, alloc);
         }
     }
     shard.parking.recycle(ready);
+    released
+}
+
+/// A packet that waited is measured against its link like any other, then changed and sent.
+fn go_on<B: PacketBuf>(
+    parked: Parked<B>,
+    hop: &NextHop,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    let Parked { mut packet, mut meta, change, ending, .. } = parked;
+    let too_big = matches!(ending, Ending::Forward(_)) && meta.ip_len() > usize::from(hop.mtu);
+    if too_big && meta.df {
+        meta.mtu = hop.mtu;
+        answer::run(packet.data(), &meta, Answer::TooBig, shard, context, alloc);
+        shard.output.dropped.push(packet);
+    } else if too_big {
+        drop_packet(packet, Drop::NeedsFragmenting, shard, context);
+    } else {
+        change.apply(packet.data_mut(), &meta);
+        transmit(packet, meta.l3, ending, hop, shard, context);
+    }
 }
 
 /// Ends what waits for a neighbour: its senders are told, its servers count it.
@@ -164,11 +176,11 @@ pub(super) fn fail<B: PacketBuf>(
         if let Some(server) = context.servers.get(parked.server) {
             server.unresolved.fetch_add(1, Relaxed);
         }
-        if parked.verdict.is_some() {
-            let meta = Meta { l3: parked.l3, ..Meta::default() };
-            answer::run(parked.packet.data(), &meta, Answer::HostUnreachable, shard, context, alloc);
-        } else {
-            context.link.counters.sent(Sent::Lost);
+        match parked.ending {
+            Ending::Forward(_) => {
+                answer::run(parked.packet.data(), &parked.meta, Answer::HostUnreachable, shard, context, alloc);
+            }
+            Ending::Own(_) => context.link.counters.sent(Sent::Lost),
         }
         shard.output.dropped.push(parked.packet);
     }

@@ -79,6 +79,8 @@ pub struct MemPort {
     pub tx: VecDeque<MemBuf>,
     /// Most frames `tx` may hold; `None` = no bound. A full queue takes nothing more, as a ring does.
     pub tx_limit: Option<usize>,
+    /// The pool is empty: `alloc` has nothing to give.
+    pub exhausted: bool,
     /// Buffers handed out by `alloc` and by `rx` less those given back: what a pool would miss.
     pub outstanding: i64,
 }
@@ -114,6 +116,9 @@ impl Port for MemPort {
     }
 
     fn alloc(&mut self) -> Option<MemBuf> {
+        if self.exhausted {
+            return None;
+        }
         self.outstanding += 1;
         Some(MemBuf::empty())
     }

@@ -6,6 +6,8 @@ use super::{be16, be32, checksum, put};
 pub const HEADER: usize = 20;
 /// "More fragments" and the offset: zero in whole packets.
 pub const FRAGMENT_MASK: u16 = 0x3fff;
+/// The offset, in units of eight bytes.
+pub const OFFSET_MASK: u16 = 0x1fff;
 /// "Don't fragment".
 pub const DF: u16 = 0x4000;
 

@@ -2,17 +2,28 @@
 //! buffer is lost, and servers count what the connection table holds.
 
 use dataplane::wire::ethernet;
+use dataplane::wire::tcp::{ACK, FIN, RST, SYN};
 use proptest::prelude::*;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::frames::{DIRECTOR, is_right};
-use crate::lab::SECOND;
+use crate::frames::{Body, DIRECTOR, is_right, packet};
+use crate::lab::{SECOND, VIP, WAN, client};
 use crate::stream::{Event, Player, clean_stream, spoiled, stream};
 
 fn play(events: &[Event], one_armed: bool, rate: u32, burst: usize) -> Player {
     let mut player = Player::new(one_armed, rate, burst);
     player.play(events);
     player
+}
+
+/// A tuple whose connection is over begins anew, and what follows in the same burst belongs to the new one.
+#[test]
+fn a_connection_that_begins_anew_within_a_burst() {
+    let segment = |flags| Event::Frame(WAN, packet(client(1), VIP, Body::Tcp(4001, 80, flags, 0)).frame());
+    let over = [segment(SYN), segment(ACK), segment(RST), Event::Pass(SECOND)];
+    let events: Vec<Event> = over.into_iter().chain([SYN, ACK, FIN | ACK, RST, SYN, ACK].map(segment)).collect();
+    let single = play(&events, false, 0, 1).outcome();
+    assert_eq!(play(&events, false, 0, 64).outcome(), single);
 }
 
 proptest! {

@@ -187,7 +187,9 @@ fn queues(story: &mut Story) {
     story.frame("to a device that takes no more", &datagram(host).frame(), &["drop_transmit_full"]);
     // An ICMP error that ran out of time is not answered with another one.
     let error = packet(client(2), server(11), Body::Icmp(3)).ttl(1);
-    story.frame("what has no answer", &error.frame(), &["drop_no_buffer"]);
+    story.frame("what may not be answered", &error.frame(), &["drop_unanswerable"]);
+    story.lab.worker.ports_mut()[usize::from(WAN)].exhausted = true;
+    story.frame("no buffer for the answer", &datagram(server(11)).ttl(1).frame(), &["drop_no_buffer"]);
 }
 
 #[test]

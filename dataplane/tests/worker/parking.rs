@@ -180,5 +180,8 @@ fn an_answer_that_finds_no_room_to_wait_is_lost_and_not_sent() {
         lab.feed(WAN, &packet(stranger, VIP, Body::Icmp(8)).frame());
     }
     assert_eq!((lab.parked(), lab.count("sent_lost")), (MAX_PARKED_PER_HOP, 1));
+    assert_eq!(lab.count("sent_echo_reply"), 0, "sent is counted when it leaves");
+    lab.neighbor(WAN, stranger.into());
+    lab.turn();
     assert_eq!(lab.count("sent_echo_reply"), MAX_PARKED_PER_HOP as u64, "a lost one was not sent");
 }

@@ -37,12 +37,19 @@ const FLAGS: [u8; 9] = [SYN, SYN, ACK, ACK, FIN | ACK, RST, SYN | ACK, RST | ACK
 /// Virtual addresses and ports; the last but one is of a service without a server, the last nobody's.
 const ENDS: [(Ipv4Addr, u16); 6] = [(VIP, 80), (VIP, 81), (OTHER_VIP, 80), (OTHER_VIP, 81), (VIP, 82), (VIP, 99)];
 
+/// One of three, mostly the first: streams meet their own past.
+fn few() -> impl Strategy<Value = u8> {
+    prop_oneof![5 => Just(1u8), 1 => Just(2u8), 1 => Just(3u8)]
+}
+
 fn request() -> impl Strategy<Value = Event> {
+    let end = prop_oneof![Just(0), 0..ENDS.len()];
     let ttl = prop_oneof![12 => Just(64u8), 1 => 0u8..3];
-    (1u8..4, 0u16..3, 0..ENDS.len(), prop::sample::select(FLAGS.to_vec()), any::<bool>(), 0usize..40, ttl).prop_map(
+    let flags = prop::sample::select(FLAGS.to_vec());
+    (few(), few(), end, flags, prop::bool::weighted(0.8), 0usize..40, ttl).prop_map(
         |(from, sport, end, flags, tcp, payload, ttl)| {
             let (vip, dport) = ENDS[end];
-            let sport = 4000 + sport;
+            let sport = 4000 + u16::from(sport);
             let body =
                 if tcp { Body::Tcp(sport, dport, flags, payload) } else { Body::Udp(sport, dport + 100, payload) };
             Event::Frame(WAN, packet(client(from), vip, body).ttl(ttl).frame())
@@ -52,10 +59,10 @@ fn request() -> impl Strategy<Value = Event> {
 
 fn reply() -> impl Strategy<Value = Event> {
     let ttl = prop_oneof![12 => Just(64u8), 1 => 0u8..3];
-    let port = prop::sample::select(vec![80u16, 81, 8080, 180, 181]);
-    (11u8..15, port, 1u8..4, 0u16..3, prop::sample::select(FLAGS.to_vec()), any::<bool>(), ttl).prop_map(
+    let port = prop::sample::select(vec![80u16, 80, 8080, 8080, 81, 180, 181]);
+    (11u8..15, port, few(), few(), prop::sample::select(FLAGS.to_vec()), any::<bool>(), ttl).prop_map(
         |(from, sport, to, dport, flags, bare, ttl)| {
-            let dport = 4000 + dport;
+            let dport = 4000 + u16::from(dport);
             let body = match (sport, bare) {
                 (180 | 181, true) => Body::UdpBare(sport, dport, 5),
                 (180 | 181, false) => Body::Udp(sport, dport, 5),
