@@ -5,11 +5,14 @@
 
 mod floor;
 mod flows;
+mod lives;
 mod stage;
 
 use std::time::Instant;
 
 use dataplane::clock::Nanos;
+use dataplane::conn::ConnMemory;
+use dataplane::sched::Scheduler;
 use floor::Floor;
 use stage::Stage;
 
@@ -25,22 +28,30 @@ fn main() {
     if std::env::args().any(|argument| argument == "instructions") {
         let flows = SIZES[0].1;
         floor_round(&mut stage::floor(flows), flows);
-        let mut stage = Stage::new(flows);
+        let mut stage = Stage::new(flows, Scheduler::Rr, 1);
         stage.establish();
         nat_round(&mut stage);
         return;
     }
     for (name, flows) in SIZES {
-        let (floor, nat) = established(flows);
+        let (floor, nat) = established(flows, 1);
         println!("floor_{name} {floor:.1} ns");
         println!("nat4_{name} {nat:.1} ns");
     }
+    println!("services_100k {:.1} ns", established(SIZES[1].1, 100_000).1);
+    for (name, scheduler) in [("newconn_rr", Scheduler::Rr), ("newconn_wlc", Scheduler::Wlc)] {
+        println!("{name} {:.1} ns", lives::new_connection(scheduler));
+    }
+    println!("conn6pkt {:.1} ns", lives::whole_connection());
+    println!("expire {:.1} ns", lives::expiry());
+    let room = 1_000_000;
+    println!("conn_bytes {:.1} bytes", ConnMemory::bytes(room) as f64 / f64::from(room));
 }
 
 /// Nanoseconds per packet of the floor and of established connections, in random order, both directions.
-fn established(flows: u32) -> (f64, f64) {
+fn established(flows: u32, services: u32) -> (f64, f64) {
     let mut floor = stage::floor(flows);
-    let mut stage = Stage::new(flows);
+    let mut stage = Stage::new(flows, Scheduler::Rr, services);
     stage.establish();
     let rounds = (0..ROUNDS).map(|_| (floor_round(&mut floor, flows), nat_round(&mut stage)));
     let (floors, nats): (Vec<f64>, Vec<f64>) = rounds.unzip();

@@ -13,7 +13,7 @@ use dataplane::route::{Action, Prefix, RouteTable};
 use dataplane::sched::{Plan, Scheduler};
 use dataplane::service::{MAX_SERVERS, RealServer, Servers, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
-use dataplane::tables::{Interface, Locals, Net, Tables};
+use dataplane::tables::{Interface, Net, Tables};
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, Header, MacAddr};
 use dataplane::wire::{ipv4, put, tcp};
@@ -40,11 +40,11 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A director that has not seen a packet, with room for `flows` connections.
-    pub(crate) fn new(flows: u32) -> Self {
+    /// A director that has not seen a packet, with room for `flows` connections to the first of `services` services.
+    pub(crate) fn new(flows: u32, scheduler: Scheduler, services: u32) -> Self {
         let servers = Arc::new(Servers::new(MAX_SERVERS));
         let link = Link::new();
-        let (publisher, board) = Publisher::new(1, tables(&servers, &link));
+        let (publisher, board) = Publisher::new(1, tables(&servers, &link, scheduler, services));
         let parts = Parts {
             ports: vec![FlowPort::default(), FlowPort::default()],
             memory: ConnMemory::new(flows),
@@ -65,11 +65,21 @@ impl Stage {
     }
 
     fn send(&mut self, port: usize, flags: u8) {
-        let flows = self.flows;
-        self.wire(port).arrive((0..flows).map(|flow| frame(port, flow, flags)));
+        self.arrive(port, flags);
         while self.left() > 0 {
             self.turn(START);
         }
+    }
+
+    /// Has one packet of every flow arrive, in order.
+    pub(crate) fn arrive(&mut self, port: usize, flags: u8) {
+        let flows = self.flows;
+        self.wire(port).arrive((0..flows).map(|flow| frame(port, flow, flags)));
+    }
+
+    /// Connections now.
+    pub(crate) fn connections(&self) -> u32 {
+        self.worker.shard().table.len()
     }
 
     /// Has packets of random connections arrive, half from clients, half from servers.
@@ -138,28 +148,31 @@ fn server(index: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 1, 0, 11 + index)
 }
 
-/// The scheduler is rr and starts at the head of the list, so flow n goes to server n modulo ten.
-fn tables(servers: &Servers, link: &Link) -> Tables {
-    let real = |index: u8| {
-        let slot = u32::from(index);
-        servers.ensure(slot);
-        link.totals.ensure(slot);
-        if let Some(state) = servers.get(slot) {
-            state.available.store(true, std::sync::atomic::Ordering::Relaxed);
-        }
-        let address = IpAddr::V4(server(index));
-        RealServer { slot, generation: 0, address, port: 8080, forward: ForwardMethod::Nat, weight: 1 }
-    };
-    let list: Vec<RealServer> = (0..SERVERS).map(real).collect();
-    let key = ServiceKey::Address { protocol: Protocol::Tcp, address: VIP.into(), port: 80 };
-    let plan = Plan::of(&list);
-    let service =
-        VirtualService { key, scheduler: Scheduler::Rr, servers: list, plan, list_version: 0, state: Arc::default() };
+/// With rr, which starts at the head of the list, flow n goes to server n modulo ten; wlc does the same while all
+/// connections stay. Further services have addresses and servers of their own.
+fn tables(servers: &Servers, link: &Link, scheduler: Scheduler, services: u32) -> Tables {
     let mut tables = Tables { net: Arc::new(net()), ..Tables::default() };
-    tables.services.insert(key, Arc::new(service));
-    tables.locals = Locals::default();
-    tables.locals.v4.insert(VIP.to_bits(), true);
+    for number in 0..services {
+        let vip = Ipv4Addr::from_bits(VIP.to_bits() + number);
+        let key = ServiceKey::Address { protocol: Protocol::Tcp, address: vip.into(), port: 80 };
+        let list: Vec<RealServer> = (0..SERVERS).map(|index| real(servers, link, number, index)).collect();
+        let plan = Plan::of(&list);
+        let service = VirtualService { key, scheduler, servers: list, plan, list_version: 0, state: Arc::default() };
+        tables.services.insert(key, Arc::new(service));
+        tables.locals.v4.insert(vip.to_bits(), true);
+    }
     tables
+}
+
+fn real(servers: &Servers, link: &Link, service: u32, index: u8) -> RealServer {
+    let slot = service * u32::from(SERVERS) + u32::from(index);
+    servers.ensure(slot);
+    link.totals.ensure(slot);
+    if let Some(state) = servers.get(slot) {
+        state.available.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+    let address = IpAddr::V4(server(index));
+    RealServer { slot, generation: 0, address, port: 8080, forward: ForwardMethod::Nat, weight: 1 }
 }
 
 fn net() -> Net {
