@@ -1,0 +1,116 @@
+//! A story of packets, time and edits, told by bytes, through control and a whole worker. After each step every packet
+//! has ended once, every buffer is where it should be, and every server counts the connections that name it; in the
+//! end, when time has run out for all of them, nothing is left.
+//!
+//! ```text
+//! a step is four bytes: what, who, which, how
+//! what % 8   0 to 3 a client speaks, 4 and 5 a server answers, 6 control edits, 7 time passes
+//! ```
+
+#![no_main]
+
+#[path = "../lab.rs"]
+mod lab;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use control::api::{Client, Forward, Request, ServerSpec, ServiceSpec};
+use dataplane::flow::{Protocol, ServiceKey};
+use lab::{Lab, SECOND, frame};
+use libfuzzer_sys::fuzz_target;
+
+const FLAGS: [u8; 8] = [2, 16, 17, 4, 18, 20, 0, 24];
+const SCHEDULERS: [&str; 4] = ["rr", "wrr", "lc", "wlc"];
+const TIMES: [u64; 6] = [SECOND / 100, SECOND / 2, 3 * SECOND, 11 * SECOND, 61 * SECOND, 400 * SECOND];
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut lab = Lab::new();
+    for step in bytes.chunks_exact(4).take(300) {
+        let [what, who, which, how] = *step else { return };
+        match what % 8 {
+            0..=3 => speak(&mut lab, what, who, which, how),
+            4 | 5 => answer(&mut lab, what, who, which, how),
+            6 => {
+                // Refusals are part of the story.
+                let _ = lab.ask(edit(who, which, how));
+            }
+            _ => lab.pass(TIMES[usize::from(how) % TIMES.len()]),
+        }
+        lab.check();
+    }
+    let _ = lab.ask(Request::Flush);
+    (0..4).for_each(|_| lab.pass(900 * SECOND));
+    lab.check();
+    assert_eq!(lab.connections(), 0);
+    assert!(lab.servers_are_free(), "nothing refers to servers that are gone");
+});
+
+fn client(n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(172, 16, 0, 1 + n % 4)
+}
+
+/// Server 4 is one that nobody knows.
+fn server(n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 1, 0, 11 + n % 5)
+}
+
+fn vip(n: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 0, 100 + n % 2)
+}
+
+fn protocol(n: u8) -> Protocol {
+    if n & 0x80 == 0 { Protocol::Tcp } else { Protocol::Udp }
+}
+
+fn speak(lab: &mut Lab, what: u8, who: u8, which: u8, how: u8) {
+    let to = if what & 0x40 == 0 { vip(which) } else { server(which) };
+    let ports = (4000 + u16::from(who >> 4) % 4, 80 + u16::from(which >> 1) % 3);
+    let ttl = if what & 0x30 == 0x30 { 1 } else { 64 };
+    let fragment = if what & 0x38 == 0x28 { 0x2000 } else { 0 };
+    let flags = FLAGS[usize::from(how) % FLAGS.len()];
+    lab.feed(0, &frame(client(who), to, ports, protocol(which), flags, ttl, fragment));
+}
+
+fn answer(lab: &mut Lab, what: u8, who: u8, which: u8, how: u8) {
+    let ports = (80 + u16::from(which >> 1) % 3, 4000 + u16::from(who >> 4) % 4);
+    let ttl = if what & 0x30 == 0x30 { 1 } else { 64 };
+    let flags = FLAGS[usize::from(how) % FLAGS.len()];
+    lab.feed(1, &frame(server(which & 3), client(who), ports, protocol(which), flags, ttl, 0));
+}
+
+fn edit(who: u8, which: u8, how: u8) -> Request {
+    let key = ServiceKey::Address {
+        protocol: protocol(which),
+        address: vip(which).into(),
+        port: 80 + u16::from(which >> 1) % 3,
+    };
+    let service = ServiceSpec {
+        key,
+        scheduler: SCHEDULERS[usize::from(how) % 4].to_owned(),
+        sched_flags: 0,
+        ops: false,
+        persistence: None,
+        granularity: None,
+        engine: None,
+    };
+    let address = SocketAddr::new(server(how).into(), 80 + u16::from(how >> 6) % 3);
+    let upper = u32::from(who >> 5);
+    let server = ServerSpec {
+        address,
+        forward: if how & 0x20 == 0 { Forward::Nat } else { Forward::Dr },
+        weight: u32::from(how >> 3) % 4,
+        upper,
+        lower: upper.saturating_sub(1),
+        tunnel: None,
+    };
+    match who % 10 {
+        0 => Request::AddService { service },
+        1 => Request::EditService { service },
+        2 => Request::DeleteService { key },
+        3..=5 => Request::AddServer { key, server },
+        6 => Request::EditServer { key, server },
+        7 => Request::DeleteServer { key, address },
+        8 => Request::Connections { cursor: None, limit: Some(u32::from(how)) },
+        _ => Request::Zero { key: None },
+    }
+}
