@@ -12,7 +12,7 @@ demo: setup
 # Everything. The golden cases once more at the end, for their last lines to be the last.
 test: setup lint
 	$(CARGO) build --workspace --bins
-	$(CARGO) test --workspace
+	$(CARGO) test --workspace --no-fail-fast
 	$(CARGO) test --no-default-features --no-run
 	$(CARGO) test --quiet --workspace --test golden
 
@@ -37,4 +37,4 @@ setup:
 
 clean:
 	$(CARGO) clean
-	rm -rf tests/fuzz/target tests/fuzz/corpus
+	rm -rf tests/fuzz/target

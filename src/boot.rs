@@ -49,8 +49,9 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     let wanted: Vec<usize> = config.dataplane.workers.iter().copied().chain([config.dataplane.main_cpu]).collect();
     cores::check(&wanted).map_err(failed)?;
     let signals = serve::Signals::register().map_err(failed)?;
-    let socket = serve::open(&config).map_err(failed)?;
     let eal = start_eal(&config, &specs)?;
+    // Its threads inherit the main thread's CPU.
+    let socket = serve::open(&config).map_err(failed)?;
     let pool = packets(&eal, &plan)?;
     let (ports, queues) = start_ports(&eal, &config, &specs, &pool)?;
     let macs = ports.iter().map(|port| MacAddr(port.mac())).collect();
@@ -101,7 +102,12 @@ fn start_eal(config: &Config, specs: &[DeviceSpec]) -> Result<Eal, BootError> {
         devices: specs,
         extra: &config.dataplane.eal,
     };
-    Eal::init(&options).map_err(failed)
+    Eal::init(&options).map_err(|error| {
+        let text = error.to_string();
+        let hint =
+            "; reserve huge pages (sysctl vm.nr_hugepages), or set dataplane.eal = [\"--no-huge\", \"-m\", \"512\"]";
+        failed(if text.contains("hugepage") { text + hint } else { text })
+    })
 }
 
 /// The one pool that all ports fill from, so that drivers may give packets back without looking.

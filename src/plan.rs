@@ -4,7 +4,7 @@ use std::fmt;
 
 use control::config::Config;
 use dataplane::conn::ConnMemory;
-use dataplane::pipeline::MAX_PARKED;
+use dataplane::parking::MAX_PARKED;
 use dataplane::port::BURST;
 use dataplane::shard::OUTPUT_LIMIT;
 
@@ -57,7 +57,13 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        writeln!(f, "packets      {:>6} MiB  {} of {} bytes", mib(self.pool_bytes), self.packets, self.data_room)?;
+        writeln!(
+            f,
+            "packets      {:>6} MiB  of huge pages (or -m): {} of {} bytes",
+            mib(self.pool_bytes),
+            self.packets,
+            self.data_room
+        )?;
         writeln!(
             f,
             "connections  {:>6} MiB  {} workers, {} connections each",

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
+use dataplane::flow::ForwardMethod;
 use dataplane::flow::{Protocol, ServiceKey};
-use dataplane::forward::ForwardMethod;
 use dataplane::mailbox::Link;
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::route::{Action, Prefix, RouteTable};

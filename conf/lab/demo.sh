@@ -42,7 +42,7 @@ clean_up() {
     status=$?
     trap - EXIT
     trap '' HUP INT TERM
-    if [ "$status" != 0 ] && [ -s "$dir/sluiced.log" ]; then
+    if [ "$status" -gt 0 ] && [ "$status" -lt 128 ] && [ -s "$dir/sluiced.log" ]; then
         printf '\nThe last words of sluiced:\n' >&2
         tail -n 20 "$dir/sluiced.log" | sed 's/^/  /' >&2
     fi
@@ -68,6 +68,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 SLUICE_SOCKET=$dir/control.sock
 export SLUICE_SOCKET
+RUNTIME_DIRECTORY=$dir # of DPDK
+export RUNTIME_DIRECTORY
 
 say 'The lab'
 cat <<'END'
@@ -111,7 +113,7 @@ done
 say "$seconds seconds of load from 50 connections"
 echo
 echo "  client \$ wrk -t 1 -c 50 -d ${seconds}s http://$vip/"
-ip netns exec "$name-client" timeout 30 wrk -t 1 -c 50 -d ${seconds}s http://$vip/ >"$dir/wrk" || fail 'wrk failed'
+ip netns exec "$name-client" timeout --foreground 30 wrk -t 1 -c 50 -d ${seconds}s http://$vip/ >"$dir/wrk" || fail 'wrk failed'
 sed 's/^ */  /' "$dir/wrk"
 if grep -qE 'Socket errors|Non-2xx' "$dir/wrk"; then fail 'some requests failed'; fi
 

@@ -12,6 +12,7 @@ pub mod mailbox;
 pub mod map;
 pub mod neighbor;
 pub mod packet;
+pub mod parking;
 pub mod pipeline;
 pub mod port;
 pub mod prefetch;

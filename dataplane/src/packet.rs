@@ -1,8 +1,23 @@
 //! A burst on its way: the packets, and what the stages learned of each.
 
-use crate::conn::{Candidate, Tuple};
+use crate::flow::Tuple;
 use crate::port::{BURST, RxBurst};
 use crate::verdict::{Answer, Drop, Forward, Punt};
+
+/// An entry whose tag fits a packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// Index and key, as the table keeps them.
+    pub(crate) entry: u32,
+    /// No other entry of the bucket can fit.
+    pub(crate) only: bool,
+}
+
+impl Default for Candidate {
+    fn default() -> Self {
+        Self { entry: u32::MAX, only: false }
+    }
+}
 
 /// What a packet is, as far as stages care.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
 use crate::mailbox::Link;
-use crate::pipeline::Parking;
+use crate::parking::Parking;
 use crate::service::Servers;
 
 /// Packets that may wait for one port to take them.

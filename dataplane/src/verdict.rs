@@ -110,8 +110,6 @@ reasons! {
         ConnectionsFull "connections_full",
         /// More packets wait for one neighbour, or for all, than allowed.
         ParkFull "park_full",
-        /// The neighbour did not answer.
-        NeighborFailed "neighbor_failed",
         /// Control does not keep up.
         PuntFull "punt_full",
         /// An answer was due but the rate limit held it back.

@@ -131,7 +131,7 @@ impl<P: Port> Worker<P> {
             match command {
                 Command::Send { port, frame } => self.send(port, &frame),
                 Command::NeighborFailed { interface, address } => self.fail((interface, address), now),
-                Command::List { from, most } => self.list(from, most.min(LIST_BUDGET), now),
+                Command::List { from, most } => self.list(from, most.clamp(1, LIST_BUDGET), now),
             }
         }
         COMMAND_BUDGET

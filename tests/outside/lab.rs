@@ -97,6 +97,8 @@ impl Lab {
     pub(crate) fn start(&self, room: &str, log: &str, arguments: &[&str]) -> Process {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "ip", "netns", "exec", &self.room(room)]).args(arguments);
+        // Where DPDK keeps its own files, which a killed director leaves behind.
+        command.env("RUNTIME_DIRECTORY", &self.directory);
         Process::start(command.env("PATH", ready::search_path()), self.path(&format!("{log}.log")))
     }
 
@@ -258,6 +260,9 @@ impl Drop for Lab {
             && let Some(director) = self.processes.get("sluiced")
         {
             eprintln!("sluiced said:\n{}", director.said());
+            for what in ["stats", "neigh"] {
+                eprintln!("sluice {what}:\n{}", self.tool(&[what]).out);
+            }
         }
         self.processes.clear();
         _ = Ran::of(&mut network(&["down", &self.name]));

@@ -14,6 +14,9 @@ use crate::neighbors::{self, Effect, Key};
 /// How often an address is announced, one second apart.
 const ANNOUNCEMENTS: u32 = 3;
 
+/// Nanoseconds between two words about somebody who claims an address of ours: anyone on the link can send such frames.
+const CLAIM_PERIOD: u64 = 10_000_000_000;
+
 /// An address that is being announced.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Announcement {
@@ -42,7 +45,10 @@ impl Director {
             return;
         }
         if self.owns(interface, packet.sender) {
-            warn!("{}: {} also claims {}", here.name, packet.sender_mac, packet.sender);
+            if self.now >= self.next_claim {
+                warn!("{}: {} also claims {}", here.name, packet.sender_mac, packet.sender);
+                self.next_claim = Nanos(self.now.0 + CLAIM_PERIOD);
+            }
             return;
         }
         let asks_us = packet.operation == Operation::Request && self.owns(interface, packet.target);

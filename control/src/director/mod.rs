@@ -102,6 +102,7 @@ pub struct Director {
     now: Nanos,
     next_sample: Nanos,
     next_round: Nanos,
+    next_claim: Nanos,
     unpublished: bool,
     net_changed: bool,
 }
@@ -136,6 +137,7 @@ impl Director {
             now,
             next_sample: Nanos(now.0 + statistics::PERIOD * 1_000_000_000),
             next_round: now,
+            next_claim: now,
             unpublished: false,
             net_changed: true,
             config: Config::default(),

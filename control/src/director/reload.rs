@@ -25,7 +25,11 @@ impl Director {
             return Err(super::unsupported("this director was started without a configuration file"));
         };
         let error = |text: String| ApiError { code: Code::Config, place: file.display().to_string(), text };
-        let config = config::load(&file).map_err(|errors| error(errors.to_string()))?;
+        let config = config::load(&file).map_err(|errors| ApiError {
+            code: Code::Config,
+            place: String::new(),
+            text: errors.to_string(),
+        })?;
         self.needs_restart(&config).map_err(error)?;
         let changes = self.converge(config, prune)?;
         info!("{}: reloaded, {} changes", file.display(), changes.len());
@@ -54,8 +58,11 @@ impl Director {
         let mut changes = Vec::new();
         self.converge_services(&config, prune, &mut changes)?;
         self.converge_net(&config, &mut changes);
-        self.tables.options =
-            Options { ip_forward: config.dataplane.ip_forward, icmp_rate: config.dataplane.icmp_rate };
+        let options = Options { ip_forward: config.dataplane.ip_forward, icmp_rate: config.dataplane.icmp_rate };
+        if options != self.tables.options {
+            changes.push(format!("ip_forward is {}, icmp_rate is {}", options.ip_forward, options.icmp_rate));
+        }
+        self.tables.options = options;
         if config.ipvs.timeouts != self.config.ipvs.timeouts {
             self.tables.timeouts = Arc::new(Timeouts::default());
             let timeouts = config.ipvs.timeouts;
@@ -63,7 +70,13 @@ impl Director {
             self.set_timeouts(seconds(timeouts.tcp), seconds(timeouts.tcp_fin), seconds(timeouts.udp));
             changes.push("timeouts changed".to_owned());
         }
+        if config.vips != self.config.vips {
+            changes.push("virtual addresses changed".to_owned());
+        }
         self.converge_vips(&config);
+        if config.ipvs.strict_parity != self.config.ipvs.strict_parity {
+            changes.push(format!("strict_parity is {}", config.ipvs.strict_parity));
+        }
         self.config = config;
         self.unpublished = true;
         Ok(changes)
@@ -193,9 +206,7 @@ impl Director {
                 self.answer_for(address, Vip { on, configured: false });
             } else {
                 self.vips.remove(&address);
-                if !self.is_own(address) {
-                    self.set_local(address, None);
-                }
+                self.set_local(address, self.is_own(address).then_some(true));
             }
         }
     }
@@ -233,7 +244,7 @@ impl Director {
                 self.answer_for(address, Vip { on, configured: false });
             } else {
                 self.vips.remove(&address);
-                self.set_local(address, None);
+                self.set_local(address, self.is_own(address).then_some(true));
             }
         }
         for vip in &config.vips {

@@ -10,8 +10,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use dataplane::flow::ForwardMethod;
 use dataplane::flow::ServiceKey;
-use dataplane::forward::ForwardMethod;
 use dataplane::sched::{Plan, Scheduler};
 use dataplane::service::{RealServer, Servers, ServiceState, TotalsRead, VirtualService};
 

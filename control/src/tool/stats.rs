@@ -13,6 +13,8 @@ pub(super) fn print(report: &StatsReport, all: bool, workers: bool, out: &mut dy
     } else {
         counters("COUNTER", &report.counters, all, out)?
     }
+    writeln!(out)?;
+    counters("PACKET MEMORY", &report.memory, all, out)?;
     for interface in &report.interfaces {
         writeln!(out)?;
         counters(&format!("INTERFACE {}", interface.name), &interface.counters, all, out)?;

@@ -6,7 +6,7 @@
 //! h = fold(addresses ^ key0, ports_and_protocol ^ key1); hash = fold(h ^ key1, 0x9e3779b97f4a7c15)
 //! ```
 
-use super::Tuple;
+use crate::flow::Tuple;
 
 /// The key of a table's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,12 +11,11 @@ use bytemuck::{Pod, Zeroable};
 
 pub use hash::HashKey;
 pub use memory::ConnMemory;
-pub use table::{Candidate, ConnTable, NONE, Tuple};
+pub use table::{ConnTable, NONE};
 pub use wheel::Wheel;
 
 use crate::clock::Tick;
-use crate::flow::Direction;
-use crate::forward::ForwardMethod;
+use crate::flow::{Direction, ForwardMethod, Tuple};
 
 /// Flag bits of a connection.
 pub mod flag {

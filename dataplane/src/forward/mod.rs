@@ -3,29 +3,53 @@
 pub mod dr;
 pub mod nat;
 
-/// A forwarding method, as the dataplane carries it out.
+use crate::conn::{ConnTable, NONE};
+use crate::packet::Meta;
+use crate::verdict::Forward;
+
+/// What changes in a packet that is sent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ForwardMethod {
-    /// Rewrite the destination, un-rewrite replies.
-    Nat = 0,
-    /// Only the MAC changes; the server answers the client itself.
-    Dr = 3,
+pub enum Change {
+    /// Nothing: it is the director's own.
+    Nothing,
+    /// The time to live.
+    Ttl,
+    /// The time to live, and one end.
+    Nat {
+        /// Which end.
+        side: nat::Side,
+        /// Its address.
+        address: u32,
+        /// Its port.
+        port: u16,
+    },
 }
 
-impl ForwardMethod {
-    /// The method of a stored number; NAT for anything unknown.
+impl Change {
+    /// What changes in a packet of a connection, or of none.
+    #[inline]
     #[must_use]
-    pub const fn from_number(number: u8) -> Self {
-        match number {
-            3 => Self::Dr,
-            _ => Self::Nat,
+    pub fn of(table: &ConnTable, conn: u32, reason: Forward) -> Self {
+        match reason {
+            Forward::NatRequest if conn != NONE => {
+                let conn = &table[conn];
+                Self::Nat { side: nat::Side::Destination, address: conn.server, port: conn.server_port }
+            }
+            Forward::NatReply if conn != NONE => {
+                let conn = &table[conn];
+                Self::Nat { side: nat::Side::Source, address: conn.vip, port: conn.vip_port }
+            }
+            _ => Self::Ttl,
         }
     }
 
-    /// Whether replies pass the director.
-    #[must_use]
-    pub const fn has_replies(self) -> bool {
-        matches!(self, Self::Nat)
+    /// Changes a packet.
+    #[inline]
+    pub fn apply(self, frame: &mut [u8], meta: &Meta) {
+        match self {
+            Self::Nothing => {}
+            Self::Ttl => dr::rewrite(frame, meta),
+            Self::Nat { side, address, port } => nat::rewrite(frame, meta, side, address, port),
+        }
     }
 }

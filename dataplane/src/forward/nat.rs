@@ -58,7 +58,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::conn::Tuple;
+    use crate::flow::Tuple;
     use crate::wire::be32;
     use crate::wire::ipv4::Build;
 

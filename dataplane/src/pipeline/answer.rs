@@ -4,11 +4,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::parking::{Ending, Parked};
-use super::rewrite::Change;
 use super::{Context, resolve};
 use crate::conn::NONE;
+use crate::forward::Change;
 use crate::packet::Meta;
+use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;

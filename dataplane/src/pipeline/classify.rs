@@ -100,7 +100,10 @@ fn checked(pseudo: Sum, transport: &[u8], answer: Answer) -> Step {
 fn packet6(frame: &[u8], meta: &Meta, context: Context<'_>) -> Class {
     let unsupported = Class::Other(Step::Drop(Drop::Ipv6));
     let Ok(header) = ipv6::Header::parse(&frame[usize::from(meta.l3)..]) else { return unsupported };
-    let address = Ipv6Addr::from(header.dst);
+    let (source, address) = (Ipv6Addr::from(header.src), Ipv6Addr::from(header.dst));
+    if source.is_multicast() || source.is_unspecified() || source.is_loopback() {
+        return Class::Other(Step::Drop(Drop::Martian));
+    }
     if !context.tables.locals.v6.contains_key(&address.to_bits()) {
         return unsupported;
     }

@@ -8,14 +8,11 @@ mod answer;
 mod classify;
 mod decide;
 mod lookup;
-mod parking;
 mod parse;
 mod resolve;
 mod rewrite;
 mod schedule;
 mod track;
-
-pub use parking::{MAX_PARKED, MAX_PARKED_PER_HOP, Parking};
 
 use crate::clock::Tick;
 use crate::mailbox::Link;

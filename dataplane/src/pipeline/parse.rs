@@ -1,7 +1,6 @@
 //! Parse: the only stage that may find a packet malformed. What it learns travels with the packet.
 
-use crate::conn::Tuple;
-use crate::flow::Protocol;
+use crate::flow::{Protocol, Tuple};
 use crate::packet::{Burst, Kind, Meta, Step};
 use crate::port::PacketBuf;
 use crate::tables::Tables;
@@ -50,7 +49,7 @@ fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
         Err(_) => return Err(Step::Drop(Drop::Malformed)),
     };
     meta.l4 = meta.l3 + header.len as u16;
-    meta.end = meta.l3 + header.total as u16;
+    meta.end = u16::try_from(ethernet::HEADER + header.total).map_err(|_| Step::Drop(Drop::Malformed))?;
     meta.ttl = header.ttl;
     meta.df = header.fragment & ipv4::DF != 0;
     meta.tuple = Tuple { src: header.src, dst: header.dst, protocol: header.protocol, ..Tuple::default() };
@@ -85,7 +84,7 @@ fn packet6(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
     let header = ipv6::Header::parse(bytes).map_err(|_| Step::Drop(Drop::Malformed))?;
     meta.kind = Kind::Ipv6;
     meta.l4 = meta.l3 + ipv6::HEADER as u16;
-    meta.end = meta.l3 + u16::try_from(header.total).map_err(|_| Step::Drop(Drop::Malformed))?;
+    meta.end = u16::try_from(ethernet::HEADER + header.total).map_err(|_| Step::Drop(Drop::Malformed))?;
     meta.ttl = header.hop_limit;
     meta.tuple.protocol = header.next;
     transport(&bytes[ipv6::HEADER..header.total], header.next, meta).map(|_| ())

@@ -4,13 +4,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::parking::{Ending, Parked};
-use super::rewrite::Change;
 use super::{Context, answer};
 use crate::conn::NONE;
+use crate::forward::Change;
 use crate::mailbox::Report;
 use crate::neighbor::NextHop;
 use crate::packet::{Burst, Meta, Step};
+use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
@@ -25,12 +25,10 @@ pub(super) fn run<B: PacketBuf>(
 ) {
     for (packet, meta) in burst.packets.drain(..).zip(&burst.meta) {
         match meta.step {
-            Step::Send { reason, hop, .. } if hop != NONE => {
-                if let Some(hop) = context.tables.net.hops.get(hop) {
-                    transmit(packet, meta.l3, Ending::Forward(reason), hop, shard, context);
-                }
-            }
-            Step::Send { conn, reason, .. } => wait(packet, meta, conn, reason, shard, context),
+            Step::Send { conn, reason, hop } => match context.tables.net.hops.get(hop) {
+                Some(hop) => transmit(packet, meta.l3, Ending::Forward(reason), hop, shard, context),
+                None => wait(packet, meta, conn, reason, shard, context),
+            },
             Step::Answer(kind) => {
                 answer::run(packet.data(), meta, kind, shard, context, alloc);
                 shard.output.dropped.push(packet);
@@ -93,7 +91,7 @@ fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, shard:
         _ => (shard.table[conn].server, shard.table[conn].server_slot),
     };
     let Path::Unresolved { interface, address } = context.tables.net.path(Ipv4Addr::from_bits(target).into()) else {
-        return drop_packet(packet, Drop::NeighborFailed, shard, context);
+        return drop_packet(packet, Drop::ParkFull, shard, context);
     };
     let change = Change::of(&shard.table, conn, reason);
     let (neighbor, ending) = ((interface, address), Ending::Forward(reason));

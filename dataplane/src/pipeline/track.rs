@@ -6,8 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Context;
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Direction, Protocol};
-use crate::forward::ForwardMethod;
+use crate::flow::{Direction, ForwardMethod, Protocol};
 use crate::packet::{Meta, Step};
 use crate::proto::{tcp, udp};
 use crate::service::Server;

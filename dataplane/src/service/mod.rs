@@ -10,8 +10,7 @@ use std::sync::atomic::AtomicU64;
 pub use server::{Server, ServerTotals, TotalsRead};
 pub use slab::Slab;
 
-use crate::flow::ServiceKey;
-use crate::forward::ForwardMethod;
+use crate::flow::{ForwardMethod, ServiceKey};
 use crate::map::SharedMap;
 use crate::sched::{Plan, Scheduler};
 

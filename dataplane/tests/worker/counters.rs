@@ -1,9 +1,9 @@
 //! A story that moves every counter there is, and says of each packet exactly which ones it moves.
 
+use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::Protocol;
-use dataplane::forward::ForwardMethod::{Dr, Nat};
 use dataplane::mailbox::Command;
-use dataplane::pipeline::MAX_PARKED_PER_HOP;
+use dataplane::parking::MAX_PARKED_PER_HOP;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::wire::ethernet::{self, BROADCAST, MacAddr};
 use dataplane::wire::put;
@@ -16,8 +16,7 @@ use crate::frames::{Body, DIRECTOR, Packet, arp, ether, packet, seal, udp6};
 use crate::lab::{LAN, Lab, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, server};
 
 /// Counters that nothing moves, with the reason.
-const UNMOVED: [(&str, &str); 1] =
-    [("drop_neighbor_failed", "a packet is parked by the tables that found its neighbour unresolved")];
+const UNMOVED: [(&str, &str); 0] = [];
 
 const DF: u16 = 0x4000;
 

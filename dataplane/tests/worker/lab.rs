@@ -15,8 +15,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
 use dataplane::conn::{Conn, ConnMemory, HashKey, flag};
+use dataplane::flow::ForwardMethod;
 use dataplane::flow::{Protocol, ServiceKey};
-use dataplane::forward::ForwardMethod;
 use dataplane::mailbox::{Link, Report};
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::port::PacketBuf;

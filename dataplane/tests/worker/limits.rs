@@ -1,8 +1,8 @@
 //! What is bounded: answers a second, connections, output queues, work per turn.
 
 use dataplane::clock::ticks;
+use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::Protocol;
-use dataplane::forward::ForwardMethod::{Dr, Nat};
 use dataplane::mailbox::{Command, Page, Report};
 use dataplane::sched::Scheduler;
 use dataplane::wire::be16;

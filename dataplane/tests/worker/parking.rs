@@ -1,10 +1,10 @@
 //! Packets that wait for a neighbour: asked for once, bounded, released in order, and their senders told if nobody
 //! answers.
 
+use dataplane::flow::ForwardMethod::Nat;
 use dataplane::flow::Protocol;
-use dataplane::forward::ForwardMethod::Nat;
 use dataplane::mailbox::Command;
-use dataplane::pipeline::{MAX_PARKED, MAX_PARKED_PER_HOP};
+use dataplane::parking::{MAX_PARKED, MAX_PARKED_PER_HOP};
 use dataplane::sched::Scheduler;
 use dataplane::wire::ethernet;
 use dataplane::wire::tcp::{ACK, SYN};

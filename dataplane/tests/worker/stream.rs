@@ -1,8 +1,8 @@
 //! Random streams: few clients, few ports, every kind of packet, so that connections begin, repeat, collide and end.
 
 use dataplane::conn::Conn;
+use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::{Protocol, ServiceKey};
-use dataplane::forward::ForwardMethod::{Dr, Nat};
 use dataplane::mailbox::Command;
 use dataplane::port::mem::MemPort;
 use dataplane::sched::Scheduler;

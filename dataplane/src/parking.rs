@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::rewrite::Change;
 use crate::clock::{TICKS_PER_SECOND, Tick};
+use crate::forward::Change;
 use crate::packet::Meta;
 use crate::verdict::{Forward, Sent};
 

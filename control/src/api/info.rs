@@ -1,0 +1,226 @@
+//! What there is: services, connections, the director itself.
+
+use std::net::{IpAddr, SocketAddr};
+
+use dataplane::flow::Protocol;
+use serde::{Deserialize, Serialize};
+
+use super::spec::{ServerSpec, ServiceSpec};
+
+/// Totals since the start or the last zeroing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Connections scheduled.
+    pub connections: u64,
+    /// Packets from clients.
+    pub in_packets: u64,
+    /// Packets from servers.
+    pub out_packets: u64,
+    /// Bytes from clients (IP total length).
+    pub in_bytes: u64,
+    /// Bytes from servers.
+    pub out_bytes: u64,
+}
+
+/// Rates per second, as the kernel's estimator rounds them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Connections.
+    pub connections: u64,
+    /// Packets from clients.
+    pub in_packets: u64,
+    /// Packets from servers.
+    pub out_packets: u64,
+    /// Bytes from clients.
+    pub in_bytes: u64,
+    /// Bytes from servers.
+    pub out_bytes: u64,
+}
+
+/// A service as it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceInfo {
+    /// Its settings.
+    #[serde(flatten)]
+    pub spec: ServiceSpec,
+    /// Made at run time, not by the file.
+    pub runtime: bool,
+    /// Totals.
+    pub totals: Totals,
+    /// Rates.
+    pub rates: Rates,
+    /// Its servers, last added first.
+    pub servers: Vec<ServerInfo>,
+}
+
+/// A real server as it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerInfo {
+    /// Its settings.
+    #[serde(flatten)]
+    pub spec: ServerSpec,
+    /// Made at run time, not by the file.
+    pub runtime: bool,
+    /// Active connections.
+    pub active: u32,
+    /// Inactive connections.
+    pub inactive: u32,
+    /// Persistence templates.
+    pub persistent: u32,
+    /// Above its upper threshold.
+    pub overloaded: bool,
+    /// Packets lost because its address did not resolve.
+    pub unresolved: u64,
+    /// Totals.
+    pub totals: Totals,
+    /// Rates.
+    pub rates: Rates,
+}
+
+/// A connection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConnInfo {
+    /// Transport protocol; absent for the template of a firewall mark, which is of every protocol.
+    pub protocol: Option<Protocol>,
+    /// Client.
+    pub client: SocketAddr,
+    /// Virtual address and port as the client used it; the mark as an address for the template of a firewall mark.
+    #[serde(rename = "virtual")]
+    pub vip: SocketAddr,
+    /// Real server.
+    pub destination: SocketAddr,
+    /// State name as ipvsadm prints it: ESTABLISHED, SYN_RECV, UDP, NONE, ...
+    pub state: String,
+    /// Seconds until it goes, if nothing more arrives.
+    pub expires: u32,
+    /// Persistence engine and its data, of a template.
+    pub engine: Option<(String, String)>,
+    /// Home worker.
+    pub worker: u32,
+    /// Packets from the client.
+    pub in_packets: u64,
+}
+
+/// The director in a few lines.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of sluice.
+    pub version: String,
+    /// Configuration file.
+    pub config: String,
+    /// Seconds since the start.
+    pub uptime: u64,
+    /// Services.
+    pub services: u32,
+    /// Real servers.
+    pub servers: u32,
+    /// Interfaces.
+    pub interfaces: Vec<InterfaceStatus>,
+    /// Workers.
+    pub workers: Vec<WorkerStatus>,
+}
+
+/// An interface as it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InterfaceStatus {
+    /// Name.
+    pub name: String,
+    /// Device of the configuration.
+    pub device: String,
+    /// DPDK driver.
+    pub driver: String,
+    /// MAC address.
+    pub mac: String,
+    /// Bytes of an IP packet.
+    pub mtu: u16,
+    /// Whether the link is up.
+    pub link: bool,
+    /// Mbit/s, 0 if unknown.
+    pub speed: u32,
+    /// Addresses and VIPs answered here.
+    pub addresses: Vec<String>,
+    /// Counters of the driver: received, sent, lost.
+    pub counters: Vec<Counter>,
+}
+
+/// A worker as it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// Number.
+    pub id: u32,
+    /// CPU.
+    pub cpu: u32,
+    /// Connections, and room for them.
+    pub connections: u64,
+    /// Room for connections.
+    pub capacity: u64,
+    /// Turns so far.
+    pub turns: u64,
+    /// Turns that found something to do.
+    pub busy_turns: u64,
+    /// Version of the tables it works with.
+    pub tables: u64,
+}
+
+/// A named number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    /// Name, words joined by `_`.
+    pub name: String,
+    /// Value since the start.
+    pub value: u64,
+}
+
+/// Every counter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatsReport {
+    /// Sum of all services, as `ip_vs_stats` shows it.
+    pub totals: Totals,
+    /// Rates of the same.
+    pub rates: Rates,
+    /// Verdicts and what the director sent itself, summed over workers.
+    pub counters: Vec<Counter>,
+    /// The same, worker by worker.
+    pub workers: Vec<Vec<Counter>>,
+    /// Per interface, from the driver.
+    pub interfaces: Vec<InterfaceCounters>,
+    /// Packet memory: `packets`, `packets_in_use`, `packets_freed_one_by_one`.
+    pub memory: Vec<Counter>,
+}
+
+/// The driver's counters of one interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceCounters {
+    /// Interface.
+    pub name: String,
+    /// Its counters.
+    pub counters: Vec<Counter>,
+}
+
+/// A neighbour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeighborInfo {
+    /// Address.
+    pub address: IpAddr,
+    /// Interface.
+    pub interface: String,
+    /// MAC, once known.
+    pub mac: Option<String>,
+    /// State of RFC 4861: incomplete, reachable, stale, delay, probe; failed; static.
+    pub state: String,
+    /// Seconds since the state began.
+    pub age: u64,
+}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteInfo {
+    /// Prefix.
+    pub to: String,
+    /// Next hop; absent when the destination is on the link.
+    pub via: Option<IpAddr>,
+    /// Interface; absent for unreachable and blackhole.
+    pub interface: Option<String>,
+    /// connected, static, unreachable, blackhole.
+    pub kind: String,
+}

@@ -1,0 +1,273 @@
+//! The requests of the control socket and their answers: one vocabulary for the operator's tool, `ipvsadm`, the
+//! configuration file, tests and scripts. `docs/control-protocol.md` shows them on the wire.
+
+mod info;
+mod spec;
+
+use std::net::SocketAddr;
+
+use dataplane::flow::ServiceKey;
+use serde::{Deserialize, Serialize};
+
+pub use info::{
+    ConnInfo, Counter, InterfaceCounters, InterfaceStatus, NeighborInfo, Rates, RouteInfo, ServerInfo, ServiceInfo,
+    StatsReport, Status, Totals, WorkerStatus,
+};
+pub use spec::{
+    DaemonRole, DaemonSpec, Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
+};
+
+/// Protocol version spoken on the socket.
+pub const VERSION: u32 = 1;
+
+/// Longest accepted request line, bytes.
+pub const MAX_REQUEST: usize = 1 << 20;
+
+/// What an operator can ask for. On the wire: `{"v":1,"id":7,"op":"add-service",...}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// `ipvsadm -A`: a new service, at the head of the list.
+    AddService {
+        /// The service.
+        service: ServiceSpec,
+    },
+    /// `ipvsadm -E`: replaces everything about a service but its servers and counts.
+    EditService {
+        /// The service.
+        service: ServiceSpec,
+    },
+    /// `ipvsadm -D`
+    DeleteService {
+        /// Which one.
+        key: ServiceKey,
+    },
+    /// `ipvsadm -a`: a new real server, at the head of its service's list.
+    AddServer {
+        /// Of which service.
+        key: ServiceKey,
+        /// The server.
+        server: ServerSpec,
+    },
+    /// `ipvsadm -e`: replaces weight, thresholds and forwarding.
+    EditServer {
+        /// Of which service.
+        key: ServiceKey,
+        /// The server.
+        server: ServerSpec,
+    },
+    /// `ipvsadm -d`
+    DeleteServer {
+        /// Of which service.
+        key: ServiceKey,
+        /// Which one.
+        address: SocketAddr,
+    },
+    /// `ipvsadm -C`: no services.
+    Flush,
+    /// `ipvsadm -Z`: counters start from zero, of one service or of all.
+    Zero {
+        /// Which one; all if absent.
+        #[serde(default)]
+        key: Option<ServiceKey>,
+    },
+    /// `ipvsadm --set`: seconds; 0 leaves a value as it is.
+    SetTimeouts {
+        /// TCP ESTABLISHED.
+        tcp: u32,
+        /// TCP FIN_WAIT.
+        tcp_fin: u32,
+        /// UDP.
+        udp: u32,
+    },
+    /// `ipvsadm -L --timeout`. Answer: [`Answer::Timeouts`].
+    Timeouts,
+    /// Services with their servers, counts and statistics. Answer: [`Answer::Services`].
+    Services {
+        /// Which one; all if absent.
+        #[serde(default)]
+        key: Option<ServiceKey>,
+    },
+    /// One page of connections. Answer: [`Answer::Connections`]; pass its `next` to go on.
+    Connections {
+        /// Where to go on; absent at the start.
+        #[serde(default)]
+        cursor: Option<u64>,
+        /// Most entries of one answer (bounded by the director).
+        #[serde(default)]
+        limit: Option<u32>,
+    },
+    /// `ipvsadm --start-daemon`: the synchronisation daemon.
+    StartDaemon {
+        /// Its settings.
+        daemon: DaemonSpec,
+    },
+    /// `ipvsadm --stop-daemon`
+    StopDaemon {
+        /// Which one.
+        role: DaemonRole,
+    },
+    /// `ipvsadm -L --daemon`. Answer: [`Answer::Daemons`].
+    Daemons,
+    /// The director in a few lines. Answer: [`Answer::Status`].
+    Status,
+    /// Every counter of every worker and port. Answer: [`Answer::Stats`].
+    Stats,
+    /// Neighbours (ARP, ND). Answer: [`Answer::Neighbors`].
+    Neighbors,
+    /// Routes, longest prefix first. Answer: [`Answer::Routes`].
+    Routes,
+    /// Reads the configuration file again and converges to it.
+    Reload {
+        /// Also remove what was made at run time.
+        #[serde(default)]
+        prune: bool,
+    },
+    /// The running configuration as a file. Answer: [`Answer::Text`].
+    ConfigShow,
+    /// A file of `/proc/net` as the kernel would show it: `ip_vs`, `ip_vs_conn`, `ip_vs_stats`. Answer: [`Answer::Text`].
+    Proc {
+        /// File name.
+        name: String,
+    },
+    /// Several requests, published to the workers together. Stops at the first error, which names its position
+    /// ([`ApiError::in_batch`]); what stands before it is done and published.
+    Batch {
+        /// In order.
+        requests: Vec<Request>,
+    },
+}
+
+/// What the director says. On the wire: `{"v":1,"id":7,"ok":{"type":"services",...}}` or `{"v":1,"id":7,"error":{...}}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Answer {
+    /// Done, and seen by every worker.
+    Done,
+    /// Services, in the order of the table (last added first).
+    Services {
+        /// Buckets of the service table, the `size=` that ipvsadm prints.
+        table_size: u32,
+        /// The services.
+        services: Vec<ServiceInfo>,
+    },
+    /// A page of connections.
+    Connections {
+        /// The entries.
+        connections: Vec<ConnInfo>,
+        /// Pass it on for the next page; absent at the end.
+        next: Option<u64>,
+    },
+    /// Seconds.
+    Timeouts {
+        /// TCP ESTABLISHED.
+        tcp: u32,
+        /// TCP FIN_WAIT.
+        tcp_fin: u32,
+        /// UDP.
+        udp: u32,
+    },
+    /// Synchronisation daemons.
+    Daemons {
+        /// Those running.
+        daemons: Vec<DaemonSpec>,
+    },
+    /// The director in a few lines.
+    Status(Box<Status>),
+    /// Every counter.
+    Stats(Box<StatsReport>),
+    /// Neighbours.
+    Neighbors {
+        /// The entries.
+        neighbors: Vec<NeighborInfo>,
+    },
+    /// Routes.
+    Routes {
+        /// The entries.
+        routes: Vec<RouteInfo>,
+    },
+    /// What a reload changed.
+    Reloaded {
+        /// One line a change.
+        changes: Vec<String>,
+    },
+    /// Plain text.
+    Text {
+        /// The text.
+        text: String,
+    },
+}
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiError {
+    /// For programs.
+    pub code: Code,
+    /// What part of the request (a field, a service, a file and line).
+    #[serde(rename = "where")]
+    pub place: String,
+    /// For people: what is wrong and what would be right.
+    pub text: String,
+}
+
+impl ApiError {
+    /// The error of the request at `position` of a batch: its place begins with `requests[position]`.
+    #[must_use]
+    pub fn in_batch(self, position: usize) -> Self {
+        Self { place: format!("requests[{position}] {}", self.place).trim_end().to_owned(), ..self }
+    }
+
+    /// The position that [`ApiError::in_batch`] noted and the error without it; nothing if it is not of a batch.
+    #[must_use]
+    pub fn batch_position(&self) -> Option<(usize, Self)> {
+        let (position, place) = self.place.strip_prefix("requests[")?.split_once(']')?;
+        Some((position.parse().ok()?, Self { place: place.trim_start().to_owned(), ..self.clone() }))
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.place.is_empty() { f.write_str(&self.text) } else { write!(f, "{}: {}", self.place, self.text) }
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+/// Kinds of refusal. The first block mirrors the errno that the kernel gives ipvsadm for the same request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// EEXIST: the service, server or daemon exists.
+    Exists,
+    /// ESRCH: no such service (or daemon).
+    NoService,
+    /// ENOENT: no such server, scheduler or persistence engine.
+    NoEntry,
+    /// EINVAL: a value that cannot be.
+    Invalid,
+    /// ERANGE: thresholds in the wrong order.
+    Range,
+    /// ENODEV: no such interface.
+    NoDevice,
+    /// ENOMEM: a configured capacity is used up.
+    Full,
+    /// EPERM: who asks may not.
+    Permission,
+    /// EOPNOTSUPP: understood, and not possible with this director.
+    Unsupported,
+    /// The line is not a request.
+    BadRequest,
+    /// A worker did not confirm in time.
+    Timeout,
+    /// The configuration file is wrong.
+    Config,
+    /// Anything else that went wrong inside.
+    Internal,
+}
+
+/// Something that carries requests to a director: the socket, or the director itself in the same process.
+pub trait Client {
+    /// Asks and waits for the answer.
+    fn ask(&mut self, request: Request) -> Result<Answer, ApiError>;
+}

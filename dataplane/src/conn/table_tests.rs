@@ -1,0 +1,80 @@
+//! Both keys lead to a connection, through churn and collisions.
+
+use bytemuck::Zeroable;
+use proptest::prelude::*;
+
+use super::*;
+
+fn conn(client_port: u16, vip: u32, server: u32) -> Conn {
+    Conn {
+        client: 0xac10_0001,
+        vip,
+        server,
+        client_port,
+        vip_port: 80,
+        server_port: 8080,
+        protocol: 6,
+        ..Conn::zeroed()
+    }
+}
+
+fn table(capacity: u32) -> ConnTable {
+    ConnTable::new(ConnMemory::new(capacity), HashKey([7, 9]))
+}
+
+fn find(table: &ConnTable, tuple: Tuple) -> Option<(u32, Direction)> {
+    table.find(table.hash(&tuple), &tuple)
+}
+
+#[test]
+fn colliding_replies_newest_wins_and_the_older_returns() {
+    let mut table = table(8);
+    let a = table.insert(conn(4000, 1, 9)).unwrap();
+    let b = table.insert(conn(4000, 2, 9)).unwrap();
+    let c = table.insert(conn(4000, 3, 9)).unwrap();
+    let reply = table[a].reply_key();
+    assert_eq!(find(&table, reply), Some((c, Direction::Reply)));
+    table.remove(b);
+    assert_eq!(find(&table, reply), Some((c, Direction::Reply)));
+    table.remove(c);
+    assert_eq!(find(&table, reply), Some((a, Direction::Reply)));
+    table.remove(a);
+    assert_eq!(find(&table, reply), None);
+    assert!(table.is_empty());
+}
+
+#[test]
+fn full_is_none_and_room_comes_back() {
+    let mut table = table(4);
+    let first: Vec<u32> = (0..4).map(|i| table.insert(conn(i, 1, 9)).unwrap()).collect();
+    assert_eq!(table.insert(conn(9, 1, 9)), None);
+    table.remove(first[2]);
+    assert_eq!(table.insert(conn(9, 1, 9)), Some(first[2]));
+}
+
+proptest! {
+    #[test]
+    fn both_keys_agree_through_churn(ops in proptest::collection::vec((any::<bool>(), 0u16..40, 0u32..4, 0u32..3), 1..400)) {
+        let mut table = table(64);
+        let mut live: Vec<(u32, Conn)> = Vec::new();
+        for (add, port, vip, server) in ops {
+            let new = conn(port, vip, server);
+            let known = live.iter().position(|(_, c)| c.request_key() == new.request_key());
+            match (add, known) {
+                (true, None) => {
+                    if let Some(index) = table.insert(new) {
+                        live.push((index, new));
+                    }
+                }
+                (false, Some(at)) => table.remove(live.remove(at).0),
+                _ => {}
+            }
+            prop_assert_eq!(table.len() as usize, live.len());
+            for (index, conn) in &live {
+                prop_assert_eq!(find(&table, conn.request_key()), Some((*index, Direction::Request)));
+                let newest = live.iter().rfind(|(_, c)| c.reply_key() == conn.reply_key()).unwrap().0;
+                prop_assert_eq!(find(&table, conn.reply_key()), Some((newest, Direction::Reply)));
+            }
+        }
+    }
+}
