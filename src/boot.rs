@@ -71,10 +71,10 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
         .zip(queues)
         .map(|((seat, cpu), queues)| spawn(&eal, seat, cpu, queues, connections, &stop))
         .collect::<Result<Vec<_>, _>>();
-    if workers.is_ok() {
-        info!("sluiced {} is up", env!("CARGO_PKG_VERSION"));
-        serve::control(director, &socket, &signals, &stop);
-    }
+    let outcome = match &workers {
+        Ok(_) => serve::control(director, &socket, &signals, &stop).map_err(failed),
+        Err(_) => Ok(()),
+    };
     stop.store(true, Ordering::Release);
     workers?.into_iter().for_each(|worker| {
         if worker.join().is_err() {
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
         }
     });
     info!("stopped");
-    Ok(())
+    outcome
 }
 
 fn devices(config: &Config) -> Result<Vec<DeviceSpec>, BootError> {

@@ -22,6 +22,8 @@ const SOCKET_MODE: u32 = 0o660;
 const QUEUE: usize = 64;
 /// How long the control thread sleeps when nobody asks; what workers hand over waits at most this long.
 const PERIOD: Duration = Duration::from_millis(1);
+/// How long workers may take to begin: their memory may be large.
+const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a worker may take to see new tables.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -59,8 +61,15 @@ pub(crate) fn open(config: &Config) -> Result<Socket, ServeError> {
     Ok(Socket { asks, _server: server })
 }
 
-/// Runs the director until a signal says stop.
-pub(crate) fn control(mut director: Director, socket: &Socket, signals: &Signals, stop: &AtomicBool) {
+/// Runs the director until a signal says stop. Only when every worker turns is it up, and are requests answered.
+pub(crate) fn control(
+    mut director: Director,
+    socket: &Socket,
+    signals: &Signals,
+    stop: &AtomicBool,
+) -> Result<(), ApiError> {
+    director.wait_for_workers(&mut patience(START_PATIENCE))?;
+    info!("sluiced {} is up", env!("CARGO_PKG_VERSION"));
     while !signals.stop.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) {
         if signals.reload.swap(false, Ordering::Relaxed) {
             reload(&mut director);
@@ -76,14 +85,20 @@ pub(crate) fn control(mut director: Director, socket: &Socket, signals: &Signals
         }
         director.turn(clock::now());
     }
+    Ok(())
 }
 
 fn handle(director: &mut Director, request: Request) -> Result<Answer, ApiError> {
+    director.handle(request, clock::now(), &mut patience(PATIENCE))
+}
+
+/// Waits a little at every call; `false` when it has waited for so long in all.
+fn patience(most: Duration) -> impl FnMut() -> bool {
     let start = Instant::now();
-    director.handle(request, clock::now(), &mut || {
+    move || {
         thread::sleep(Duration::from_micros(20));
-        start.elapsed() < PATIENCE
-    })
+        start.elapsed() < most
+    }
 }
 
 fn reload(director: &mut Director) {

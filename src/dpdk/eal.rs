@@ -84,6 +84,7 @@ impl Eal {
         // lets one thread of the process through, once.
         let started = journal::attempt_errno(|| unsafe { dpdk_sys::rte_eal_init(argc, argv.as_mut_ptr()) });
         let directory = RuntimeDirectory(runtime_directory());
+        directory.sweep();
         started.map_err(Error::Eal)?;
         Ok(Self { runtime: Arc::new(Runtime { _directory: directory }) })
     }
@@ -152,6 +153,21 @@ impl Drop for Runtime {
 /// Files of this process alone, removed at the end; DPDK leaves them.
 #[derive(Debug)]
 struct RuntimeDirectory(Option<PathBuf>);
+
+impl RuntimeDirectory {
+    /// Removes what killed processes left beside it.
+    fn sweep(&self) {
+        let beside = self.0.as_deref().and_then(std::path::Path::parent).and_then(|all| fs::read_dir(all).ok());
+        for entry in beside.into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let owner = name.to_str().and_then(|name| name.strip_prefix("sluice-")?.parse::<u32>().ok());
+            if owner.is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()) {
+                // Another process may be sweeping, too.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
 
 impl Drop for RuntimeDirectory {
     fn drop(&mut self) {

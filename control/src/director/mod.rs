@@ -151,6 +151,11 @@ impl Director {
         Ok((director, seats))
     }
 
+    /// Waits until every worker has seen the first tables.
+    pub fn wait_for_workers(&mut self, pump: Pump<'_>) -> Result<(), ApiError> {
+        self.commit(pump)
+    }
+
     /// What packets and time ask for. Returns the items handled.
     pub fn turn(&mut self, now: Nanos) -> usize {
         self.now = now;
