@@ -62,7 +62,7 @@ reasons! {
         TtlExceeded "ttl_exceeded",
         /// No route to the destination.
         NetUnreachable "net_unreachable",
-        /// The next hop did not answer ARP.
+        /// The next hop did not answer ARP, or no route leads to a connection's server.
         HostUnreachable "host_unreachable",
         /// Larger than the next link takes, and not to be fragmented.
         TooBig "too_big",

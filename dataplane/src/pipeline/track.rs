@@ -139,6 +139,8 @@ pub(super) fn send(meta: &mut Meta, conn: u32, reason: Forward, target: IpAddr, 
     match context.tables.net.path(target) {
         Path::Hop(hop) => limits(meta, conn, reason, hop, context),
         Path::Unresolved { .. } => Step::Send { conn, reason, hop: NONE },
+        // The client knows the virtual address as one host, and that is what cannot be reached.
+        Path::Unreachable if conn != NONE => Step::Answer(Answer::HostUnreachable),
         Path::Unreachable => Step::Answer(Answer::NetUnreachable),
         Path::Blackhole => Step::Drop(Drop::Blackhole),
     }
