@@ -3,14 +3,15 @@
 //! Clients are 172.16.0.1 to .4 behind port 0, servers 10.1.0.11 to .14 behind port 1; their MACs are known. 10.1.0.15
 //! is not. VIPs are 10.0.0.100 and 10.0.0.101.
 
+// Each target is a crate of its own and uses a part of this.
 #![allow(dead_code)]
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use control::api::{Answer, ApiError, Client, Counter, Request};
-use control::director::{Devices, Director, Facts};
+use control::api::{Answer, ApiError, Client, Request};
+use control::director::{Director, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey, flag};
 use dataplane::flow::Protocol;
@@ -86,26 +87,6 @@ forward = "dr"
 weight = 1
 "#;
 
-struct NoDevices;
-
-impl Devices for NoDevices {
-    fn link(&self, _: u16) -> (bool, u32) {
-        (true, 0)
-    }
-
-    fn counters(&self, _: u16) -> Vec<Counter> {
-        Vec::new()
-    }
-
-    fn driver(&self, _: u16) -> String {
-        "memory".to_owned()
-    }
-
-    fn memory(&self) -> Vec<Counter> {
-        Vec::new()
-    }
-}
-
 /// See the module.
 pub struct Lab {
     control: Director,
@@ -138,7 +119,7 @@ impl Lab {
         }
         text += services;
         let config = control::config::parse(&text, "fuzz.toml").expect("a right configuration");
-        let facts = Facts { macs: MACS.map(MacAddr).to_vec(), cpus: vec![0], devices: Box::new(NoDevices), file: None };
+        let facts = Facts { macs: MACS.map(MacAddr).to_vec(), cpus: vec![0], devices: Box::new(()), file: None };
         let now = Nanos(SECOND);
         let (control, mut seats) = Director::new(config, facts, now).expect("a possible configuration");
         let seat = seats.pop().expect("one worker");

@@ -3,8 +3,8 @@
 
 use std::io::Cursor;
 
-use control::api::{Answer, ApiError, Client, Counter, Request};
-use control::director::{Devices, Director as Control, Facts};
+use control::api::{Answer, ApiError, Client, Request};
+use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
 use dataplane::port::PacketBuf;
@@ -26,26 +26,6 @@ pub(crate) fn make(stage: &Stage) -> Box<dyn Director> {
     Box::new(Product::new(stage))
 }
 
-struct NoDevices;
-
-impl Devices for NoDevices {
-    fn link(&self, _: u16) -> (bool, u32) {
-        (true, 0)
-    }
-
-    fn counters(&self, _: u16) -> Vec<Counter> {
-        Vec::new()
-    }
-
-    fn driver(&self, _: u16) -> String {
-        "memory".to_owned()
-    }
-
-    fn memory(&self) -> Vec<Counter> {
-        Vec::new()
-    }
-}
-
 struct Product {
     control: Control,
     worker: Worker<MemPort>,
@@ -59,7 +39,7 @@ impl Product {
         let text = stage.to_toml();
         let config = control::config::parse(&text, "stage.toml").unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         let macs = config.interfaces.iter().map(|i| MacAddr(i.mac.expect("the stage says the MACs").0)).collect();
-        let facts = Facts { macs, cpus: vec![0], devices: Box::new(NoDevices), file: None };
+        let facts = Facts { macs, cpus: vec![0], devices: Box::new(()), file: None };
         let (control, mut seats) = Control::new(config, facts, now).expect("the stage is a possible configuration");
         let seat = seats.pop().expect("one worker");
         let parts = Parts {
