@@ -60,8 +60,8 @@ pub struct Conn {
     pub flags: u16,
     /// [`ForwardMethod`] as a number.
     pub forward: u8,
-    /// Zero.
-    pub reserved: u8,
+    /// Occupant of the server's slot, its low bits.
+    pub server_generation: u8,
     /// When the last packet came.
     pub last_seen: u32,
     /// How long it lives after that, ticks.
@@ -78,8 +78,10 @@ pub struct Conn {
     pub hop_reply: u32,
     /// Packets from the client.
     pub in_packets: u32,
-    /// Occupant of the server's slot.
-    pub server_generation: u32,
+    /// What NAT of the client's packets does to the IP header's checksum; the reverse for the server's.
+    pub header_change: u16,
+    /// The same for the transport checksum.
+    pub transport_change: u16,
     /// Rare state (FTP, sequence deltas), [`NONE`] = without.
     pub side: u32,
 

@@ -6,6 +6,7 @@ pub mod nat;
 use crate::conn::{ConnTable, NONE};
 use crate::packet::Meta;
 use crate::verdict::Forward;
+use crate::wire::checksum;
 
 /// What changes in a packet that is sent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,14 +16,7 @@ pub enum Change {
     /// The time to live.
     Ttl,
     /// The time to live, and one end.
-    Nat {
-        /// Which end.
-        side: nat::Side,
-        /// Its address.
-        address: u32,
-        /// Its port.
-        port: u16,
-    },
+    Nat(nat::NewEnd),
 }
 
 impl Change {
@@ -33,11 +27,23 @@ impl Change {
         match reason {
             Forward::NatRequest if conn != NONE => {
                 let conn = &table[conn];
-                Self::Nat { side: nat::Side::Destination, address: conn.server, port: conn.server_port }
+                Self::Nat(nat::NewEnd {
+                    side: nat::Side::Destination,
+                    address: conn.server,
+                    port: conn.server_port,
+                    header: checksum::Change::from_number(conn.header_change),
+                    transport: checksum::Change::from_number(conn.transport_change),
+                })
             }
             Forward::NatReply if conn != NONE => {
                 let conn = &table[conn];
-                Self::Nat { side: nat::Side::Source, address: conn.vip, port: conn.vip_port }
+                Self::Nat(nat::NewEnd {
+                    side: nat::Side::Source,
+                    address: conn.vip,
+                    port: conn.vip_port,
+                    header: checksum::Change::from_number(conn.header_change).reversed(),
+                    transport: checksum::Change::from_number(conn.transport_change).reversed(),
+                })
             }
             _ => Self::Ttl,
         }
@@ -49,7 +55,7 @@ impl Change {
         match self {
             Self::Nothing => {}
             Self::Ttl => dr::rewrite(frame, meta),
-            Self::Nat { side, address, port } => nat::rewrite(frame, meta, side, address, port),
+            Self::Nat(new) => nat::rewrite(frame, meta, &new),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! sent as all ones (RFC 768).
 
 use crate::packet::Meta;
-use crate::wire::checksum::{Delta, Sum};
+use crate::wire::checksum::{Change, Delta, Sum};
 use crate::wire::{be16, ipv4, put, tcp, udp};
 
 /// Which end of a packet is rewritten.
@@ -16,34 +16,57 @@ pub enum Side {
     Destination,
 }
 
-/// Rewrites one end and lowers the time to live.
+/// What becomes of a packet: the new end, and what that does to its checksums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewEnd {
+    /// Which end.
+    pub side: Side,
+    /// Its address.
+    pub address: u32,
+    /// Its port.
+    pub port: u16,
+    /// Effect on the header's checksum.
+    pub header: Change,
+    /// Effect on the transport checksum.
+    pub transport: Change,
+}
+
+/// What replacing one end by another does to the checksums of header and transport.
+#[must_use]
+pub fn changes(old: (u32, u16), new: (u32, u16)) -> (Change, Change) {
+    let address = Delta::default().long(old.0, new.0);
+    (address.fold(), address.word(old.1, new.1).fold())
+}
+
+/// Rewrites one end and lowers the time to live. The caller has seen that it is above 1.
 #[inline]
-pub fn rewrite(frame: &mut [u8], meta: &Meta, side: Side, address: u32, port: u16) {
+pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
     let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), usize::from(meta.end));
     let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
         return;
     };
     let Some(header) = front.get_mut(l3..).and_then(|h| h.first_chunk_mut::<{ ipv4::HEADER }>()) else { return };
-    let (old_address, old_port, address_at, port_at) = match side {
-        Side::Source => (meta.tuple.src, meta.tuple.sport, 12, 0),
-        Side::Destination => (meta.tuple.dst, meta.tuple.dport, 16, 2),
+    let (address_at, port_at) = match new.side {
+        Side::Source => (12, 0),
+        Side::Destination => (16, 2),
     };
-    let readdressed = Delta::default().long(old_address, address);
-    put(header, address_at, &address.to_be_bytes());
-    ipv4::decrement_ttl(header, readdressed);
-    put(transport, port_at, &port.to_be_bytes());
-    let change = readdressed.word(old_port, port);
+    put(header, address_at, &new.address.to_be_bytes());
+    header[8] = header[8].wrapping_sub(1);
+    let sum = new.header.apply_with_ttl(be16(header, 10));
+    put(header, 10, &sum.to_be_bytes());
     if meta.tuple.protocol == crate::flow::Protocol::Tcp.number() {
         if let Some(segment) = transport.first_chunk_mut::<{ tcp::HEADER }>() {
-            let sum = change.apply(be16(segment, tcp::CHECKSUM));
+            put(segment, port_at, &new.port.to_be_bytes());
+            let sum = new.transport.apply(be16(segment, tcp::CHECKSUM));
             put(segment, tcp::CHECKSUM, &sum.to_be_bytes());
         }
     } else {
-        udp_checksum(transport, change, &header[12..]);
+        put(transport, port_at, &new.port.to_be_bytes());
+        udp_checksum(transport, new.transport, &header[12..]);
     }
 }
 
-fn udp_checksum(datagram: &mut [u8], change: Delta, ends: &[u8]) {
+fn udp_checksum(datagram: &mut [u8], change: Change, ends: &[u8]) {
     let before = be16(datagram, udp::CHECKSUM);
     let sum = if before == 0 {
         Sum::default().pseudo(&ends[..4], &ends[4..], 17, datagram.len()).bytes(datagram).finish()
@@ -116,8 +139,12 @@ mod tests {
                 ..Meta::default()
             };
             let side = if source { Side::Source } else { Side::Destination };
+            let old = if source { (0xac10_0001, be16(&bytes, 34)) } else { (0x0a00_0064, be16(&bytes, 36)) };
+            let (forth, back) = (changes(old, (address, port)), changes((address, port), old));
+            prop_assert_eq!((forth.0.reversed(), forth.1.reversed()), back);
+            let new = NewEnd { side, address, port, header: forth.0, transport: forth.1 };
             prop_assert!(right(&bytes, protocol) || be16(&bytes, 34 + at) == 0);
-            rewrite(&mut bytes, &meta, side, address, port);
+            rewrite(&mut bytes, &meta, &new);
             prop_assert!(right(&bytes, protocol));
             prop_assert_eq!(be32(&bytes, if source { 26 } else { 30 }), address);
             prop_assert_eq!(bytes[22], 8);

@@ -7,6 +7,7 @@ use bytemuck::Zeroable;
 
 use super::{Context, track};
 use crate::conn::{Conn, NONE, flag};
+use crate::forward::nat;
 use crate::packet::{Meta, Step};
 use crate::service::{RealServer, VirtualService};
 use crate::shard::Shard;
@@ -28,20 +29,24 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
 fn connect<B>(meta: &Meta, server: &RealServer, shard: &mut Shard<B>, context: Context<'_>) -> Option<u32> {
     let IpAddr::V4(address) = server.address else { return None };
     let state = context.servers.get(server.slot)?;
+    let server_port = if server.port == 0 { meta.tuple.dport } else { server.port };
+    let (header, transport) = nat::changes((meta.tuple.dst, meta.tuple.dport), (address.to_bits(), server_port));
     let index = shard.table.insert(Conn {
         client: meta.tuple.src,
         vip: meta.tuple.dst,
         server: address.to_bits(),
         client_port: meta.tuple.sport,
         vip_port: meta.tuple.dport,
-        server_port: if server.port == 0 { meta.tuple.dport } else { server.port },
+        server_port,
+        header_change: header.number(),
+        transport_change: transport.number(),
         protocol: meta.tuple.protocol,
         flags: flag::INACTIVE | if server.forward.has_replies() { 0 } else { flag::NO_OUTPUT },
         forward: server.forward as u8,
         last_seen: context.now.0,
         timeout: context.tables.timeouts.initial,
         server_slot: server.slot,
-        server_generation: server.generation,
+        server_generation: server.generation as u8,
         net_version: context.tables.net.version,
         hop_request: NONE,
         hop_reply: NONE,

@@ -61,6 +61,47 @@ pub fn of(bytes: &[u8]) -> u16 {
     Sum::default().bytes(bytes).finish()
 }
 
+/// The folded form of a change, as a connection keeps it: never zero, so that it negates by complement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change(u16);
+
+impl Change {
+    /// The change that a stored number means.
+    #[inline]
+    #[must_use]
+    pub const fn from_number(number: u16) -> Self {
+        Self(number)
+    }
+
+    /// The number to store.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The change back.
+    #[inline]
+    #[must_use]
+    pub const fn reversed(self) -> Self {
+        Self(if self.0 == 0xffff { 0xffff } else { !self.0 })
+    }
+
+    /// The checksum after the change.
+    #[inline]
+    #[must_use]
+    pub fn apply(self, checksum: u16) -> u16 {
+        Delta(u32::from(self.0)).apply(checksum)
+    }
+
+    /// The checksum of an IPv4 header after the change and with a time to live lower by one: the word it is in goes
+    /// down by 0x100, whatever it was.
+    #[inline]
+    #[must_use]
+    pub fn apply_with_ttl(self, checksum: u16) -> u16 {
+        Delta(u32::from(self.0) + 0xfeff).apply(checksum)
+    }
+}
+
 /// What a change of covered words does to a checksum: the folded sum of the complements of the old words and of the
 /// new ones. Deltas add up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +120,13 @@ impl Delta {
     #[must_use]
     pub fn long(self, old: u32, new: u32) -> Self {
         self.word((old >> 16) as u16, (new >> 16) as u16).word(old as u16, new as u16)
+    }
+
+    /// Folded. The sum of a word's complement and a word is never zero, so neither is this.
+    #[must_use]
+    pub fn fold(self) -> Change {
+        let sum = (self.0 & 0xffff) + (self.0 >> 16);
+        Change(((sum & 0xffff) + (sum >> 16)) as u16)
     }
 
     /// The checksum after the change.
