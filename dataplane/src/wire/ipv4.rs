@@ -84,9 +84,16 @@ impl Header {
 /// The folded sum of a header without options, unrolled: every packet passes here.
 #[inline]
 fn header_sum(h: &[u8; HEADER]) -> u16 {
-    let word = |at: usize| u64::from(u32::from_be_bytes([h[at], h[at + 1], h[at + 2], h[at + 3]]));
+    let word = |at: usize| u32::from_be_bytes([h[at], h[at + 1], h[at + 2], h[at + 3]]);
+    sum_of_words([word(0), word(4), word(8), word(12), word(16)])
+}
+
+/// The folded sum of a header's five words.
+#[inline]
+#[must_use]
+pub fn sum_of_words(words: [u32; 5]) -> u16 {
     // Five words make at most 35 bits, their halves at most 20, and so on.
-    let sum = word(0) + word(4) + word(8) + word(12) + word(16);
+    let sum = words.iter().map(|word| u64::from(*word)).sum::<u64>();
     let sum = (sum >> 16) + (sum & 0xffff);
     let sum = (sum >> 16) + (sum & 0xffff);
     ((sum >> 16) + (sum & 0xffff)) as u16
