@@ -15,11 +15,8 @@ pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, tables: &Tables
         meta.l3 = ethernet::HEADER as u16;
         let bytes = packet.data();
         let arrived = bytes.len();
-        meta.step = if usual(bytes, mac, meta) {
-            Step::Undecided
-        } else {
-            frame(bytes, mac, meta).err().unwrap_or_default()
-        };
+        meta.step =
+            if usual(bytes, mac, meta) { Step::Undecided } else { frame(bytes, mac, meta).err().unwrap_or_default() };
         if meta.step == Step::Undecided && arrived > usize::from(meta.end) {
             packet.set_len(usize::from(meta.end)); // padding of short frames is not part of the packet
         }

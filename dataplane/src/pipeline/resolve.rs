@@ -23,10 +23,14 @@ pub(super) fn run<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
+    let mut forwarded = [0; Forward::ALL.len()];
     for (packet, meta) in burst.packets.drain(..).zip(&burst.meta) {
         match meta.step {
             Step::Send { conn, reason, hop } => match context.tables.net.hops.get(hop) {
-                Some(hop) => transmit(packet, meta.l3, Ending::Forward(reason), hop, shard, context),
+                Some(hop) => match queue(packet, meta.l3, hop, shard, context) {
+                    None => forwarded[reason as usize] += 1,
+                    Some(packet) => drop_packet(packet, Drop::TransmitFull, shard, context),
+                },
                 None => wait(packet, meta, conn, reason, shard, context),
             },
             Step::Answer(kind) => {
@@ -37,6 +41,9 @@ pub(super) fn run<B: PacketBuf>(
             Step::Drop(reason) => drop_packet(packet, reason, shard, context),
             Step::Undecided => drop_packet(packet, Drop::Malformed, shard, context),
         }
+    }
+    for (reason, n) in Forward::ALL.iter().zip(forwarded).filter(|(_, n)| *n > 0) {
+        context.link.counters.verdicts(Verdict::Forward(*reason), n);
     }
 }
 
@@ -55,16 +62,9 @@ fn lose<B>(packet: B, ending: Ending, reason: Drop, shard: &mut Shard<B>, contex
     shard.output.dropped.push(packet);
 }
 
-/// Writes the Ethernet header and queues the packet, or drops it where the port's queue is full.
+/// Writes the Ethernet header and queues the packet, or gives it back where the port's queue is full.
 #[inline]
-pub(super) fn transmit<B: PacketBuf>(
-    mut packet: B,
-    l3: u16,
-    ending: Ending,
-    hop: &NextHop,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-) {
+fn queue<B: PacketBuf>(mut packet: B, l3: u16, hop: &NextHop, shard: &mut Shard<B>, context: Context<'_>) -> Option<B> {
     let start = usize::from(l3).saturating_sub(ethernet::HEADER);
     if start > 0 {
         packet.adj(start);
@@ -73,12 +73,22 @@ pub(super) fn transmit<B: PacketBuf>(
         *macs = hop.macs;
     }
     hop.touch(context.now);
-    match shard.output.push(hop.port, packet) {
-        Ok(()) => match ending {
-            Ending::Forward(reason) => context.link.counters.verdict(Verdict::Forward(reason)),
-            Ending::Own(sent) => context.link.counters.sent(sent),
-        },
-        Err(packet) => lose(packet, ending, Drop::TransmitFull, shard, context),
+    shard.output.push(hop.port, packet).err()
+}
+
+/// Queues a packet and counts it, or drops it where the port's queue is full.
+pub(super) fn transmit<B: PacketBuf>(
+    packet: B,
+    l3: u16,
+    ending: Ending,
+    hop: &NextHop,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) {
+    match (queue(packet, l3, hop, shard, context), ending) {
+        (None, Ending::Forward(reason)) => context.link.counters.verdict(Verdict::Forward(reason)),
+        (None, Ending::Own(sent)) => context.link.counters.sent(sent),
+        (Some(packet), _) => lose(packet, ending, Drop::TransmitFull, shard, context),
     }
 }
 
