@@ -3,7 +3,7 @@
 CARGO ?= cargo
 SECONDS ?= 60
 
-.PHONY: demo test lint bench fuzz setup clean
+.PHONY: demo test lint bench bench-quick fuzz setup clean
 
 # A client, a director and three web servers in network namespaces.
 demo: setup
@@ -23,9 +23,10 @@ lint: setup
 	$(CARGO) clippy --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --workspace
 
-# Stages, tables and whole directors: bench/.
-bench: setup
-	$(CARGO) run --release -p bench
+# What packets and connections cost: times, then instructions.
+bench bench-quick:
+	@conf/lab/setup.sh valgrind
+	bench/quick.sh
 
 # Hostile bytes: SECONDS for each target.
 fuzz: setup

@@ -24,8 +24,13 @@ const ROUNDS: usize = 9;
 const SIZES: [(&str, u32); 4] = [("1k", 1_000), ("64k", 64_000), ("1m", 1_000_000), ("4m", 4_000_000)];
 
 fn main() {
-    // `bench instructions`: one size and one round, for callgrind.
-    if std::env::args().any(|argument| argument == "instructions") {
+    let asked = std::env::args().nth(1).unwrap_or_default();
+    if asked == "packets" {
+        println!("{PACKETS}");
+        return;
+    }
+    // One size and one round, for callgrind.
+    if asked == "instructions" {
         let flows = SIZES[0].1;
         floor_round(&mut stage::floor(flows), flows);
         let mut stage = Stage::new(flows, Scheduler::Rr, 1);

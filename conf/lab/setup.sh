@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what the demo and the tests need and a fresh Debian 12 lacks. Says nothing and is quick when all is there.
+# Words are further commands whose packages have the same name: conf/lab/setup.sh valgrind
 set -eu
 
 # The commands of a package, and the package.
@@ -18,6 +19,10 @@ curl        curl
 dnsmasq     dnsmasq-base
 dig         bind9-dnsutils
 '
+for command in "$@"; do
+    commands="$commands$command $command
+"
+done
 
 missing() {
     echo "$commands" | while read -r command package; do
