@@ -2,7 +2,6 @@
 //! would, RFC 1122), or others.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
 
 use super::Context;
 use crate::flow::{Protocol, ServiceKey};
@@ -15,16 +14,16 @@ use crate::wire::{checksum::Sum, icmpv4, ipv6, udp};
 /// Source port that never starts a connection: active FTP data.
 const FTP_DATA: u16 = 20;
 
-pub(super) enum Class {
+pub(super) enum Class<'a> {
     /// The first packet of a connection to a service.
-    Service(Arc<VirtualService>),
+    Service(&'a VirtualService),
     /// For others.
     Forward,
     /// Anything else.
     Other(Step),
 }
 
-pub(super) fn run(frame: &[u8], meta: &Meta, context: Context<'_>) -> Class {
+pub(super) fn run<'a>(frame: &[u8], meta: &Meta, context: Context<'a>) -> Class<'a> {
     if meta.kind == Kind::Ipv6 {
         return packet6(frame, meta, context);
     }
@@ -49,7 +48,7 @@ fn martian(meta: &Meta, context: Context<'_>) -> Option<Drop> {
     (dst.is_multicast() || dst.is_broadcast() || dst.is_unspecified()).then_some(Drop::Group)
 }
 
-fn local(frame: &[u8], meta: &Meta, context: Context<'_>) -> Class {
+fn local<'a>(frame: &[u8], meta: &Meta, context: Context<'a>) -> Class<'a> {
     let address = IpAddr::V4(Ipv4Addr::from_bits(meta.tuple.dst));
     match meta.kind {
         Kind::Fragment4 => Class::Other(Step::Drop(Drop::Fragment)),
@@ -61,14 +60,14 @@ fn local(frame: &[u8], meta: &Meta, context: Context<'_>) -> Class {
 }
 
 /// The service whose connection this packet may start.
-fn service(meta: &Meta, address: IpAddr, context: Context<'_>) -> Option<Arc<VirtualService>> {
+fn service<'a>(meta: &Meta, address: IpAddr, context: Context<'a>) -> Option<&'a VirtualService> {
     let protocol = Protocol::from_number(meta.tuple.protocol)?;
     let opens = protocol != Protocol::Tcp || meta.tcp_flags & (SYN | RST) == SYN;
     if !opens || meta.tuple.sport == FTP_DATA {
         return None;
     }
     let key = ServiceKey::Address { protocol, address, port: meta.tuple.dport };
-    context.tables.services.get(&key).cloned()
+    context.tables.services.get(&key).map(|service| &**service)
 }
 
 /// As a host answers what nobody listens for.
@@ -97,7 +96,7 @@ fn checked(pseudo: Sum, transport: &[u8], answer: Answer) -> Step {
 }
 
 /// IPv6 services exist, their servers do not yet: the first packet of a connection learns so.
-fn packet6(frame: &[u8], meta: &Meta, context: Context<'_>) -> Class {
+fn packet6<'a>(frame: &[u8], meta: &Meta, context: Context<'a>) -> Class<'a> {
     let unsupported = Class::Other(Step::Drop(Drop::Ipv6));
     let Ok(header) = ipv6::Header::parse(&frame[usize::from(meta.l3)..]) else { return unsupported };
     let (source, address) = (Ipv6Addr::from(header.src), Ipv6Addr::from(header.dst));

@@ -28,7 +28,7 @@ fn one<B>(frame: &[u8], meta: &mut Meta, changes: u32, shard: &mut Shard<B>, con
         }
     }
     match classify::run(frame, meta, context) {
-        classify::Class::Service(service) => schedule::run(meta, &service, shard, context),
+        classify::Class::Service(service) => schedule::run(meta, service, shard, context),
         classify::Class::Other(step) => step,
         classify::Class::Forward => forward(meta, context),
     }
