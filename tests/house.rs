@@ -19,7 +19,7 @@ const LONGEST: usize = 450;
 const LAYERS: [&[&str]; 6] = [
     &["wire", "clock", "verdict", "counters", "map", "prefetch"],
     &["packet", "port", "flow"],
-    &["conn", "service", "route", "neighbor"],
+    &["conn", "service", "route", "neighbor", "steering"],
     &["sched", "forward", "proto"],
     &["tables", "snapshot", "mailbox", "parking", "shard", "pipeline"],
     &["worker"],

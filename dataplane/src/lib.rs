@@ -22,6 +22,7 @@ pub mod sched;
 pub mod service;
 pub mod shard;
 pub mod snapshot;
+pub mod steering;
 pub mod tables;
 pub mod verdict;
 pub mod wire;

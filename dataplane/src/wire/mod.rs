@@ -8,6 +8,7 @@ pub mod icmpv6;
 pub mod ipv4;
 pub mod ipv6;
 pub mod tcp;
+pub mod toeplitz;
 pub mod udp;
 
 /// The big-endian 16-bit word at `at`; 0 past the end.

@@ -1,0 +1,95 @@
+//! A plan for the operator's eyes: what is in force, what will cross between workers, why, and what would be better.
+
+use std::fmt;
+
+use super::{Case, Plan, PortPlan, Share, Steering, Why};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let workers = if self.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", self.workers) };
+        let signposts = if self.signposts { "LVS-NAT replies need signposts" } else { "no signposts" };
+        writeln!(f, "{workers}, steering by {}, {signposts}", self.steering)?;
+        if self.steering != self.asked {
+            writeln!(f, "  {} was asked for, but a port faces clients and servers at once", self.asked)?;
+        }
+        for port in &self.ports {
+            writeln!(f, "{}: {}", port.port.name, port.port.caps)?;
+            port.explain(f, self.workers)?;
+        }
+        Ok(())
+    }
+}
+
+impl PortPlan {
+    fn explain(&self, f: &mut fmt::Formatter<'_>, workers: u16) -> fmt::Result {
+        writeln!(f, "  in force: {}, {}", self.case, Readers(self.rx_queues))?;
+        let parts = [("requests", self.requests), ("LVS-NAT replies", self.replies)];
+        let shares = parts.iter().filter_map(|(what, share)| share.map(|share| format!("{what} {share}")));
+        writeln!(f, "  will cross: {}", shares.collect::<Vec<_>>().join(", "))?;
+        writeln!(f, "  why: {}", self.why)?;
+        if let Some(better) = self.why.better() {
+            writeln!(f, "  better: {better}")?;
+        }
+        if self.tx_queues < workers {
+            writeln!(f, "  warning: {} tx queues for {workers} workers", self.tx_queues)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many queues there are, and who reads them.
+struct Readers(u16);
+
+impl fmt::Display for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            1 => f.write_str("1 rx queue, read by worker 0"),
+            queues => write!(f, "{queues} rx queues, worker w reads queue w"),
+        }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.part {
+            0 => f.write_str("none"),
+            part => write!(f, "{part}/{}", self.of),
+        }
+    }
+}
+
+impl fmt::Display for Steering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tuple => "tuple",
+            Self::Client => "client",
+        })
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Alone => "one worker",
+            Self::Hardware => "the device lands packets by their hash",
+            Self::OneQueue => "one worker receives everything and hands over",
+            Self::Anywhere => "packets arrive on any worker and are handed over",
+        })
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OneWorker => "with one worker every packet is at home",
+            Self::Hashes => "the device hashes what the steering asks for",
+            Self::FewQueues => "the device hashes, but has fewer rx queues than there are workers",
+            Self::OneQueue => "the device has one rx queue",
+            Self::NoHash => "the device does not hash TCP ports",
+            Self::Unsettable => "the device's hash key or indirection table cannot be set",
+            Self::BothEndsOnly => {
+                "the device hashes both ends of a packet, client steering asks for the client's alone"
+            }
+        })
+    }
+}
