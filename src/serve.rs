@@ -1,4 +1,4 @@
-//! The control thread: signals, requests from the socket, and the director's own turns.
+//! The control thread: signals, requests from the socket, the director's own turns, and what the service manager is told.
 
 use std::io;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use control::config::Config;
 use control::director::Director;
 use control::socket::{self, Ask, ServeError};
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
-use log::{error, info};
+use log::{error, info, warn};
+use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::clock;
@@ -70,6 +71,8 @@ pub(crate) fn control(
 ) -> Result<(), ApiError> {
     director.wait_for_workers(&mut patience(START_PATIENCE))?;
     info!("sluiced {} is up", env!("CARGO_PKG_VERSION"));
+    tell(&[NotifyState::Ready]);
+    let mut watchdog = Watchdog::new(sd_notify::watchdog_enabled());
     while !signals.stop.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) {
         if signals.reload.swap(false, Ordering::Relaxed) {
             reload(&mut director);
@@ -84,8 +87,41 @@ pub(crate) fn control(
             Err(RecvTimeoutError::Disconnected) => thread::sleep(PERIOD),
         }
         director.turn(clock::now());
+        if watchdog.due(director.workers_turn(), Instant::now()) {
+            tell(&[NotifyState::Watchdog]);
+        }
     }
+    tell(&[NotifyState::Stopping]);
     Ok(())
+}
+
+/// Tells the service manager, if one listens (`NOTIFY_SOCKET`).
+fn tell(state: &[NotifyState<'_>]) {
+    sd_notify::notify(state).unwrap_or_else(|error| warn!("the service manager cannot be told: {error}"));
+}
+
+/// When the service manager's watchdog is to be fed: at half its patience, and only while every worker turns.
+#[derive(Debug)]
+struct Watchdog {
+    every: Option<Duration>,
+    next: Option<Instant>,
+}
+
+impl Watchdog {
+    /// One of that patience; without any there is nothing to feed.
+    fn new(patience: Option<Duration>) -> Self {
+        Self { every: patience.filter(|patience| !patience.is_zero()).map(|patience| patience / 2), next: None }
+    }
+
+    /// Whether it is to be fed now.
+    fn due(&mut self, workers_turn: bool, now: Instant) -> bool {
+        let Some(every) = self.every else { return false };
+        let due = workers_turn && self.next.is_none_or(|next| now >= next);
+        if due {
+            self.next = Some(now + every);
+        }
+        due
+    }
 }
 
 fn handle(director: &mut Director, request: Request) -> Result<Answer, ApiError> {
@@ -102,9 +138,36 @@ fn patience(most: Duration) -> impl FnMut() -> bool {
 }
 
 fn reload(director: &mut Director) {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => warn!("the service manager cannot be told of the reload: {error}"),
+    }
     match handle(director, Request::Reload { prune: false }) {
         Ok(Answer::Reloaded { changes }) => changes.iter().for_each(|change| info!("reload: {change}")),
         Ok(_) => {}
         Err(error) => error!("reload: nothing changed: {error}"),
+    }
+    tell(&[NotifyState::Ready]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_watchdog_is_fed_at_half_its_patience_and_starves_with_a_worker() {
+        let mut watchdog = Watchdog::new(Some(Duration::from_secs(2)));
+        let start = Instant::now();
+        let mut due = |workers_turn, ms| watchdog.due(workers_turn, start + Duration::from_millis(ms));
+        assert_eq!([due(true, 0), due(true, 999), due(true, 1000)], [true, false, true]);
+        assert_eq!([due(false, 2000), due(false, 9000)], [false, false], "a worker stands still");
+        assert!(due(true, 9001), "it turns again");
+    }
+
+    #[test]
+    fn nobody_feeds_a_watchdog_that_is_not_there() {
+        for patience in [None, Some(Duration::ZERO)] {
+            assert!(!Watchdog::new(patience).due(true, Instant::now()));
+        }
     }
 }

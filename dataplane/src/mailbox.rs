@@ -81,6 +81,12 @@ pub struct Link {
     pub turns: AtomicU64,
     /// Turns that found something to do.
     pub busy_turns: AtomicU64,
+    /// Nanoseconds spent in turns that found something to do.
+    pub busy_nanos: AtomicU64,
+    /// Items of the longest turn since the start.
+    pub longest_turn: AtomicU64,
+    /// Items of the longest turn in the last whole second.
+    pub longest_turn_1s: AtomicU64,
     /// Connections now.
     pub connections: AtomicU64,
 }
@@ -96,6 +102,9 @@ impl Link {
             totals: Totals::new(MAX_SERVERS),
             turns: AtomicU64::default(),
             busy_turns: AtomicU64::default(),
+            busy_nanos: AtomicU64::default(),
+            longest_turn: AtomicU64::default(),
+            longest_turn_1s: AtomicU64::default(),
             connections: AtomicU64::default(),
         })
     }

@@ -22,6 +22,8 @@ pub const EXPIRE_BUDGET: usize = 256;
 pub const COMMAND_BUDGET: usize = 32;
 /// Connection slots looked at for one command to list.
 pub const LIST_BUDGET: u32 = 1024;
+/// Nanoseconds over which the longest recent turn is looked for.
+const SECOND: u64 = 1_000_000_000;
 
 /// One poll-mode worker.
 #[derive(Debug)]
@@ -32,6 +34,17 @@ pub struct Worker<P: Port> {
     servers: Arc<Servers>,
     link: Arc<Link>,
     burst: Burst<P::Buf>,
+    pace: Pace,
+}
+
+/// What a worker remembers of its last turns. A busy turn lasts until the next one begins, so that no second clock is
+/// read; an idle one may have slept.
+#[derive(Debug)]
+struct Pace {
+    began: Nanos,
+    busy: bool,
+    second: Nanos,
+    longest: u64,
 }
 
 /// What a worker is made of.
@@ -57,7 +70,8 @@ impl<P: Port> Worker<P> {
     pub fn new(parts: Parts<P>, now: Nanos) -> Self {
         let Parts { ports, memory, key, reader, servers, link } = parts;
         let shard = Shard::new(memory, key, ports.len(), now.tick());
-        Self { ports, shard, reader, servers, link, burst: Burst::default() }
+        let pace = Pace { began: now, busy: false, second: now, longest: 0 };
+        Self { ports, shard, reader, servers, link, burst: Burst::default(), pace }
     }
 
     /// Its ports, for tests that inject and capture.
@@ -95,6 +109,7 @@ impl<P: Port> Worker<P> {
 
     /// One bounded piece of work: commands, a burst of every port, timers, output. Returns the items handled.
     pub fn turn(&mut self, now: Nanos) -> usize {
+        self.pace(now);
         let tick = now.tick();
         let mut items = if self.reader.refresh() { self.release(tick) } else { 0 };
         self.shard.limiter.refill(tick, self.reader.tables().options.icmp_rate);
@@ -112,7 +127,7 @@ impl<P: Port> Worker<P> {
 impl<P: Port> Worker<P> {
     fn receive(&mut self, now: Tick) -> usize {
         let mut items = 0;
-        let Self { ports, shard, reader, servers, link, burst } = self;
+        let Self { ports, shard, reader, servers, link, burst, .. } = self;
         let context = Context { now, tables: reader.tables(), servers, link };
         for (index, port) in ports.iter_mut().enumerate() {
             let received = port.rx_burst(&mut burst.packets);
@@ -207,9 +222,26 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    fn report(&self, items: usize) {
+    /// Accounts for the time since the last turn began.
+    fn pace(&mut self, now: Nanos) {
+        let Self { pace, link, .. } = self;
+        if pace.busy {
+            counters::add(&link.busy_nanos, now.0.saturating_sub(pace.began.0));
+        }
+        pace.began = now;
+        if now.0.saturating_sub(pace.second.0) >= SECOND {
+            link.longest_turn_1s.store(pace.longest, Relaxed);
+            (pace.second, pace.longest) = (now, 0);
+        }
+    }
+
+    fn report(&mut self, items: usize) {
         counters::add(&self.link.turns, 1);
+        self.pace.busy = items > 0;
         if items > 0 {
+            self.pace.longest = self.pace.longest.max(items as u64);
+            let longest = self.link.longest_turn.load(Relaxed).max(items as u64);
+            self.link.longest_turn.store(longest, Relaxed);
             counters::add(&self.link.busy_turns, 1);
             self.link.connections.store(u64::from(self.shard.table.len()), Relaxed);
             self.link.counters.parked.store(self.shard.parking.len() as u64, Relaxed);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::config;
-use crate::lab::{Lab, Load};
-use crate::process::Ran;
+use crate::lab::{Lab, Load, utf8};
+use crate::process::{Ran, until};
 use crate::ready;
 
 fn check(file: &str) -> Ran {
@@ -131,4 +131,74 @@ fn the_socket_is_for_its_group_and_survives_garbage() {
     }
     let answer = ask(b"{\"v\":1,\"id\":7,\"op\":\"status\"}\n");
     assert!(answer["id"] == 7 && answer["ok"]["type"] == "status" && answer["ok"]["services"] == 1, "{answer}");
+}
+
+/// What a service manager hears, message by message.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    /// The next message, `None` where nothing comes in time.
+    fn hears(&self, most: Duration) -> Option<String> {
+        self.0.set_read_timeout(Some(most)).expect("a timeout");
+        let mut text = [0; 256];
+        let length = self.0.recv(&mut text).ok()?;
+        Some(String::from_utf8_lossy(&text[..length]).into_owned())
+    }
+
+    /// The next message that is not the watchdog's.
+    fn hears_news(&self) -> String {
+        let news = || self.hears(Duration::from_secs(20)).filter(|text| text != "WATCHDOG=1\n");
+        until(Duration::from_secs(20), news).expect("news")
+    }
+}
+
+/// That a worker which stands still starves the watchdog is tested with the director turned by hand
+/// (`control/src/director/heartbeat.rs`) and the watchdog alone (`src/serve.rs`): no signal stops one thread only.
+#[test]
+fn the_service_manager_hears_that_it_is_up_lives_reloads_and_stops() {
+    let Some(lab) = Lab::new(Load::Light) else { return };
+    let place = lab.path("notify");
+    let manager = Manager(UnixDatagram::bind(&place).expect("a socket"));
+    lab.configure("");
+    let socket = format!("NOTIFY_SOCKET={}", utf8(&place));
+    let file = lab.path("sluice.toml");
+    let command = ["env", &socket, "WATCHDOG_USEC=400000", ready::sluiced(), "--config", utf8(&file)];
+    let mut director = lab.start("director", "sluiced", &command);
+    assert_eq!(manager.hears(Duration::from_secs(20)).as_deref(), Some("READY=1\n"), "{}", director.said());
+    lab.tool(&["status"]).good();
+    let start = Instant::now();
+    for _ in 0..5 {
+        assert_eq!(manager.hears(Duration::from_secs(2)).as_deref(), Some("WATCHDOG=1\n"), "{}", director.said());
+    }
+    let took = start.elapsed();
+    assert!(took < Duration::from_millis(5 * 400), "slower than its patience: {took:?}");
+
+    director.signal("HUP");
+    let news = manager.hears_news();
+    assert!(news.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{news}");
+    assert_eq!(manager.hears_news(), "READY=1\n");
+
+    director.signal("TERM");
+    assert_eq!(manager.hears_news(), "STOPPING=1\n");
+    assert_eq!(director.wait(Duration::from_secs(5)).code(), Some(0), "{}", director.said());
+}
+
+#[test]
+fn status_tells_how_workers_turn_and_a_stop_of_all_is_no_stall() {
+    let Some(mut lab) = Lab::new(Load::Light) else { return };
+    lab.start_director("");
+    lab.run("client", &["ping", "-c", "3", "-i", "0.2", "-W", "2", "10.0.0.1"]).good();
+    lab.process("sluiced").signal("STOP");
+    std::thread::sleep(Duration::from_secs(1));
+    lab.process("sluiced").signal("CONT");
+    std::thread::sleep(Duration::from_secs(1));
+    let ran = lab.tool(&["--json", "status"]).good();
+    let status: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let worker = &status["workers"][0];
+    let number = |key: &str| worker[key].as_f64().unwrap_or_else(|| panic!("{key}: {worker}"));
+    assert!(number("turns") > number("busy_turns") && number("longest_turn") >= 1.0, "{worker}");
+    assert!((0.0..=100.0).contains(&number("load")) && number("longest_turn_1s") >= 0.0, "{worker}");
+    assert!(number("stalls") == 0.0 && worker["stalled_for"].is_null(), "{worker}");
+    let ran = lab.tool(&["status"]).good();
+    assert!(ran.out.contains("LOAD") && ran.out.contains("  turns  "), "{ran:?}");
 }

@@ -158,6 +158,16 @@ pub struct WorkerStatus {
     pub turns: u64,
     /// Turns that found something to do.
     pub busy_turns: u64,
+    /// Per cent of the last second spent in such turns, with one digit behind the point.
+    pub load: f64,
+    /// Items (packets, commands, timers) of the longest turn since the start.
+    pub longest_turn: u64,
+    /// The same of the last second.
+    pub longest_turn_1s: u64,
+    /// How often it stood still for half a second or longer.
+    pub stalls: u64,
+    /// Seconds that it has stood still now; absent while it turns.
+    pub stalled_for: Option<u64>,
     /// Version of the tables it works with.
     pub tables: u64,
 }

@@ -6,6 +6,7 @@
 
 mod edits;
 mod frames;
+mod heartbeat;
 mod listing;
 mod reload;
 mod status;
@@ -113,6 +114,7 @@ pub struct Director {
     tables: Tables,
     publisher: Publisher,
     links: Vec<Arc<Link>>,
+    hearts: Vec<heartbeat::Heart>,
     listed: Vec<Option<Page>>,
     total: Meter,
     departed: TotalsRead,
@@ -147,6 +149,7 @@ impl Director {
             services: Services::new(servers),
             tables: Tables::default(),
             publisher,
+            hearts: links.iter().map(|_| heartbeat::Heart::new(now)).collect(),
             listed: links.iter().map(|_| None).collect(),
             links,
             total: Meter::default(),
@@ -197,6 +200,7 @@ impl Director {
         let effects = self.neighbors.turn(self.now);
         self.carry_out(effects);
         self.announce();
+        self.feel_pulse();
         self.publisher.sweep();
         if self.publisher.behind().is_none() {
             self.services.sweep();

@@ -40,7 +40,7 @@ impl Director {
     }
 
     fn worker_status(&self, worker: usize) -> WorkerStatus {
-        let link = &self.links[worker];
+        let (link, heart) = (&self.links[worker], &self.hearts[worker]);
         WorkerStatus {
             id: worker as u32,
             cpu: self.facts.cpus.get(worker).copied().unwrap_or(0),
@@ -48,6 +48,11 @@ impl Director {
             capacity: u64::from(self.config.dataplane.connections),
             turns: link.turns.load(Relaxed),
             busy_turns: link.busy_turns.load(Relaxed),
+            load: heart.load(),
+            longest_turn: link.longest_turn.load(Relaxed),
+            longest_turn_1s: link.longest_turn_1s.load(Relaxed),
+            stalls: heart.stalls(),
+            stalled_for: heart.stalled_for(self.now).map(|stood| stood.as_secs()),
             tables: self.publisher.seen(worker),
         }
     }

@@ -39,14 +39,33 @@ fn link(interface: &InterfaceStatus) -> String {
 
 fn workers(workers: &[WorkerStatus], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
-    let mut table = Table::new(&[">WORKER", ">CPU", ">CONNECTIONS", ">CAPACITY", ">BUSY TURNS", ">TABLES"]);
+    let mut table = Table::new(&[
+        ">WORKER",
+        ">CPU",
+        "STATE",
+        ">CONNECTIONS",
+        ">CAPACITY",
+        ">LOAD",
+        ">TURNS",
+        ">BUSY TURNS",
+        ">LONGEST",
+        ">LAST 1S",
+        ">STALLS",
+        ">TABLES",
+    ]);
     for each in workers {
         table.row(vec![
             each.id.to_string(),
             each.cpu.to_string(),
+            each.stalled_for.map_or("turns".to_owned(), |seconds| format!("stalled for {seconds} s")),
             each.connections.to_string(),
             each.capacity.to_string(),
+            format!("{:.1} %", each.load),
+            each.turns.to_string(),
             share(each.busy_turns, each.turns),
+            each.longest_turn.to_string(),
+            each.longest_turn_1s.to_string(),
+            each.stalls.to_string(),
             format!("v{}", each.tables),
         ]);
     }

@@ -145,13 +145,28 @@ fn the_rest() {
         addresses: vec!["10.0.0.1/24".into(), "10.0.0.100".into()],
         counters: vec![],
     };
-    let worker = WorkerStatus { id: 0, cpu: 1, connections: 5, capacity: 10, turns: 200, busy_turns: 3, tables: 4 };
+    let worker = WorkerStatus {
+        id: 0,
+        cpu: 1,
+        connections: 5,
+        capacity: 10,
+        turns: 200,
+        busy_turns: 3,
+        load: 12.5,
+        longest_turn: 70,
+        longest_turn_1s: 9,
+        stalls: 2,
+        stalled_for: None,
+        tables: 4,
+    };
+    let still = WorkerStatus { id: 1, stalled_for: Some(7), ..worker.clone() };
     let (version, config) = ("0.1.0".into(), "/etc/sluice/sluice.toml".into());
-    let (interfaces, workers) = (vec![interface], vec![worker]);
+    let (interfaces, workers) = (vec![interface], vec![worker, still]);
     let status = Status { version, config, uptime: 61, services: 2, servers: 6, interfaces, workers };
     let out = printed("sluice status", Answer::Status(Box::new(status)));
     assert!(out.starts_with("sluice 0.1.0, up 1m 1s, /etc/sluice/sluice.toml\n2 services, 6 real servers\n"), "{out}");
-    assert!(out.contains("up 10000 Mbit/s  1500") && out.contains("1.5 %      v4\n"), "{out}");
+    assert!(out.contains("up 10000 Mbit/s  1500") && out.contains("1  stalled for 7 s "), "{out}");
+    assert!(out.contains("12.5 %    200       1.5 %       70        9       2      v4\n"), "{out}");
     let (address, interface, state) = ([10, 0, 0, 2].into(), "wan".to_owned(), "stale".to_owned());
     let neighbors = vec![NeighborInfo { address, interface: interface.clone(), mac: None, state, age: 7 }];
     assert!(

@@ -1,0 +1,224 @@
+//! Whether the workers turn: control compares their counts of turns by its own clock.
+//!
+//! ```text
+//! every round:   turns moved?   remember when; it stood still before -> "turns again"
+//!                not moved      for 500 ms and at three looks -> one stall, reported once
+//! ```
+//!
+//! Three looks, because the whole process may have stood still (stopped, or the machine asleep): then control finds a
+//! long time gone by, and a worker that has had no time to turn either.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use dataplane::clock::Nanos;
+use log::{error, warn};
+
+use super::Director;
+
+/// A worker that has not turned for so long stands still. Idle workers turn thousands of times a second.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Looks in a row that must find it standing.
+const LOOKS: u32 = 3;
+/// Nanoseconds between two samples of the load.
+const SECOND: u64 = 1_000_000_000;
+
+/// What a worker showed of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beat {
+    /// Turns so far; 0 = it has not begun.
+    pub(super) turns: u64,
+    /// Nanoseconds of work so far.
+    pub(super) busy: u64,
+}
+
+/// What a look found that nobody knew before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// It stands still, for so long already.
+    Stalled(Duration),
+    /// It turns again after so long.
+    Resumed(Duration),
+}
+
+/// What control knows of one worker's heart.
+#[derive(Debug)]
+pub(super) struct Heart {
+    turns: u64,
+    moved: Nanos,
+    looks: u32,
+    stalled: bool,
+    stalls: u64,
+    sampled: (Nanos, u64),
+    load: f64,
+}
+
+impl Heart {
+    pub(super) fn new(now: Nanos) -> Self {
+        Self { turns: 0, moved: now, looks: 0, stalled: false, stalls: 0, sampled: (now, 0), load: 0.0 }
+    }
+
+    /// Takes the pulse.
+    pub(super) fn look(&mut self, beat: Beat, now: Nanos) -> Option<Change> {
+        self.sample(beat.busy, now);
+        let stood = since(self.moved, now);
+        if beat.turns != self.turns || beat.turns == 0 {
+            (self.turns, self.moved, self.looks) = (beat.turns, now, 0);
+            return std::mem::take(&mut self.stalled).then_some(Change::Resumed(stood));
+        }
+        self.looks = self.looks.saturating_add(1);
+        if self.stalled || stood < PATIENCE || self.looks < LOOKS {
+            return None;
+        }
+        self.stalled = true;
+        self.stalls += 1;
+        Some(Change::Stalled(stood))
+    }
+
+    /// Once a second: how much of it was work.
+    fn sample(&mut self, busy: u64, now: Nanos) {
+        let (at, before) = self.sampled;
+        let passed = now.0.saturating_sub(at.0);
+        if passed >= SECOND {
+            let permille = u128::from(busy.saturating_sub(before)) * 1000 / u128::from(passed);
+            // The worker's last busy turn may have begun before this second.
+            self.load = permille.min(1000) as f64 / 10.0;
+            self.sampled = (now, busy);
+        }
+    }
+
+    /// Per cent of the last second spent in work.
+    pub(super) fn load(&self) -> f64 {
+        self.load
+    }
+
+    /// How often it stood still.
+    pub(super) fn stalls(&self) -> u64 {
+        self.stalls
+    }
+
+    /// How long it has stood still, if it does.
+    pub(super) fn stalled_for(&self, now: Nanos) -> Option<Duration> {
+        self.stalled.then(|| since(self.moved, now))
+    }
+}
+
+fn since(then: Nanos, now: Nanos) -> Duration {
+    Duration::from_nanos(now.0.saturating_sub(then.0))
+}
+
+impl Director {
+    /// Whether every worker turns, as far as the last round of housekeeping knows.
+    #[must_use]
+    pub fn workers_turn(&self) -> bool {
+        !self.hearts.iter().any(|heart| heart.stalled)
+    }
+
+    /// Looks at every worker and tells what changed.
+    pub(super) fn feel_pulse(&mut self) {
+        for (worker, (heart, link)) in self.hearts.iter_mut().zip(&self.links).enumerate() {
+            let beat = Beat { turns: link.turns.load(Relaxed), busy: link.busy_nanos.load(Relaxed) };
+            let cpu = self.facts.cpus.get(worker).copied().unwrap_or(0);
+            match heart.look(beat, self.now) {
+                Some(Change::Stalled(stood)) => {
+                    error!("worker {worker} (CPU {cpu}) has stood still for {} ms", stood.as_millis());
+                }
+                Some(Change::Resumed(stood)) => {
+                    warn!("worker {worker} (CPU {cpu}) turns again; it stood still for {} ms", stood.as_millis());
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dataplane::wire::ethernet::MacAddr;
+
+    use super::*;
+    use crate::api::Answer;
+    use crate::config;
+    use crate::director::Facts;
+
+    const MS: u64 = 1_000_000;
+
+    fn at(ms: u64) -> Nanos {
+        Nanos(ms * MS)
+    }
+
+    fn look(heart: &mut Heart, turns: u64, ms: u64) -> Option<Change> {
+        heart.look(Beat { turns, busy: 0 }, at(ms))
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_stall_is_told_once_and_so_is_its_end() {
+        let mut heart = Heart::new(at(0));
+        let found: Vec<_> = (0..=20).filter_map(|round| look(&mut heart, 7, round * 100)).collect();
+        assert_eq!(found, [Change::Stalled(ms(500))], "half a second, and never again");
+        assert_eq!((heart.stalls(), heart.stalled_for(at(3000))), (1, Some(ms(3000))));
+        assert_eq!(look(&mut heart, 8, 3000), Some(Change::Resumed(ms(3000))));
+        assert_eq!((heart.stalls(), heart.stalled_for(at(3000))), (1, None));
+        let found: Vec<_> = (31..=40).filter_map(|round| look(&mut heart, 8, round * 100)).collect();
+        assert_eq!((found, heart.stalls()), (vec![Change::Stalled(ms(500))], 2), "a second one");
+    }
+
+    #[test]
+    fn who_turns_slowly_or_has_not_begun_does_not_stand_still() {
+        let mut heart = Heart::new(at(0));
+        assert!((0..100).all(|round| look(&mut heart, 0, round * 100).is_none()), "its memory is large");
+        assert!((100..200).all(|round| look(&mut heart, round / 4, round * 100).is_none()), "one turn in 400 ms");
+    }
+
+    #[test]
+    fn a_long_sleep_of_the_whole_process_is_no_stall() {
+        let mut heart = Heart::new(at(0));
+        assert_eq!(look(&mut heart, 5, 100), None);
+        assert_eq!(look(&mut heart, 5, 3_600_000), None, "control woke first");
+        assert_eq!(look(&mut heart, 6, 3_600_100), None);
+        assert_eq!(heart.stalls(), 0);
+    }
+
+    #[test]
+    fn load_is_the_busy_share_of_a_second() {
+        let mut heart = Heart::new(at(0));
+        let mut load = |busy: u64, now: u64| {
+            heart.look(Beat { turns: now, busy: busy * MS }, at(now));
+            heart.load()
+        };
+        assert_eq!(load(900, 900), 0.0, "the second is not over");
+        assert_eq!([load(123, 1000), load(123, 2000), load(2123, 3000)], [12.3, 0.0, 100.0]);
+    }
+
+    #[test]
+    fn the_director_tells_and_forgets_a_stall() {
+        let text = "schema = 1\n[dataplane]\nworkers = [3]\n[[interface]]\nname = \"wan\"\ndevice = \"tap:wan\"\n\
+                    addresses = [\"10.0.0.1/24\"]\n";
+        let config = config::parse(text, "test.toml").unwrap();
+        let facts = Facts { macs: vec![MacAddr([2; 6])], cpus: vec![3], devices: Box::new(()), file: None };
+        let (mut director, seats) = Director::new(config, facts, at(0)).unwrap();
+        let worker = |director: &Director| match director.status() {
+            Answer::Status(status) => status.workers[0].clone(),
+            other => panic!("{other:?}"),
+        };
+        let turns = &seats[0].link.turns;
+        for round in 0..10 {
+            turns.store(round + 1, Relaxed);
+            director.turn(at(round * 100));
+        }
+        assert!(director.workers_turn() && worker(&director).stalled_for.is_none());
+        (10..30).for_each(|round| {
+            director.turn(at(round * 100));
+        });
+        let status = worker(&director);
+        assert_eq!((director.workers_turn(), status.stalls, status.stalled_for), (false, 1, Some(2)));
+        turns.store(11, Relaxed);
+        director.turn(at(3000));
+        let status = worker(&director);
+        assert_eq!((director.workers_turn(), status.stalls, status.stalled_for), (true, 1, None));
+    }
+}
