@@ -1,7 +1,7 @@
 //! The load balancer: packets in, packets out. No FFI, no sockets, no files, no clock of its own.
 //!
 //! Inside, dependencies point downward only: `worker`, `pipeline`, then `sched`, `forward` and `proto`, then `conn`,
-//! `service`, `route` and `neighbor`, then `packet`, `port` and `flow`, then `wire`, `clock` and `verdict`.
+//! `service`, `route`, `neighbor` and `steering`, then `packet`, `port` and `flow`, then `wire`, `clock` and `verdict`.
 
 pub mod clock;
 pub mod conn;
