@@ -76,11 +76,10 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
         Err(_) => Ok(()),
     };
     stop.store(true, Ordering::Release);
-    workers?.into_iter().for_each(|worker| {
-        if worker.join().is_err() {
-            error!("a worker panicked");
-        }
-    });
+    let panicked = workers?.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
+    if panicked > 0 {
+        return Err(failed(format!("{panicked} of the workers panicked; what they said stands above")));
+    }
     info!("stopped");
     outcome
 }

@@ -101,12 +101,6 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    /// When the wheel wants the next turn, at the latest.
-    #[must_use]
-    pub fn next_timer(&self) -> Tick {
-        self.shard.wheel.next()
-    }
-
     /// One bounded piece of work: commands, a burst of every port, timers, output. Returns the items handled.
     pub fn turn(&mut self, now: Nanos) -> usize {
         self.pace(now);

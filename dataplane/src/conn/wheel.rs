@@ -83,12 +83,6 @@ impl Wheel {
             self.current = self.current.wrapping_add(1) & (u32::MAX / SPAN);
         }
     }
-
-    /// When the next slot comes up: until then there is nothing to do.
-    #[must_use]
-    pub fn next(&self) -> Tick {
-        Tick(self.current.wrapping_mul(SPAN))
-    }
 }
 
 #[cfg(test)]
