@@ -17,6 +17,7 @@ use dataplane::clock::Nanos;
 use dataplane::conn::{Conn, ConnMemory, HashKey, flag};
 use dataplane::flow::ForwardMethod;
 use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::handoff::Mesh;
 use dataplane::mailbox::{Link, Report};
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::port::PacketBuf;
@@ -25,6 +26,7 @@ use dataplane::route::{Action, Prefix};
 use dataplane::sched::{Plan, Scheduler};
 use dataplane::service::{RealServer, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
+use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
@@ -78,11 +80,13 @@ impl Lab {
         let (servers, link, now) = (Arc::new(Servers::new(4096)), Link::new(), Nanos(SECOND));
         let parts = Parts {
             ports: (0..3).map(|_| MemPort::default()).collect(),
-            memory: ConnMemory::new(capacity),
+            memory: ConnMemory::new(capacity, false),
             key: HashKey([0x736c_7569, 0x6365_2121]),
             reader: Reader::new(board, 0),
             servers: Arc::clone(&servers),
             link: Arc::clone(&link),
+            station: Station::alone(),
+            mesh: Mesh::alone(),
         };
         let worker = Worker::new(parts, now);
         let mut lab = Self { worker, publisher, tables, servers, link, now, neighbors: Vec::new(), slots: 0 };
