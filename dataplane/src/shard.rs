@@ -70,6 +70,11 @@ impl<B> Shard<B> {
     /// Ends a connection as the kernel does "now": no packet finds it any more, and the wheel takes it next.
     pub fn end_now(&mut self, index: u32, now: Tick) {
         self.table.unlink(index);
+        // Replies belong to an older connection with the same reply key, if there is one. If the other worker cannot be
+        // told now, it is when the wheel takes this one.
+        if self.take_signpost(index) {
+            self.table[index].set(flag::REPLY_AWAY, false);
+        }
         let conn = &mut self.table[index];
         conn.last_seen = now.0;
         conn.timeout = 0;

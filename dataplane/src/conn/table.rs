@@ -235,7 +235,9 @@ impl ConnTable {
     /// Asks for the line of a connection.
     #[inline]
     pub fn prefetch_conn(&self, index: u32) {
-        self.memory.conns.get(index as usize).map_or((), prefetch::read);
+        if let Some(conn) = self.memory.conns.get(index as usize) {
+            prefetch::read(conn);
+        }
     }
 
     /// Puts up a signpost: replies with this key belong to a connection of another worker. `false` where there is no
