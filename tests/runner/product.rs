@@ -14,6 +14,7 @@ use dataplane::steering::{Station, plan};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 
+use crate::bursts::Bursts;
 use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
 
@@ -23,7 +24,7 @@ const LEGS: [Leg; 2] = [Leg::Client, Leg::Server];
 const QUIET: usize = 3;
 
 /// Sets the product on a stage.
-pub(crate) fn make(stage: &Stage) -> Box<dyn Director> {
+pub(crate) fn make(stage: &Stage) -> Box<dyn Bursts> {
     assert!(stage.ip_cmds.is_empty() && !stage.send_redirects, "the product has no words for this stage");
     Box::new(Product::new(stage))
 }
@@ -91,6 +92,15 @@ impl Client for Product {
     }
 }
 
+impl Bursts for Product {
+    fn burst(&mut self, leg: Leg, frames: &mut dyn Iterator<Item = &[u8]>) {
+        let port = &mut self.worker.ports_mut()[leg as usize];
+        frames.for_each(|frame| port.inject(frame));
+        self.worker.turn(self.now);
+        self.collect();
+    }
+}
+
 impl Director for Product {
     fn inject(&mut self, leg: Leg, frame: &[u8]) {
         self.worker.ports_mut()[leg as usize].inject(frame);
@@ -114,6 +124,7 @@ impl Director for Product {
             self.now = Nanos((self.now.0 + STEP).min(end));
             self.settle();
         }
+        self.settle();
     }
 
     fn proc(&mut self, name: &str) -> Result<String, String> {
