@@ -87,6 +87,9 @@ fn finish<B: PacketBuf>(
     decide::run(burst, shard, context);
     rewrite::run(burst, &shard.table);
     resolve::run(burst, shard, context, alloc);
+    if !shard.passing.is_empty() {
+        shard.end_passing(&context.tables.templates, context.link);
+    }
 }
 
 /// Sends a packet that another worker has finished.
