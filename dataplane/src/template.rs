@@ -25,6 +25,8 @@ pub const MOST: usize = 1 << 20;
 
 const SHARDS: usize = 64;
 const SHARD_BITS: u32 = SHARDS.trailing_zeros();
+/// How late one is looked at: the kernel's timers for half a minute are so late at most.
+const LATE: u32 = 64;
 /// How much longer one lives that is due and controls connections.
 const LATER: u32 = 60 * TICKS_PER_SECOND;
 
@@ -212,7 +214,7 @@ impl Templates {
                 if !template.live || template.stands != stood {
                     continue;
                 }
-                if now.is_before(template.due()) {
+                if now.is_before(template.due().after(LATE)) {
                     shard.look_again(index);
                 } else if template.controls > 0 {
                     (template.last_used, template.timeout) = (now.0, LATER);
@@ -269,7 +271,7 @@ impl Shard {
 
     /// Has a template looked at when it is due.
     fn look_again(&mut self, index: u32) {
-        let due = self.unwrapped(self.all[index as usize].due());
+        let due = self.unwrapped(self.all[index as usize].due().after(LATE));
         self.all[index as usize].stands = due;
         self.due.push(Reverse((due, index)));
     }
@@ -332,8 +334,8 @@ mod tests {
         assert_eq!(again, Enlisted::Found(first, 7));
         templates.release(first, false);
         templates.release(first, false);
-        assert_eq!(expired(&templates, 39 * SECOND), []);
-        assert_eq!(expired(&templates, 40 * SECOND), [7]);
+        assert_eq!(expired(&templates, 40 * SECOND - 1 + LATE), []);
+        assert_eq!(expired(&templates, 40 * SECOND + LATE), [7]);
         made(&templates, 1, 8, 41 * SECOND);
     }
 
@@ -341,10 +343,10 @@ mod tests {
     fn one_that_controls_connections_lives_a_minute_longer_and_again() {
         let templates = Templates::default();
         let handle = made(&templates, 1, 7, 0);
-        assert_eq!(expired(&templates, 30 * SECOND), []);
+        assert_eq!(expired(&templates, 30 * SECOND + LATE), []);
         templates.release(handle, false);
-        assert_eq!(expired(&templates, 89 * SECOND), []);
-        assert_eq!(expired(&templates, 90 * SECOND), [7]);
+        assert_eq!(expired(&templates, 90 * SECOND + LATE), []);
+        assert_eq!(expired(&templates, 90 * SECOND + 2 * LATE), [7]);
     }
 
     #[test]
@@ -358,7 +360,7 @@ mod tests {
         let mut seen: Vec<_> = listed.iter().map(|template| (template.server, template.invalid)).collect();
         seen.sort_unstable();
         assert_eq!(seen, [(7, true), (8, false)]);
-        assert_eq!(expired(&templates, 30 * SECOND), [7]);
+        assert_eq!(expired(&templates, 30 * SECOND + LATE), [7]);
         assert!(matches!(templates.enlist(key(1), Tick(30 * SECOND), |_| true, || None), Enlisted::Found(_, 8)));
     }
 
@@ -369,7 +371,7 @@ mod tests {
         templates.assure(b);
         templates.release(a, true);
         templates.release(b, true);
-        assert_eq!(expired(&templates, 6), [7]);
+        assert_eq!(expired(&templates, 5 + LATE), [7]);
     }
 
     #[test]
