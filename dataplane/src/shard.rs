@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use arrayvec::ArrayVec;
 
+use crate::chance::Chance;
 use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
@@ -61,7 +62,7 @@ impl<B> Shard<B> {
             output,
             passing: ArrayVec::new(),
             orphans_from: None,
-            defence: Defence::new(key.0[1], now),
+            defence: Defence::new(now),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
             id: key.0[0] as u16,
         }
@@ -121,11 +122,11 @@ impl<B> Shard<B> {
     }
 
     /// Drops entries as the defence says, at most `budget` looked at. Returns how many it looked at.
-    pub fn drop_entries(&mut self, now: Tick, budget: u32, sysctls: &Sysctls) -> usize {
+    pub fn drop_entries(&mut self, now: Tick, budget: u32, sysctls: &Sysctls, chance: &Chance) -> usize {
         let end = self.table.walk_end();
-        let looked = self.defence.entries_to_look_at(sysctls, now, end, budget);
+        let looked = self.defence.entries_to_look_at(sysctls, now, end, budget, chance);
         for _ in 0..looked {
-            let index = self.defence.any_below(end);
+            let index = chance.below(end.into()) as u32;
             let conn = &self.table[index];
             if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && self.defence.drops_entry(conn, now) {
                 self.table[index].set(flag::DROPPED, true);

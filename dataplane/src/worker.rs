@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::chance::Chance;
 use crate::clock::{Nanos, Tick};
 use crate::conn::{Conn, ConnMemory, HashKey, flag};
 use crate::counters;
@@ -40,6 +41,7 @@ pub struct Worker<P: Port> {
     servers: Arc<Servers>,
     link: Arc<Link>,
     burst: Burst<P::Buf>,
+    chance: Chance,
     pace: Pace,
 }
 
@@ -79,9 +81,10 @@ impl<P: Port> Worker<P> {
     #[must_use]
     pub fn new(parts: Parts<P>, now: Nanos) -> Self {
         let Parts { ports, memory, key, reader, servers, link, station, mesh } = parts;
+        let chance = Chance::seeded(key.0[1]);
         let shard = Shard::new(memory, key, ports.len() as u16, now.tick(), station, mesh);
         let pace = Pace { began: now, busy: false, second: now, longest: 0 };
-        Self { ports, shard, reader, servers, link, burst: Burst::default(), pace }
+        Self { ports, shard, reader, servers, link, burst: Burst::default(), chance, pace }
     }
 
     /// Its ports, for tests that inject and capture.
@@ -128,7 +131,7 @@ impl<P: Port> Worker<P> {
         items += self.give_up(tick);
         items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.reader.tables().templates, &self.link);
         items += self.shard.end_orphans(tick, LIST_BUDGET, &self.servers);
-        items += self.shard.drop_entries(tick, DEFENCE_BUDGET, &self.reader.tables().sysctls);
+        items += self.shard.drop_entries(tick, DEFENCE_BUDGET, &self.reader.tables().sysctls, &self.chance);
         self.transmit();
         self.report(items);
         items
@@ -141,19 +144,20 @@ fn context<'a, B>(
     reader: &'a Reader,
     servers: &'a Servers,
     link: &'a Link,
+    chance: &'a Chance,
     shard: &Shard<B>,
 ) -> Context<'a> {
     let tables = reader.tables();
     let tcp = if shard.defence.is_secure(&tables.sysctls) { &tcp::SECURE } else { &tcp::USUAL };
-    Context { now, tables, servers, link, tcp }
+    Context { now, tables, servers, link, chance, tcp }
 }
 
 /// Parts of a turn.
 impl<P: Port> Worker<P> {
     fn receive(&mut self, now: Tick) -> usize {
         let mut items = 0;
-        let Self { ports, shard, reader, servers, link, burst, .. } = self;
-        let context = context(now, reader, servers, link, shard);
+        let Self { ports, shard, reader, servers, link, burst, chance, .. } = self;
+        let context = context(now, reader, servers, link, chance, shard);
         for (index, port) in ports.iter_mut().enumerate() {
             let received = port.rx_burst(&mut burst.packets);
             if received > 0 {
@@ -169,8 +173,8 @@ impl<P: Port> Worker<P> {
 
     /// Takes over what other workers hand to this one.
     fn take_over(&mut self, now: Tick) -> usize {
-        let Self { ports, shard, reader, servers, link, burst, .. } = self;
-        let context = context(now, reader, servers, link, shard);
+        let Self { ports, shard, reader, servers, link, burst, chance, .. } = self;
+        let context = context(now, reader, servers, link, chance, shard);
         let mut items = 0;
         for at in 0..shard.mesh.peers.len() {
             for _ in 0..BURST {
@@ -216,15 +220,15 @@ impl<P: Port> Worker<P> {
 
     /// Sends what new tables allow.
     fn release(&mut self, now: Tick) -> usize {
-        let Self { ports, shard, reader, servers, link, .. } = self;
-        let context = context(now, reader, servers, link, shard);
+        let Self { ports, shard, reader, servers, link, chance, .. } = self;
+        let context = context(now, reader, servers, link, chance, shard);
         pipeline::release(shard, context, &mut || ports.first_mut().and_then(Port::alloc))
     }
 
     /// Ends what waits for a neighbour.
     fn fail(&mut self, neighbor: (u16, IpAddr), now: Tick) {
-        let Self { ports, shard, reader, servers, link, .. } = self;
-        let context = context(now, reader, servers, link, shard);
+        let Self { ports, shard, reader, servers, link, chance, .. } = self;
+        let context = context(now, reader, servers, link, chance, shard);
         let mut alloc = || ports.first_mut().and_then(Port::alloc);
         pipeline::fail(shard, context, neighbor, &mut alloc);
     }

@@ -209,6 +209,7 @@ impl Director {
         self.announce();
         self.feel_pulse();
         self.expire_templates();
+        self.services.forget_destinations(self.now.tick(), &self.tables.sysctls);
         self.publisher.sweep();
         if self.publisher.behind().is_none() {
             self.services.sweep();

@@ -15,6 +15,7 @@ mod schedule;
 mod steer;
 mod track;
 
+use crate::chance::Chance;
 use crate::clock::Tick;
 use crate::mailbox::Link;
 use crate::packet::{Arrival, Burst};
@@ -36,6 +37,8 @@ pub struct Context<'a> {
     pub servers: &'a Servers,
     /// Counters, totals and the way to control.
     pub link: &'a Link,
+    /// Chance.
+    pub chance: &'a Chance,
     /// The state machine of TCP in force.
     pub tcp: &'static Machine,
 }

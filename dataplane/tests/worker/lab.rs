@@ -121,11 +121,12 @@ impl Lab {
         let service = VirtualService {
             key,
             scheduler,
+            sched_flags: 0,
             servers: Vec::new(),
             plan: Plan::default(),
             list_version: 0,
             manner: Manner::default(),
-            state: Arc::new(ServiceState::default()),
+            state: Arc::new(ServiceState::of(scheduler)),
         };
         self.tables.services.insert(key, Arc::new(service));
         let made: Vec<RealServer> = servers.iter().map(|spec| self.real_server(*spec)).collect();
@@ -139,7 +140,7 @@ impl Lab {
         assert!(self.servers.ensure(slot) && self.links().all(|link| link.totals.ensure(slot)));
         self.state(slot).references.store(1, Relaxed);
         self.state(slot).available.store(true, Relaxed);
-        RealServer { slot, generation: 0, address: address.into(), port, forward, weight }
+        RealServer { slot, generation: 0, address: address.into(), port, forward, weight, last_weight: weight }
     }
 
     /// Says what is special about the connections of a service.
@@ -156,7 +157,7 @@ impl Lab {
         let before = service.servers.clone();
         change(&mut service.servers);
         service.list_version = service.list_version.wrapping_add(1);
-        service.plan = Plan::of(&service.servers);
+        service.plan = Plan::of(service.scheduler, key.family(), &service.servers);
         service.scheduler.follow(&service.state.position, &before, &service.servers, service.list_version);
         self.tables.services.insert(key, Arc::new(service));
         self.publish();
