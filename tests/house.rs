@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 6] = [
     &["wire", "clock", "verdict", "counters", "map", "prefetch"],
     &["packet", "port", "flow"],
     &["conn", "service", "route", "neighbor", "steering"],
-    &["sched", "forward", "proto"],
+    &["sched", "forward", "proto", "trace"],
     &["tables", "snapshot", "mailbox", "parking", "shard", "pipeline"],
     &["worker"],
 ];

@@ -24,6 +24,7 @@ pub mod shard;
 pub mod snapshot;
 pub mod steering;
 pub mod tables;
+pub mod trace;
 pub mod verdict;
 pub mod wire;
 pub mod worker;

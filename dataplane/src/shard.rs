@@ -1,11 +1,12 @@
 //! What one worker owns: its connections, their timers, what waits, what leaves. No other thread ever touches it.
 
-use crate::clock::{TICKS_PER_SECOND, Tick};
+use crate::clock::{Nanos, TICKS_PER_SECOND, Tick};
 use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
 use crate::mailbox::Link;
 use crate::parking::Parking;
 use crate::service::Servers;
+use crate::trace::{Observer, Watch};
 
 /// Packets that may wait for one port to take them.
 pub const OUTPUT_LIMIT: usize = 512;
@@ -23,6 +24,8 @@ pub struct Shard<B> {
     pub output: Output<B>,
     /// How many answers of its own the director may still give.
     pub limiter: Limiter,
+    /// Who looks at packets, while somebody wants to.
+    pub observer: Option<Box<Observer>>,
     id: u16,
 }
 
@@ -36,6 +39,7 @@ impl<B> Shard<B> {
             parking: Parking::default(),
             output: Output::new(ports),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
+            observer: None,
             id: key.0[0] as u16,
         }
     }
@@ -44,6 +48,18 @@ impl<B> Shard<B> {
     pub fn next_id(&mut self) -> u16 {
         self.id = self.id.wrapping_add(1);
         self.id
+    }
+
+    /// Lets somebody look at packets.
+    pub fn observe(&mut self, watch: Watch, now: Nanos) {
+        self.observer.get_or_insert_with(|| Box::new(Observer::new(now))).add(watch);
+    }
+
+    /// Another turn begins: watches that are over end.
+    pub fn observe_turn(&mut self, now: Nanos) {
+        if self.observer.as_mut().is_some_and(|observer| !observer.turn(now)) {
+            self.observer = None;
+        }
     }
 
     /// Has the wheel watch a connection.

@@ -14,6 +14,7 @@ use crate::port::{PacketBuf, Port};
 use crate::service::Servers;
 use crate::shard::Shard;
 use crate::snapshot::Reader;
+use crate::trace::Way;
 use crate::verdict::Sent;
 
 /// Connections looked at per turn for their end.
@@ -105,6 +106,7 @@ impl<P: Port> Worker<P> {
     pub fn turn(&mut self, now: Nanos) -> usize {
         self.pace(now);
         let tick = now.tick();
+        self.shard.observe_turn(now);
         let mut items = if self.reader.refresh() { self.release(tick) } else { 0 };
         self.shard.limiter.refill(tick, self.reader.tables().options.icmp_rate);
         items += self.commands(tick);
@@ -141,6 +143,7 @@ impl<P: Port> Worker<P> {
                 Command::Send { port, frame } => self.send(port, &frame),
                 Command::NeighborFailed { interface, address } => self.fail((interface, address), now),
                 Command::List { from, most } => self.list(from, most.clamp(1, LIST_BUDGET), now),
+                Command::Watch(watch) => self.shard.observe(*watch, self.pace.began),
             }
         }
         COMMAND_BUDGET
@@ -182,7 +185,12 @@ impl<P: Port> Worker<P> {
         }
         buffer.data_mut().copy_from_slice(frame);
         match self.shard.output.push(port, buffer) {
-            Ok(()) => self.link.counters.sent(Sent::Control),
+            Ok(()) => {
+                self.link.counters.sent(Sent::Control);
+                if let Some(observer) = &self.shard.observer {
+                    observer.show(observer.look(frame, port), Way::Out, port, frame);
+                }
+            }
             Err(buffer) => {
                 self.link.counters.sent(Sent::Lost);
                 self.shard.output.dropped.push(buffer);

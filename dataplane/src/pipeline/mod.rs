@@ -8,11 +8,14 @@ mod answer;
 mod classify;
 mod decide;
 mod lookup;
+mod observe;
 mod parse;
 mod resolve;
 mod rewrite;
 mod schedule;
 mod track;
+
+use observe::{Blind, Eyes, Releases, Stage};
 
 use crate::clock::Tick;
 use crate::mailbox::Link;
@@ -44,11 +47,33 @@ pub fn run<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
+    let Some(observer) = shard.observer.take() else {
+        return stages(burst, port, shard, context, alloc, &mut Blind);
+    };
+    observe::run(&observer, burst, port, shard, context, alloc);
+    shard.observer = Some(observer);
+}
+
+/// The stages, in order, and whoever looks between them.
+#[inline(always)]
+fn stages<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    port: u16,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+    eyes: &mut impl Eyes<B>,
+) {
     parse::run(burst, port, context.tables);
+    eyes.after(Stage::Parse, burst, shard, context);
     lookup::run(burst, &shard.table);
+    eyes.after(Stage::Lookup, burst, shard, context);
     decide::run(burst, shard, context);
+    eyes.after(Stage::Decide, burst, shard, context);
     rewrite::run(burst, &shard.table);
+    eyes.after(Stage::Rewrite, burst, shard, context);
     resolve::run(burst, shard, context, alloc);
+    eyes.after(Stage::Resolve, burst, shard, context);
 }
 
 /// Sends what waited for neighbours that the tables know by now. Returns how many packets that were.
@@ -57,7 +82,10 @@ pub fn release<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) -> usize {
-    resolve::release(shard, context, alloc)
+    let Some(observer) = shard.observer.take() else { return resolve::release(shard, context, alloc, &mut Blind) };
+    let released = resolve::release(shard, context, alloc, &mut Releases::new(&observer));
+    shard.observer = Some(observer);
+    released
 }
 
 /// Ends what waits for a neighbour that does not answer.
@@ -67,5 +95,9 @@ pub fn fail<B: PacketBuf>(
     neighbor: (u16, std::net::IpAddr),
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    resolve::fail(shard, context, neighbor, alloc);
+    let Some(observer) = shard.observer.take() else {
+        return resolve::fail(shard, context, neighbor, alloc, &mut Blind);
+    };
+    resolve::fail(shard, context, neighbor, alloc, &mut Releases::new(&observer));
+    shard.observer = Some(observer);
 }

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::observe::Eyes;
 use super::{Context, answer};
 use crate::conn::NONE;
 use crate::forward::Change;
@@ -136,6 +137,7 @@ pub(super) fn release<B: PacketBuf>(
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
+    eyes: &mut impl Eyes<B>,
 ) -> usize {
     let hops = &context.tables.net.hops;
     let find = |(interface, address): (u16, IpAddr)| hops.find(interface, address).and_then(|index| hops.get(index));
@@ -143,7 +145,9 @@ pub(super) fn release<B: PacketBuf>(
     let released = ready.len();
     for parked in ready.drain(..) {
         if let Some(hop) = find(parked.neighbor) {
+            eyes.leaving(&parked, shard, context);
             go_on(parked, hop, shard, context, alloc);
+            eyes.left(shard, context);
         }
     }
     shard.parking.recycle(ready);
@@ -178,9 +182,11 @@ pub(super) fn fail<B: PacketBuf>(
     context: Context<'_>,
     neighbor: (u16, IpAddr),
     alloc: &mut impl FnMut() -> Option<B>,
+    eyes: &mut impl Eyes<B>,
 ) {
     let mut lost = shard.parking.take(|parked| parked.neighbor == neighbor);
     for parked in lost.drain(..) {
+        eyes.leaving(&parked, shard, context);
         if let Some(server) = context.servers.get(parked.server) {
             server.unresolved.fetch_add(1, Relaxed);
         }
@@ -191,6 +197,7 @@ pub(super) fn fail<B: PacketBuf>(
             Ending::Own(_) => context.link.counters.sent(Sent::Lost),
         }
         shard.output.dropped.push(parked.packet);
+        eyes.left(shard, context);
     }
     shard.parking.recycle(lost);
 }

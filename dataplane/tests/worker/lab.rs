@@ -17,7 +17,7 @@ use dataplane::clock::Nanos;
 use dataplane::conn::{Conn, ConnMemory, HashKey, flag};
 use dataplane::flow::ForwardMethod;
 use dataplane::flow::{Protocol, ServiceKey};
-use dataplane::mailbox::{Link, Report};
+use dataplane::mailbox::{Command, Link, Report};
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
@@ -26,6 +26,7 @@ use dataplane::sched::{Plan, Scheduler};
 use dataplane::service::{RealServer, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::tables::{Interface, Net, Tables};
+use dataplane::trace::{Filter, Term, Tray, Wanted, Watch};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 
@@ -174,6 +175,15 @@ impl Lab {
     /// Publishes the tables; the worker sees them in its next turn.
     pub(crate) fn publish(&mut self) {
         self.publisher.publish(self.tables.clone());
+    }
+
+    /// Starts a watch of packets that fit all terms, as worker 3.
+    pub(crate) fn watch(&mut self, tray: Arc<Tray>, terms: &[Term], wanted: Wanted, until: Nanos) -> Arc<Tray> {
+        let filter = Filter { terms: terms.iter().map(|term| (*term, true)).collect() };
+        let watch = Watch { filter, wanted, until, worker: 3, tray: Arc::clone(&tray) };
+        self.link.commands.push(Command::Watch(Box::new(watch))).expect("room for a command");
+        self.turn();
+        tray
     }
 
     /// A server's state.

@@ -7,3 +7,4 @@ mod lab;
 mod limits;
 mod parking;
 mod stream;
+mod trace;
