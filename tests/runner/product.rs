@@ -7,8 +7,10 @@ use control::api::{Answer, ApiError, Client, Request};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
+use dataplane::handoff::Mesh;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
+use dataplane::steering::Station;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 
@@ -44,11 +46,13 @@ impl Product {
         let seat = seats.pop().expect("one worker");
         let parts = Parts {
             ports: vec![MemPort::default(), MemPort::default()],
-            memory: ConnMemory::new(100_000),
+            memory: ConnMemory::new(100_000, false),
             key: HashKey([0x5175_6963, 0x6b6c_7921]),
             reader: seat.reader,
             servers: seat.servers,
             link: seat.link,
+            station: Station::alone(),
+            mesh: Mesh::alone(),
         };
         let mut product = Self { control, worker: Worker::new(parts, now), now, sent: Vec::new() };
         product.settle();

@@ -354,7 +354,7 @@ impl Director {
                 state.active.load(Relaxed),
                 state.inactive.load(Relaxed),
                 state.persistent.load(Relaxed),
-                state.overloaded.load(Relaxed),
+                state.is_overloaded(),
                 state.unresolved.load(Relaxed),
             )
         })

@@ -1,4 +1,4 @@
-//! The packet's way: `parse -> lookup -> decide (classify, schedule, track) -> rewrite -> resolve`.
+//! The packet's way: `parse -> steer -> lookup -> decide (classify, schedule, track) -> rewrite -> resolve`.
 //!
 //! Every stage runs over the whole burst before the next starts, so that cache misses overlap. Decisions are taken
 //! packet by packet in order of arrival, each seeing the effect of the one before: a burst gives what its packets
@@ -13,13 +13,15 @@ mod parse;
 mod resolve;
 mod rewrite;
 mod schedule;
+mod steer;
 mod track;
 
 use observe::{Blind, Eyes, Releases, Stage};
 
 use crate::clock::Tick;
 use crate::mailbox::Link;
-use crate::packet::Burst;
+use crate::packet::{Arrival, Burst, Mark};
+use crate::parking::Ending;
 use crate::port::PacketBuf;
 use crate::service::Servers;
 use crate::shard::Shard;
@@ -47,16 +49,34 @@ pub fn run<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
+    if !shard.station.is_alone() {
+        let meta = burst.meta[..burst.packets.len()].iter_mut();
+        meta.for_each(|meta| (meta.arrival, meta.mark) = (Arrival::Device, Mark::default()));
+    }
     let Some(observer) = shard.observer.take() else {
-        return stages(burst, port, shard, context, alloc, &mut Blind);
+        return arrived(burst, port, shard, context, alloc, &mut Blind);
     };
     observe::run(&observer, burst, port, shard, context, alloc);
     shard.observer = Some(observer);
 }
 
-/// The stages, in order, and whoever looks between them.
-#[inline(always)]
-fn stages<B: PacketBuf>(
+/// Takes a burst that other workers handed over through the same stages. How each packet came is noted in its
+/// [`crate::packet::Meta`]: arrival, port and mark.
+pub fn run_handed<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    let Some(observer) = shard.observer.take() else {
+        return handed(burst, shard, context, alloc, &mut Blind);
+    };
+    observe::run_handed(&observer, burst, shard, context, alloc);
+    shard.observer = Some(observer);
+}
+
+/// The stages of a burst that a device delivered, and whoever looks between them.
+fn arrived<B: PacketBuf>(
     burst: &mut Burst<B>,
     port: u16,
     shard: &mut Shard<B>,
@@ -64,8 +84,42 @@ fn stages<B: PacketBuf>(
     alloc: &mut impl FnMut() -> Option<B>,
     eyes: &mut impl Eyes<B>,
 ) {
-    parse::run(burst, port, context.tables);
+    let all = 0..burst.packets.len();
+    parse::run(burst, all, port, context.tables);
     eyes.after(Stage::Parse, burst, shard, context);
+    if !shard.station.is_alone() {
+        steer::run(burst, port, &shard.station);
+    }
+    finish(burst, shard, context, alloc, eyes);
+}
+
+/// The stages of a burst that other workers handed over.
+fn handed<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+    eyes: &mut impl Eyes<B>,
+) {
+    let mut from = 0;
+    while from < burst.packets.len() {
+        let port = burst.meta[from].port;
+        let same = burst.meta[from..burst.packets.len()].iter().take_while(|meta| meta.port == port).count();
+        parse::run(burst, from..from + same, port, context.tables);
+        from += same;
+    }
+    eyes.after(Stage::Parse, burst, shard, context);
+    finish(burst, shard, context, alloc, eyes);
+}
+
+/// What follows when it is known where packets belong.
+fn finish<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+    eyes: &mut impl Eyes<B>,
+) {
     lookup::run(burst, &shard.table);
     eyes.after(Stage::Lookup, burst, shard, context);
     decide::run(burst, shard, context);
@@ -73,7 +127,20 @@ fn stages<B: PacketBuf>(
     rewrite::run(burst, &shard.table);
     eyes.after(Stage::Rewrite, burst, shard, context);
     resolve::run(burst, shard, context, alloc);
-    eyes.after(Stage::Resolve, burst, shard, context);
+}
+
+/// Sends a packet that another worker has finished.
+pub fn leave<B: PacketBuf>(
+    packet: B,
+    port: u16,
+    ending: Ending,
+    mark: Mark,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) {
+    let Some(observer) = shard.observer.take() else { return resolve::leave(packet, port, ending, shard, context) };
+    observe::leave(&observer, packet, (port, ending, mark), shard, context);
+    shard.observer = Some(observer);
 }
 
 /// Sends what waited for neighbours that the tables know by now. Returns how many packets that were.

@@ -7,16 +7,17 @@ mod differences;
 use std::mem;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Context, classify, track};
-use crate::conn::{Conn, NONE};
+use super::{Context, classify, decide, resolve, track};
+use crate::conn::{Conn, Found, NONE};
 use crate::flow::Direction;
-use crate::packet::{Burst, Kind, Meta, Step};
+use crate::packet::{Arrival, Burst, Candidate, Kind, Mark, Meta, Step};
 use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
 use crate::route::Action;
+use crate::sched;
 use crate::shard::Shard;
 use crate::trace::{
-    Decided, Interest, Observer, Outcome, Outline, Parsed, Released, Route, Scheduling, Sight, Trace, Waiting, Way,
+    Decided, Later, Observer, Outcome, Outline, Parsed, Route, Scheduling, Sight, Trace, Waiting, Way, Why,
 };
 use crate::verdict::Forward;
 use differences::Marks;
@@ -28,7 +29,6 @@ pub(super) enum Stage {
     Lookup,
     Decide,
     Rewrite,
-    Resolve,
 }
 
 /// Whoever looks between the stages.
@@ -49,9 +49,8 @@ pub(super) struct Blind;
 
 impl<B> Eyes<B> for Blind {}
 
-/// Takes a burst through the stages one packet at a time, under the eyes of a worker's watches.
+/// Takes a burst that a device delivered through the stages one packet at a time, under the eyes of a worker's watches.
 #[cold]
-#[inline(never)]
 pub(super) fn run<B: PacketBuf>(
     observer: &Observer,
     burst: &mut Burst<B>,
@@ -61,22 +60,70 @@ pub(super) fn run<B: PacketBuf>(
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
     for packet in mem::take(&mut burst.packets) {
-        let interest = observer.count(packet.data(), port);
-        observer.show(interest, Way::In, port, packet.data());
-        let marks = (!interest.is_none()).then(|| Marks::of(shard, context));
-        let mut tracer = observer.traces(interest).then(|| Tracer::of(packet.data(), port));
+        let mark = observer.count(packet.data(), port);
+        observer.show(mark, Way::In, port, packet.data());
+        (burst.meta[0].port, burst.meta[0].mark) = (port, mark);
         burst.packets.push(packet);
-        match &mut tracer {
-            Some(tracer) => super::stages(burst, port, shard, context, alloc, tracer),
-            None => super::stages(burst, port, shard, context, alloc, &mut Blind),
-        }
-        let Some(marks) = marks else { continue };
-        marks.show_sent(shard, observer, interest);
-        if let Some(Tracer { mut trace, .. }) = tracer {
-            trace.outcome = marks.outcome(shard, context);
-            observer.tell(interest, &Sight::Packet(trace));
-        }
+        one(observer, burst, shard, context, alloc);
     }
+}
+
+/// The same for a burst that other workers handed over: whoever followed a packet follows it on.
+#[cold]
+pub(super) fn run_handed<B: PacketBuf>(
+    observer: &Observer,
+    burst: &mut Burst<B>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    let came = burst.meta;
+    for (packet, came) in mem::take(&mut burst.packets).into_iter().zip(&came) {
+        burst.meta[0] = *came;
+        burst.packets.push(packet);
+        one(observer, burst, shard, context, alloc);
+    }
+}
+
+/// Takes one packet through the stages. How it came is in its [`Meta`].
+fn one<B: PacketBuf>(
+    observer: &Observer,
+    burst: &mut Burst<B>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    let Meta { port, arrival, mark, .. } = burst.meta[0];
+    let mut tracer = observer.traces(mark).then(|| Tracer::of(burst));
+    let marks = (!mark.is_none()).then(|| Marks::of(shard, context));
+    match (arrival, &mut tracer) {
+        (Arrival::Device, Some(tracer)) => super::arrived(burst, port, shard, context, alloc, tracer),
+        (Arrival::Device, None) => super::arrived(burst, port, shard, context, alloc, &mut Blind),
+        (_, Some(tracer)) => super::handed(burst, shard, context, alloc, tracer),
+        (_, None) => super::handed(burst, shard, context, alloc, &mut Blind),
+    }
+    burst.meta[0].mark = Mark::default();
+    let Some(marks) = marks else { return };
+    let outcome = marks.end(shard, context, observer, mark);
+    if let Some(Tracer { mut trace }) = tracer {
+        trace.outcome = outcome;
+        observer.tell(mark, &Sight::Packet(trace));
+    }
+}
+
+/// Sends a packet that another worker has finished.
+#[cold]
+pub(super) fn leave<B: PacketBuf>(
+    observer: &Observer,
+    packet: B,
+    (port, ending, mark): (u16, Ending, Mark),
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) {
+    let (outline, marks) = (Outline::of(packet.data()), Marks::of(shard, context));
+    resolve::leave(packet, port, ending, shard, context);
+    let outcome = marks.end(shard, context, observer, mark);
+    observer.tell(mark, &Sight::Later(Box::new(Later { outline, why: Why::Crossed, outcome })));
 }
 
 /// Eyes that follow one packet.
@@ -85,13 +132,16 @@ struct Tracer {
 }
 
 impl Tracer {
-    fn of(frame: &[u8], port: u16) -> Self {
+    fn of<B: PacketBuf>(burst: &Burst<B>) -> Self {
+        let frame = burst.packets.first().map_or(&[][..], PacketBuf::data);
         let parsed = Parsed { kind: Kind::default(), length: 0, step: Step::Undecided };
         let trace = Trace {
-            port,
+            port: burst.meta[0].port,
+            arrival: burst.meta[0].arrival,
             length: frame.len() as u32,
             outline: Outline::of(frame),
             parsed,
+            steered: None,
             candidate: None,
             decided: None,
             rewritten: None,
@@ -112,32 +162,35 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
                 trace.parsed = Parsed { kind: meta.kind, length, step: meta.step };
             }
             Stage::Lookup if undecided => {
-                trace.candidate = (meta.kind == Kind::Transport4).then_some(meta.candidate.entry != NONE);
-                trace.decided = Some(before_decision(packet.data(), meta, shard, context));
+                let known = |candidate: Candidate| candidate.entry != NONE;
+                trace.candidate = (meta.kind == Kind::Transport4).then_some(known(meta.candidate));
+                trace.decided = Some(before_decision(packet.data(), meta, burst.changes, shard, context));
             }
             Stage::Decide => {
                 if let Some(decided) = &mut trace.decided {
-                    decision(decided, meta, shard, context);
+                    decision(decided, meta, burst.changes, shard, context);
                 }
             }
             Stage::Rewrite => {
                 let now = Outline::of(packet.data());
                 trace.rewritten = (now != trace.outline).then_some(now);
             }
-            Stage::Lookup | Stage::Resolve => {}
+            Stage::Lookup => {
+                trace.steered = if let Step::Handoff { worker, .. } = meta.step { Some(worker) } else { None };
+            }
         }
     }
 }
 
-/// The connection that a packet belongs to, if it can have one.
-fn connection<B>(meta: &Meta, shard: &Shard<B>) -> Option<(Direction, Conn)> {
-    let found = (meta.kind == Kind::Transport4).then(|| shard.table.find(meta.hash, &meta.tuple)).flatten();
-    found.map(|(index, direction)| (direction, shard.table[index]))
+/// The connection that a packet belongs to here, by the same search as the decision's.
+fn connection<B>(meta: &Meta, changes: u32, shard: &Shard<B>) -> Option<(Direction, Conn)> {
+    let found = (meta.kind == Kind::Transport4).then(|| decide::found(meta, changes, shard)).flatten();
+    if let Some(Found::Conn(index, direction)) = found { Some((direction, shard.table[index])) } else { None }
 }
 
 /// What is known before the decision, which changes it.
-fn before_decision<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Decided {
-    let found = connection(meta, shard);
+fn before_decision<B>(frame: &[u8], meta: &Meta, changes: u32, shard: &Shard<B>, context: Context<'_>) -> Decided {
+    let found = connection(meta, changes, shard);
     let anew = matches!(&found, Some((Direction::Request, conn)) if track::starts_anew(meta, conn));
     let service = if found.is_none() || anew { scheduling(frame, meta, context) } else { None };
     Decided { found, anew, service, conn: None, counts: (0, 0), route: None, step: Step::Undecided }
@@ -146,11 +199,7 @@ fn before_decision<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Cont
 /// The service that a packet without a connection is for.
 fn scheduling(frame: &[u8], meta: &Meta, context: Context<'_>) -> Option<Scheduling> {
     let classify::Class::Service(service) = classify::run(frame, meta, context) else { return None };
-    let state = |slot| context.servers.get(slot);
-    let usable = service
-        .servers
-        .iter()
-        .filter(|server| server.weight > 0 && state(server.slot).is_some_and(|state| !state.overloaded.load(Relaxed)));
+    let usable = service.servers.iter().filter(|server| sched::usable(context.servers, server).is_some());
     Some(Scheduling {
         key: service.key,
         scheduler: service.scheduler,
@@ -159,9 +208,12 @@ fn scheduling(frame: &[u8], meta: &Meta, context: Context<'_>) -> Option<Schedul
     })
 }
 
-fn decision<B>(decided: &mut Decided, meta: &Meta, shard: &Shard<B>, context: Context<'_>) {
+fn decision<B>(decided: &mut Decided, meta: &Meta, changes: u32, shard: &Shard<B>, context: Context<'_>) {
     decided.step = meta.step;
-    decided.conn = connection(meta, shard).map(|(_, conn)| conn);
+    if matches!(meta.step, Step::Handoff { .. }) {
+        decided.service = None;
+    }
+    decided.conn = connection(meta, changes, shard).map(|(_, conn)| conn);
     if let Some(server) = decided.conn.and_then(|conn| context.servers.get(conn.server_slot)) {
         decided.counts = (server.active.load(Relaxed), server.inactive.load(Relaxed));
     }
@@ -201,7 +253,7 @@ fn route(
 /// Eyes on packets that waited for a neighbour and leave.
 pub(super) struct Releases<'a> {
     observer: &'a Observer,
-    seen: Option<(Interest, Marks, Box<Released>)>,
+    seen: Option<(Mark, Marks, Outline, Why)>,
 }
 
 impl<'a> Releases<'a> {
@@ -212,26 +264,22 @@ impl<'a> Releases<'a> {
 
 impl<B: PacketBuf> Eyes<B> for Releases<'_> {
     fn leaving(&mut self, parked: &Parked<B>, shard: &Shard<B>, context: Context<'_>) {
-        let (frame, port) = (parked.packet.data(), parked.meta.port);
-        let interest = self.observer.look(frame, port);
-        self.seen = (!interest.is_none()).then(|| {
-            let (waited, outline) = (waiting(parked), Outline::of(frame));
-            let ticks = parked.since.until(context.now);
-            let released = Released { outline, port, waited, ticks, outcome: Outcome::default() };
-            (interest, Marks::of(shard, context), Box::new(released))
+        let mark = parked.meta.mark;
+        self.seen = (!mark.is_none()).then(|| {
+            let why = Why::Waited(waiting(parked), parked.since.until(context.now));
+            (mark, Marks::of(shard, context), Outline::of(parked.packet.data()), why)
         });
     }
 
     fn left(&mut self, shard: &Shard<B>, context: Context<'_>) {
-        if let Some((interest, marks, mut released)) = self.seen.take() {
-            marks.show_sent(shard, self.observer, interest);
-            released.outcome = marks.outcome(shard, context);
-            self.observer.tell(interest, &Sight::Released(released));
+        if let Some((mark, marks, outline, why)) = self.seen.take() {
+            let outcome = marks.end(shard, context, self.observer, mark);
+            self.observer.tell(mark, &Sight::Later(Box::new(Later { outline, why, outcome })));
         }
     }
 }
 
 fn waiting<B>(parked: &Parked<B>) -> Waiting {
     let (interface, neighbor) = parked.neighbor;
-    Waiting { interface, neighbor, since: parked.since, own: matches!(parked.ending, Ending::Own(_)) }
+    Waiting { interface, neighbor, own: matches!(parked.ending, Ending::Own(_)) }
 }

@@ -22,11 +22,12 @@ use crossbeam::queue::ArrayQueue;
 pub use filter::{Filter, Side, Term};
 pub use outline::Outline;
 pub use record::{
-    Decided, Frame, Left, MOST_EFFECTS, Outcome, Parsed, Record, Released, Route, Scheduling, Sight, Trace, Waiting,
-    Way,
+    Decided, Frame, Later, Left, MOST_EFFECTS, Outcome, Parsed, Record, Route, Scheduling, Sight, Trace, Waiting, Way,
+    Why,
 };
 
 use crate::clock::Nanos;
+use crate::packet::Mark;
 
 /// Most watches at a time.
 pub const MAX_WATCHES: usize = 4;
@@ -58,11 +59,17 @@ pub struct Watch {
     pub until: Nanos,
     /// Who looks.
     pub worker: u32,
+    /// Its bit in the marks of packets, 0 to 7: the same for all workers, another one for every watch.
+    pub slot: u8,
     /// Where to put what is seen.
     pub tray: Arc<Tray>,
 }
 
 impl Watch {
+    fn bit(&self) -> u8 {
+        1u8.checked_shl(self.slot.into()).unwrap_or(0)
+    }
+
     /// Whether there is nothing more to see.
     #[must_use]
     pub fn is_over(&self, now: Nanos) -> bool {
@@ -77,6 +84,7 @@ pub struct Tray {
     bytes: AtomicUsize,
     most: u64,
     taken: AtomicU64,
+    under_way: AtomicU64,
     lost: AtomicU64,
     closed: AtomicBool,
 }
@@ -90,14 +98,24 @@ impl Tray {
             bytes: AtomicUsize::default(),
             most,
             taken: AtomicU64::default(),
+            under_way: AtomicU64::default(),
             lost: AtomicU64::default(),
             closed: AtomicBool::default(),
         })
     }
 
-    /// Takes one of the packets that are still wanted.
+    /// Takes one of the packets that are still wanted; it is under way then.
     fn take(&self) -> bool {
-        !self.is_over() && self.taken.fetch_add(1, Relaxed) < self.most
+        let taken = !self.is_full() && !self.is_closed() && self.taken.fetch_add(1, Relaxed) < self.most;
+        if taken {
+            self.under_way.fetch_add(1, Relaxed);
+        }
+        taken
+    }
+
+    /// The way of a packet is over. One of the director's own answers may end after the packet that it answers.
+    fn end(&self) {
+        let _ = self.under_way.fetch_update(Relaxed, Relaxed, |packets| packets.checked_sub(1));
     }
 
     fn put(&self, record: Record) {
@@ -127,10 +145,16 @@ impl Tray {
         self.closed.load(Relaxed)
     }
 
-    /// Whether it has all packets that were wanted, or was closed.
+    /// Whether it has all packets that were wanted.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.taken.load(Relaxed) >= self.most
+    }
+
+    /// Whether it has all packets that were wanted and none of them waits or crosses to another worker; or was closed.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.is_closed() || self.taken.load(Relaxed) >= self.most
+        self.is_closed() || self.is_full() && self.under_way.load(Relaxed) == 0
     }
 
     /// Packets that were seen.
@@ -160,18 +184,6 @@ pub struct Observer {
     watches: ArrayVec<Watch, MAX_WATCHES>,
 }
 
-/// Which of an observer's watches want a packet, one bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Interest(u8);
-
-impl Interest {
-    /// Nobody's.
-    #[must_use]
-    pub const fn is_none(self) -> bool {
-        self.0 == 0
-    }
-}
-
 impl Observer {
     /// Without watches.
     #[must_use]
@@ -193,37 +205,42 @@ impl Observer {
     }
 
     /// Who wants a frame that came by a device port; it counts.
-    pub fn count(&self, frame: &[u8], port: u16) -> Interest {
+    pub fn count(&self, frame: &[u8], port: u16) -> Mark {
         self.choose(|watch| watch.filter.matches(frame, port) && watch.tray.take())
     }
 
-    /// Who wants a frame that does not count: one that was counted when it came, or the director's own.
+    /// Who wants a frame that does not count: the director's own.
     #[must_use]
-    pub fn look(&self, frame: &[u8], port: u16) -> Interest {
+    pub fn look(&self, frame: &[u8], port: u16) -> Mark {
         self.choose(|watch| watch.filter.matches(frame, port))
     }
 
-    fn choose(&self, wants: impl Fn(&Watch) -> bool) -> Interest {
-        let bits = self.watches.iter().enumerate().map(|(index, watch)| u8::from(wants(watch)) << index);
-        Interest(bits.fold(0, |all, bit| all | bit))
+    fn choose(&self, wants: impl Fn(&Watch) -> bool) -> Mark {
+        let wanting = self.watches.iter().filter(|watch| wants(watch));
+        Mark(wanting.fold(0, |all, watch| all | watch.bit()))
     }
 
     /// Whether one of those who want it wants to know its stages.
     #[must_use]
-    pub fn traces(&self, interest: Interest) -> bool {
-        self.interested(interest).any(|watch| watch.wanted == Wanted::Trace)
+    pub fn traces(&self, mark: Mark) -> bool {
+        self.followers(mark).any(|watch| watch.wanted == Wanted::Trace)
+    }
+
+    /// The way of a packet is over.
+    pub fn end(&self, mark: Mark) {
+        self.followers(mark).for_each(|watch| watch.tray.end());
     }
 
     /// Tells those who want stages.
-    pub fn tell(&self, interest: Interest, sight: &Sight) {
-        for watch in self.interested(interest).filter(|watch| watch.wanted == Wanted::Trace) {
+    pub fn tell(&self, mark: Mark, sight: &Sight) {
+        for watch in self.followers(mark).filter(|watch| watch.wanted == Wanted::Trace) {
             self.put(watch, sight.clone());
         }
     }
 
     /// Shows a frame to those who want bytes.
-    pub fn show(&self, interest: Interest, way: Way, port: u16, frame: &[u8]) {
-        for watch in self.interested(interest) {
+    pub fn show(&self, mark: Mark, way: Way, port: u16, frame: &[u8]) {
+        for watch in self.followers(mark) {
             if let Wanted::Frames { snaplen } = watch.wanted {
                 let bytes = &frame[..frame.len().min(snaplen as usize)];
                 self.put(watch, Sight::Frame(Frame { way, port, length: frame.len() as u32, bytes: bytes.into() }));
@@ -235,7 +252,7 @@ impl Observer {
         watch.tray.put(Record { at: self.now, worker: watch.worker, sight });
     }
 
-    fn interested(&self, interest: Interest) -> impl Iterator<Item = &Watch> {
-        self.watches.iter().enumerate().filter(move |(index, _)| interest.0 >> index & 1 == 1).map(|(_, watch)| watch)
+    fn followers(&self, mark: Mark) -> impl Iterator<Item = &Watch> {
+        self.watches.iter().filter(move |watch| mark.0 & watch.bit() != 0)
     }
 }

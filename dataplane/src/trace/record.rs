@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use arrayvec::ArrayVec;
 
 use super::Outline;
-use crate::clock::{Nanos, Tick};
+use crate::clock::Nanos;
 use crate::conn::Conn;
 use crate::flow::{Direction, ServiceKey};
-use crate::packet::{Kind, Step};
+use crate::packet::{Arrival, Kind, Step};
 use crate::sched::Scheduler;
+use crate::verdict::Handoff;
 use crate::wire::ethernet::MacAddr;
 
 /// Most verdicts, and most frames sent, that one packet is shown with.
@@ -31,8 +32,8 @@ pub struct Record {
 pub enum Sight {
     /// A packet on its way through the stages.
     Packet(Box<Trace>),
-    /// A packet that waited for a neighbour, and does no longer.
-    Released(Box<Released>),
+    /// What became later of a packet that waited or was handed over.
+    Later(Box<Later>),
     /// Bytes of a frame.
     Frame(Frame),
 }
@@ -64,12 +65,16 @@ pub enum Way {
 pub struct Trace {
     /// Device port it came by.
     pub port: u16,
+    /// How it came to this worker.
+    pub arrival: Arrival,
     /// Its length as received.
     pub length: u32,
     /// What it says of itself.
     pub outline: Outline,
     /// What `parse` made of it.
     pub parsed: Parsed,
+    /// The worker where `steer` found that it belongs, if that is another.
+    pub steered: Option<u16>,
     /// Whether `lookup` found an entry whose tag fits; `None` = not looked up.
     pub candidate: Option<bool>,
     /// What `decide` did; `None` = `parse` ended it.
@@ -145,6 +150,14 @@ pub struct Outcome {
     pub waits: Option<Waiting>,
 }
 
+impl Outcome {
+    /// Whether more is to come: it waits, or another worker has it.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.waits.is_some() || self.counters.iter().any(|counter| Handoff::NAMES.contains(counter))
+    }
+}
+
 /// A frame that left.
 #[derive(Clone, Copy, Debug)]
 pub struct Left {
@@ -165,23 +178,26 @@ pub struct Waiting {
     pub interface: u16,
     /// Its address.
     pub neighbor: IpAddr,
-    /// Since when.
-    pub since: Tick,
     /// It is the director's own answer.
     pub own: bool,
 }
 
-/// A packet that waited.
+/// What became later of a packet.
 #[derive(Clone, Debug)]
-pub struct Released {
+pub struct Later {
     /// What it says of itself.
     pub outline: Outline,
-    /// Device port it came by.
-    pub port: u16,
-    /// What it waited for.
-    pub waited: Waiting,
-    /// How long, in ticks.
-    pub ticks: u32,
+    /// Where it was meanwhile.
+    pub why: Why,
     /// How it ended.
     pub outcome: Outcome,
+}
+
+/// Why a packet did not end at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It waited so many ticks for a neighbour.
+    Waited(Waiting, u32),
+    /// Another worker sends by its port.
+    Crossed,
 }

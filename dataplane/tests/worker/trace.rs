@@ -3,20 +3,20 @@
 
 use dataplane::clock::Nanos;
 use dataplane::flow::ForwardMethod::{Dr, Nat};
-use dataplane::flow::{Direction, Protocol};
+use dataplane::flow::{Direction, Protocol, Tuple};
 use dataplane::mailbox::Command;
-use dataplane::packet::Step;
+use dataplane::packet::{Arrival, Step};
 use dataplane::proto::tcp::State;
 use dataplane::sched::Scheduler;
-use dataplane::trace::{
-    Filter, Frame, Record, Released, Side, Sight, TRAY_RECORDS, Term, Trace, Tray, Wanted, Watch, Way,
-};
+use dataplane::steering::Steering;
+use dataplane::trace::{Frame, Later, Record, Side, Sight, TRAY_RECORDS, Term, Trace, Tray, Wanted, Way, Why};
 use dataplane::verdict::{Answer, Drop};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::tcp::{ACK, RST, SYN};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use crate::crew::{Device, KEYS, crew, plan_of, settle};
 use crate::frames::{Body, arp, ether, packet};
 use crate::lab::{LAN, Lab, OTHER_VIP, SECOND, VIP, WAN, client, server};
 
@@ -44,14 +44,14 @@ fn records(tray: &Tray) -> Vec<Record> {
 /// The one trace in a tray.
 fn only(tray: &Tray) -> Trace {
     let all = records(tray);
-    let [Record { sight: Sight::Packet(trace), worker: 3, .. }] = &all[..] else { panic!("{all:?}") };
+    let [Record { sight: Sight::Packet(trace), worker: 0, .. }] = &all[..] else { panic!("{all:?}") };
     Trace::clone(trace)
 }
 
-fn released(tray: &Tray) -> Released {
+fn later(tray: &Tray) -> Later {
     let all = records(tray);
-    let [Record { sight: Sight::Released(released), .. }] = &all[..] else { panic!("{all:?}") };
-    Released::clone(released)
+    let [Record { sight: Sight::Later(later), .. }] = &all[..] else { panic!("{all:?}") };
+    Later::clone(later)
 }
 
 fn segment(vip: Ipv4Addr, port: u16, flags: u8) -> Vec<u8> {
@@ -158,13 +158,14 @@ fn nobody_listens_and_the_answer_is_shown_or_held_back() {
 fn a_packet_that_waits_and_then_leaves_or_not() {
     for known in [true, false] {
         let mut lab = lab();
-        let tray = watch(&mut lab, &[], Wanted::Trace, 2);
+        let tray = watch(&mut lab, &[], Wanted::Trace, 1);
         lab.feed(WAN, &segment(VIP, 82, SYN));
         let trace = only(&tray);
         let waits = trace.outcome.waits.expect("nobody knows the server");
         assert_eq!((waits.interface, waits.neighbor, waits.own), (LAN, server(15).into(), false));
         assert!(trace.outcome.counters.is_empty() && trace.outcome.sent.is_empty(), "no verdict yet");
         assert!(trace.rewritten.is_none(), "it waits as it came");
+        assert!(tray.is_full() && !tray.is_over(), "it is still under way");
         lab.now.0 += SECOND;
         if known {
             lab.neighbor(LAN, server(15).into());
@@ -173,16 +174,15 @@ fn a_packet_that_waits_and_then_leaves_or_not() {
             lab.link.commands.push(failed).expect("room for a command");
         }
         lab.turn();
-        let released = released(&tray);
-        assert_eq!((released.port, released.ticks, released.waited), (WAN, 100, waits));
-        assert_eq!(released.outline, trace.outline);
+        let later = later(&tray);
+        assert_eq!((later.why, later.outline), (Why::Waited(waits, 100), trace.outline));
         let (counters, port): (&[&str], _) = if known {
             (&["forward_nat_request"], LAN)
         } else {
             (&["answer_host_unreachable", "sent_icmp_error"], WAN)
         };
-        assert_eq!((released.outcome.counters.as_slice(), released.outcome.sent[0].port), (counters, port));
-        assert_eq!(tray.packets(), 1, "one packet, seen twice");
+        assert_eq!((later.outcome.counters.as_slice(), later.outcome.sent[0].port), (counters, port));
+        assert!(tray.is_over(), "one packet, seen twice");
     }
 }
 
@@ -256,19 +256,59 @@ fn a_watch_ends_by_count_by_time_and_when_it_is_closed() {
     assert_eq!(Arc::strong_count(&tray), 1, "and the worker has let go of it");
 }
 
+/// Two workers behind devices with one queue, and a SYN that arrives on the first and belongs to the second.
+fn crew_and_stray() -> (Lab, Vec<u8>) {
+    let plan = plan_of(Device::Single, 2, Steering::Client);
+    let mut lab = crew(&plan, 100);
+    lab.know_servers(11..=11);
+    lab.service(Protocol::Tcp, VIP, 80, Scheduler::Rr, &[(server(11), 8080, Nat, 1)]);
+    settle(&mut lab);
+    let tuple = |sport| Tuple { src: client(2).to_bits(), dst: VIP.to_bits(), sport, dport: 80, protocol: 6 };
+    let landing = plan.landing(usize::from(WAN), &KEYS);
+    let sport = (1024..).find(|sport| landing.worker(&tuple(*sport)) == 1).expect("half of them");
+    (lab, packet(client(2), VIP, Body::Tcp(sport, 80, SYN, 0)).frame())
+}
+
 #[test]
-fn two_workers_share_a_count() {
-    let mut labs = [lab(), lab()];
-    let tray = watch(&mut labs[0], &[], Wanted::Trace, 3);
-    let until = Nanos(60 * SECOND);
-    let second = Watch { filter: Filter::default(), wanted: Wanted::Trace, until, worker: 1, tray: Arc::clone(&tray) };
-    labs[1].link.commands.push(Command::Watch(Box::new(second))).expect("room for a command");
-    labs[1].turn();
+fn a_packet_that_is_handed_over_goes_on_with_a_new_record() {
+    let (mut lab, frame) = crew_and_stray();
+    let trays = [Wanted::Trace, Wanted::Frames { snaplen: 2000 }].map(|wanted| watch(&mut lab, &[], wanted, 1));
+    settle(&mut lab);
+    lab.inject(WAN, &frame);
+    settle(&mut lab);
+    let all = records(&trays[0]);
+    let [Sight::Packet(first), Sight::Packet(home), Sight::Later(last)] =
+        &all.iter().map(|r| &r.sight).collect::<Vec<_>>()[..]
+    else {
+        panic!("{all:?}")
+    };
+    assert_eq!(all.iter().map(|record| record.worker).collect::<Vec<_>>(), [0, 1, 0]);
+    assert_eq!((first.steered, first.outcome.counters.as_slice()), (Some(1), &["handoff_landing"][..]));
+    assert!(first.decided.is_none());
+    assert_eq!((home.arrival, home.port, home.outline), (Arrival::Landed, WAN, first.outline));
+    assert!(home.decided.as_ref().is_some_and(|decided| decided.service.is_some()));
+    assert_eq!(home.outcome.counters.as_slice(), ["handoff_transmit"], "the first worker has the queue");
+    assert_eq!((last.why, last.outcome.counters.as_slice()), (Why::Crossed, &["forward_nat_request"][..]));
+    assert_eq!(last.outcome.sent[0].port, LAN);
+    let sent = lab.sent(LAN).remove(0);
+    let frames: Vec<_> = records(&trays[1]).into_iter().map(|r| frame_of(r.sight)).map(|f| (f.way, f.bytes)).collect();
+    assert_eq!(frames, [(Way::In, frame.into()), (Way::Out, sent.into())]);
+    assert!(trays.iter().all(|tray| tray.is_over()), "three records of one packet");
+}
+
+#[test]
+fn workers_share_a_count() {
+    let (mut lab, _) = crew_and_stray();
+    let tray = watch(&mut lab, &[], Wanted::Trace, 3);
+    settle(&mut lab);
     for _ in 0..2 {
-        labs.iter_mut().for_each(|lab| lab.feed(WAN, &segment(VIP, 99, ACK)));
+        for worker in lab.crew_mut() {
+            worker.ports_mut()[usize::from(WAN)].inject(&arp());
+        }
     }
+    settle(&mut lab);
     let workers: Vec<u32> = records(&tray).iter().map(|record| record.worker).collect();
-    assert_eq!((workers, tray.packets(), tray.is_over()), (vec![3, 1, 3], 3, true));
+    assert_eq!((workers, tray.packets(), tray.is_over()), (vec![0, 0, 1], 3, true));
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 use super::super::Context;
 use super::waiting;
+use crate::packet::Mark;
 use crate::port::PacketBuf;
 use crate::shard::Shard;
-use crate::trace::{Interest, Left, Observer, Outcome, Outline, Way};
+use crate::trace::{Left, Observer, Outcome, Outline, Way};
 use crate::wire::ethernet::{Header, MacAddr};
 
 /// Counters that say nothing of how a packet ends.
-const NO_VERDICT: [&str; 4] = ["received", "parked", "connections_made", "connections_ended"];
+const NO_VERDICT: [&str; 6] =
+    ["received", "taken", "parked", "connections_made", "connections_ended", "signposts_lost"];
 
 /// How things stood before. Queues only grow between two looks: what is in them leaves at the end of the turn.
 pub(super) struct Marks {
@@ -32,12 +34,23 @@ impl Marks {
         fresh.zip(0u16..).flat_map(|(frames, port)| frames.iter().map(move |frame| (port, frame)))
     }
 
-    /// Shows them to those who want bytes.
-    pub(super) fn show_sent<B: PacketBuf>(&self, shard: &Shard<B>, observer: &Observer, interest: Interest) {
-        self.sent(shard).for_each(|(port, frame)| observer.show(interest, Way::Out, port, frame.data()));
+    /// The outcome of a packet. What was sent is shown to those who want bytes.
+    pub(super) fn end<B: PacketBuf>(
+        &self,
+        shard: &Shard<B>,
+        context: Context<'_>,
+        observer: &Observer,
+        mark: Mark,
+    ) -> Outcome {
+        self.sent(shard).for_each(|(port, frame)| observer.show(mark, Way::Out, port, frame.data()));
+        let outcome = self.outcome(shard, context);
+        if !outcome.goes_on() {
+            observer.end(mark);
+        }
+        outcome
     }
 
-    pub(super) fn outcome<B: PacketBuf>(&self, shard: &Shard<B>, context: Context<'_>) -> Outcome {
+    fn outcome<B: PacketBuf>(&self, shard: &Shard<B>, context: Context<'_>) -> Outcome {
         let mut outcome = Outcome::default();
         for ((name, now), (_, before)) in context.link.counters.read().into_iter().zip(&self.counters) {
             if now != *before && !NO_VERDICT.contains(&name) {
