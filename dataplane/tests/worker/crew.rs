@@ -71,12 +71,11 @@ fn without_identification(mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
+/// By step, by port: frames.
+type Steps = Vec<Vec<Vec<Vec<u8>>>>;
+
 /// Plays a stream one step at a time; what was to be seen after each, and the ends of all packets.
-fn play(
-    lab: Lab,
-    events: &[Event],
-    arrive_at: impl Fn(usize) -> usize,
-) -> (Vec<Vec<Vec<Vec<u8>>>>, BTreeMap<String, u64>) {
+fn play(lab: Lab, events: &[Event], arrive_at: impl Fn(usize) -> usize) -> (Steps, BTreeMap<String, u64>) {
     let mut player = Player::of(populated(lab, 0), false, 1);
     let mut steps = Vec::new();
     for (at, event) in events.iter().enumerate() {
