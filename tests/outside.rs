@@ -26,3 +26,5 @@ mod servers;
 mod tcp;
 #[path = "outside/udp.rs"]
 mod udp;
+#[path = "outside/watch.rs"]
+mod watch;
