@@ -156,8 +156,8 @@ fn a_trace_tells_of_a_connection_in_words() {
         [
             "parse: IPv4, 40 bytes, time to live 64",
             "lookup: no entry fits",
-            "decide: new connection to service TCP 10.0.0.100:80: rr chose 10.1.0.11:8080, one of 1 usable of 1 \
-             servers; NONE -> SYN_RECV, inactive -> active (its server has 1 active, 0 inactive); ends after 60 s of \
+            "decide: new connection to service TCP 10.0.0.100:80: rr chose 10.1.0.11:8080 (1 of 1 servers \
+             usable); NONE -> SYN_RECV, inactive -> active (its server has 1 active, 0 inactive); ends after 60 s of \
              silence",
             "rewrite: nat: destination 10.0.0.100:80 -> 10.1.0.11:8080, time to live 64 -> 63",
             "resolve: next hop 10.1.0.11 on lan; sent by lan to 02:00:00:00:00:11, 54 bytes",

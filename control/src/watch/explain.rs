@@ -159,7 +159,7 @@ fn anew(decided: &Decided) -> String {
 fn scheduled(service: &Scheduling, conn: &Conn, decided: &Decided) -> String {
     let [.., server] = conn.ends();
     format!(
-        "new connection to service {}: {} chose {server}, one of {} usable of {} servers; {}",
+        "new connection to service {}: {} chose {server} ({} of {} servers usable); {}",
         service.key,
         service.scheduler.name(),
         service.usable,
@@ -172,7 +172,7 @@ fn scheduled(service: &Scheduling, conn: &Conn, decided: &Decided) -> String {
 fn unscheduled(service: &Scheduling, step: Step) -> String {
     let Scheduling { key, scheduler, servers, usable } = service;
     if step == Step::Answer(Answer::NoServer) {
-        return format!("service {key}: {} has {usable} usable of {servers} servers", scheduler.name());
+        return format!("service {key}: {} finds no server ({usable} of {servers} servers usable)", scheduler.name());
     }
     format!("service {key}, but no connection was made")
 }

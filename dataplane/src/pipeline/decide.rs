@@ -45,7 +45,7 @@ fn one<B>(frame: &[u8], meta: &mut Meta, changes: u32, shard: &mut Shard<B>, con
 }
 
 /// What a packet belongs to. A signpost that led here named the connection.
-#[inline]
+#[inline(always)]
 pub(super) fn found<B>(meta: &Meta, changes: u32, shard: &Shard<B>) -> Option<Found> {
     if let Arrival::Signed { conn } = meta.arrival {
         let there = shard.table.is_reply_of(conn, &meta.tuple);
