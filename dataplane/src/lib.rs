@@ -24,6 +24,7 @@ pub mod service;
 pub mod shard;
 pub mod snapshot;
 pub mod steering;
+pub mod sysctl;
 pub mod tables;
 pub mod trace;
 pub mod verdict;

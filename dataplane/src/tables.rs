@@ -8,6 +8,7 @@ use crate::neighbor::NextHops;
 use crate::proto::Timeouts;
 use crate::route::{Action, RouteTable};
 use crate::service::ServiceTable;
+use crate::sysctl::Sysctls;
 use crate::wire::ethernet::MacAddr;
 
 /// Everything one packet consults.
@@ -23,6 +24,8 @@ pub struct Tables {
     pub timeouts: Arc<Timeouts>,
     /// Switches.
     pub options: Options,
+    /// `net.ipv4.vs`.
+    pub sysctls: Arc<Sysctls>,
 }
 
 /// Switches of the dataplane.

@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use control::api::{Answer, ApiError, Client, Request};
+use control::api::{Answer, ApiError, Client, Code, Request};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
@@ -14,6 +14,7 @@ use dataplane::steering::{Station, plan};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 
+use crate::bursts::Bursts;
 use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
 
@@ -23,7 +24,7 @@ const LEGS: [Leg; 2] = [Leg::Client, Leg::Server];
 const QUIET: usize = 3;
 
 /// Sets the product on a stage.
-pub(crate) fn make(stage: &Stage) -> Box<dyn Director> {
+pub(crate) fn make(stage: &Stage) -> Box<dyn Bursts> {
     assert!(stage.ip_cmds.is_empty() && !stage.send_redirects, "the product has no words for this stage");
     Box::new(Product::new(stage))
 }
@@ -91,6 +92,15 @@ impl Client for Product {
     }
 }
 
+impl Bursts for Product {
+    fn burst(&mut self, leg: Leg, frames: &mut dyn Iterator<Item = &[u8]>) {
+        let port = &mut self.worker.ports_mut()[leg as usize];
+        frames.for_each(|frame| port.inject(frame));
+        self.worker.turn(self.now);
+        self.collect();
+    }
+}
+
 impl Director for Product {
     fn inject(&mut self, leg: Leg, frame: &[u8]) {
         self.worker.ports_mut()[leg as usize].inject(frame);
@@ -114,6 +124,7 @@ impl Director for Product {
             self.now = Nanos((self.now.0 + STEP).min(end));
             self.settle();
         }
+        self.settle();
     }
 
     fn proc(&mut self, name: &str) -> Result<String, String> {
@@ -130,8 +141,21 @@ impl Director for Product {
         }
     }
 
-    fn sysctl(&mut self, name: &str, _: Option<&str>) -> Result<String, String> {
-        Err(format!("{name}: no such setting"))
+    fn sysctl(&mut self, name: &str, value: Option<&str>) -> Result<String, String> {
+        let short = name.strip_prefix("net.ipv4.vs.").unwrap_or(name).to_owned();
+        let request = match value {
+            Some(value) => Request::SetSysctl { name: short, value: value.to_owned() },
+            None => Request::Sysctls { name: Some(short) },
+        };
+        match self.ask(request) {
+            Ok(Answer::Sysctls { settings }) => Ok(settings.into_iter().map(|(_, value)| value + "\n").collect()),
+            Ok(_) => Ok(String::new()),
+            // As Python tells of the errno.
+            Err(ApiError { code: Code::NoEntry, .. }) => {
+                Err(format!("[Errno 2] No such file or directory: '/proc/sys/{}'", name.replace('.', "/")))
+            }
+            Err(_) => Err("[Errno 22] Invalid argument".to_owned()),
+        }
     }
 
     fn sh(&mut self, _: &str) -> Option<(i32, String, String)> {

@@ -43,6 +43,7 @@ impl Director {
                 self.set_timeouts(tcp, tcp_fin, udp);
                 Ok(())
             }
+            Request::SetSysctl { name, value } => self.set_sysctl(&name, &value),
             Request::StartDaemon { .. } => Err(unsupported("the synchronisation daemon is not supported yet")),
             Request::StopDaemon { .. } => Err(ApiError {
                 code: Code::NoService,

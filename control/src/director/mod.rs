@@ -10,6 +10,7 @@ mod heartbeat;
 mod listing;
 mod reload;
 mod status;
+mod sysctl;
 mod watch;
 
 pub use reload::validate;
@@ -222,6 +223,7 @@ impl Director {
             Request::Services { key } => self.list_services(key),
             Request::Connections { cursor, limit } => self.list_connections(cursor, limit, pump),
             Request::Timeouts => Ok(self.timeouts()),
+            Request::Sysctls { name } => self.list_sysctls(name),
             Request::Daemons => Ok(Answer::Daemons { daemons: Vec::new() }),
             Request::Status => Ok(self.status()),
             Request::Stats => Ok(self.stats()),

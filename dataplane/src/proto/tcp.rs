@@ -40,6 +40,8 @@ pub enum State {
 
 /// Seconds by state, the kernel's defaults.
 pub const TIMEOUTS: [u32; STATES] = [2, 900, 120, 60, 120, 120, 10, 60, 30, 120, 120];
+/// Seconds by state, short as appliances have them (those of DPVS).
+pub const APPLIANCE_TIMEOUTS: [u32; STATES] = [2, 90, 3, 30, 7, 7, 3, 7, 7, 120, 30];
 
 const ALL: [State; STATES] = [NO, ES, SS, SR, FW, TW, CL, CW, LA, LI, SA];
 
