@@ -132,6 +132,9 @@ impl Director {
         let reason = watch.reason();
         let mut page = WatchPage { seen: tray.packets(), lost: tray.lost(), ..WatchPage::default() };
         let drained = self.fill(&mut page, &tray);
+        // A worker may tell of a packet after the one that it handed the packet to.
+        page.packets.sort_by_key(|packet| packet.at);
+        page.frames.sort_by_key(|frame| frame.at);
         if over && drained {
             page.over = Some(reason.to_owned());
             self.watches.on.retain(|watch| watch.id != id);
