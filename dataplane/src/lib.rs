@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod conn;
 pub mod counters;
+pub mod defence;
 pub mod flow;
 pub mod forward;
 pub mod handoff;

@@ -1,14 +1,18 @@
 //! What one worker owns: its connections, their timers, what waits, what leaves. No other thread ever touches it.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::clock::{Nanos, TICKS_PER_SECOND, Tick};
 use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
+use crate::defence::Defence;
 use crate::flow::Tuple;
 use crate::handoff::{Mesh, Sign};
 use crate::mailbox::Link;
 use crate::parking::Parking;
 use crate::service::Servers;
 use crate::steering::Station;
+use crate::sysctl::Sysctls;
 use crate::trace::{Observer, Watch};
 
 /// Packets that may wait for one port to take them.
@@ -27,6 +31,10 @@ pub struct Shard<B> {
     pub output: Output<B>,
     /// How many answers of its own the director may still give.
     pub limiter: Limiter,
+    /// Where to go on ending connections whose servers are gone.
+    orphans_from: Option<u32>,
+    /// What is dropped when room is short.
+    pub defence: Defence,
     /// Who looks at packets, while somebody wants to.
     pub observer: Option<Box<Observer>>,
     /// Where this worker stands among the others.
@@ -48,6 +56,8 @@ impl<B> Shard<B> {
             wheel: Wheel::new(now),
             parking: Parking::default(),
             output,
+            orphans_from: None,
+            defence: Defence::new(key.0[1], now),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
             observer: None,
             id: key.0[0] as u16,
@@ -94,7 +104,42 @@ impl<B> Shard<B> {
         let conn = &mut self.table[index];
         conn.last_seen = now.0;
         conn.timeout = 0;
-        self.shortened(index);
+        self.wheel.doom(&mut self.table, index);
+    }
+
+    /// Begins to end the connections whose servers are gone (`ip_vs_expire_nodest_conn_flush`).
+    pub fn end_orphans_soon(&mut self) {
+        self.orphans_from = Some(0);
+    }
+
+    /// Ends connections whose servers are gone, at most `budget` looked at. Returns how many it looked at.
+    pub fn end_orphans(&mut self, now: Tick, budget: u32, servers: &Servers) -> usize {
+        let Some(from) = self.orphans_from else { return 0 };
+        let end = self.table.walk_end();
+        let stop = from.saturating_add(budget).min(end);
+        for index in from..stop {
+            let conn = &self.table[index];
+            let gone = || servers.get(conn.server_slot).is_none_or(|server| !server.available.load(Relaxed));
+            if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && gone() {
+                self.end_now(index, now);
+            }
+        }
+        self.orphans_from = (stop < end).then_some(stop);
+        (stop - from) as usize
+    }
+
+    /// Drops entries as the defence says, at most `budget` looked at. Returns how many it looked at.
+    pub fn drop_entries(&mut self, now: Tick, budget: u32, sysctls: &Sysctls) -> usize {
+        let end = self.table.walk_end();
+        let looked = self.defence.entries_to_look_at(sysctls, now, end, budget);
+        for _ in 0..looked {
+            let index = self.defence.any_below(end);
+            let conn = &self.table[index];
+            if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && self.defence.drops_entry(conn, now) {
+                self.end_now(index, now);
+            }
+        }
+        looked as usize
     }
 
     /// Ends connections whose time has come, at most `budget` looked at. Returns how many it looked at.

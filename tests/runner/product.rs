@@ -20,6 +20,9 @@ use crate::runner::stage::Stage;
 
 const LEGS: [Leg; 2] = [Leg::Client, Leg::Server];
 
+/// Time that passes for each command, in nanoseconds: starting a program took the recorder some.
+const PER_COMMAND: u64 = 10_000_000;
+
 /// Turns without anything to do before the director counts as quiet.
 const QUIET: usize = 3;
 
@@ -114,6 +117,7 @@ impl Director for Product {
     fn ipvsadm(&mut self, args: &str, stdin: Option<&str>) -> (i32, String, String) {
         let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
         let outcome = control::ipvsadm::run(&args, &mut Cursor::new(stdin.unwrap_or("")), self);
+        self.advance(PER_COMMAND);
         (outcome.code, outcome.out, outcome.err)
     }
 

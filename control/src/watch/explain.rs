@@ -118,14 +118,17 @@ fn step(step: Step) -> String {
 
 fn decision(decided: &Decided) -> String {
     let mut text = match (&decided.found, &decided.service, &decided.conn) {
-        (Some((direction, before)), _, now) if !decided.anew => found(*direction, before, now.as_ref(), decided),
+        (Some((direction, before)), _, now) if !decided.ends => found(*direction, before, now.as_ref(), decided),
         (_, Some(service), Some(conn)) => format!("{}{}", anew(decided), scheduled(service, conn, decided)),
         (_, Some(service), None) => format!("{}{}", anew(decided), unscheduled(service, decided.step)),
-        _ => match decided.step {
-            Step::Send { .. } => "no connection, not for the director: routed".to_owned(),
-            Step::Handoff { .. } => "no connection here".to_owned(),
-            _ => "no connection, no service".to_owned(),
-        },
+        _ => {
+            let none = match decided.step {
+                Step::Send { .. } => "no connection, not for the director: routed",
+                Step::Handoff { .. } => "no connection here",
+                _ => "no connection, no service",
+            };
+            format!("{}{none}", anew(decided))
+        }
     };
     if !matches!(decided.step, Step::Send { .. }) {
         text += "; ";
@@ -149,8 +152,8 @@ fn found(direction: Direction, before: &Conn, now: Option<&Conn>, decided: &Deci
 
 fn anew(decided: &Decided) -> String {
     match &decided.found {
-        Some((_, before)) if decided.anew => {
-            format!("the connection of these ends was over ({}); ", state_name(before.protocol, before.state))
+        Some((_, before)) if decided.ends => {
+            format!("the connection of these ends, in {}, ends here; ", state_name(before.protocol, before.state))
         }
         _ => String::new(),
     }

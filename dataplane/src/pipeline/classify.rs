@@ -62,7 +62,8 @@ fn local<'a>(frame: &[u8], meta: &Meta, context: Context<'a>) -> Class<'a> {
 /// The service whose connection this packet may start.
 fn service<'a>(meta: &Meta, address: IpAddr, context: Context<'a>) -> Option<&'a VirtualService> {
     let protocol = Protocol::from_number(meta.tuple.protocol)?;
-    let opens = protocol != Protocol::Tcp || meta.tcp_flags & (SYN | RST) == SYN;
+    let sloppy = context.tables.sysctls.sloppy_tcp != 0;
+    let opens = protocol != Protocol::Tcp || meta.tcp_flags & RST == 0 && (sloppy || meta.tcp_flags & SYN != 0);
     if !opens || meta.tuple.sport == FTP_DATA {
         return None;
     }

@@ -23,6 +23,7 @@ use crate::mailbox::Link;
 use crate::packet::{Arrival, Burst, Mark};
 use crate::parking::Ending;
 use crate::port::PacketBuf;
+use crate::proto::tcp::Machine;
 use crate::service::Servers;
 use crate::shard::Shard;
 use crate::tables::Tables;
@@ -38,6 +39,8 @@ pub struct Context<'a> {
     pub servers: &'a Servers,
     /// Counters, totals and the way to control.
     pub link: &'a Link,
+    /// The state machine of TCP in force.
+    pub tcp: &'static Machine,
 }
 
 /// Takes a burst that arrived on `port` through every stage. Afterwards it is empty; what leaves is in the shard's

@@ -191,9 +191,9 @@ fn connection<B>(meta: &Meta, changes: u32, shard: &Shard<B>) -> Option<(Directi
 /// What is known before the decision, which changes it.
 fn before_decision<B>(frame: &[u8], meta: &Meta, changes: u32, shard: &Shard<B>, context: Context<'_>) -> Decided {
     let found = connection(meta, changes, shard);
-    let anew = matches!(&found, Some((Direction::Request, conn)) if track::starts_anew(meta, conn));
-    let service = if found.is_none() || anew { scheduling(frame, meta, context) } else { None };
-    Decided { found, anew, service, conn: None, counts: (0, 0), route: None, step: Step::Undecided }
+    let ends = matches!(&found, Some((Direction::Request, conn)) if track::ends(meta, conn, context));
+    let service = if found.is_none() || ends { scheduling(frame, meta, context) } else { None };
+    Decided { found, ends, service, conn: None, counts: (0, 0), route: None, step: Step::Undecided }
 }
 
 /// The service that a packet without a connection is for.
@@ -218,7 +218,7 @@ fn decision<B>(decided: &mut Decided, meta: &Meta, changes: u32, shard: &Shard<B
         decided.counts = (server.active.load(Relaxed), server.inactive.load(Relaxed));
     }
     if let Step::Send { conn, reason, .. } = meta.step {
-        let before = decided.found.filter(|_| !decided.anew);
+        let before = decided.found.filter(|_| !decided.ends);
         decided.route = route(meta, decided.conn.filter(|_| conn != NONE), reason, before, context);
     }
 }

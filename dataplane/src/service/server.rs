@@ -26,6 +26,8 @@ pub struct Server {
     pub upper: AtomicU32,
     /// Lower threshold, 0 = three quarters of the upper one.
     pub lower: AtomicU32,
+    /// Share of new connections; 0 = quiesced.
+    pub weight: AtomicU32,
     /// Active connections.
     pub active: AtomicU32,
     /// Inactive connections.

@@ -101,8 +101,8 @@ pub struct Parsed {
 pub struct Decided {
     /// The connection found, as it was before, and by which key.
     pub found: Option<(Direction, Conn)>,
-    /// The connection found was over, and the packet starts another with its tuple.
-    pub anew: bool,
+    /// The connection found ends because of this packet, which is looked at as if there were none.
+    pub ends: bool,
     /// The service whose new connection this packet asks for.
     pub service: Option<Scheduling>,
     /// The connection as it is now.

@@ -76,7 +76,7 @@ fn a_connection_by_nat_from_its_first_packet_to_a_reply() {
     let decided = first.decided.expect("a decision");
     let service = decided.service.expect("a service");
     assert_eq!((first.port, first.length, first.parsed.step, first.candidate), (WAN, 54, Step::Undecided, Some(false)));
-    assert!(decided.found.is_none() && !decided.anew);
+    assert!(decided.found.is_none() && !decided.ends);
     assert_eq!((service.scheduler, service.servers, service.usable), (Scheduler::Wlc, 2, 1), "one has weight 0");
     let conn = decided.conn.expect("a connection");
     assert_eq!(conn.ends(), [socket(client(2), 4000), socket(VIP, 80), socket(server(11), 8080)]);
@@ -118,7 +118,7 @@ fn a_connection_that_begins_anew() {
     let trace = traced(&mut lab, WAN, &segment(VIP, 80, SYN));
     let decided = trace.decided.expect("a decision");
     let (_, before) = decided.found.expect("the old one");
-    assert!(decided.anew && decided.service.is_some());
+    assert!(decided.ends && decided.service.is_some());
     assert_eq!(State::from_number(before.state), State::Close);
     assert_eq!(decided.conn.map(|conn| conn.in_packets), Some(1), "the new one");
 }
