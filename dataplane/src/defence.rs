@@ -96,7 +96,7 @@ impl Defence {
 
     /// Any number below `end`.
     pub fn any_below(&mut self, end: u32) -> u32 {
-        ((self.random() >> 32) * u64::from(end) >> 32) as u32
+        (((self.random() >> 32) * u64::from(end)) >> 32) as u32
     }
 
     /// Whether an entry that chance named is to be dropped.

@@ -27,6 +27,7 @@ pub mod snapshot;
 pub mod steering;
 pub mod sysctl;
 pub mod tables;
+pub mod template;
 pub mod trace;
 pub mod verdict;
 pub mod wire;

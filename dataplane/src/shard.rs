@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use arrayvec::ArrayVec;
+
 use crate::clock::{Nanos, TICKS_PER_SECOND, Tick};
 use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
@@ -10,9 +12,11 @@ use crate::flow::Tuple;
 use crate::handoff::{Mesh, Sign};
 use crate::mailbox::Link;
 use crate::parking::Parking;
+use crate::port::BURST;
 use crate::service::Servers;
 use crate::steering::Station;
 use crate::sysctl::Sysctls;
+use crate::template::Templates;
 use crate::trace::{Observer, Watch};
 
 /// Packets that may wait for one port to take them.
@@ -33,6 +37,8 @@ pub struct Shard<B> {
     pub limiter: Limiter,
     /// Where to go on ending connections whose servers are gone.
     orphans_from: Option<u32>,
+    /// Connections of one packet, until the burst has left.
+    pub passing: ArrayVec<u32, BURST>,
     /// What is dropped when room is short.
     pub defence: Defence,
     /// Who looks at packets, while somebody wants to.
@@ -56,6 +62,7 @@ impl<B> Shard<B> {
             wheel: Wheel::new(now),
             parking: Parking::default(),
             output,
+            passing: ArrayVec::new(),
             orphans_from: None,
             defence: Defence::new(key.0[1], now),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
@@ -121,6 +128,7 @@ impl<B> Shard<B> {
             let conn = &self.table[index];
             let gone = || servers.get(conn.server_slot).is_none_or(|server| !server.available.load(Relaxed));
             if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && gone() {
+                self.table[index].set(flag::DROPPED, true);
                 self.end_now(index, now);
             }
         }
@@ -136,6 +144,7 @@ impl<B> Shard<B> {
             let index = self.defence.any_below(end);
             let conn = &self.table[index];
             if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && self.defence.drops_entry(conn, now) {
+                self.table[index].set(flag::DROPPED, true);
                 self.end_now(index, now);
             }
         }
@@ -143,7 +152,7 @@ impl<B> Shard<B> {
     }
 
     /// Ends connections whose time has come, at most `budget` looked at. Returns how many it looked at.
-    pub fn expire(&mut self, now: Tick, budget: usize, servers: &Servers, link: &Link) -> usize {
+    pub fn expire(&mut self, now: Tick, budget: usize, servers: &Servers, templates: &Templates, link: &Link) -> usize {
         for looked in 0..budget {
             let Some(index) = self.wheel.pop(&mut self.table, now) else { return looked };
             if now.is_before(self.table[index].due()) {
@@ -159,10 +168,20 @@ impl<B> Shard<B> {
             if let Some(server) = servers.get(conn.server_slot) {
                 server.unbind(conn.has(flag::INACTIVE));
             }
+            templates.release(conn.controller, conn.has(flag::DROPPED));
             self.table.remove(index);
             counters::add(&link.counters.connections_ended, 1);
         }
         budget
+    }
+
+    /// Ends the connections of one packet whose burst has left. Their servers have forgotten them already.
+    pub fn end_passing(&mut self, templates: &Templates, link: &Link) {
+        for index in std::mem::take(&mut self.passing) {
+            templates.release(self.table[index].controller, false);
+            self.table.remove(index);
+            counters::add(&link.counters.connections_ended, 1);
+        }
     }
 }
 

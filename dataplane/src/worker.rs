@@ -128,7 +128,7 @@ impl<P: Port> Worker<P> {
         items += self.receive(tick);
         items += self.take_over(tick);
         items += self.give_up(tick);
-        items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.link);
+        items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.reader.tables().templates, &self.link);
         items += self.shard.end_orphans(tick, LIST_BUDGET, &self.servers);
         items += self.shard.drop_entries(tick, DEFENCE_BUDGET, &self.reader.tables().sysctls);
         self.transmit();

@@ -40,6 +40,9 @@ use crate::statistics::{self, Meter, sum};
 /// Nanoseconds between two rounds of housekeeping: timers of neighbours, announcements, memory to be freed.
 const ROUND: u64 = 100_000_000;
 
+/// Templates of a shard that one round looks at for their end.
+const TEMPLATES: usize = 1024;
+
 /// Called while the director waits for its workers; `false` = the time is up.
 pub type Pump<'a> = &'a mut dyn FnMut() -> bool;
 
@@ -209,11 +212,22 @@ impl Director {
         self.carry_out(effects);
         self.announce();
         self.feel_pulse();
+        self.expire_templates();
         self.sweep_watches();
         self.publisher.sweep();
         if self.publisher.behind().is_none() {
             self.services.sweep();
         }
+    }
+
+    /// Ends persistence templates whose time has come.
+    fn expire_templates(&self) {
+        let states = self.services.states();
+        self.tables.templates.expire(self.now.tick(), TEMPLATES, |template| {
+            if let Some(server) = states.get(template.server) {
+                server.release_template();
+            }
+        });
     }
 
     /// Answers a request. "Done" means seen by every worker.

@@ -47,6 +47,22 @@ scheduler = "wlc"
 [[service.server]]
 address = "10.1.0.12:8080"
 forward = "nat"
+[[service]]
+protocol = "tcp"
+address = "10.0.0.100:82"
+scheduler = "rr"
+persistence = 300
+[[service.server]]
+address = "10.1.0.11:8080"
+forward = "nat"
+[[service]]
+protocol = "udp"
+address = "10.0.0.100:53"
+scheduler = "rr"
+ops = true
+[[service.server]]
+address = "10.1.0.11:53"
+forward = "nat"
 "#;
 
 const MACS: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 1, 0]), MacAddr([2, 0, 0, 0, 1, 1])];
@@ -179,6 +195,34 @@ fn a_trace_tells_of_a_connection_in_words() {
     assert!(said[4].contains("as the connection remembers"), "{said:?}");
     let gone = lab.ask(Request::WatchNext { watch: watch.watch }).unwrap_err();
     assert_eq!(gone.code, Code::NoEntry);
+}
+
+#[test]
+fn a_trace_tells_of_templates_and_of_connections_of_one_packet() {
+    let mut lab = Lab::new();
+    let watch = lab.trace("", 2).unwrap().watch;
+    lab.feed(0, &segment(82, 2));
+    let mut datagram = segment(53, 0)[..ethernet::HEADER + 28].to_vec();
+    put(&mut datagram, ethernet::HEADER + 2, &[0, 28]);
+    datagram[ethernet::HEADER + 9] = 17;
+    put(&mut datagram, ethernet::HEADER + 10, &[0, 0]);
+    let sum = dataplane::wire::checksum::of(&datagram[ethernet::HEADER..ethernet::HEADER + 20]);
+    put(&mut datagram, ethernet::HEADER + 10, &sum.to_be_bytes());
+    put(&mut datagram, ethernet::HEADER + 24, &[0, 8, 0, 0]);
+    lab.feed(0, &datagram);
+    let page = lab.next(watch);
+    let [persistent, single] = &page.packets[..] else { panic!("{page:?}") };
+    let said = &stages(persistent)[2];
+    let wanted = "decide: new connection to service TCP 10.0.0.100:82: 10.1.0.11:8080 by the client's template, or, where \
+                  that is new, by rr (1 of 1 servers usable); NONE -> SYN_RECV";
+    assert!(said.starts_with(wanted), "{said}");
+    let said = stages(single);
+    assert!(
+        said[2].starts_with("decide: new connection to service UDP 10.0.0.100:53: rr chose 10.1.0.11:53"),
+        "{said:?}"
+    );
+    assert!(said[3].starts_with("rewrite: nat: destination 10.0.0.100:53 -> 10.1.0.11:53"), "{said:?}");
+    assert_eq!(single.verdict, "forward_nat_request");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a packet went through, in words: one line for each stage that had something to do with it.
 
 use dataplane::clock::TICKS_PER_SECOND;
-use dataplane::conn::{Conn, flag};
+use dataplane::conn::{Conn, NONE, flag};
 use dataplane::flow::Direction;
 use dataplane::packet::{Arrival, Kind, Step};
 use dataplane::proto::state_name;
@@ -161,15 +161,14 @@ fn anew(decided: &Decided) -> String {
 
 fn scheduled(service: &Scheduling, conn: &Conn, decided: &Decided) -> String {
     let [.., server] = conn.ends();
-    format!(
-        "new connection to service {}: {} chose {server} ({} of {} servers usable); {}",
-        service.key,
-        service.scheduler.name(),
-        service.usable,
-        service.servers,
-        // Every connection is counted inactive before its first state.
-        life(0, true, conn, decided.counts)
-    )
+    let Scheduling { key, scheduler, servers, usable } = service;
+    let who = match (scheduler.name(), conn.controller) {
+        (name, NONE) => format!("{name} chose {server}"),
+        (name, _) => format!("{server} by the client's template, or, where that is new, by {name}"),
+    };
+    // Every connection is counted inactive before its first state.
+    let life = life(0, true, conn, decided.counts);
+    format!("new connection to service {key}: {who} ({usable} of {servers} servers usable); {life}")
 }
 
 fn unscheduled(service: &Scheduling, step: Step) -> String {

@@ -282,6 +282,14 @@ impl ConnTable {
         Some(index)
     }
 
+    /// Takes a free entry that no key leads to: of a connection of one packet.
+    pub fn insert_unlinked(&mut self, conn: Conn) -> Option<u32> {
+        let index = self.take()?;
+        self[index] = conn;
+        self[index].set(flag::LIVE | flag::UNLINKED, true);
+        Some(index)
+    }
+
     fn take(&mut self) -> Option<u32> {
         let index = if self.free != NONE {
             let index = self.free;

@@ -67,8 +67,8 @@ fn service<'a>(meta: &Meta, address: IpAddr, context: Context<'a>) -> Option<&'a
     if !opens || meta.tuple.sport == FTP_DATA {
         return None;
     }
-    let key = ServiceKey::Address { protocol, address, port: meta.tuple.dport };
-    context.tables.services.get(&key).map(|service| &**service)
+    let find = |port| context.tables.services.get(&ServiceKey::Address { protocol, address, port });
+    find(meta.tuple.dport).or_else(|| find(0)).map(|service| &**service)
 }
 
 /// As a host answers what nobody listens for.

@@ -130,6 +130,9 @@ fn finish<B: PacketBuf>(
     rewrite::run(burst, &shard.table);
     eyes.after(Stage::Rewrite, burst, shard, context);
     resolve::run(burst, shard, context, alloc);
+    if !shard.passing.is_empty() {
+        shard.end_passing(&context.tables.templates, context.link);
+    }
 }
 
 /// Sends a packet that another worker has finished.

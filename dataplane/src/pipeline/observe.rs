@@ -213,7 +213,11 @@ fn decision<B>(decided: &mut Decided, meta: &Meta, changes: u32, shard: &Shard<B
     if matches!(meta.step, Step::Handoff { .. }) {
         decided.service = None;
     }
-    decided.conn = connection(meta, changes, shard).map(|(_, conn)| conn);
+    decided.conn = match meta.step {
+        // One of a single packet is not found by its keys.
+        Step::Send { conn, .. } if conn != NONE => Some(shard.table[conn]),
+        _ => connection(meta, changes, shard).map(|(_, conn)| conn),
+    };
     if let Some(server) = decided.conn.and_then(|conn| context.servers.get(conn.server_slot)) {
         decided.counts = (server.active.load(Relaxed), server.inactive.load(Relaxed));
     }

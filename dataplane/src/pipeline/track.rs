@@ -99,22 +99,36 @@ fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, conte
     if conn.protocol == Protocol::Tcp.number() {
         let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
         if next as u8 != conn.state {
-            change_state(conn, next, server);
+            change_state(conn, next, server, context);
         }
         conn.timeout = timeouts.tcp[next as usize];
     } else {
+        if seen == tcp::Seen::Output {
+            assure(conn, context);
+        }
         conn.state = udp::NORMAL;
         conn.timeout = timeouts.udp;
     }
     conn.timeout < before
 }
 
-fn change_state(conn: &mut Conn, next: tcp::State, server: &Server) {
+fn change_state(conn: &mut Conn, next: tcp::State, server: &Server, context: Context<'_>) {
     conn.state = next as u8;
+    if next == tcp::State::Established {
+        assure(conn, context);
+    }
     let inactive = !next.is_active();
     if conn.has(flag::INACTIVE) != inactive {
         conn.set(flag::INACTIVE, inactive);
         server.shift(inactive);
+    }
+}
+
+/// The template of a connection that was established, or answered, is no longer dropped with it.
+fn assure(conn: &mut Conn, context: Context<'_>) {
+    if conn.controller != NONE && !conn.has(flag::ASSURED) {
+        conn.set(flag::ASSURED, true);
+        context.tables.templates.assure(conn.controller);
     }
 }
 

@@ -24,7 +24,7 @@ use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::route::{Action, Prefix};
 use dataplane::sched::{Plan, Scheduler};
-use dataplane::service::{RealServer, Server, Servers, ServiceState, VirtualService};
+use dataplane::service::{Manner, RealServer, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
@@ -127,6 +127,7 @@ impl Lab {
             servers: Vec::new(),
             plan: Plan::default(),
             list_version: 0,
+            manner: Manner::default(),
             state: Arc::new(ServiceState::default()),
         };
         self.tables.services.insert(key, Arc::new(service));
