@@ -22,6 +22,8 @@ mod ready;
 mod reload;
 #[path = "outside/servers.rs"]
 mod servers;
+#[path = "outside/services.rs"]
+mod services;
 #[path = "outside/tcp.rs"]
 mod tcp;
 #[path = "outside/udp.rs"]

@@ -179,7 +179,6 @@ impl<B> Shard<B> {
     pub fn end_passing(&mut self, templates: &Templates, link: &Link) {
         for index in std::mem::take(&mut self.passing) {
             templates.release(self.table[index].controller, false);
-            self.table.remove(index);
             counters::add(&link.counters.connections_ended, 1);
         }
     }

@@ -57,7 +57,6 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
     if one_packet {
         // Whoever comes next finds the counts as they were.
         place.state.unbind(shard.table[index].has(flag::INACTIVE));
-        shard.passing.push(index);
     } else {
         shard.watch(index);
     }
@@ -171,7 +170,11 @@ fn connect<B>(
         ..Conn::zeroed()
     };
     let index = match one_packet {
-        true => shard.table.insert_unlinked(new).ok_or(Drop::ConnectionsFull)?,
+        true => {
+            let index = shard.table.pass(shard.passing.len(), new);
+            shard.passing.push(index);
+            index
+        }
         false => insert(new, shard)?,
     };
     if let Some(totals) = context.link.totals.get(server.slot) {
