@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 6] = [
     &["wire", "clock", "chance", "verdict", "counters", "map", "prefetch", "sysctl"],
     &["packet", "port", "flow"],
     &["conn", "service", "route", "neighbor", "steering", "template"],
-    &["sched", "forward", "proto"],
+    &["sched", "forward", "proto", "trace"],
     &["tables", "snapshot", "mailbox", "parking", "handoff", "defence", "shard", "pipeline"],
     &["worker"],
 ];

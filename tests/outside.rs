@@ -28,3 +28,5 @@ mod services;
 mod tcp;
 #[path = "outside/udp.rs"]
 mod udp;
+#[path = "outside/watch.rs"]
+mod watch;
