@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::api::{Answer, ApiError, Client, Request};
+use crate::api::{Answer, ApiError, Client, PageError, Request, every_text};
 use crate::config::DEFAULT_SOCKET;
 use crate::ipvsadm;
 
@@ -68,6 +68,15 @@ enum Failure {
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         Self::Refused(error)
+    }
+}
+
+impl From<PageError> for Failure {
+    fn from(error: PageError) -> Self {
+        match error {
+            PageError::Refused(error) => Self::Refused(error),
+            PageError::Strange => Self::Strange,
+        }
     }
 }
 
@@ -123,15 +132,15 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
     let json = arguments.json;
     let request = match &arguments.command {
         Command::Conns(options) => return conns::run(options, json, client, out),
+        Command::Services => return services::run(json, client, out),
+        Command::Proc { name } => return proc(name, json, client, out),
         Command::Status => Request::Status,
-        Command::Services => Request::Services { key: None },
         Command::Stats { .. } => Request::Stats,
         Command::Neigh => Request::Neighbors,
         Command::Routes => Request::Routes,
         Command::Steering => Request::Steering,
         Command::Reload { prune } => Request::Reload { prune: *prune },
         Command::Config { command: ConfigCommand::Show } => Request::ConfigShow,
-        Command::Proc { name } => Request::Proc { name: name.clone() },
         // Has been taken care of.
         Command::Ipvsadm { .. } => return Ok(()),
     };
@@ -140,6 +149,20 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         return print_json(&answer, out);
     }
     show(&arguments.command, &answer, out)
+}
+
+/// A file of `/proc/net`, piece by piece; as JSON in one.
+fn proc(name: &str, json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
+    let request = Request::Proc { name: name.to_owned(), cursor: None };
+    if !json {
+        return every_text(client, request, |piece| Ok(out.write_all(piece.as_bytes())?));
+    }
+    let mut text = String::new();
+    every_text(client, request, |piece| {
+        text += piece;
+        Ok::<_, Failure>(())
+    })?;
+    print_json(&Answer::Text { text, next: None }, out)
 }
 
 fn print_json(answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
@@ -151,7 +174,6 @@ fn print_json(answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
 fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
     match answer {
         Answer::Status(status) => status::print(status, out)?,
-        Answer::Services { services, .. } => services::print(services, out)?,
         Answer::Stats(report) => {
             let &Command::Stats { all, workers } = command else { return Err(Failure::Strange) };
             stats::print(report, all, workers, out)?;
@@ -161,9 +183,11 @@ fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), F
         Answer::Steering(report) => out.write_all(report.text.as_bytes())?,
         Answer::Reloaded { changes } if changes.is_empty() => writeln!(out, "nothing changed")?,
         Answer::Reloaded { changes } => changes.iter().try_for_each(|change| writeln!(out, "{change}"))?,
-        Answer::Text { text } => out.write_all(text.as_bytes())?,
+        Answer::Text { text, .. } => out.write_all(text.as_bytes())?,
         Answer::Done => {}
-        Answer::Connections { .. } | Answer::Timeouts { .. } | Answer::Daemons { .. } => return Err(Failure::Strange),
+        Answer::Services { .. } | Answer::Connections { .. } | Answer::Timeouts { .. } | Answer::Daemons { .. } => {
+            return Err(Failure::Strange);
+        }
     }
     Ok(())
 }
