@@ -92,7 +92,7 @@ fn the_trash_does_not_grow_with_comings_and_goings() {
     let mut lab = Lab::filled(1, 1);
     let state = |lab: &Lab| lab.seat.servers.get(0).map(|state| state.references.load(Relaxed)).unwrap_or_default();
     lab.seat.servers.get(0).map(|state| state.references.fetch_add(1, Relaxed)).expect("a slot");
-    let mut again = |lab: &mut Lab| {
+    let again = |lab: &mut Lab| {
         lab.done(Request::DeleteServer { key: key(0), address: address(0) });
         lab.done(add_server(0, 0));
     };
