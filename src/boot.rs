@@ -9,17 +9,20 @@ use control::api::Counter;
 use control::config::{self, Config};
 use control::director::{Devices, Director, Facts, WorkerSeat};
 use dataplane::conn::{ConnMemory, HashKey};
+use dataplane::handoff::Mesh;
+use dataplane::steering::Station;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 use log::{error, info};
 
 use crate::args::Args;
 use crate::dpdk::eal::{Eal, EalOptions};
-use crate::dpdk::eth_dev::{DeviceSpec, EthConfig, EthDev};
-use crate::dpdk::mbuf;
+use crate::dpdk::eth_dev::{DeviceSpec, EthDev};
+use crate::dpdk::mbuf::{self, Mbuf};
 use crate::dpdk::mempool::{Mempool, PoolConfig};
 use crate::dpdk::queue::Queue;
 use crate::plan::Plan;
+use crate::ports::{self, Started};
 use crate::{clock, cores, serve};
 
 /// Why the appliance did not start, in the words of whoever knows.
@@ -53,23 +56,27 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     // Its threads inherit the main thread's CPU.
     let socket = serve::open(&config).map_err(failed)?;
     let pool = packets(&eal, &plan)?;
-    let (ports, queues) = start_ports(&eal, &config, &specs, &pool)?;
+    let Started { ports, queues, steering, keys } = ports::start(&eal, &config, &specs, &pool)?;
     let macs = ports.iter().map(|port| MacAddr(port.mac())).collect();
+    let crew = steering.stations(&keys).into_iter().zip(Mesh::of(steering.workers)).zip(queues);
     let facts = Facts {
         macs,
         cpus: config.dataplane.workers.iter().map(|cpu| *cpu as u32).collect(),
         devices: Box::new(Ports { ports, pool }),
         file: Some(args.config.clone()),
+        steering,
     };
     let cpus = config.dataplane.workers.clone();
-    let connections = config.dataplane.connections;
+    let room = Room { connections: config.dataplane.connections, signposts: plan.signposts };
     let (director, seats) = Director::new(config, facts, clock::now()).map_err(failed)?;
     let stop = Arc::new(AtomicBool::new(false));
     let workers = seats
         .into_iter()
         .zip(cpus)
-        .zip(queues)
-        .map(|((seat, cpu), queues)| spawn(&eal, seat, cpu, queues, connections, &stop))
+        .zip(crew)
+        .map(|((seat, cpu), ((station, mesh), queues))| {
+            spawn(&eal, cpu, Place { seat, station, mesh, queues }, room, &stop)
+        })
         .collect::<Result<Vec<_>, _>>();
     let outcome = match &workers {
         Ok(_) => serve::control(director, &socket, &signals, &stop).map_err(failed),
@@ -116,59 +123,34 @@ fn packets(eal: &Eal, plan: &Plan) -> Result<Arc<Mempool>, BootError> {
     Mempool::new(eal, &pool).map_err(failed)
 }
 
-/// Starts every device. Returns them, and for each worker its queues, one of every port.
-fn start_ports(
-    eal: &Eal,
-    config: &Config,
-    specs: &[DeviceSpec],
-    pool: &Arc<Mempool>,
-) -> Result<(Vec<EthDev>, Vec<Vec<Queue>>), BootError> {
-    let workers = config.dataplane.workers.len();
-    let mut ports = Vec::new();
-    let mut queues: Vec<Vec<Queue>> = (0..workers).map(|_| Vec::new()).collect();
-    for (interface, spec) in config.interfaces.iter().zip(specs) {
-        let wanted = EthConfig {
-            mtu: interface.mtu,
-            rx_queues: workers as u16,
-            tx_queues: workers as u16,
-            rx_desc: config.dataplane.rx_descriptors,
-            tx_desc: config.dataplane.tx_descriptors,
-            mac: interface.mac.map(|mac| mac.0),
-            pools: vec![Arc::clone(pool)],
-            sends_own_pool_only: true,
-            rss: None,
-        };
-        let mut port = EthDev::start(eal, spec, &interface.name, &wanted).map_err(failed)?;
-        for (worker, queues) in queues.iter_mut().enumerate() {
-            queues.extend(port.take_queue(worker as u16));
-        }
-        let node = port.socket().map_or(String::new(), |node| format!(", memory node {node}"));
-        let hashes = if port.reta().is_empty() { "" } else { ", hashes" };
-        let (name, driver, mac) = (&interface.name, &port.caps().driver, MacAddr(port.mac()));
-        info!("{name}: {spec}, driver {driver}, MAC {mac}{node}{hashes}");
-        ports.push(port);
-    }
-    Ok((ports, queues))
+/// What a worker is made of.
+struct Place {
+    seat: WorkerSeat,
+    station: Station,
+    mesh: Mesh<Mbuf>,
+    queues: Vec<Queue>,
+}
+
+/// How large its table is.
+#[derive(Clone, Copy)]
+struct Room {
+    connections: u32,
+    signposts: bool,
 }
 
 /// Starts a worker's thread on its CPU.
-fn spawn(
-    eal: &Eal,
-    seat: WorkerSeat,
-    cpu: usize,
-    ports: Vec<Queue>,
-    connections: u32,
-    stop: &Arc<AtomicBool>,
-) -> Result<JoinHandle<()>, BootError> {
+fn spawn(eal: &Eal, cpu: usize, place: Place, room: Room, stop: &Arc<AtomicBool>) -> Result<JoinHandle<()>, BootError> {
     let (eal, stop) = (eal.clone(), Arc::clone(stop));
     let key = HashKey([random(1), random(2)]);
+    let name = format!("worker-{}", place.station.me());
     let body = move || {
         // Where pinning or joining fails the worker still works, only slower.
         cores::pin(cpu).unwrap_or_else(|error| error!("{error}"));
         let _joined = eal.register_thread().map_err(|error| error!("{error}")).ok();
-        let WorkerSeat { reader, servers, link } = seat;
-        let memory = ConnMemory::new(connections);
-        let mut worker = Worker::new(Parts { ports, memory, key, reader, servers, link }, clock::now());
+        let Place { seat: WorkerSeat { reader, servers, link }, station, mesh, queues: ports } = place;
+        let memory = ConnMemory::new(room.connections, room.signposts);
+        let parts = Parts { ports, memory, key, reader, servers, link, station, mesh };
+        let mut worker = Worker::new(parts, clock::now());
         let mut idle = Idle::default();
         while !stop.load(Ordering::Relaxed) {
             let items = worker.turn(clock::now());
@@ -176,11 +158,11 @@ fn spawn(
         }
         worker.finish();
     };
-    thread::Builder::new().name(format!("worker-{cpu}")).spawn(body).map_err(failed)
+    thread::Builder::new().name(name).spawn(body).map_err(failed)
 }
 
 /// A number that an attacker cannot know.
-fn random(salt: u64) -> u64 {
+pub(crate) fn random(salt: u64) -> u64 {
     ahash::RandomState::new().hash_one(salt)
 }
 

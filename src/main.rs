@@ -6,6 +6,7 @@ mod clock;
 mod cores;
 mod dpdk;
 mod plan;
+mod ports;
 mod serve;
 
 use std::process::ExitCode;

@@ -4,9 +4,11 @@ use std::fmt;
 
 use control::config::Config;
 use dataplane::conn::ConnMemory;
+use dataplane::handoff;
 use dataplane::parking::MAX_PARKED;
 use dataplane::port::BURST;
 use dataplane::shard::OUTPUT_LIMIT;
+use dataplane::steering::{Side, Steering};
 
 use crate::dpdk::mempool::{CACHE_MAX, HEADROOM, data_room_for};
 
@@ -26,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) pool_bytes: usize,
     /// Bytes of one worker's connection table.
     pub(crate) table_bytes: usize,
+    /// Whether there are signposts in it.
+    pub(crate) signposts: bool,
     /// Workers.
     pub(crate) workers: usize,
     connections: u32,
@@ -39,15 +43,20 @@ impl Plan {
         let (workers, ports) = (dataplane.workers.len(), config.interfaces.len());
         let cache = CACHE_MAX.min(256);
         let rings = usize::from(dataplane.rx_descriptors) + usize::from(dataplane.tx_descriptors);
-        let held = workers * (ports * (rings + OUTPUT_LIMIT) + BURST + MAX_PARKED) + (workers + 1) * cache * 3 / 2;
+        let crossing = workers * (workers - 1) * handoff::PACKETS;
+        let own = workers * (ports * (rings + OUTPUT_LIMIT) + BURST + MAX_PARKED);
+        let held = own + crossing + (workers + 1) * cache * 3 / 2;
         let packets = (held + 1).next_power_of_two() - 1;
+        let one_armed = config.interfaces.iter().any(|interface| interface.side == Side::Both);
+        let signposts = workers > 1 && (one_armed || dataplane.steering == Steering::Tuple);
         let data_room = data_room_for(config.interfaces.iter().map(|i| i.mtu).max().unwrap_or(1500));
         Self {
             packets,
             cache,
             data_room,
             pool_bytes: packets * (DESCRIPTOR + HEADROOM + data_room),
-            table_bytes: ConnMemory::bytes(dataplane.connections),
+            table_bytes: ConnMemory::bytes(dataplane.connections, signposts),
+            signposts,
             workers,
             connections: dataplane.connections,
         }

@@ -1,5 +1,7 @@
 //! The golden cases against the product: `cargo test --test golden`. See tests/runner/suite.rs for what it listens to.
 
+#[path = "runner/bursts.rs"]
+mod bursts;
 #[path = "runner/product.rs"]
 mod product;
 mod runner;

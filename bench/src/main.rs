@@ -50,7 +50,7 @@ fn main() {
     println!("conn6pkt {:.1} ns", lives::whole_connection());
     println!("expire {:.1} ns", lives::expiry());
     let room = 1_000_000;
-    println!("conn_bytes {:.1} bytes", ConnMemory::bytes(room) as f64 / f64::from(room));
+    println!("conn_bytes {:.1} bytes", ConnMemory::bytes(room, false) as f64 / f64::from(room));
 }
 
 /// Nanoseconds per packet of the floor and of established connections, in random order, both directions.

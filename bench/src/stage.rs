@@ -7,12 +7,14 @@ use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
 use dataplane::flow::ForwardMethod;
 use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::handoff::Mesh;
 use dataplane::mailbox::Link;
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::route::{Action, Prefix, RouteTable};
 use dataplane::sched::{Plan, Scheduler};
 use dataplane::service::{MAX_SERVERS, RealServer, Servers, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
+use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, Header, MacAddr};
@@ -47,11 +49,13 @@ impl Stage {
         let (publisher, board) = Publisher::new(1, tables(&servers, &link, scheduler, services));
         let parts = Parts {
             ports: vec![FlowPort::default(), FlowPort::default()],
-            memory: ConnMemory::new(flows),
+            memory: ConnMemory::new(flows, false),
             key: HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]),
             reader: Reader::new(board, 0),
             servers,
             link: Arc::clone(&link),
+            station: Station::alone(),
+            mesh: Mesh::alone(),
         };
         Self { worker: Worker::new(parts, START), link, flows, _publisher: publisher }
     }

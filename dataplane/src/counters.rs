@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::verdict::{Answer, Drop, Forward, Punt, Sent, Verdict};
+use crate::verdict::{Answer, Drop, Forward, Handoff, Punt, Sent, Verdict};
 
 /// Adds to a counter that only this thread writes: two plain moves, no locked instruction.
 #[inline(always)]
@@ -16,13 +16,18 @@ pub fn add(counter: &AtomicU64, n: u64) {
 pub struct Counters {
     /// Packets received.
     pub received: AtomicU64,
+    /// Packets taken over from other workers.
+    pub taken: AtomicU64,
     /// Packets waiting for a neighbour now.
     pub parked: AtomicU64,
     /// Connections made.
     pub connections_made: AtomicU64,
     /// Connections that ended.
     pub connections_ended: AtomicU64,
+    /// Signposts of other workers that found no room: replies of those connections do not find home.
+    pub signposts_lost: AtomicU64,
     forward: [AtomicU64; Forward::ALL.len()],
+    handoff: [AtomicU64; Handoff::ALL.len()],
     punt: [AtomicU64; Punt::ALL.len()],
     answer: [AtomicU64; Answer::ALL.len()],
     drop: [AtomicU64; Drop::ALL.len()],
@@ -33,10 +38,13 @@ impl Default for Counters {
     fn default() -> Self {
         Self {
             received: AtomicU64::default(),
+            taken: AtomicU64::default(),
             parked: AtomicU64::default(),
             connections_made: AtomicU64::default(),
             connections_ended: AtomicU64::default(),
+            signposts_lost: AtomicU64::default(),
             forward: std::array::from_fn(|_| AtomicU64::default()),
+            handoff: std::array::from_fn(|_| AtomicU64::default()),
             punt: std::array::from_fn(|_| AtomicU64::default()),
             answer: std::array::from_fn(|_| AtomicU64::default()),
             drop: std::array::from_fn(|_| AtomicU64::default()),
@@ -57,6 +65,7 @@ impl Counters {
     pub fn verdicts(&self, verdict: Verdict, n: u64) {
         let counter = match verdict {
             Verdict::Forward(reason) => &self.forward[reason as usize],
+            Verdict::Handoff(reason) => &self.handoff[reason as usize],
             Verdict::Punt(reason) => &self.punt[reason as usize],
             Verdict::Answer(reason) => &self.answer[reason as usize],
             Verdict::Drop(reason) => &self.drop[reason as usize],
@@ -74,12 +83,15 @@ impl Counters {
     pub fn read(&self) -> Vec<(&'static str, u64)> {
         let single = [
             ("received", &self.received),
+            ("taken", &self.taken),
             ("parked", &self.parked),
             ("connections_made", &self.connections_made),
             ("connections_ended", &self.connections_ended),
+            ("signposts_lost", &self.signposts_lost),
         ];
-        let groups: [(&[&'static str], &[AtomicU64]); 5] = [
+        let groups: [(&[&'static str], &[AtomicU64]); 6] = [
             (Forward::NAMES, &self.forward),
+            (Handoff::NAMES, &self.handoff),
             (Punt::NAMES, &self.punt),
             (Answer::NAMES, &self.answer),
             (Drop::NAMES, &self.drop),

@@ -8,6 +8,7 @@ pub mod conn;
 pub mod counters;
 pub mod flow;
 pub mod forward;
+pub mod handoff;
 pub mod mailbox;
 pub mod map;
 pub mod neighbor;

@@ -33,6 +33,21 @@ pub enum Kind {
     Ipv6,
 }
 
+/// How a packet came to this worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrival {
+    /// By a device.
+    #[default]
+    Device,
+    /// From another worker, because it belongs here.
+    Landed,
+    /// From another worker, where a signpost says that it is a reply of this connection.
+    Signed {
+        /// Its index.
+        conn: u32,
+    },
+}
+
 /// What will happen to a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Step {
@@ -47,6 +62,13 @@ pub enum Step {
         reason: Forward,
         /// The next hop, [`crate::conn::NONE`] = must be resolved first.
         hop: u32,
+    },
+    /// Handed to another worker.
+    Handoff {
+        /// Which.
+        worker: u16,
+        /// The connection that a signpost names, [`crate::conn::NONE`] = it belongs there by its tuple.
+        conn: u32,
     },
     /// Used up by an answer.
     Answer(Answer),
@@ -75,6 +97,8 @@ pub struct Meta {
     pub port: u16,
     /// MTU to tell, where the answer needs one.
     pub mtu: u16,
+    /// How it came here.
+    pub arrival: Arrival,
     /// What it is.
     pub kind: Kind,
     /// TCP flags.

@@ -3,9 +3,12 @@
 use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
+use crate::flow::Tuple;
+use crate::handoff::{Mesh, Sign};
 use crate::mailbox::Link;
 use crate::parking::Parking;
 use crate::service::Servers;
+use crate::steering::Station;
 
 /// Packets that may wait for one port to take them.
 pub const OUTPUT_LIMIT: usize = 512;
@@ -23,18 +26,25 @@ pub struct Shard<B> {
     pub output: Output<B>,
     /// How many answers of its own the director may still give.
     pub limiter: Limiter,
+    /// Where this worker stands among the others.
+    pub station: Station,
+    /// Rings to and from the others.
+    pub mesh: Mesh<B>,
     id: u16,
 }
 
 impl<B> Shard<B> {
     /// An empty shard.
     #[must_use]
-    pub fn new(memory: ConnMemory, key: HashKey, ports: usize, now: Tick) -> Self {
+    pub fn new(memory: ConnMemory, key: HashKey, ports: u16, now: Tick, station: Station, mesh: Mesh<B>) -> Self {
+        let output = Output::new((0..ports).map(|port| station.sends(port)));
         Self {
+            station,
+            mesh,
             table: ConnTable::new(memory, key),
             wheel: Wheel::new(now),
             parking: Parking::default(),
-            output: Output::new(ports),
+            output,
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
             id: key.0[0] as u16,
         }
@@ -60,6 +70,11 @@ impl<B> Shard<B> {
     /// Ends a connection as the kernel does "now": no packet finds it any more, and the wheel takes it next.
     pub fn end_now(&mut self, index: u32, now: Tick) {
         self.table.unlink(index);
+        // Replies belong to an older connection with the same reply key, if there is one. If the other worker cannot be
+        // told now, it is when the wheel takes this one.
+        if self.take_signpost(index) {
+            self.table[index].set(flag::REPLY_AWAY, false);
+        }
         let conn = &mut self.table[index];
         conn.last_seen = now.0;
         conn.timeout = 0;
@@ -74,6 +89,11 @@ impl<B> Shard<B> {
                 self.watch(index);
                 continue;
             }
+            if !self.take_signpost(index) {
+                // The other worker does not keep up: a little later.
+                self.wheel.insert(&mut self.table, index, now.after(1));
+                continue;
+            }
             let conn = &self.table[index];
             if let Some(server) = servers.get(conn.server_slot) {
                 server.unbind(conn.has(flag::INACTIVE));
@@ -85,25 +105,69 @@ impl<B> Shard<B> {
     }
 }
 
+/// Signposts.
+impl<B> Shard<B> {
+    /// The other worker that needs a signpost for a connection's replies, if any does: `Err` where it cannot be told now.
+    pub fn signpost_for(&mut self, reply: &Tuple) -> Result<Option<u16>, u16> {
+        match self.station.signpost_for(reply) {
+            Some(worker) if !self.mesh.can_tell(worker) => Err(worker),
+            other => Ok(other),
+        }
+    }
+
+    /// Has a signpost put up for a connection. There is room in the ring: [`Shard::signpost_for`] has looked.
+    pub fn put_signpost(&mut self, worker: u16, index: u32) {
+        self.mesh.tell(worker, Sign { key: self.table[index].reply_key(), conn: index, up: true });
+    }
+
+    /// Has a connection's signpost taken down, if it has one; `false` where the other worker cannot be told now.
+    fn take_signpost(&mut self, index: u32) -> bool {
+        let conn = &self.table[index];
+        if !conn.has(flag::REPLY_AWAY) {
+            return true;
+        }
+        let key = conn.reply_key();
+        let worker = self.station.signpost_for(&key);
+        worker.is_none_or(|worker| self.mesh.tell(worker, Sign { key, conn: index, up: false }))
+    }
+
+    /// Puts up and takes down what other workers said. Returns how many signs that were, at most a ring of each.
+    pub fn read_signs(&mut self, link: &Link) -> usize {
+        let Self { mesh, table, .. } = self;
+        let mut read = 0;
+        for peer in &mut mesh.peers {
+            for sign in std::iter::from_fn(|| peer.signs.pop().ok()).take(crate::handoff::SIGNS) {
+                read += 1;
+                if !sign.up {
+                    table.take_signpost(&sign.key, peer.worker, sign.conn);
+                } else if !table.put_signpost(&sign.key, peer.worker, sign.conn) {
+                    counters::add(&link.counters.signposts_lost, 1);
+                }
+            }
+        }
+        read
+    }
+}
+
 /// Output queues by port, and the buffers to be freed in bulk.
 #[derive(Debug)]
 pub struct Output<B> {
-    /// By port.
+    /// By port; one by which another worker sends has no room.
     pub queues: Vec<Vec<B>>,
     /// Buffers whose packets ended here.
     pub dropped: Vec<B>,
 }
 
 impl<B> Output<B> {
-    fn new(ports: usize) -> Self {
-        let queues = (0..ports).map(|_| Vec::with_capacity(OUTPUT_LIMIT)).collect();
+    fn new(sends: impl Iterator<Item = bool>) -> Self {
+        let queues = sends.map(|here| Vec::with_capacity(if here { OUTPUT_LIMIT } else { 0 })).collect();
         Self { queues, dropped: Vec::with_capacity(OUTPUT_LIMIT) }
     }
 
     /// Queues a packet for a port, or gives it back where the queue is full.
     pub fn push(&mut self, port: u16, packet: B) -> Result<(), B> {
         match self.queues.get_mut(usize::from(port)) {
-            Some(queue) if queue.len() < OUTPUT_LIMIT => {
+            Some(queue) if queue.len() < queue.capacity() => {
                 queue.push(packet);
                 Ok(())
             }

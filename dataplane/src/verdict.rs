@@ -38,6 +38,18 @@ reasons! {
 }
 
 reasons! {
+    /// Handed to another worker, which takes it over.
+    Handoff "handoff" {
+        /// It belongs there by its addresses and ports.
+        Landing "landing",
+        /// A reply whose connection is there.
+        Signpost "signpost",
+        /// Finished; that worker sends by the port.
+        Transmit "transmit",
+    }
+}
+
+reasons! {
     /// Handed to control.
     Punt "punt" {
         /// ARP.
@@ -121,6 +133,12 @@ reasons! {
         Unanswerable "unanswerable",
         /// The device took no more.
         TransmitFull "transmit_full",
+        /// The worker it belongs to does not keep up.
+        HandoffFull "handoff_full",
+        /// A new connection whose replies land on a worker that does not keep up with signposts.
+        SignpostFull "signpost_full",
+        /// It followed a signpost to a connection that is over, and would start a new one.
+        SignpostStale "signpost_stale",
     }
 }
 
@@ -145,6 +163,8 @@ reasons! {
 pub enum Verdict {
     /// Sent on by a port.
     Forward(Forward),
+    /// Handed to another worker.
+    Handoff(Handoff),
     /// Handed to control.
     Punt(Punt),
     /// Used up by an answer of the director's own.

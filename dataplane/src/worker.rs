@@ -7,13 +7,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::clock::{Nanos, Tick};
 use crate::conn::{Conn, ConnMemory, HashKey, flag};
 use crate::counters;
+use crate::handoff::{Crossing, Errand, Mesh};
 use crate::mailbox::{Command, Link, Page, Report};
-use crate::packet::Burst;
+use crate::packet::{Arrival, Burst};
+use crate::parking::Ending;
 use crate::pipeline::{self, Context};
-use crate::port::{PacketBuf, Port};
+use crate::port::{BURST, PacketBuf, Port};
 use crate::service::Servers;
 use crate::shard::Shard;
 use crate::snapshot::Reader;
+use crate::steering::Station;
 use crate::verdict::Sent;
 
 /// Connections looked at per turn for their end.
@@ -49,7 +52,7 @@ struct Pace {
 
 /// What a worker is made of.
 #[derive(Debug)]
-pub struct Parts<P> {
+pub struct Parts<P: Port> {
     /// One queue of every port, in the order of ports.
     pub ports: Vec<P>,
     /// Storage of its connections.
@@ -62,14 +65,18 @@ pub struct Parts<P> {
     pub servers: Arc<Servers>,
     /// Link to control.
     pub link: Arc<Link>,
+    /// Where it stands among the others.
+    pub station: Station,
+    /// Rings to and from the others.
+    pub mesh: Mesh<P::Buf>,
 }
 
 impl<P: Port> Worker<P> {
     /// A worker that has not turned yet.
     #[must_use]
     pub fn new(parts: Parts<P>, now: Nanos) -> Self {
-        let Parts { ports, memory, key, reader, servers, link } = parts;
-        let shard = Shard::new(memory, key, ports.len(), now.tick());
+        let Parts { ports, memory, key, reader, servers, link, station, mesh } = parts;
+        let shard = Shard::new(memory, key, ports.len() as u16, now.tick(), station, mesh);
         let pace = Pace { began: now, busy: false, second: now, longest: 0 };
         Self { ports, shard, reader, servers, link, burst: Burst::default(), pace }
     }
@@ -93,7 +100,10 @@ impl<P: Port> Worker<P> {
 
     /// Gives every packet back that it still holds.
     pub fn finish(mut self) {
-        let Shard { output, parking, .. } = &mut self.shard;
+        let Shard { output, parking, mesh, .. } = &mut self.shard;
+        for peer in &mut mesh.peers {
+            output.dropped.extend(std::iter::from_fn(|| peer.arriving.pop().ok()).map(|crossing| crossing.packet));
+        }
         output.dropped.extend(parking.take(|_| true).into_iter().map(|parked| parked.packet));
         output.queues.iter_mut().for_each(|queue| output.dropped.append(queue));
         if let Some(port) = self.ports.first_mut() {
@@ -109,6 +119,7 @@ impl<P: Port> Worker<P> {
         self.shard.limiter.refill(tick, self.reader.tables().options.icmp_rate);
         items += self.commands(tick);
         items += self.receive(tick);
+        items += self.take_over(tick);
         items += self.give_up(tick);
         items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.link);
         self.transmit();
@@ -128,7 +139,43 @@ impl<P: Port> Worker<P> {
             if received > 0 {
                 items += received;
                 counters::add(&link.counters.received, received as u64);
+                // After taking packets, before looking anything up: a reply cannot overtake its signpost.
+                items += shard.read_signs(link);
                 pipeline::run(burst, index as u16, shard, context, &mut || port.alloc());
+            }
+        }
+        items
+    }
+
+    /// Takes over what other workers hand to this one.
+    fn take_over(&mut self, now: Tick) -> usize {
+        let Self { ports, shard, reader, servers, link, burst, .. } = self;
+        let context = Context { now, tables: reader.tables(), servers, link };
+        let mut items = 0;
+        for at in 0..shard.mesh.peers.len() {
+            for _ in 0..BURST {
+                let Ok(Crossing { packet, port, errand }) = shard.mesh.peers[at].arriving.pop() else { break };
+                items += 1;
+                let arrival = match errand {
+                    Errand::Land => Arrival::Landed,
+                    Errand::Reply { conn } => Arrival::Signed { conn },
+                    Errand::Leave(ending) => {
+                        if matches!(ending, Ending::Forward(_)) {
+                            counters::add(&link.counters.taken, 1);
+                        }
+                        pipeline::leave(packet, port, ending, shard, context);
+                        continue;
+                    }
+                };
+                let meta = &mut burst.meta[burst.packets.len()];
+                (meta.port, meta.arrival) = (port, arrival);
+                burst.packets.push(packet);
+            }
+            items += shard.read_signs(link);
+            if !burst.packets.is_empty() {
+                counters::add(&link.counters.taken, burst.packets.len() as u64);
+                let mut alloc = || ports.first_mut().and_then(Port::alloc);
+                pipeline::run_handed(burst, shard, context, &mut alloc);
             }
         }
         items

@@ -23,11 +23,24 @@ pub(crate) struct Rss {
     pub(crate) types: u64,
 }
 
-/// What is wanted of a device.
+/// What is wanted when the device is opened, before it is known what it offers.
 #[derive(Clone, Debug)]
-pub(crate) struct EthConfig {
+pub(crate) struct OpenConfig {
+    /// Queue pairs that a virtual device is asked for.
+    pub(crate) pairs: u16,
     /// Largest packet, without the Ethernet header.
     pub(crate) mtu: u16,
+    /// Slots of a ring that the driver shares with the kernel.
+    pub(crate) slots: u16,
+    /// Address of our own; `None` keeps the device's.
+    pub(crate) mac: Option<[u8; 6]>,
+    /// The pool that all its queues fill from.
+    pub(crate) pool: Arc<Mempool>,
+}
+
+/// What is wanted of a device that is open.
+#[derive(Clone, Debug)]
+pub(crate) struct EthConfig {
     /// Receive queues.
     pub(crate) rx_queues: u16,
     /// Transmit queues.
@@ -36,15 +49,18 @@ pub(crate) struct EthConfig {
     pub(crate) rx_desc: u16,
     /// Slots of a transmit ring; brought within the device's limits.
     pub(crate) tx_desc: u16,
-    /// Address of our own; `None` keeps the device's.
-    pub(crate) mac: Option<[u8; 6]>,
-    /// One pool for all queues, or one for each.
-    pub(crate) pools: Vec<Arc<Mempool>>,
-    /// Every packet that will be sent here comes from the one pool and has one owner, so a driver may skip the checks
-    /// when it gives them back.
-    pub(crate) sends_own_pool_only: bool,
     /// Hashing; `None` leaves it off.
     pub(crate) rss: Option<Rss>,
+}
+
+/// A device that is open and not started.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    spec: DeviceSpec,
+    interface: String,
+    wanted: OpenConfig,
+    device: Arc<Device>,
+    caps: Caps,
 }
 
 /// A started device. Control's handle: queues go to the workers, the rest stays on one thread.
@@ -53,8 +69,12 @@ pub(crate) struct EthDev {
     device: Arc<Device>,
     caps: Caps,
     mac: [u8; 6],
-    queues: Vec<Option<Queue>>,
-    reta: Vec<u16>,
+    spec: DeviceSpec,
+    interface: String,
+    rx_queues: u16,
+    tx_queues: u16,
+    handed_out: u16,
+    hashes: bool,
     _not_sync: PhantomData<Cell<()>>,
 }
 
@@ -63,7 +83,7 @@ pub(crate) struct EthDev {
 pub(super) struct Device {
     port: u16,
     remove: bool,
-    pools: Vec<Arc<Mempool>>,
+    pool: Arc<Mempool>,
     chained: Chained,
     _runtime: Arc<Runtime>,
 }
@@ -77,13 +97,13 @@ fn held() -> MutexGuard<'static, Vec<u16>> {
 
 impl Device {
     /// Takes over an open port; `remove` where we made the device ourselves. `None` where somebody holds it.
-    pub(super) fn hold(eal: &Eal, port: u16, remove: bool, pools: Vec<Arc<Mempool>>) -> Option<Self> {
+    pub(super) fn hold(eal: &Eal, port: u16, remove: bool, pool: Arc<Mempool>) -> Option<Self> {
         let mut held = held();
         if held.contains(&port) {
             return None;
         }
         held.push(port);
-        Some(Self { port, remove, pools, chained: Chained::default(), _runtime: eal.runtime() })
+        Some(Self { port, remove, pool, chained: Chained::default(), _runtime: eal.runtime() })
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -94,9 +114,8 @@ impl Device {
         &self.chained
     }
 
-    pub(super) fn pool(&self, queue: u16) -> &Arc<Mempool> {
-        // `Setup::check_pools` wants one pool, or one for each queue.
-        &self.pools[usize::from(queue) % self.pools.len()]
+    pub(super) fn pool(&self) -> &Arc<Mempool> {
+        &self.pool
     }
 }
 
@@ -117,38 +136,61 @@ impl Drop for Device {
     }
 }
 
-impl EthDev {
-    /// Opens the device and starts it. `interface` is what the configuration calls it.
-    pub(crate) fn start(eal: &Eal, spec: &DeviceSpec, interface: &str, config: &EthConfig) -> Result<Self, Error> {
-        let setup = Setup { spec, interface, config };
-        let pairs = config.rx_queues.max(config.tx_queues);
-        setup.check_pools(pairs)?;
-        let device = Arc::new(setup.open(eal, pairs)?);
+impl Opened {
+    /// Opens the device. `interface` is what the configuration calls it.
+    pub(crate) fn new(eal: &Eal, spec: &DeviceSpec, interface: &str, wanted: OpenConfig) -> Result<Self, Error> {
+        let setup = Setup { spec, interface };
+        setup.check_pool(&wanted)?;
+        let device = Arc::new(setup.open(eal, &wanted)?);
+        let info = offer::device_info(device.port).map_err(|cause| setup.failed("ask what it offers", cause))?;
+        let caps = Caps::of(&info);
+        Ok(Self { spec: spec.clone(), interface: interface.to_owned(), wanted, device, caps })
+    }
+
+    /// What the driver offers.
+    pub(crate) fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// Configures and starts it. Where the driver refuses to hash, it runs without ([`EthDev::hashes`]).
+    pub(crate) fn start(self, config: &EthConfig) -> Result<EthDev, Error> {
+        let Self { spec, interface, wanted, device, caps } = self;
+        let setup = Setup { spec: &spec, interface: &interface };
         let port = device.port;
         let info = offer::device_info(port).map_err(|cause| setup.failed("ask what it offers", cause))?;
-        let caps = Caps::of(&info);
-        setup.check_offer(&caps)?;
-        setup.configure(port, &info, &caps)?;
-        setup.queues(port, &info, &device)?;
-        setup.set_mtu(port, &caps)?;
-        let mac = setup.set_mac(port)?;
+        setup.check_offer(&wanted, config, &caps)?;
+        let hashes = setup.configure(port, &info, &caps, &wanted, config)?;
+        setup.queues(port, &info, &device, config)?;
+        setup.set_mtu(port, wanted.mtu, &caps)?;
+        let mac = setup.set_mac(port, wanted.mac)?;
         // SAFETY: the port is configured, and its queues are set up.
         setup.attempt("start", || unsafe { dpdk_sys::rte_eth_dev_start(port) })?;
         // Solicited-node groups must reach us; what has no filter needs no opening.
         // SAFETY: the port is ours.
         let _ = journal::attempt(|| unsafe { dpdk_sys::rte_eth_allmulticast_enable(port) });
-        let reta = setup.spread(port, &caps)?;
-        let queue = |index| {
-            let (receives, transmits) = (index < config.rx_queues, index < config.tx_queues);
-            Some(Queue::new(Arc::clone(&device), index, receives, transmits))
-        };
-        let queues = (0..pairs).map(queue).collect();
-        Ok(Self { device, caps, mac, queues, reta, _not_sync: PhantomData })
+        let (rx_queues, tx_queues) = (config.rx_queues, config.tx_queues);
+        let (handed_out, _not_sync) = (0, PhantomData);
+        Ok(EthDev { device, caps, mac, spec, interface, rx_queues, tx_queues, handed_out, hashes, _not_sync })
+    }
+}
+
+impl EthDev {
+    /// The next queue pair. Beyond the device's queues there are pairs that neither receive nor send, only take packets
+    /// from the pool and give them back.
+    pub(crate) fn take_queue(&mut self) -> Queue {
+        let index = self.handed_out;
+        self.handed_out += 1;
+        Queue::new(Arc::clone(&self.device), index, index < self.rx_queues, index < self.tx_queues)
     }
 
-    /// The queue pair of this number, once.
-    pub(crate) fn take_queue(&mut self, index: u16) -> Option<Queue> {
-        self.queues.get_mut(usize::from(index))?.take()
+    /// Whether it hashes as it was told.
+    pub(crate) fn hashes(&self) -> bool {
+        self.hashes
+    }
+
+    /// Fills its indirection table: the receive queue of every entry.
+    pub(crate) fn spread(&self, table: &[u16]) -> Result<(), Error> {
+        Setup { spec: &self.spec, interface: &self.interface }.spread(self.device.port, table)
     }
 
     /// What the driver offers.
@@ -159,11 +201,6 @@ impl EthDev {
     /// The address we use on it.
     pub(crate) fn mac(&self) -> [u8; 6] {
         self.mac
-    }
-
-    /// The indirection table in force, hash to queue; empty where the device does not hash.
-    pub(crate) fn reta(&self) -> &[u16] {
-        &self.reta
     }
 
     /// The state of its link.

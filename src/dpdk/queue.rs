@@ -40,7 +40,7 @@ pub(crate) struct Queue {
 impl Queue {
     /// The caller hands out each index once.
     pub(super) fn new(device: Arc<Device>, index: u16, receives: bool, transmits: bool) -> Self {
-        let pool = Arc::clone(device.pool(index));
+        let pool = Arc::clone(device.pool());
         Self { device, pool, index, receives, transmits, _not_sync: PhantomData }
     }
 

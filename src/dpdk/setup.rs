@@ -3,12 +3,13 @@
 use std::ffi::{CString, c_int};
 use std::mem;
 use std::ptr;
+use std::sync::Arc;
 
 use dpdk_sys::{rte_eth_conf, rte_eth_dev_info, rte_eth_rss_reta_entry64, rte_ether_addr};
 
 use super::eal::{Eal, c_string};
 use super::error::{Cause, Errno, Error};
-use super::eth_dev::{Device, EthConfig};
+use super::eth_dev::{Device, EthConfig, OpenConfig};
 use super::journal;
 use super::mempool::FRAME_OVERHEAD;
 use super::offer::Caps;
@@ -21,7 +22,6 @@ const RETA_GROUP: usize = dpdk_sys::RTE_ETH_RETA_GROUP_SIZE as usize;
 pub(super) struct Setup<'a> {
     pub(super) spec: &'a DeviceSpec,
     pub(super) interface: &'a str,
-    pub(super) config: &'a EthConfig,
 }
 
 impl Setup<'_> {
@@ -37,22 +37,16 @@ impl Setup<'_> {
         journal::attempt(call).map(drop).map_err(|cause| self.failed(step, cause))
     }
 
-    pub(super) fn check_pools(&self, pairs: u16) -> Result<(), Error> {
-        let (pools, needed) = (&self.config.pools, usize::from(self.config.mtu) + FRAME_OVERHEAD);
-        if pools.len() != 1 && pools.len() != usize::from(pairs) {
-            return Err(self.short(format!("{pairs} queue pairs"), format!("there are {} pools", pools.len())));
-        }
-        match pools.iter().map(|pool| pool.data_room()).min() {
-            Some(room) if room < needed => {
-                Err(self.short(format!("frames of {needed} bytes"), format!("a packet of its pool holds {room}")))
-            }
-            _ => Ok(()),
+    pub(super) fn check_pool(&self, wanted: &OpenConfig) -> Result<(), Error> {
+        let (room, needed) = (wanted.pool.data_room(), usize::from(wanted.mtu) + FRAME_OVERHEAD);
+        match room < needed {
+            true => Err(self.short(format!("frames of {needed} bytes"), format!("a packet of its pool holds {room}"))),
+            false => Ok(()),
         }
     }
 
-    pub(super) fn open(&self, eal: &Eal, pairs: u16) -> Result<Device, Error> {
-        let slots = self.config.rx_desc.max(self.config.tx_desc);
-        let args = self.spec.devargs(pairs, self.config.mtu, slots, self.config.mac);
+    pub(super) fn open(&self, eal: &Eal, wanted: &OpenConfig) -> Result<Device, Error> {
+        let args = self.spec.devargs(wanted.pairs, wanted.mtu, wanted.slots, wanted.mac);
         let (name, text): (CString, CString) = (c_string(args.name)?, c_string(args.text)?);
         let probed = journal::attempt(|| {
             // SAFETY: the environment is up, the text is NUL-terminated and copied.
@@ -68,14 +62,13 @@ impl Setup<'_> {
             // SAFETY: the name is NUL-terminated, `port` is writable.
             unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut port) }
         })?;
-        Device::hold(eal, port, self.spec.is_virtual(), self.config.pools.clone()).ok_or_else(|| {
+        Device::hold(eal, port, self.spec.is_virtual(), Arc::clone(&wanted.pool)).ok_or_else(|| {
             let said = vec!["another interface has it".to_owned()];
             self.failed("open it", Cause { errno: Errno::Busy, said })
         })
     }
 
-    pub(super) fn check_offer(&self, caps: &Caps) -> Result<(), Error> {
-        let config = self.config;
+    pub(super) fn check_offer(&self, wanted: &OpenConfig, config: &EthConfig, caps: &Caps) -> Result<(), Error> {
         let at_most = |what: &str, wanted: u16, offered: u16| match wanted <= offered {
             true => Ok(()),
             false => Err(self.short(format!("{what} {wanted}"), format!("the driver offers at most {offered}"))),
@@ -83,7 +76,7 @@ impl Setup<'_> {
         at_most("receive queues:", config.rx_queues, caps.max_rx_queues)?;
         at_most("transmit queues:", config.tx_queues, caps.max_tx_queues)?;
         if !self.spec.is_virtual() {
-            at_most("an MTU of", config.mtu, caps.max_mtu)?;
+            at_most("an MTU of", wanted.mtu, caps.max_mtu)?;
         }
         let Some(rss) = &config.rss else { return Ok(()) };
         if rss.types == 0 || rss.types & !caps.rss_types != 0 {
@@ -101,38 +94,58 @@ impl Setup<'_> {
         }
     }
 
-    pub(super) fn configure(&self, port: u16, info: &rte_eth_dev_info, caps: &Caps) -> Result<(), Error> {
-        let config = self.config;
+    /// Whether the driver took the hash, if one is wanted.
+    pub(super) fn configure(
+        &self,
+        port: u16,
+        info: &rte_eth_dev_info,
+        caps: &Caps,
+        open: &OpenConfig,
+        config: &EthConfig,
+    ) -> Result<bool, Error> {
         // SAFETY: plain data; all zeroes asks for nothing.
         let mut wanted: rte_eth_conf = unsafe { mem::zeroed() };
-        wanted.rxmode.mtu = u32::from(config.mtu.min(caps.max_mtu).max(info.min_mtu));
-        if config.sends_own_pool_only && config.pools.len() == 1 {
-            wanted.txmode.offloads = info.tx_offload_capa & dpdk_sys::SHIM_TX_OFFLOAD_MBUF_FAST_FREE;
-        }
-        let mut key = config.rss.as_ref().map(|rss| rss.key.clone()).unwrap_or_default();
+        wanted.rxmode.mtu = u32::from(open.mtu.min(caps.max_mtu).max(info.min_mtu));
+        // All packets come from the one pool and have one owner, so drivers may give them back without looking.
+        wanted.txmode.offloads = info.tx_offload_capa & dpdk_sys::SHIM_TX_OFFLOAD_MBUF_FAST_FREE;
+        let configure = |wanted: &rte_eth_conf| {
+            journal::attempt(|| {
+                // SAFETY: the structure and the key it points to live across the call, which copies what it needs.
+                unsafe { dpdk_sys::rte_eth_dev_configure(port, config.rx_queues, config.tx_queues, wanted) }
+            })
+        };
+        let plain = wanted;
         if let Some(rss) = &config.rss {
+            let mut key = rss.key.clone();
             wanted.rxmode.mq_mode = dpdk_sys::RTE_ETH_MQ_RX_RSS;
             wanted.rxmode.offloads = info.rx_offload_capa & dpdk_sys::SHIM_RX_OFFLOAD_RSS_HASH;
             wanted.rx_adv_conf.rss_conf.rss_key = if key.is_empty() { ptr::null_mut() } else { key.as_mut_ptr() };
             wanted.rx_adv_conf.rss_conf.rss_key_len = key.len() as u8;
             wanted.rx_adv_conf.rss_conf.rss_hf = rss.types;
+            match configure(&wanted) {
+                Ok(_) => return Ok(true),
+                Err(cause) => log::warn!("{}", self.failed("have it hash", cause)),
+            }
         }
-        self.attempt("configure it", || {
-            // SAFETY: the structure and the key live across the call, which copies what it needs.
-            unsafe { dpdk_sys::rte_eth_dev_configure(port, config.rx_queues, config.tx_queues, &raw const wanted) }
-        })
+        configure(&plain).map(|_| false).map_err(|cause| self.failed("configure it", cause))
     }
 
-    pub(super) fn queues(&self, port: u16, info: &rte_eth_dev_info, device: &Device) -> Result<(), Error> {
-        let (mut rx_slots, mut tx_slots) = (self.config.rx_desc, self.config.tx_desc);
+    pub(super) fn queues(
+        &self,
+        port: u16,
+        info: &rte_eth_dev_info,
+        device: &Device,
+        config: &EthConfig,
+    ) -> Result<(), Error> {
+        let (mut rx_slots, mut tx_slots) = (config.rx_desc, config.tx_desc);
         self.attempt("size its rings", || {
             // SAFETY: both numbers are writable.
             unsafe { dpdk_sys::rte_eth_dev_adjust_nb_rx_tx_desc(port, &raw mut rx_slots, &raw mut tx_slots) }
         })?;
         // SAFETY: the call checks the port.
         let node = unsafe { dpdk_sys::rte_eth_dev_socket_id(port) }.cast_unsigned();
-        for queue in 0..self.config.rx_queues {
-            let pool = device.pool(queue).as_ptr();
+        let pool = device.pool().as_ptr();
+        for queue in 0..config.rx_queues {
             self.attempt("set up a receive queue", || {
                 // SAFETY: the pool outlives the device, which holds it; the defaults are copied.
                 unsafe {
@@ -142,7 +155,7 @@ impl Setup<'_> {
         }
         let mut conf = info.default_txconf;
         conf.offloads = 0;
-        for queue in 0..self.config.tx_queues {
+        for queue in 0..config.tx_queues {
             self.attempt("set up a transmit queue", || {
                 // SAFETY: the structure is copied.
                 unsafe { dpdk_sys::rte_eth_tx_queue_setup(port, queue, tx_slots, node, &raw const conf) }
@@ -152,8 +165,7 @@ impl Setup<'_> {
     }
 
     /// A virtual device that cannot be told the MTU still carries what fits its buffers.
-    pub(super) fn set_mtu(&self, port: u16, caps: &Caps) -> Result<(), Error> {
-        let mtu = self.config.mtu;
+    pub(super) fn set_mtu(&self, port: u16, mtu: u16, caps: &Caps) -> Result<(), Error> {
         if mtu > caps.max_mtu {
             let Self { interface, spec, .. } = self;
             let most = caps.max_mtu;
@@ -170,11 +182,11 @@ impl Setup<'_> {
     }
 
     /// The address in use: the device's, or ours, where a device that cannot be told takes everything instead.
-    pub(super) fn set_mac(&self, port: u16) -> Result<[u8; 6], Error> {
+    pub(super) fn set_mac(&self, port: u16, wanted: Option<[u8; 6]>) -> Result<[u8; 6], Error> {
         let mut mac = rte_ether_addr { addr_bytes: [0; 6] };
         // SAFETY: the call checks the port and writes six bytes.
         self.attempt("read its MAC", || unsafe { dpdk_sys::rte_eth_macaddr_get(port, &raw mut mac) })?;
-        let Some(wanted) = self.config.mac.filter(|wanted| *wanted != mac.addr_bytes) else {
+        let Some(wanted) = wanted.filter(|wanted| *wanted != mac.addr_bytes) else {
             return Ok(mac.addr_bytes);
         };
         mac.addr_bytes = wanted;
@@ -193,12 +205,8 @@ impl Setup<'_> {
         Ok(wanted)
     }
 
-    /// Fills the indirection table with the queues in turn.
-    pub(super) fn spread(&self, port: u16, caps: &Caps) -> Result<Vec<u16>, Error> {
-        if self.config.rss.is_none() || caps.reta_size == 0 {
-            return Ok(Vec::new());
-        }
-        let table: Vec<u16> = (0..caps.reta_size).map(|entry| entry % self.config.rx_queues).collect();
+    /// Fills the indirection table.
+    pub(super) fn spread(&self, port: u16, table: &[u16]) -> Result<(), Error> {
         let group = |entries: &[u16]| {
             let mut group = rte_eth_rss_reta_entry64 { mask: 0, reta: [0; RETA_GROUP] };
             for (at, queue) in entries.iter().enumerate() {
@@ -209,9 +217,8 @@ impl Setup<'_> {
         };
         let mut groups: Vec<_> = table.chunks(RETA_GROUP).map(group).collect();
         self.attempt("fill its indirection table", || {
-            // SAFETY: the groups cover `reta_size` entries.
-            unsafe { dpdk_sys::rte_eth_dev_rss_reta_update(port, groups.as_mut_ptr(), caps.reta_size) }
-        })?;
-        Ok(table)
+            // SAFETY: the groups cover as many entries as are told.
+            unsafe { dpdk_sys::rte_eth_dev_rss_reta_update(port, groups.as_mut_ptr(), table.len() as u16) }
+        })
     }
 }

@@ -114,7 +114,7 @@ impl DeviceSpec {
             Kind::Pci | Kind::Vdev => {
                 return DevArgs { name: target.clone(), text: format!("{target}{options}") };
             }
-            Kind::AfPacket => ("net_af_packet", af_packet(target, queues, mtu, slots)),
+            Kind::AfPacket => ("net_af_packet", af_packet(target, mtu, slots)),
             Kind::AfXdp => ("net_af_xdp", vec![("iface", target.clone()), ("queue_count", queues.to_string())]),
             Kind::Tap => ("net_tap", vec![("iface", target.clone())]),
             Kind::VirtioUser => ("net_virtio_user", vec![("path", target.clone()), ("queues", queues.to_string())]),
@@ -177,13 +177,15 @@ fn whole_pci_address(text: &str) -> String {
 /// The driver takes the frames for one array, so they must fill each block to its last byte: frames of whole kilobytes,
 /// four to a block. It also refuses frames that, less 32 bytes, are larger than the pool's packets, so both take their
 /// size from [`data_room_for`].
-fn af_packet(interface: &str, queues: u16, mtu: u16, slots: u16) -> Vec<(&'static str, String)> {
+///
+/// One queue pair, unless the operator writes `qpairs=`: the kernel fills several by a hash of its own.
+fn af_packet(interface: &str, mtu: u16, slots: u16) -> Vec<(&'static str, String)> {
     const PER_BLOCK: usize = 4;
     let frame = data_room_for(mtu);
     let frames = usize::from(slots).next_multiple_of(PER_BLOCK).max(PER_BLOCK);
     vec![
         ("iface", interface.to_owned()),
-        ("qpairs", queues.to_string()),
+        ("qpairs", "1".to_owned()),
         ("blocksz", (frame * PER_BLOCK).to_string()),
         ("framesz", frame.to_string()),
         ("framecnt", frames.to_string()),

@@ -15,10 +15,12 @@ use control::director::{Director, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey, flag};
 use dataplane::flow::Protocol;
+use dataplane::handoff::Mesh;
 use dataplane::mailbox::Link;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::service::Servers;
+use dataplane::steering::{Station, plan};
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, Header, MacAddr};
 use dataplane::wire::{ipv4, put};
@@ -119,18 +121,26 @@ impl Lab {
         }
         text += services;
         let config = control::config::parse(&text, "fuzz.toml").expect("a right configuration");
-        let facts = Facts { macs: MACS.map(MacAddr).to_vec(), cpus: vec![0], devices: Box::new(()), file: None };
+        let facts = Facts {
+            macs: MACS.map(MacAddr).to_vec(),
+            cpus: vec![0],
+            devices: Box::new(()),
+            file: None,
+            steering: plan(&[], 1, config.dataplane.steering),
+        };
         let now = Nanos(SECOND);
         let (control, mut seats) = Director::new(config, facts, now).expect("a possible configuration");
         let seat = seats.pop().expect("one worker");
         let (servers, link) = (Arc::clone(&seat.servers), Arc::clone(&seat.link));
         let parts = Parts {
             ports: vec![MemPort::default(), MemPort::default()],
-            memory: ConnMemory::new(64),
+            memory: ConnMemory::new(64, false),
             key: HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]),
             reader: seat.reader,
             servers: seat.servers,
             link: seat.link,
+            station: Station::alone(),
+            mesh: Mesh::alone(),
         };
         let mut lab = Self { control, worker: Worker::new(parts, now), servers, link, now };
         lab.settle();

@@ -7,11 +7,14 @@ use control::api::{Answer, ApiError, Client, Request};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
+use dataplane::handoff::Mesh;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
+use dataplane::steering::{Station, plan};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 
+use crate::bursts::Bursts;
 use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
 
@@ -21,7 +24,7 @@ const LEGS: [Leg; 2] = [Leg::Client, Leg::Server];
 const QUIET: usize = 3;
 
 /// Sets the product on a stage.
-pub(crate) fn make(stage: &Stage) -> Box<dyn Director> {
+pub(crate) fn make(stage: &Stage) -> Box<dyn Bursts> {
     assert!(stage.ip_cmds.is_empty() && !stage.send_redirects, "the product has no words for this stage");
     Box::new(Product::new(stage))
 }
@@ -39,16 +42,19 @@ impl Product {
         let text = stage.to_toml();
         let config = control::config::parse(&text, "stage.toml").unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         let macs = config.interfaces.iter().map(|i| MacAddr(i.mac.expect("the stage says the MACs").0)).collect();
-        let facts = Facts { macs, cpus: vec![0], devices: Box::new(()), file: None };
+        let steering = plan(&[], 1, config.dataplane.steering);
+        let facts = Facts { macs, cpus: vec![0], devices: Box::new(()), file: None, steering };
         let (control, mut seats) = Control::new(config, facts, now).expect("the stage is a possible configuration");
         let seat = seats.pop().expect("one worker");
         let parts = Parts {
             ports: vec![MemPort::default(), MemPort::default()],
-            memory: ConnMemory::new(100_000),
+            memory: ConnMemory::new(100_000, false),
             key: HashKey([0x5175_6963, 0x6b6c_7921]),
             reader: seat.reader,
             servers: seat.servers,
             link: seat.link,
+            station: Station::alone(),
+            mesh: Mesh::alone(),
         };
         let mut product = Self { control, worker: Worker::new(parts, now), now, sent: Vec::new() };
         product.settle();
@@ -86,6 +92,15 @@ impl Client for Product {
     }
 }
 
+impl Bursts for Product {
+    fn burst(&mut self, leg: Leg, frames: &mut dyn Iterator<Item = &[u8]>) {
+        let port = &mut self.worker.ports_mut()[leg as usize];
+        frames.for_each(|frame| port.inject(frame));
+        self.worker.turn(self.now);
+        self.collect();
+    }
+}
+
 impl Director for Product {
     fn inject(&mut self, leg: Leg, frame: &[u8]) {
         self.worker.ports_mut()[leg as usize].inject(frame);
@@ -109,6 +124,7 @@ impl Director for Product {
             self.now = Nanos((self.now.0 + STEP).min(end));
             self.settle();
         }
+        self.settle();
     }
 
     fn proc(&mut self, name: &str) -> Result<String, String> {

@@ -7,14 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::bursts::{self, Bursts};
 use crate::runner::case::{self, Case};
-use crate::runner::director::Director;
 use crate::runner::stage::Stage;
 use crate::runner::steps::{self, Observation, Run, message};
 use crate::runner::write;
 
 /// Sets a director on a stage.
-pub(crate) type MakeDirector = fn(&Stage) -> Box<dyn Director>;
+pub(crate) type MakeDirector = fn(&Stage) -> Box<dyn Bursts>;
 
 struct Options {
     directory: PathBuf,
@@ -84,15 +84,16 @@ fn passes(path: &Path, options: &Options, make: MakeDirector) -> bool {
 /// Runs, writes if wanted, and judges.
 fn check(case: &Case, make: MakeDirector, write_to: Option<&Path>) -> Result<Vec<Observation>, String> {
     let scenario = &case.trace.scenario;
-    let make = || make(&Stage::new(&scenario.net));
+    let made = || make(&Stage::new(&scenario.net));
     let director =
-        catch_unwind(AssertUnwindSafe(make)).map_err(|panic| format!("no director: {}", message(&*panic)))?;
+        catch_unwind(AssertUnwindSafe(made)).map_err(|panic| format!("no director: {}", message(&*panic)))?;
     let Run { observations, stopped } = steps::run(scenario, director);
     if let Some(directory) = write_to {
         let results = observations.iter().map(|observation| observation.result.clone()).collect();
         write::write(&directory.join(format!("{}.json", case.name)), &case.head, results)?;
     }
     case.judge(&observations, stopped.as_deref())?;
+    bursts::check(case, make)?;
     Ok(observations)
 }
 

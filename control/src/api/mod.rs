@@ -3,6 +3,7 @@
 
 mod info;
 mod spec;
+mod steering;
 
 use std::net::SocketAddr;
 
@@ -16,6 +17,7 @@ pub use info::{
 pub use spec::{
     DaemonRole, DaemonSpec, Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
 };
+pub use steering::{PortSteering, SteeringReport};
 
 /// Protocol version spoken on the socket.
 pub const VERSION: u32 = 1;
@@ -117,6 +119,8 @@ pub enum Request {
     Neighbors,
     /// Routes, longest prefix first. Answer: [`Answer::Routes`].
     Routes,
+    /// Which worker gets what, decided at the start. Answer: [`Answer::Steering`].
+    Steering,
     /// Reads the configuration file again and converges to it.
     Reload {
         /// Also remove what was made at run time.
@@ -186,6 +190,8 @@ pub enum Answer {
         /// The entries.
         routes: Vec<RouteInfo>,
     },
+    /// Which worker gets what.
+    Steering(Box<SteeringReport>),
     /// What a reload changed.
     Reloaded {
         /// One line a change.

@@ -35,7 +35,7 @@ pub use error::{ConfigError, ConfigErrors, Place};
 pub use mac::{Mac, MacError};
 pub use model::{
     Config, Control, DEFAULT_SOCKET, Dataplane, Interface, Ipvs, Neighbor, Route, RouteAction, Server, Service,
-    Steering, Timeouts, Vip,
+    Timeouts, Vip,
 };
 pub use render::render;
 

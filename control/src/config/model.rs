@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use dataplane::steering::{Side, Steering};
 use ipnet::IpNet;
 
 use super::error::Place;
@@ -36,8 +37,10 @@ pub struct Config {
 /// `[dataplane]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataplane {
-    /// CPU numbers, one worker on each; not empty, none twice.
+    /// CPU numbers, a worker on each; not empty, none twice unless CPUs may be shared.
     pub workers: Vec<usize>,
+    /// Whether several workers may share a CPU, as in a lab.
+    pub share_cpus: bool,
     /// CPU of the control thread; may be a worker's.
     pub main_cpu: usize,
     /// Connections per worker, preallocated.
@@ -60,6 +63,7 @@ impl Default for Dataplane {
     fn default() -> Self {
         Self {
             workers: vec![1],
+            share_cpus: false,
             main_cpu: 0,
             connections: 1_000_000,
             ip_forward: true,
@@ -70,16 +74,6 @@ impl Default for Dataplane {
             tx_descriptors: 1024,
         }
     }
-}
-
-/// How packets find their worker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Steering {
-    /// By addresses and ports.
-    #[default]
-    Tuple,
-    /// By the client's address and port alone, on both sides of a two-armed director.
-    Client,
 }
 
 /// `[control]`
@@ -134,6 +128,8 @@ pub struct Interface {
     pub mac: Option<Mac>,
     /// Bytes of an IP packet.
     pub mtu: u16,
+    /// Whom it faces; what `steering = "client"` needs to know.
+    pub side: Side,
     /// Where it stands.
     pub place: Place,
 }

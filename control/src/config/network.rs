@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use dataplane::steering::Side;
 use ipnet::IpNet;
 
 use super::device;
@@ -15,6 +16,12 @@ const MTU: (i128, i128) = (68, 9600);
 /// RFC 8200, section 5.
 const MTU_IPV6: u16 = 1280;
 const NAME_MAX: usize = 31;
+
+const SIDES: [(&str, Side); 3] = [("both", Side::Both), ("client", Side::Client), ("server", Side::Server)];
+
+pub(super) fn side_name(side: Side) -> &'static str {
+    SIDES.iter().find(|(_, value)| *value == side).map_or("both", |&(name, _)| name)
+}
 
 pub(super) fn interfaces<'a>(top: &Scope<'a>) -> Vec<Read<'a, Interface>> {
     entries(top, "interface", interface)
@@ -56,6 +63,7 @@ fn interface(scope: &Scope<'_>) -> Option<Interface> {
         addresses: scope.value("addresses").and_then(|spot| spot.list_of(host_in_net)).unwrap_or_default(),
         mac: scope.value("mac").and_then(|spot| mac(&spot)),
         mtu: scope.value("mtu").and_then(|spot| spot.number(MTU.0..=MTU.1)).unwrap_or(1500),
+        side: scope.value("side").and_then(|spot| spot.word(&SIDES)).unwrap_or(Side::Both),
         place: scope.place(),
     };
     shape(scope);

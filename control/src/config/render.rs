@@ -3,10 +3,11 @@
 use std::fmt::Write;
 
 use dataplane::flow::ServiceKey;
+use dataplane::steering::Side;
 
 use super::model::{Config, Dataplane, Interface, Route, RouteAction, Server, Service};
 use super::services::{CHECKSUMS, FAMILIES, FORWARDS, PROTOCOLS, TUNNELS};
-use super::{flags, settings};
+use super::{flags, network, settings};
 use crate::api::{Granularity, TunnelSpec};
 
 /// The configuration as a file.
@@ -85,6 +86,9 @@ fn dataplane(file: &mut File, dataplane: &Dataplane) {
     file.key("ip_forward", dataplane.ip_forward);
     file.list("eal", dataplane.eal.iter().map(|word| quote(word)));
     file.quoted("steering", settings::steering_name(dataplane.steering));
+    if dataplane.share_cpus {
+        file.key("share_cpus", true);
+    }
     file.key("icmp_rate", dataplane.icmp_rate);
     file.key("rx_descriptors", dataplane.rx_descriptors);
     file.key("tx_descriptors", dataplane.tx_descriptors);
@@ -111,6 +115,9 @@ fn interface(file: &mut File, interface: &Interface) {
     file.list("addresses", interface.addresses.iter().map(|net| quote(&net.to_string())));
     file.quoted_if("mac", interface.mac.map(|mac| mac.to_string()).as_deref());
     file.key("mtu", interface.mtu);
+    if interface.side != Side::Both {
+        file.quoted("side", network::side_name(interface.side));
+    }
 }
 
 fn route(file: &mut File, route: &Route) {

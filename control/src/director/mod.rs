@@ -23,10 +23,11 @@ use dataplane::clock::Nanos;
 use dataplane::mailbox::{Link, Page, Report};
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 use dataplane::snapshot::{Publisher, Reader};
+use dataplane::steering::Plan;
 use dataplane::tables::Tables;
 use dataplane::wire::ethernet::MacAddr;
 
-use crate::api::{Answer, ApiError, Code, Counter, Request};
+use crate::api::{Answer, ApiError, Code, Counter, Request, SteeringReport};
 use crate::config::Config;
 use crate::ipvs::Services;
 use crate::neighbors::Neighbors;
@@ -80,6 +81,8 @@ pub struct Facts {
     pub devices: Box<dyn Devices + Send>,
     /// The file to read again on reload.
     pub file: Option<PathBuf>,
+    /// Which worker gets what.
+    pub steering: Plan,
 }
 
 /// What a worker gets of the director.
@@ -219,6 +222,7 @@ impl Director {
             Request::Stats => Ok(self.stats()),
             Request::Neighbors => Ok(self.list_neighbors()),
             Request::Routes => Ok(self.list_routes()),
+            Request::Steering => Ok(Answer::Steering(Box::new(SteeringReport::of(&self.facts.steering)))),
             Request::ConfigShow => Ok(Answer::Text { text: crate::config::render(&self.running_config()) }),
             Request::Proc { name } => self.proc(&name, pump),
             Request::Reload { prune } => {
@@ -354,7 +358,7 @@ impl Director {
                 state.active.load(Relaxed),
                 state.inactive.load(Relaxed),
                 state.persistent.load(Relaxed),
-                state.overloaded.load(Relaxed),
+                state.is_overloaded(),
                 state.unresolved.load(Relaxed),
             )
         })

@@ -320,10 +320,6 @@ pub fn validate(config: &Config) -> Result<(), ApiError> {
         let text = "there is no [[interface]]; a director needs at least one".to_owned();
         return Err(ApiError { code: Code::Config, place: "interface".to_owned(), text });
     }
-    if config.dataplane.workers.len() > 1 {
-        let text = "more than one worker is not supported yet; name one CPU".to_owned();
-        return Err(ApiError { code: Code::Unsupported, place: "dataplane.workers".to_owned(), text });
-    }
     config.services.iter().try_for_each(|service| {
         ipvs::validate(&service.spec, service.servers.iter().map(|server| &server.spec))
             .map_err(|error| ApiError { place: format!("{}: {}", service.place, error.place), ..error })

@@ -45,7 +45,7 @@ impl Slots {
         })?;
         let state = self.states.get(slot)?;
         state.references.fetch_add(1, Relaxed);
-        state.overloaded.store(false, Relaxed);
+        state.reopen();
         state.unresolved.store(0, Relaxed);
         Some(slot)
     }
@@ -56,7 +56,7 @@ impl Slots {
         let before = state.upper.swap(spec.upper, Relaxed);
         state.lower.store(spec.lower, Relaxed);
         if spec.upper == 0 || spec.upper > before {
-            state.overloaded.store(false, Relaxed);
+            state.reopen();
         }
         state.available.store(true, Relaxed);
     }

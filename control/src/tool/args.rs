@@ -50,6 +50,8 @@ pub(super) enum Command {
     Neigh,
     /// Routes, longest prefix first
     Routes,
+    /// Which worker gets what: the case in force on each port, what crosses between workers, and why
+    Steering,
     /// Reads the configuration file again and converges to it
     ///
     /// Prints a line for each change. Services and servers made at run time stay, unless --prune.

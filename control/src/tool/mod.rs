@@ -128,6 +128,7 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Stats { .. } => Request::Stats,
         Command::Neigh => Request::Neighbors,
         Command::Routes => Request::Routes,
+        Command::Steering => Request::Steering,
         Command::Reload { prune } => Request::Reload { prune: *prune },
         Command::Config { command: ConfigCommand::Show } => Request::ConfigShow,
         Command::Proc { name } => Request::Proc { name: name.clone() },
@@ -157,6 +158,7 @@ fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), F
         }
         Answer::Neighbors { neighbors } => network::print_neighbors(neighbors, out)?,
         Answer::Routes { routes } => network::print_routes(routes, out)?,
+        Answer::Steering(report) => out.write_all(report.text.as_bytes())?,
         Answer::Reloaded { changes } if changes.is_empty() => writeln!(out, "nothing changed")?,
         Answer::Reloaded { changes } => changes.iter().try_for_each(|change| writeln!(out, "{change}"))?,
         Answer::Text { text } => out.write_all(text.as_bytes())?,

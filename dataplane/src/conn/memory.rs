@@ -4,6 +4,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::Conn;
+use super::posts::Post;
 
 /// Entries of a bucket.
 pub(super) const SLOTS: usize = 8;
@@ -42,21 +43,34 @@ impl Bucket {
 pub struct ConnMemory {
     pub(super) conns: Box<[Conn]>,
     pub(super) buckets: Box<[Bucket]>,
+    pub(super) posts: Box<[Post]>,
 }
 
 impl ConnMemory {
-    /// Zeroed memory for `capacity` connections, every page of it touched: a new connection faults none in.
+    /// Zeroed memory for `capacity` connections, every page of it touched: a new connection faults none in. With
+    /// `signposts` there is room for those of other workers' connections, too.
     #[must_use]
-    pub fn new(capacity: u32) -> Self {
+    pub fn new(capacity: u32, signposts: bool) -> Self {
         let (primary, overflow) = Self::bucket_counts(capacity);
-        Self { conns: resident(capacity as usize), buckets: resident(primary + overflow + 1) }
+        Self {
+            conns: resident(capacity as usize),
+            buckets: resident(primary + overflow + 1),
+            posts: resident(Self::post_count(capacity, signposts)),
+        }
     }
 
     /// Bytes of a table for `capacity` connections.
     #[must_use]
-    pub fn bytes(capacity: u32) -> usize {
+    pub fn bytes(capacity: u32, signposts: bool) -> usize {
         let (primary, overflow) = Self::bucket_counts(capacity);
-        capacity as usize * size_of::<Conn>() + (primary + overflow + 1) * size_of::<Bucket>()
+        capacity as usize * size_of::<Conn>()
+            + (primary + overflow + 1) * size_of::<Bucket>()
+            + Self::post_count(capacity, signposts) * size_of::<Post>()
+    }
+
+    /// Replies spread over workers as evenly as connections do; an eighth more for luck.
+    fn post_count(capacity: u32, signposts: bool) -> usize {
+        if signposts { capacity as usize + capacity as usize / 8 } else { 0 }
     }
 
     /// Two keys a connection, six of eight slots used at most on average; a fourth more for overflow.
@@ -70,7 +84,7 @@ impl ConnMemory {
 fn resident<T: Zeroable>(n: usize) -> Box<[T]> {
     const PAGE: usize = 4096;
     let mut elements: Box<[T]> = bytemuck::allocation::zeroed_slice_box(n);
-    for element in elements.iter_mut().step_by(PAGE / size_of::<T>()) {
+    for element in elements.iter_mut().step_by((PAGE / size_of::<T>()).max(1)) {
         *std::hint::black_box(element) = T::zeroed();
     }
     elements

@@ -1,7 +1,9 @@
 //! Connections: the entry, the table that finds it by either of its two keys, and the wheel that ends it.
 
 mod hash;
+mod links;
 mod memory;
+mod posts;
 mod table;
 mod wheel;
 
@@ -11,7 +13,7 @@ use bytemuck::{Pod, Zeroable};
 
 pub use hash::HashKey;
 pub use memory::ConnMemory;
-pub use table::{ConnTable, NONE};
+pub use table::{ConnTable, Found, NONE};
 pub use wheel::Wheel;
 
 use crate::clock::Tick;
@@ -33,6 +35,8 @@ pub mod flag {
     pub const SERVER_V6: u16 = 1 << 5;
     /// In the timing wheel.
     pub const WATCHED: u16 = 1 << 6;
+    /// Its replies land on another worker, where a signpost stands; its reply key is not in its own table.
+    pub const REPLY_AWAY: u16 = 1 << 7;
 }
 
 /// A connection: plain data, linked by indices. The first cache line holds all that an established IPv4 packet
@@ -147,6 +151,12 @@ impl Conn {
     /// Sets or clears a flag.
     pub fn set(&mut self, flag: u16, on: bool) {
         self.flags = if on { self.flags | flag } else { self.flags & !flag };
+    }
+
+    /// Whether its reply key is in its own worker's table.
+    #[must_use]
+    pub const fn has_reply_key(&self) -> bool {
+        self.method().has_replies() && !self.has(flag::REPLY_AWAY)
     }
 
     /// How its packets are forwarded.

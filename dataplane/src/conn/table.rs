@@ -1,11 +1,15 @@
 //! The connection table of one worker. Two keys lead to one entry; buckets are one cache line of tags and indices.
 //!
 //! Request keys are unique. Reply keys may collide (one client port to two VIPs that share a server): the newest wins,
-//! as in the kernel, and its removal restores the older one.
+//! as in the kernel, and its removal restores the older one. Among them stand the signposts of other workers'
+//! connections.
+//!
+//! An entry of a bucket: `REPLY` = by the reply key, `POST` = a signpost, the rest is the index.
 
 use std::ops::{Index, IndexMut};
 
-use super::memory::{Bucket, ConnMemory, SLOTS};
+use super::memory::{Bucket, ConnMemory};
+use super::posts::Posts;
 use super::{Conn, HashKey, flag};
 use crate::flow::{Direction, Tuple};
 use crate::packet::Candidate;
@@ -14,20 +18,36 @@ use crate::prefetch;
 /// No index.
 pub const NONE: u32 = u32::MAX;
 
-const REPLY: u32 = 1 << 31;
+pub(super) const REPLY: u32 = 1 << 31;
+const POST: u32 = 1 << 30;
+
+/// What a key leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A connection, and by which of its two keys.
+    Conn(u32, Direction),
+    /// A signpost: the connection is another worker's.
+    Away {
+        /// Whose.
+        home: u16,
+        /// Its index there.
+        conn: u32,
+    },
+}
 
 /// The table of one worker.
 #[derive(Debug)]
 pub struct ConnTable {
-    memory: ConnMemory,
-    key: HashKey,
-    primary: u64,
-    free: u32,
-    untouched: u32,
-    free_overflow: u32,
-    untouched_overflow: u32,
-    len: u32,
-    changes: u32,
+    pub(super) memory: ConnMemory,
+    pub(super) posts: Posts,
+    pub(super) key: HashKey,
+    pub(super) primary: u64,
+    pub(super) free: u32,
+    pub(super) untouched: u32,
+    pub(super) free_overflow: u32,
+    pub(super) untouched_overflow: u32,
+    pub(super) len: u32,
+    pub(super) changes: u32,
 }
 
 impl Index<u32> for ConnTable {
@@ -49,10 +69,12 @@ impl IndexMut<u32> for ConnTable {
 impl ConnTable {
     /// An empty table over zeroed memory.
     #[must_use]
-    pub fn new(memory: ConnMemory, key: HashKey) -> Self {
+    pub fn new(mut memory: ConnMemory, key: HashKey) -> Self {
+        let posts = Posts::new(std::mem::take(&mut memory.posts));
         let primary = ConnMemory::bucket_counts(memory.conns.len() as u32).0;
         Self {
             memory,
+            posts,
             key,
             primary: primary as u64,
             free: NONE,
@@ -88,6 +110,12 @@ impl ConnTable {
         self.untouched
     }
 
+    /// Signposts that stand here.
+    #[must_use]
+    pub fn signposts(&self) -> u32 {
+        self.posts.len()
+    }
+
     /// Changes whenever a key is added or removed: what was looked up before may be stale after.
     #[inline]
     #[must_use]
@@ -103,7 +131,7 @@ impl ConnTable {
     }
 
     #[inline]
-    fn place(&self, hash: u64) -> (usize, u8) {
+    pub(super) fn place(&self, hash: u64) -> (usize, u8) {
         ((((hash >> 32) * self.primary) >> 32) as usize, (hash as u8).max(1))
     }
 
@@ -124,7 +152,10 @@ impl ConnTable {
             return Candidate::default();
         }
         let entry = bucket.entries[Bucket::slot(bits)];
-        prefetch::read(&self.memory.conns[(entry & !REPLY) as usize]);
+        match self.memory.conns.get((entry & !REPLY) as usize) {
+            Some(conn) => prefetch::read(conn),
+            None => self.posts.get(entry & !(REPLY | POST)).map_or((), prefetch::read),
+        }
         Candidate { entry, only: bits & (bits - 1) == 0 && bucket.overflow == 0 }
     }
 
@@ -132,22 +163,22 @@ impl ConnTable {
     /// changed, a candidate whose key fits is what `find` would give, if it is a reply or the only one.
     #[inline]
     #[must_use]
-    pub fn confirm(&self, candidate: Candidate, then: u32, hash: u64, tuple: &Tuple) -> Option<(u32, Direction)> {
+    pub fn confirm(&self, candidate: Candidate, then: u32, hash: u64, tuple: &Tuple) -> Option<Found> {
         let Candidate { entry, only } = candidate;
-        if then == self.changes && entry != NONE {
+        // No entry is none of a connection's either.
+        if then == self.changes && entry & POST == 0 {
             let index = entry & !REPLY;
             let direction = if entry & REPLY != 0 { Direction::Reply } else { Direction::Request };
             if (only || direction == Direction::Reply) && self[index].key(direction) == *tuple {
-                return Some((index, direction));
+                return Some(Found::Conn(index, direction));
             }
         }
         self.find(hash, tuple)
     }
 
-    /// The connection that a key leads to, and by which of its two keys. Where both fit, the reply counts, as in the
-    /// kernel.
+    /// What a key leads to. Where both keys fit, the reply counts, as in the kernel.
     #[must_use]
-    pub fn find(&self, hash: u64, tuple: &Tuple) -> Option<(u32, Direction)> {
+    pub fn find(&self, hash: u64, tuple: &Tuple) -> Option<Found> {
         let (mut bucket, tag) = self.place(hash);
         let mut request = None;
         loop {
@@ -156,14 +187,12 @@ impl ConnTable {
             while bits != 0 {
                 let entry = line.entries[Bucket::slot(bits)];
                 bits &= bits - 1;
-                let index = entry & !REPLY;
-                let conn = &self[index];
-                if entry & REPLY != 0 {
-                    if conn.reply_key() == *tuple {
-                        return Some((index, Direction::Reply));
+                if entry & REPLY == 0 {
+                    if self[entry].request_key() == *tuple {
+                        request = Some(Found::Conn(entry, Direction::Request));
                     }
-                } else if conn.request_key() == *tuple {
-                    request = Some((index, Direction::Request));
+                } else if self.reply_key_of(entry & !REPLY) == *tuple {
+                    return Some(self.found_by_reply(entry & !REPLY));
                 }
             }
             if line.overflow == 0 {
@@ -173,15 +202,77 @@ impl ConnTable {
         }
     }
 
+    /// What a reply entry stands for.
+    fn found_by_reply(&self, entry: u32) -> Found {
+        if entry & POST == 0 {
+            return Found::Conn(entry, Direction::Reply);
+        }
+        let post = self.posts.at(entry & !POST);
+        Found::Away { home: post.home, conn: post.conn }
+    }
+
+    pub(super) fn reply_key_of(&self, entry: u32) -> Tuple {
+        if entry & POST == 0 { self[entry].reply_key() } else { self.posts.at(entry & !POST).key() }
+    }
+
+    /// What stands behind a reply entry with the same key.
+    pub(super) fn behind(&self, entry: u32) -> u32 {
+        if entry & POST == 0 { self[entry].shadowed } else { self.posts.at(entry & !POST).shadowed }
+    }
+
+    pub(super) fn set_behind(&mut self, entry: u32, behind: u32) {
+        if entry & POST == 0 { self[entry].shadowed = behind } else { self.posts.set_shadowed(entry & !POST, behind) }
+    }
+
+    /// Whether a packet that a signpost sent here is a reply of this connection.
+    #[inline]
+    #[must_use]
+    pub fn is_reply_of(&self, index: u32, tuple: &Tuple) -> bool {
+        let conn = self.memory.conns.get(index as usize);
+        conn.is_some_and(|conn| conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && conn.reply_key() == *tuple)
+    }
+
+    /// Asks for the line of a connection.
+    #[inline]
+    pub fn prefetch_conn(&self, index: u32) {
+        if let Some(conn) = self.memory.conns.get(index as usize) {
+            prefetch::read(conn);
+        }
+    }
+
+    /// Puts up a signpost: replies with this key belong to a connection of another worker. `false` where there is no
+    /// room for it.
+    pub fn put_signpost(&mut self, key: &Tuple, home: u16, conn: u32) -> bool {
+        let Some(post) = self.posts.take(key, home, conn) else { return false };
+        let linked = self.link_reply(post | POST);
+        if !linked {
+            self.posts.give(post);
+        }
+        linked
+    }
+
+    /// Takes a signpost down.
+    pub fn take_signpost(&mut self, key: &Tuple, home: u16, conn: u32) {
+        let mut entry = self.locate(key, REPLY).map_or(NONE, |place| place.entry);
+        while entry != NONE {
+            let post = self.posts.get(entry & !POST).filter(|_| entry & POST != 0);
+            if post.is_some_and(|post| post.home == home && post.conn == conn) {
+                self.unlink_reply(entry);
+                return self.posts.give(entry & !POST);
+            }
+            entry = self.behind(entry);
+        }
+    }
+
     /// Takes a free entry and makes it findable by its keys. `None` when the table is full.
     pub fn insert(&mut self, conn: Conn) -> Option<u32> {
         let index = self.take()?;
         self[index] = conn;
         self[index].set(flag::LIVE, true);
         self[index].shadowed = NONE;
-        let linked = self.link(index, Direction::Request)
-            && (!conn.method().has_replies() || self.link_reply(index) || {
-                self.unlink_key(index, Direction::Request);
+        let linked = self.link(&conn.request_key(), index)
+            && (!conn.has_reply_key() || self.link_reply(index) || {
+                self.unlink_request(index);
                 false
             });
         if !linked {
@@ -214,85 +305,13 @@ impl ConnTable {
         self.len -= 1;
     }
 
-    /// Reply keys may be taken by an older connection: it steps behind the new one.
-    fn link_reply(&mut self, index: u32) -> bool {
-        let tuple = self[index].reply_key();
-        let Some(place) = self.locate(&tuple, REPLY) else {
-            return self.link(index, Direction::Reply);
-        };
-        self[index].shadowed = place.index;
-        self.memory.buckets[place.bucket].entries[place.slot] = index | REPLY;
-        self.changes = self.changes.wrapping_add(1);
-        true
-    }
-
-    fn link(&mut self, index: u32, direction: Direction) -> bool {
-        let hash = self.key.hash(&self[index].key(direction));
-        let (mut at, tag) = self.place(hash);
-        let entry = if direction == Direction::Reply { index | REPLY } else { index };
-        loop {
-            let line = &mut self.memory.buckets[at];
-            let empty = line.matches(0);
-            if empty != 0 {
-                let slot = Bucket::slot(empty);
-                line.tags[slot] = tag;
-                line.entries[slot] = entry;
-                self.changes = self.changes.wrapping_add(1);
-                return true;
-            }
-            if line.overflow == 0 {
-                let Some(fresh) = self.take_overflow() else { return false };
-                self.memory.buckets[at].overflow = fresh;
-            }
-            at = self.memory.buckets[at].overflow as usize;
-        }
-    }
-
-    fn take_overflow(&mut self) -> Option<u32> {
-        if self.free_overflow != 0 {
-            let bucket = self.free_overflow;
-            self.free_overflow = std::mem::take(&mut self.memory.buckets[bucket as usize].overflow);
-            return Some(bucket);
-        }
-        let bucket = self.untouched_overflow;
-        ((bucket as usize) < self.memory.buckets.len()).then(|| {
-            self.untouched_overflow += 1;
-            bucket
-        })
-    }
-
-    /// The place of the entry that holds a key; `side` is `REPLY` or 0.
-    fn locate(&self, tuple: &Tuple, side: u32) -> Option<Place> {
-        let (mut bucket, tag) = self.place(self.key.hash(tuple));
-        let mut before = 0;
-        loop {
-            let line = &self.memory.buckets[bucket];
-            for slot in 0..SLOTS {
-                let entry = line.entries[slot];
-                if line.tags[slot] != tag || entry & REPLY != side {
-                    continue;
-                }
-                let index = entry & !REPLY;
-                let key = if side == 0 { self[index].request_key() } else { self[index].reply_key() };
-                if key == *tuple {
-                    return Some(Place { before, bucket, slot, index });
-                }
-            }
-            if line.overflow == 0 {
-                return None;
-            }
-            before = bucket;
-            bucket = line.overflow as usize;
-        }
-    }
-
     /// Makes an entry no longer findable; it stays listed until [`ConnTable::remove`].
     pub fn unlink(&mut self, index: u32) {
         if self[index].has(flag::UNLINKED) {
             return;
         }
-        self.unlink_key(index, Direction::Request);
-        if self[index].method().has_replies() {
+        self.unlink_request(index);
+        if self[index].has_reply_key() {
             self.unlink_reply(index);
         }
         self[index].set(flag::UNLINKED, true);
@@ -303,55 +322,6 @@ impl ConnTable {
         self.unlink(index);
         self.give(index);
     }
-
-    fn unlink_key(&mut self, index: u32, direction: Direction) {
-        let side = if direction == Direction::Reply { REPLY } else { 0 };
-        if let Some(place) = self.locate(&self[index].key(direction), side).filter(|place| place.index == index) {
-            self.clear(&place);
-        }
-    }
-
-    /// The newest of colliding replies stands in the bucket, older ones behind it in a chain.
-    fn unlink_reply(&mut self, index: u32) {
-        let Some(place) = self.locate(&self[index].reply_key(), REPLY) else { return };
-        let older = self[index].shadowed;
-        if place.index != index {
-            let mut before = place.index;
-            while self[before].shadowed != index && self[before].shadowed != NONE {
-                before = self[before].shadowed;
-            }
-            if self[before].shadowed == index {
-                self[before].shadowed = older;
-            }
-        } else if older == NONE {
-            self.clear(&place);
-        } else {
-            self.memory.buckets[place.bucket].entries[place.slot] = older | REPLY;
-            self.changes = self.changes.wrapping_add(1);
-        }
-    }
-
-    /// Empties a slot; an overflow bucket that holds nothing any more leaves its chain.
-    fn clear(&mut self, place: &Place) {
-        let line = &mut self.memory.buckets[place.bucket];
-        line.tags[place.slot] = 0;
-        line.entries[place.slot] = 0;
-        let empty = line.tags == [0; SLOTS];
-        if empty && place.bucket as u64 >= self.primary {
-            let next = std::mem::replace(&mut line.overflow, self.free_overflow);
-            self.memory.buckets[place.before].overflow = next;
-            self.free_overflow = place.bucket as u32;
-        }
-        self.changes = self.changes.wrapping_add(1);
-    }
-}
-
-/// Where an entry stands: its bucket, the one before that in the chain, and its slot.
-struct Place {
-    before: usize,
-    bucket: usize,
-    slot: usize,
-    index: u32,
 }
 
 #[cfg(test)]

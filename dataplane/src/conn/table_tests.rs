@@ -19,11 +19,18 @@ fn conn(client_port: u16, vip: u32, server: u32) -> Conn {
 }
 
 fn table(capacity: u32) -> ConnTable {
-    ConnTable::new(ConnMemory::new(capacity), HashKey([7, 9]))
+    ConnTable::new(ConnMemory::new(capacity, true), HashKey([7, 9]))
+}
+
+fn found(table: &ConnTable, tuple: Tuple) -> Option<Found> {
+    table.find(table.hash(&tuple), &tuple)
 }
 
 fn find(table: &ConnTable, tuple: Tuple) -> Option<(u32, Direction)> {
-    table.find(table.hash(&tuple), &tuple)
+    match found(table, tuple)? {
+        Found::Conn(index, direction) => Some((index, direction)),
+        Found::Away { .. } => None,
+    }
 }
 
 #[test]
@@ -41,6 +48,36 @@ fn colliding_replies_newest_wins_and_the_older_returns() {
     table.remove(a);
     assert_eq!(find(&table, reply), None);
     assert!(table.is_empty());
+}
+
+#[test]
+fn signposts_and_connections_collide_by_the_same_rule() {
+    let mut table = table(8);
+    let mine = table.insert(conn(4000, 1, 9)).unwrap();
+    let key = table[mine].reply_key();
+    assert!(table.put_signpost(&key, 3, 77) && table.put_signpost(&key, 2, 5));
+    assert_eq!(found(&table, key), Some(Found::Away { home: 2, conn: 5 }));
+    let newer = table.insert(conn(4000, 2, 9)).unwrap();
+    assert_eq!(find(&table, key), Some((newer, Direction::Reply)));
+    table.take_signpost(&key, 2, 77);
+    table.take_signpost(&key, 3, 77);
+    assert_eq!(table.signposts(), 1, "no other than the one that was named");
+    table.remove(newer);
+    assert_eq!(found(&table, key), Some(Found::Away { home: 2, conn: 5 }));
+    table.take_signpost(&key, 2, 5);
+    assert_eq!((find(&table, key), table.signposts()), (Some((mine, Direction::Reply)), 0));
+    assert_eq!(found(&table, table[mine].request_key()), Some(Found::Conn(mine, Direction::Request)));
+}
+
+#[test]
+fn a_connection_whose_replies_land_elsewhere_has_no_reply_key_here() {
+    let mut table = table(8);
+    let away = table.insert(Conn { flags: flag::REPLY_AWAY, ..conn(4000, 1, 9) }).unwrap();
+    let reply = table[away].reply_key();
+    assert_eq!(found(&table, reply), None);
+    assert!(table.is_reply_of(away, &reply) && !table.is_reply_of(away + 1, &reply));
+    table.unlink(away);
+    assert!(!table.is_reply_of(away, &reply));
 }
 
 #[test]

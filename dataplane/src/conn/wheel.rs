@@ -99,7 +99,7 @@ mod tests {
             start in prop_oneof![Just(0u32), Just(u32::MAX - 500), any::<u32>()],
             lives in proptest::collection::vec((1u32..200_000, 0u16..1000), 1..40),
         ) {
-            let mut table = ConnTable::new(ConnMemory::new(64), HashKey([1, 2]));
+            let mut table = ConnTable::new(ConnMemory::new(64, false), HashKey([1, 2]));
             let mut wheel = Wheel::new(Tick(start));
             for (i, (timeout, _)) in lives.iter().enumerate() {
                 let conn = Conn { client_port: i as u16, protocol: 6, last_seen: start, timeout: *timeout, ..Conn::zeroed() };
@@ -126,7 +126,7 @@ mod tests {
 
         #[test]
         fn shortening_moves_forward(first in 2000u32..100_000, second in 1u32..2000) {
-            let mut table = ConnTable::new(ConnMemory::new(4), HashKey([1, 2]));
+            let mut table = ConnTable::new(ConnMemory::new(4, false), HashKey([1, 2]));
             let mut wheel = Wheel::new(Tick(0));
             let index = table.insert(Conn { protocol: 6, timeout: first, ..Conn::zeroed() }).unwrap();
             let due = table[index].due();

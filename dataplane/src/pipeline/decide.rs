@@ -2,11 +2,12 @@
 //! itself, or is for others.
 
 use super::{Context, classify, schedule, track};
-use crate::conn::NONE;
+use crate::conn::{Found, NONE};
 use crate::flow::Direction;
-use crate::packet::{Burst, Kind, Meta, Step};
+use crate::packet::{Arrival, Burst, Kind, Meta, Step};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
+use crate::verdict::Drop;
 
 pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, shard: &mut Shard<B>, context: Context<'_>) {
     let changes = burst.changes;
@@ -18,20 +19,47 @@ pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, shard: &mut Shard<B>, cont
 }
 
 fn one<B>(frame: &[u8], meta: &mut Meta, changes: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
-    if meta.kind == Kind::Transport4
-        && let Some((index, direction)) = shard.table.confirm(meta.candidate, changes, meta.hash, &meta.tuple)
-    {
-        match direction {
-            Direction::Reply => return track::reply(meta, index, shard, context),
-            Direction::Request if track::starts_anew(meta, &shard.table[index]) => shard.end_now(index, context.now),
-            Direction::Request => return track::request(meta, index, shard, context),
+    if meta.kind == Kind::Transport4 {
+        match found(meta, changes, shard) {
+            Some(Found::Conn(index, Direction::Reply)) => return track::reply(meta, index, shard, context),
+            Some(Found::Conn(index, Direction::Request)) if track::starts_anew(meta, &shard.table[index]) => {
+                shard.end_now(index, context.now);
+            }
+            Some(Found::Conn(index, Direction::Request)) => return track::request(meta, index, shard, context),
+            Some(Found::Away { home, conn }) => return Step::Handoff { worker: home, conn },
+            None => {}
+        }
+        if let Some(worker) = belongs_elsewhere(meta, shard) {
+            return Step::Handoff { worker, conn: NONE };
         }
     }
     match classify::run(frame, meta, context) {
+        // Its connection would not be where its next packet lands.
+        classify::Class::Service(_) if matches!(meta.arrival, Arrival::Signed { .. }) => {
+            Step::Drop(Drop::SignpostStale)
+        }
         classify::Class::Service(service) => schedule::run(meta, service, shard, context),
         classify::Class::Other(step) => step,
         classify::Class::Forward => forward(meta, context),
     }
+}
+
+/// What a packet belongs to. A signpost that led here named the connection.
+#[inline]
+fn found<B>(meta: &Meta, changes: u32, shard: &Shard<B>) -> Option<Found> {
+    if let Arrival::Signed { conn } = meta.arrival {
+        let there = shard.table.is_reply_of(conn, &meta.tuple);
+        return there.then_some(Found::Conn(conn, Direction::Reply));
+    }
+    shard.table.confirm(meta.candidate, changes, meta.hash, &meta.tuple)
+}
+
+/// Devices that land packets at home may err, so a packet without a connection is looked at again before it starts one.
+fn belongs_elsewhere<B>(meta: &Meta, shard: &Shard<B>) -> Option<u16> {
+    if shard.station.is_alone() || meta.arrival != Arrival::Device {
+        return None;
+    }
+    shard.station.stray(meta.port, &meta.tuple)
 }
 
 /// For others: plain routing.

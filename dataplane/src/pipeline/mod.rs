@@ -1,4 +1,4 @@
-//! The packet's way: `parse -> lookup -> decide (classify, schedule, track) -> rewrite -> resolve`.
+//! The packet's way: `parse -> steer -> lookup -> decide (classify, schedule, track) -> rewrite -> resolve`.
 //!
 //! Every stage runs over the whole burst before the next starts, so that cache misses overlap. Decisions are taken
 //! packet by packet in order of arrival, each seeing the effect of the one before: a burst gives what its packets
@@ -12,11 +12,13 @@ mod parse;
 mod resolve;
 mod rewrite;
 mod schedule;
+mod steer;
 mod track;
 
 use crate::clock::Tick;
 use crate::mailbox::Link;
-use crate::packet::Burst;
+use crate::packet::{Arrival, Burst};
+use crate::parking::Ending;
 use crate::port::PacketBuf;
 use crate::service::Servers;
 use crate::shard::Shard;
@@ -44,11 +46,49 @@ pub fn run<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    parse::run(burst, port, context.tables);
+    let all = 0..burst.packets.len();
+    parse::run(burst, all, port, context.tables);
+    if !shard.station.is_alone() {
+        burst.meta[..burst.packets.len()].iter_mut().for_each(|meta| meta.arrival = Arrival::Device);
+        steer::run(burst, port, &shard.station);
+    }
+    finish(burst, shard, context, alloc);
+}
+
+/// Takes a burst that other workers handed over through the same stages. How each packet came is noted in its
+/// [`crate::packet::Meta`]: arrival and port.
+pub fn run_handed<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    let mut from = 0;
+    while from < burst.packets.len() {
+        let port = burst.meta[from].port;
+        let same = burst.meta[from..burst.packets.len()].iter().take_while(|meta| meta.port == port).count();
+        parse::run(burst, from..from + same, port, context.tables);
+        from += same;
+    }
+    finish(burst, shard, context, alloc);
+}
+
+/// What follows when it is known where packets belong.
+fn finish<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
     lookup::run(burst, &shard.table);
     decide::run(burst, shard, context);
     rewrite::run(burst, &shard.table);
     resolve::run(burst, shard, context, alloc);
+}
+
+/// Sends a packet that another worker has finished.
+pub fn leave<B>(packet: B, port: u16, ending: Ending, shard: &mut Shard<B>, context: Context<'_>) {
+    resolve::leave(packet, port, ending, shard, context);
 }
 
 /// Sends what waited for neighbours that the tables know by now. Returns how many packets that were.

@@ -1,5 +1,7 @@
 //! Parse: the only stage that may find a packet malformed. What it learns travels with the packet.
 
+use std::ops::Range;
+
 use crate::flow::{Protocol, Tuple};
 use crate::packet::{Burst, Kind, Meta, Step};
 use crate::port::PacketBuf;
@@ -8,9 +10,10 @@ use crate::verdict::{Drop, Punt};
 use crate::wire::ethernet::{self, MacAddr};
 use crate::wire::{be16, icmpv4, ipv4, ipv6, tcp, udp};
 
-pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, tables: &Tables) {
+/// Packets of one port.
+pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, which: Range<usize>, port: u16, tables: &Tables) {
     let mac = tables.net.interface_of_port(port).map_or(MacAddr::default(), |(_, interface)| interface.mac);
-    for (packet, meta) in burst.packets.iter_mut().zip(&mut burst.meta) {
+    for (packet, meta) in burst.packets[which.clone()].iter_mut().zip(&mut burst.meta[which]) {
         meta.port = port;
         meta.l3 = ethernet::HEADER as u16;
         let bytes = packet.data();

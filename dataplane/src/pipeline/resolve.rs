@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Context, answer};
 use crate::conn::NONE;
 use crate::forward::Change;
+use crate::handoff::{Crossing, Errand};
 use crate::mailbox::Report;
 use crate::neighbor::NextHop;
 use crate::packet::{Burst, Meta, Step};
@@ -14,7 +15,7 @@ use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
-use crate::verdict::{Answer, Drop, Forward, Punt, Sent, Verdict};
+use crate::verdict::{Answer, Drop, Forward, Handoff, Punt, Sent, Verdict};
 use crate::wire::ethernet;
 
 pub(super) fn run<B: PacketBuf>(
@@ -28,11 +29,12 @@ pub(super) fn run<B: PacketBuf>(
         match meta.step {
             Step::Send { conn, reason, hop } => match context.tables.net.hops.get(hop) {
                 Some(hop) => match queue(packet, meta.l3, hop, shard, context) {
-                    None => forwarded[reason as usize] += 1,
-                    Some(packet) => drop_packet(packet, Drop::TransmitFull, shard, context),
+                    Ok(()) => forwarded[reason as usize] += 1,
+                    Err(packet) => by_another(packet, hop.port, Ending::Forward(reason), shard, context),
                 },
                 None => wait(packet, meta, conn, reason, shard, context),
             },
+            Step::Handoff { worker, conn } => hand_off(packet, meta.port, worker, conn, shard, context),
             Step::Answer(kind) => {
                 answer::run(packet.data(), meta, kind, shard, context, alloc);
                 shard.output.dropped.push(packet);
@@ -62,9 +64,15 @@ fn lose<B>(packet: B, ending: Ending, reason: Drop, shard: &mut Shard<B>, contex
     shard.output.dropped.push(packet);
 }
 
-/// Writes the Ethernet header and queues the packet, or gives it back where the port's queue is full.
+/// Writes the Ethernet header and queues the packet, or gives it back where the port's queue has no room.
 #[inline]
-fn queue<B: PacketBuf>(mut packet: B, l3: u16, hop: &NextHop, shard: &mut Shard<B>, context: Context<'_>) -> Option<B> {
+fn queue<B: PacketBuf>(
+    mut packet: B,
+    l3: u16,
+    hop: &NextHop,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Result<(), B> {
     let start = usize::from(l3).saturating_sub(ethernet::HEADER);
     if start > 0 {
         packet.adj(start);
@@ -73,7 +81,49 @@ fn queue<B: PacketBuf>(mut packet: B, l3: u16, hop: &NextHop, shard: &mut Shard<
         *macs = hop.macs;
     }
     hop.touch(context.now);
-    shard.output.push(hop.port, packet).err()
+    shard.output.push(hop.port, packet)
+}
+
+/// A finished packet found no room in a port's queue: it is full, or another worker sends by that port.
+#[cold]
+fn by_another<B>(packet: B, port: u16, ending: Ending, shard: &mut Shard<B>, context: Context<'_>) {
+    let Some(worker) = shard.station.sender(port) else {
+        return lose(packet, ending, Drop::TransmitFull, shard, context);
+    };
+    let sent = shard.mesh.send(worker, Crossing { packet, port, errand: Errand::Leave(ending) });
+    match (sent, ending) {
+        (Ok(()), Ending::Forward(_)) => context.link.counters.verdict(Verdict::Handoff(Handoff::Transmit)),
+        (Ok(()), Ending::Own(_)) => {}
+        (Err(packet), _) => lose(packet, ending, Drop::HandoffFull, shard, context),
+    }
+}
+
+/// Sends a packet that another worker has finished.
+pub(super) fn leave<B>(packet: B, port: u16, ending: Ending, shard: &mut Shard<B>, context: Context<'_>) {
+    match shard.output.push(port, packet) {
+        Ok(()) => count(ending, context),
+        Err(packet) => lose(packet, ending, Drop::TransmitFull, shard, context),
+    }
+}
+
+/// Hands a packet to the worker where it belongs.
+fn hand_off<B>(packet: B, port: u16, worker: u16, conn: u32, shard: &mut Shard<B>, context: Context<'_>) {
+    let (errand, reason) = match conn {
+        NONE => (Errand::Land, Handoff::Landing),
+        conn => (Errand::Reply { conn }, Handoff::Signpost),
+    };
+    match shard.mesh.send(worker, Crossing { packet, port, errand }) {
+        Ok(()) => context.link.counters.verdict(Verdict::Handoff(reason)),
+        Err(packet) => drop_packet(packet, Drop::HandoffFull, shard, context),
+    }
+}
+
+/// Counts a packet that has left.
+fn count(ending: Ending, context: Context<'_>) {
+    match ending {
+        Ending::Forward(reason) => context.link.counters.verdict(Verdict::Forward(reason)),
+        Ending::Own(sent) => context.link.counters.sent(sent),
+    }
 }
 
 /// Queues a packet and counts it, or drops it where the port's queue is full.
@@ -85,10 +135,9 @@ pub(super) fn transmit<B: PacketBuf>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) {
-    match (queue(packet, l3, hop, shard, context), ending) {
-        (None, Ending::Forward(reason)) => context.link.counters.verdict(Verdict::Forward(reason)),
-        (None, Ending::Own(sent)) => context.link.counters.sent(sent),
-        (Some(packet), _) => lose(packet, ending, Drop::TransmitFull, shard, context),
+    match queue(packet, l3, hop, shard, context) {
+        Ok(()) => count(ending, context),
+        Err(packet) => by_another(packet, hop.port, ending, shard, context),
     }
 }
 

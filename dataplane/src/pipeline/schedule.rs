@@ -9,29 +9,44 @@ use super::{Context, track};
 use crate::conn::{Conn, NONE, flag};
 use crate::forward::nat;
 use crate::packet::{Meta, Step};
-use crate::service::{RealServer, VirtualService};
+use crate::service::{RealServer, Server, VirtualService};
 use crate::shard::Shard;
 use crate::verdict::{Answer, Drop};
 
 pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shard<B>, context: Context<'_>) -> Step {
-    let Some(choice) = service.scheduler.pick(service, context.servers) else {
-        return Step::Answer(Answer::NoServer);
+    let Some((server, state)) = choose(service, context) else { return Step::Answer(Answer::NoServer) };
+    let index = match connect(meta, server, shard, context) {
+        Ok(index) => index,
+        Err(reason) => {
+            state.give_back();
+            return Step::Drop(reason);
+        }
     };
-    let Some(index) = connect(meta, &service.servers[choice], shard, context) else {
-        return Step::Drop(Drop::ConnectionsFull);
-    };
+    debug_assert_eq!(state.generation.load(Relaxed), server.generation, "a slot outlives its references");
     let step = track::request(meta, index, shard, context);
     shard.watch(index);
     step
 }
 
+/// The scheduler's choice, with a place taken. Where another worker took the last one meanwhile, that server is out and
+/// the scheduler is asked again.
+fn choose<'a>(service: &'a VirtualService, context: Context<'a>) -> Option<(&'a RealServer, &'a Server)> {
+    for _ in 0..=service.servers.len() {
+        let server = &service.servers[service.scheduler.pick(service, context.servers)?];
+        let state = context.servers.get(server.slot)?;
+        if state.bind() {
+            return Some((server, state));
+        }
+    }
+    None
+}
+
 /// Makes the connection and counts it; its state is still the protocol's first.
-fn connect<B>(meta: &Meta, server: &RealServer, shard: &mut Shard<B>, context: Context<'_>) -> Option<u32> {
-    let IpAddr::V4(address) = server.address else { return None };
-    let state = context.servers.get(server.slot)?;
+fn connect<B>(meta: &Meta, server: &RealServer, shard: &mut Shard<B>, context: Context<'_>) -> Result<u32, Drop> {
+    let IpAddr::V4(address) = server.address else { return Err(Drop::Ipv6) };
     let server_port = if server.port == 0 { meta.tuple.dport } else { server.port };
     let (header, transport) = nat::changes((meta.tuple.dst, meta.tuple.dport), (address.to_bits(), server_port));
-    let index = shard.table.insert(Conn {
+    let new = Conn {
         client: meta.tuple.src,
         vip: meta.tuple.dst,
         server: address.to_bits(),
@@ -53,12 +68,23 @@ fn connect<B>(meta: &Meta, server: &RealServer, shard: &mut Shard<B>, context: C
         side: NONE,
         controller: NONE,
         ..Conn::zeroed()
-    })?;
-    state.bind();
+    };
+    let index = insert(new, shard)?;
     if let Some(totals) = context.link.totals.get(server.slot) {
         totals.connection();
     }
     crate::counters::add(&context.link.counters.connections_made, 1);
-    debug_assert_eq!(state.generation.load(Relaxed), server.generation, "a slot outlives its references");
-    Some(index)
+    Ok(index)
+}
+
+/// Makes it findable by both its keys: replies that land on another worker need a signpost there.
+fn insert<B>(mut conn: Conn, shard: &mut Shard<B>) -> Result<u32, Drop> {
+    let has_replies = conn.method().has_replies();
+    let away = if has_replies { shard.signpost_for(&conn.reply_key()).map_err(|_| Drop::SignpostFull)? } else { None };
+    conn.set(flag::REPLY_AWAY, away.is_some());
+    let index = shard.table.insert(conn).ok_or(Drop::ConnectionsFull)?;
+    if let Some(worker) = away {
+        shard.put_signpost(worker, index);
+    }
+    Ok(index)
 }

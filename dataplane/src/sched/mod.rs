@@ -6,7 +6,7 @@ mod rr;
 mod wlc;
 mod wrr;
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
 
 use crate::service::{RealServer, Server, Servers, VirtualService};
 
@@ -93,7 +93,7 @@ fn gcd(a: u32, b: u32) -> u32 {
 
 /// A server's state, if it may take a connection: not overloaded. Weight is the scheduler's to judge.
 fn open<'a>(servers: &'a Servers, server: &RealServer) -> Option<&'a Server> {
-    servers.get(server.slot).filter(|state| !state.overloaded.load(Relaxed))
+    servers.get(server.slot).filter(|state| !state.is_overloaded())
 }
 
 /// A server's state, if it may take a connection: not overloaded, not quiesced.

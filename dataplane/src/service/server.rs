@@ -1,9 +1,15 @@
 //! A real server's memory: counts, thresholds, reference count. It outlives the server's removal for as long as a
 //! connection names it (the kernel's "trash"). After `net/netfilter/ipvs/ip_vs_conn.c`, bind and unbind.
+//!
+//! All workers share it. How many connections there are and whether the server takes more is one word, so that no two
+//! workers take the last place together: the one that comes second finds the server overloaded, and asks its
+//! scheduler again.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::counters;
+
+const OVERLOADED: u64 = 1 << 63;
 
 /// The state of one server. Counts change only when a connection changes state, never per packet.
 #[derive(Debug, Default)]
@@ -13,8 +19,9 @@ pub struct Server {
     pub generation: AtomicU32,
     /// Whether it is configured; packets of connections to a removed server are dropped in silence.
     pub available: AtomicBool,
-    /// Above its upper threshold and not yet below the lower one: takes nothing new.
-    pub overloaded: AtomicBool,
+    /// Connections in the low half; the top bit while it is above its upper threshold and not yet below the lower one:
+    /// then it takes nothing new.
+    room: AtomicU64,
     /// Upper threshold of connections, 0 = none.
     pub upper: AtomicU32,
     /// Lower threshold, 0 = three quarters of the upper one.
@@ -35,7 +42,18 @@ impl Server {
     /// Active and inactive connections.
     #[must_use]
     pub fn connections(&self) -> u32 {
-        self.active.load(Relaxed).wrapping_add(self.inactive.load(Relaxed))
+        self.room.load(Relaxed) as u32
+    }
+
+    /// Whether it takes nothing new because of its thresholds.
+    #[must_use]
+    pub fn is_overloaded(&self) -> bool {
+        self.room.load(Relaxed) & OVERLOADED != 0
+    }
+
+    /// Takes new connections again, whatever their number.
+    pub fn reopen(&self) {
+        self.room.fetch_and(!OVERLOADED, Relaxed);
     }
 
     /// The load that lc and wlc compare: an active connection weighs 256 inactive ones.
@@ -44,22 +62,43 @@ impl Server {
         (u64::from(self.active.load(Relaxed)) << 8) + u64::from(self.inactive.load(Relaxed))
     }
 
-    /// A new connection, counted inactive until its protocol says otherwise.
-    pub fn bind(&self) {
-        self.references.fetch_add(1, Relaxed);
-        self.inactive.fetch_add(1, Relaxed);
+    /// A new connection, counted inactive until its protocol says otherwise. `false` where another worker has just
+    /// taken the last place.
+    #[must_use]
+    pub fn bind(&self) -> bool {
         let upper = self.upper.load(Relaxed);
-        if upper != 0 && self.connections() >= upper {
-            self.overloaded.store(true, Relaxed);
+        let take = |room: u64| {
+            let connections = (room as u32).wrapping_add(1);
+            let last = upper != 0 && connections >= upper;
+            (room & OVERLOADED == 0).then_some(u64::from(connections) | if last { OVERLOADED } else { 0 })
+        };
+        let taken = self.room.fetch_update(Relaxed, Relaxed, take).is_ok();
+        if taken {
+            self.references.fetch_add(1, Relaxed);
+            self.inactive.fetch_add(1, Relaxed);
         }
+        taken
+    }
+
+    /// A place that was taken is not needed: as if it had never been.
+    pub fn give_back(&self) {
+        self.inactive.fetch_sub(1, Relaxed);
+        // It was open, or it would not have been given.
+        let leave = |room: u64| Some(u64::from((room as u32).wrapping_sub(1)));
+        let _ = self.room.fetch_update(Relaxed, Relaxed, leave);
+        self.references.fetch_sub(1, Relaxed);
     }
 
     /// A connection ends.
     pub fn unbind(&self, inactive: bool) {
         (if inactive { &self.inactive } else { &self.active }).fetch_sub(1, Relaxed);
-        if self.overloaded.load(Relaxed) && self.reopens() {
-            self.overloaded.store(false, Relaxed);
-        }
+        let leave = |room: u64| {
+            let connections = (room as u32).wrapping_sub(1);
+            let overloaded = room & OVERLOADED != 0 && !self.reopens(connections);
+            Some(u64::from(connections) | if overloaded { OVERLOADED } else { 0 })
+        };
+        // The closure never declines.
+        let _ = self.room.fetch_update(Relaxed, Relaxed, leave);
         self.references.fetch_sub(1, Relaxed);
     }
 
@@ -70,9 +109,10 @@ impl Server {
         to.fetch_add(1, Relaxed);
     }
 
-    fn reopens(&self) -> bool {
+    /// Whether an overloaded server with so many connections takes more.
+    fn reopens(&self, connections: u32) -> bool {
         let (upper, lower) = (self.upper.load(Relaxed), self.lower.load(Relaxed));
-        let connections = u64::from(self.connections());
+        let connections = u64::from(connections);
         match (lower, upper) {
             (0, 0) => true,
             (0, upper) => connections * 4 < u64::from(upper) * 3,

@@ -17,7 +17,8 @@ use dataplane::clock::Nanos;
 use dataplane::conn::{Conn, ConnMemory, HashKey, flag};
 use dataplane::flow::ForwardMethod;
 use dataplane::flow::{Protocol, ServiceKey};
-use dataplane::mailbox::{Link, Report};
+use dataplane::handoff::Mesh;
+use dataplane::mailbox::{Command, Link, Report};
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
@@ -25,6 +26,7 @@ use dataplane::route::{Action, Prefix};
 use dataplane::sched::{Plan, Scheduler};
 use dataplane::service::{RealServer, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
+use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
@@ -49,9 +51,10 @@ pub(crate) fn server(n: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 1, 0, n)
 }
 
-/// A worker and what is around it.
+/// A worker and what is around it; in a crew, further workers.
 pub(crate) struct Lab {
     pub(crate) worker: Worker<MemPort>,
+    pub(crate) others: Vec<Worker<MemPort>>,
     pub(crate) publisher: Publisher,
     pub(crate) tables: Tables,
     pub(crate) servers: Arc<Servers>,
@@ -64,28 +67,35 @@ pub(crate) struct Lab {
 impl Lab {
     /// Two arms and a thin one, room for so many connections.
     pub(crate) fn new(capacity: u32) -> Self {
-        Self::with_arms(capacity, [WAN, LAN, THIN])
+        Self::with_arms(capacity, [WAN, LAN, THIN], vec![Station::alone()])
     }
 
     /// Everything on one port.
     pub(crate) fn one_armed(capacity: u32) -> Self {
-        Self::with_arms(capacity, [WAN; 3])
+        Self::with_arms(capacity, [WAN; 3], vec![Station::alone()])
     }
 
-    fn with_arms(capacity: u32, ports: [u16; 3]) -> Self {
+    /// A worker at each station.
+    pub(crate) fn with_arms(capacity: u32, ports: [u16; 3], stations: Vec<Station>) -> Self {
         let tables = Tables { net: Arc::new(net(ports)), ..Tables::default() };
-        let (publisher, board) = Publisher::new(1, tables.clone());
-        let (servers, link, now) = (Arc::new(Servers::new(4096)), Link::new(), Nanos(SECOND));
-        let parts = Parts {
-            ports: (0..3).map(|_| MemPort::default()).collect(),
-            memory: ConnMemory::new(capacity),
-            key: HashKey([0x736c_7569, 0x6365_2121]),
-            reader: Reader::new(board, 0),
-            servers: Arc::clone(&servers),
-            link: Arc::clone(&link),
-        };
-        let worker = Worker::new(parts, now);
-        let mut lab = Self { worker, publisher, tables, servers, link, now, neighbors: Vec::new(), slots: 0 };
+        let crew = stations.len();
+        let (publisher, board) = Publisher::new(crew, tables.clone());
+        let (servers, now) = (Arc::new(Servers::new(4096)), Nanos(SECOND));
+        let parts =
+            stations.into_iter().zip(Mesh::of(crew as u16)).enumerate().map(|(number, (station, mesh))| Parts {
+                ports: (0..3).map(|_| MemPort::default()).collect(),
+                memory: ConnMemory::new(capacity, crew > 1),
+                key: HashKey([0x736c_7569, 0x6365_2121]),
+                reader: Reader::new(Arc::clone(&board), number),
+                servers: Arc::clone(&servers),
+                link: Link::new(),
+                station,
+                mesh,
+            });
+        let mut others: Vec<_> = parts.map(|parts| Worker::new(parts, now)).collect();
+        let worker = others.remove(0);
+        let link = Arc::clone(worker.link());
+        let mut lab = Self { worker, others, publisher, tables, servers, link, now, neighbors: Vec::new(), slots: 0 };
         let own = [VIP, OTHER_VIP, Ipv4Addr::new(172, 16, 0, 254), Ipv4Addr::new(10, 1, 0, 254)];
         lab.tables.locals.v4.extend(own.map(|address| (address.to_bits(), true)));
         lab.tables.locals.v4.insert(Ipv4Addr::new(172, 16, 0, 255).to_bits(), false);
@@ -125,7 +135,7 @@ impl Lab {
     fn real_server(&mut self, (address, port, forward, weight): (Ipv4Addr, u16, ForwardMethod, u32)) -> RealServer {
         let slot = self.slots;
         self.slots += 1;
-        assert!(self.servers.ensure(slot) && self.link.totals.ensure(slot));
+        assert!(self.servers.ensure(slot) && self.links().all(|link| link.totals.ensure(slot)));
         self.state(slot).references.store(1, Relaxed);
         self.state(slot).available.store(true, Relaxed);
         RealServer { slot, generation: 0, address: address.into(), port, forward, weight }
@@ -190,8 +200,36 @@ impl Lab {
         self.worker.ports_mut()[usize::from(port)].inject(frame);
     }
 
+    /// One turn of every worker.
     pub(crate) fn turn(&mut self) -> usize {
-        self.worker.turn(self.now)
+        let now = self.now;
+        self.crew_mut().map(|worker| worker.turn(now)).sum()
+    }
+
+    /// Every worker.
+    pub(crate) fn crew(&self) -> impl Iterator<Item = &Worker<MemPort>> {
+        std::iter::once(&self.worker).chain(&self.others)
+    }
+
+    pub(crate) fn crew_mut(&mut self) -> impl Iterator<Item = &mut Worker<MemPort>> {
+        std::iter::once(&mut self.worker).chain(&mut self.others)
+    }
+
+    /// The link of every worker.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
+        self.crew().map(Worker::link)
+    }
+
+    /// Tells every worker something.
+    pub(crate) fn tell(&self, command: impl Fn() -> Command) {
+        self.links().for_each(|link| link.commands.push(command()).expect("room for a command"));
+    }
+
+    /// Every counter, summed over workers.
+    pub(crate) fn counters(&self) -> Vec<(&'static str, u64)> {
+        let each = self.links().map(|link| link.counters.read());
+        each.reduce(|sum, more| sum.into_iter().zip(more).map(|((name, a), (_, b))| (name, a + b)).collect())
+            .expect("there is a worker")
     }
 
     /// Injects a frame and turns once.
@@ -213,7 +251,8 @@ impl Lab {
 
     /// What the worker told control since the last look.
     pub(crate) fn reports(&mut self) -> Vec<Report> {
-        std::iter::from_fn(|| self.link.reports.pop()).collect()
+        let of = |link: &Arc<Link>| std::iter::from_fn(|| link.reports.pop()).collect::<Vec<_>>();
+        self.links().flat_map(of).collect()
     }
 
     /// The neighbours that the worker asked for since the last look; other reports are thrown away.
@@ -223,48 +262,50 @@ impl Lab {
     }
 
     pub(crate) fn count(&self, name: &str) -> u64 {
-        let counters: BTreeMap<_, _> = self.link.counters.read().into_iter().collect();
+        let counters: BTreeMap<_, _> = self.counters().into_iter().collect();
         *counters.get(name).unwrap_or_else(|| panic!("no counter {name}"))
     }
 
     /// The counters that moved while something happened, with how far.
     pub(crate) fn moved(&mut self, happens: impl FnOnce(&mut Self)) -> Vec<(&'static str, i64)> {
-        let before = self.link.counters.read();
+        let before = self.counters();
         happens(self);
-        let pairs = before.into_iter().zip(self.link.counters.read());
+        let pairs = before.into_iter().zip(self.counters());
         pairs.filter(|(b, a)| a != b).map(|((name, b), (_, a))| (name, a as i64 - b as i64)).collect()
     }
 
     /// Live connections with their index.
     pub(crate) fn connections(&self) -> Vec<(u32, Conn)> {
-        let table = &self.worker.shard().table;
-        (0..table.walk_end()).map(|i| (i, table[i])).filter(|(_, conn)| conn.has(flag::LIVE)).collect()
+        let tables = self.crew().map(|worker| &worker.shard().table);
+        let live = tables.flat_map(|table| (0..table.walk_end()).map(|i| (i, table[i])));
+        live.filter(|(_, conn)| conn.has(flag::LIVE)).collect()
     }
 
     /// Packets that wait for a neighbour.
     pub(crate) fn parked(&self) -> usize {
-        self.worker.shard().parking.len()
+        self.crew().map(|worker| worker.shard().parking.len()).sum()
     }
 
     /// Every received packet ended once or waits, and every buffer is where it should be. Holds while no answer of the
     /// director's own waits for a neighbour.
     pub(crate) fn check_accounts(&mut self) {
-        let counters = self.link.counters.read();
-        let ends = ["forward_", "punt_", "answer_", "drop_"];
+        let counters = self.counters();
+        let ends = ["forward_", "handoff_", "punt_", "answer_", "drop_"];
         let ended = counters.iter().filter(|(name, _)| ends.iter().any(|end| name.starts_with(end)));
         let ended: u64 = ended.map(|(_, value)| value).sum();
         let parked = self.parked();
-        assert_eq!(self.count("received"), ended + parked as u64, "{counters:?}");
-        let shard = self.worker.shard();
-        let queued: usize = shard.output.queues.iter().map(Vec::len).sum::<usize>() + shard.output.dropped.len();
-        let outstanding: i64 = self.worker.ports_mut().iter().map(|port| port.outstanding).sum();
+        assert_eq!(self.count("received") + self.count("taken"), ended + parked as u64, "{counters:?}");
+        let outputs = || self.crew().map(|worker| &worker.shard().output);
+        let queued = outputs().flat_map(|output| &output.queues).map(Vec::len).sum::<usize>()
+            + outputs().map(|output| output.dropped.len()).sum::<usize>();
+        let outstanding: i64 = self.crew_mut().flat_map(|worker| worker.ports_mut()).map(|port| port.outstanding).sum();
         assert_eq!(outstanding, (parked + queued) as i64, "buffers out, and buffers that wait");
     }
 
     /// What servers count is what the connection table holds.
     pub(crate) fn check_counts(&self) {
         let connections = self.connections();
-        assert_eq!(self.worker.shard().table.len() as usize, connections.len());
+        assert_eq!(self.crew().map(|worker| worker.shard().table.len() as usize).sum::<usize>(), connections.len());
         for slot in self.slots() {
             let of = |inactive: bool| {
                 let mine =

@@ -2,7 +2,9 @@
 
 mod burst;
 mod counters;
+mod crew;
 mod frames;
+mod handoff;
 mod lab;
 mod limits;
 mod parking;

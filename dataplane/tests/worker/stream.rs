@@ -145,7 +145,11 @@ pub(crate) fn stream() -> impl Strategy<Value = Vec<Event>> {
 
 /// A lab with services of every scheduler; servers 11 to 14 are known, 15 is not.
 pub(crate) fn lab(one_armed: bool, rate: u32, capacity: u32) -> (Lab, ServiceKey) {
-    let mut lab = if one_armed { Lab::one_armed(capacity) } else { Lab::new(capacity) };
+    populated(if one_armed { Lab::one_armed(capacity) } else { Lab::new(capacity) }, rate)
+}
+
+/// The same in a lab that is there.
+pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     lab.know_servers(11..=14);
     lab.tables.options.icmp_rate = rate;
     let [rr, wrr, lc, wlc] = [Scheduler::Rr, Scheduler::Wrr, Scheduler::Lc, Scheduler::Wlc];
@@ -187,7 +191,11 @@ pub(crate) struct Player {
 impl Player {
     /// One that hands packets over in bursts of at most this many.
     pub(crate) fn new(one_armed: bool, rate: u32, burst: usize) -> Self {
-        let (lab, first) = lab(one_armed, rate, 40);
+        Self::of(lab(one_armed, rate, 40), one_armed, burst)
+    }
+
+    /// One in a lab that is there.
+    pub(crate) fn of((lab, first): (Lab, ServiceKey), one_armed: bool, burst: usize) -> Self {
         Self { lab, one_armed, burst, first, away: None, waiting: (WAN, 0), reports: Vec::new() }
     }
 
@@ -197,7 +205,7 @@ impl Player {
         self.flush();
     }
 
-    fn happen(&mut self, event: &Event) {
+    pub(crate) fn happen(&mut self, event: &Event) {
         if let Event::Frame(port, frame) = event {
             let port = if self.one_armed { WAN } else { *port };
             if self.waiting.0 != port || self.waiting.1 == self.burst {
@@ -214,8 +222,7 @@ impl Player {
             Event::Pass(nanoseconds) => self.lab.pass(*nanoseconds),
             Event::Known => self.lab.neighbor(LAN, unknown),
             Event::Failed => {
-                let failed = Command::NeighborFailed { interface: LAN, address: unknown };
-                self.lab.link.commands.push(failed).expect("room for a command");
+                self.lab.tell(|| Command::NeighborFailed { interface: LAN, address: unknown });
             }
             Event::Toggle => self.toggle(),
             Event::Renew => self.lab.net(|_| ()),

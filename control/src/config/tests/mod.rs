@@ -209,7 +209,7 @@ fn dataplane_and_control() {
         &[
             (
                 "[dataplane]\nworkers = [1, 2, 1]",
-                "t.toml:3: dataplane.workers: CPU 1 is there twice; one worker on each",
+                "t.toml:3: dataplane.workers: CPU 1 is there twice; one worker on each (in a lab, share_cpus = true allows it)",
             ),
             ("[dataplane]\nworkers = []", "t.toml:3: dataplane.workers: is empty; name at least one CPU"),
             ("[dataplane]\nworkers = 1", "t.toml:3: dataplane.workers: is of type integer; a list is wanted"),

@@ -1,0 +1,127 @@
+//! How keys are put into buckets and taken out again: chains of overflow buckets, and chains of entries whose reply keys
+//! are the same.
+
+use super::memory::{Bucket, SLOTS};
+use super::table::{ConnTable, NONE, REPLY};
+use crate::flow::Tuple;
+
+/// Where an entry stands: its bucket, the one before that in the chain, and its slot.
+pub(super) struct Place {
+    before: usize,
+    bucket: usize,
+    slot: usize,
+    /// Without `REPLY`.
+    pub(super) entry: u32,
+}
+
+impl ConnTable {
+    /// Reply keys may be taken by an older entry: it steps behind the new one.
+    pub(super) fn link_reply(&mut self, entry: u32) -> bool {
+        let tuple = self.reply_key_of(entry);
+        let Some(place) = self.locate(&tuple, REPLY) else {
+            return self.link(&tuple, entry | REPLY);
+        };
+        self.set_behind(entry, place.entry);
+        self.memory.buckets[place.bucket].entries[place.slot] = entry | REPLY;
+        self.changes = self.changes.wrapping_add(1);
+        true
+    }
+
+    pub(super) fn link(&mut self, key: &Tuple, entry: u32) -> bool {
+        let (mut at, tag) = self.place(self.key.hash(key));
+        loop {
+            let line = &mut self.memory.buckets[at];
+            let empty = line.matches(0);
+            if empty != 0 {
+                let slot = Bucket::slot(empty);
+                line.tags[slot] = tag;
+                line.entries[slot] = entry;
+                self.changes = self.changes.wrapping_add(1);
+                return true;
+            }
+            if line.overflow == 0 {
+                let Some(fresh) = self.take_overflow() else { return false };
+                self.memory.buckets[at].overflow = fresh;
+            }
+            at = self.memory.buckets[at].overflow as usize;
+        }
+    }
+
+    fn take_overflow(&mut self) -> Option<u32> {
+        if self.free_overflow != 0 {
+            let bucket = self.free_overflow;
+            self.free_overflow = std::mem::take(&mut self.memory.buckets[bucket as usize].overflow);
+            return Some(bucket);
+        }
+        let bucket = self.untouched_overflow;
+        ((bucket as usize) < self.memory.buckets.len()).then(|| {
+            self.untouched_overflow += 1;
+            bucket
+        })
+    }
+
+    /// The place of the entry that holds a key; `side` is `REPLY` or 0.
+    pub(super) fn locate(&self, tuple: &Tuple, side: u32) -> Option<Place> {
+        let (mut bucket, tag) = self.place(self.key.hash(tuple));
+        let mut before = 0;
+        loop {
+            let line = &self.memory.buckets[bucket];
+            for slot in 0..SLOTS {
+                let entry = line.entries[slot];
+                if line.tags[slot] != tag || entry & REPLY != side {
+                    continue;
+                }
+                let entry = entry & !REPLY;
+                let key = if side == 0 { self[entry].request_key() } else { self.reply_key_of(entry) };
+                if key == *tuple {
+                    return Some(Place { before, bucket, slot, entry });
+                }
+            }
+            if line.overflow == 0 {
+                return None;
+            }
+            before = bucket;
+            bucket = line.overflow as usize;
+        }
+    }
+
+    pub(super) fn unlink_request(&mut self, index: u32) {
+        if let Some(place) = self.locate(&self[index].request_key(), 0).filter(|place| place.entry == index) {
+            self.clear(&place);
+        }
+    }
+
+    /// The newest of colliding replies stands in the bucket, older ones behind it in a chain.
+    pub(super) fn unlink_reply(&mut self, entry: u32) {
+        let Some(place) = self.locate(&self.reply_key_of(entry), REPLY) else { return };
+        let older = self.behind(entry);
+        if place.entry != entry {
+            let mut before = place.entry;
+            while self.behind(before) != entry && self.behind(before) != NONE {
+                before = self.behind(before);
+            }
+            if self.behind(before) == entry {
+                self.set_behind(before, older);
+            }
+        } else if older == NONE {
+            self.clear(&place);
+        } else {
+            self.memory.buckets[place.bucket].entries[place.slot] = older | REPLY;
+            self.changes = self.changes.wrapping_add(1);
+        }
+    }
+
+    /// Empties a slot; an overflow bucket that holds nothing any more leaves its chain.
+    fn clear(&mut self, place: &Place) {
+        let line = &mut self.memory.buckets[place.bucket];
+        line.tags[place.slot] = 0;
+        line.entries[place.slot] = 0;
+        let empty = line.tags == [0; SLOTS];
+        if empty && place.bucket as u64 >= self.primary {
+            let next = std::mem::replace(&mut line.overflow, self.free_overflow);
+            self.memory.buckets[place.before].overflow = next;
+            self.free_overflow = place.bucket as u32;
+        }
+        self.changes = self.changes.wrapping_add(1);
+    }
+}

@@ -1,0 +1,124 @@
+//! Several workers, turned by hand: devices of every kind, and packets that arrive on whatever worker chance names.
+//! A crew that is fed one packet at a time does what one worker does.
+
+use std::collections::BTreeMap;
+
+use dataplane::conn::HashKey;
+use dataplane::steering::{DeviceCaps, Keys, Plan, PortCaps, Side, Station, Steering, plan};
+use dataplane::wire::ethernet;
+use proptest::prelude::*;
+
+use crate::lab::{LAN, Lab, SECOND, THIN, WAN};
+use crate::stream::{Event, Player, populated, stream};
+
+pub(crate) const KEYS: Keys = Keys { hash: HashKey([0x1357_9bdf, 0x2468_ace0]), toeplitz: [0x5b; 52] };
+
+/// Devices by what matters here: receive and transmit queues, and whether they land packets by a hash that we set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Device {
+    /// One queue pair.
+    Single,
+    /// A queue pair for each worker, filled anyhow.
+    Many,
+    /// A queue pair for each worker, filled by the landing function.
+    Hashing,
+}
+
+const DEVICES: [Device; 3] = [Device::Single, Device::Many, Device::Hashing];
+
+/// The plan of a lab whose three ports are alike.
+pub(crate) fn plan_of(device: Device, workers: u16, steering: Steering) -> Plan {
+    const RSS: u64 = 0x3ffc | 0xf << 60;
+    let caps = match device {
+        Device::Single => DeviceCaps::new("net_af_packet", (1, 1), 0, 0, 0),
+        Device::Many => DeviceCaps::new("net_memif", (256, 256), 0, 0, 0),
+        Device::Hashing => DeviceCaps::new("mlx5_pci", (1024, 1024), RSS, 40, 512),
+    };
+    let sides = [("wan", Side::Client), ("lan", Side::Server), ("thin", Side::Server)];
+    let ports = sides.map(|(name, side)| PortCaps { name: name.to_owned(), side, caps: caps.clone() });
+    plan(&ports, workers, steering)
+}
+
+/// A crew with the plan's stations.
+pub(crate) fn crew(plan: &Plan, capacity: u32) -> Lab {
+    Lab::with_arms(capacity, [WAN, LAN, THIN], plan.stations(&KEYS))
+}
+
+/// Turns everybody until nobody has anything left to do.
+pub(crate) fn settle(lab: &mut Lab) {
+    while lab.turn() > 0 {}
+}
+
+/// What anyone outside could see of a step, whoever did it: frames by port, in no order, without what is different in
+/// every worker (the identification of the director's own packets).
+fn seen(lab: &mut Lab) -> Vec<Vec<Vec<u8>>> {
+    let by_port = |port: u16| {
+        let sent = lab.crew_mut().flat_map(|worker| worker.ports_mut()[usize::from(port)].drain());
+        let mut frames: Vec<Vec<u8>> = sent.map(without_identification).collect();
+        frames.sort();
+        frames
+    };
+    [WAN, LAN, THIN].map(by_port).into()
+}
+
+fn without_identification(mut frame: Vec<u8>) -> Vec<u8> {
+    let own = frame.len() > 34 && frame[12..14] == ethernet::IPV4.to_be_bytes() && frame[23] == 1;
+    if own {
+        [18, 19, 24, 25].into_iter().for_each(|at| frame[at] = 0);
+    }
+    frame
+}
+
+/// By step, by port: frames.
+type Steps = Vec<Vec<Vec<Vec<u8>>>>;
+
+/// Plays a stream one step at a time; what was to be seen after each, and the ends of all packets.
+fn play(lab: Lab, events: &[Event], arrive_at: impl Fn(usize) -> usize) -> (Steps, BTreeMap<String, u64>) {
+    let mut player = Player::of(populated(lab, 0), false, 1);
+    let mut steps = Vec::new();
+    for (at, event) in events.iter().enumerate() {
+        match event {
+            Event::Frame(port, frame) => {
+                let lab = &mut player.lab;
+                let worker = lab.crew_mut().nth(arrive_at(at)).expect("there is such a worker");
+                worker.ports_mut()[usize::from(*port)].inject(frame);
+            }
+            other => player.happen(other),
+        }
+        settle(&mut player.lab);
+        steps.push(seen(&mut player.lab));
+    }
+    let lab = &mut player.lab;
+    lab.check_accounts();
+    lab.check_counts();
+    let ends = lab.counters().into_iter().filter(|(name, _)| !name.starts_with("handoff_") && *name != "taken");
+    let ends = ends.map(|(name, value)| (name.to_owned(), value)).collect();
+    lab.pass(3600 * SECOND);
+    lab.pass(SECOND);
+    lab.check_counts();
+    let left: Vec<_> = lab.crew().map(|w| (w.shard().table.len(), w.shard().table.signposts())).collect();
+    assert!(left.iter().all(|left| *left == (0, 0)), "connections and signposts that stay for ever: {left:?}");
+    (steps, ends)
+}
+
+proptest! {
+    #[test]
+    fn a_crew_does_what_one_worker_does(
+        events in stream(),
+        workers in 2u16..5,
+        device in prop::sample::select(DEVICES.to_vec()),
+        client_steering: bool,
+        chance: u64,
+    ) {
+        let steering = if client_steering { Steering::Client } else { Steering::Tuple };
+        let plan = plan_of(device, workers, steering);
+        let queues = u64::from(plan.ports[0].rx_queues);
+        let arrive_at = |at: usize| ((chance ^ at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % queues;
+        let one = play(Lab::with_arms(4000, [WAN, LAN, THIN], vec![Station::alone()]), &events, |_| 0);
+        let many = play(crew(&plan, 4000), &events, |at| arrive_at(at) as usize);
+        for (at, (one, many)) in one.0.iter().zip(&many.0).enumerate() {
+            prop_assert_eq!(one, many, "step {} of {:?}: {:?}", at, device, &events[at]);
+        }
+        prop_assert_eq!(one.1, many.1);
+    }
+}
