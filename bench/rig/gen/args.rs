@@ -7,6 +7,9 @@ use dataplane::wire::ethernet::MacAddr;
 
 use crate::plan::{Clients, Method, Plan, Protocol, SERVERS_MAX};
 
+/// Modes that need devices.
+const DEVICE_MODES: [(&str, &str); 4] = [("mode", "flows"), ("mode", "syn"), ("mode", "conns"), ("mode", "forward")];
+
 /// What to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Mode {
@@ -18,6 +21,8 @@ pub(crate) enum Mode {
     Conns,
     /// As flows, but what forwards is no director: frames are counted, whatever became of them
     Forward,
+    /// No packets: how long a cache line takes from --cpu to --other-cpu and back
+    Distance,
 }
 
 /// Which way packets of established flows go.
@@ -58,8 +63,8 @@ pub(crate) struct Args {
     #[arg(value_enum)]
     pub(crate) mode: Mode,
     /// Device on the clients' side
-    #[arg(long, value_name = "DEVICE")]
-    pub(crate) client: String,
+    #[arg(long, value_name = "DEVICE", required_if_eq_any = DEVICE_MODES)]
+    pub(crate) client: Option<String>,
     /// Device on the servers' side; without it, servers are on the clients' device
     #[arg(long, value_name = "DEVICE")]
     pub(crate) server: Option<String>,
@@ -72,6 +77,9 @@ pub(crate) struct Args {
     /// CPU of the one thread
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) cpu: usize,
+    /// Distance: the other CPU
+    #[arg(long, value_name = "N", required_if_eq("mode", "distance"))]
+    pub(crate) other_cpu: Option<usize>,
     /// Others want that CPU, too: offer it to them when there is nothing to do
     #[arg(long)]
     pub(crate) share: bool,

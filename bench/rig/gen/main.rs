@@ -6,12 +6,16 @@
 //! opening steady syn conns    kinds of traffic          engine  the loop; intake: what arrives
 //! frame -> (director) -> seen -> check                  arp     introductions
 //! pace    how much may be sent                          tally, report    figures
+//! distance                    no packets: how far two CPUs are from each other
 //! ```
 
 mod args;
 mod arp;
 mod check;
 mod conns;
+#[path = "../../../src/cores.rs"]
+mod cores;
+mod distance;
 mod door;
 // What the appliance needs of it and the generator does not is not dead.
 #[allow(dead_code)]

@@ -12,6 +12,7 @@ use crate::args::{Args, Mode};
 use crate::arp::Arp;
 use crate::check::Wrong;
 use crate::conns::Conns;
+use crate::distance;
 use crate::engine::{Engine, Limits, Manner};
 use crate::frame::Writer;
 use crate::opening::{Homes, Opening};
@@ -32,6 +33,16 @@ const TRIALS: usize = 10;
 
 /// Runs what the command line says.
 pub(crate) fn run(args: &Args) -> Result<Report, String> {
+    let mut report = Report::default();
+    if let (Mode::Distance, Some(other)) = (args.mode, args.other_cpu) {
+        report.figure("cpu_distance", distance::measure(args.cpu, other)?, "ns");
+    } else {
+        packets(args, &mut report)?;
+    }
+    Ok(report)
+}
+
+fn packets(args: &Args, report: &mut Report) -> Result<(), String> {
     let plan = args.plan()?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
@@ -53,7 +64,7 @@ pub(crate) fn run(args: &Args) -> Result<Report, String> {
         None => engine.meet(wait, &stop).ok_or_else(|| unmet(&plan, args.wait))?,
     };
     engine.write_with(writer(macs));
-    Run { args, plan, stop: &stop }.traffic(&mut engine)
+    Run { args, plan, stop: &stop }.traffic(&mut engine, report)
 }
 
 fn unmet(plan: &Plan, seconds: f64) -> String {
@@ -69,23 +80,23 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn traffic<P: Port>(&self, engine: &mut Engine<P>) -> Result<Report, String> {
-        let mut report = Report::default();
+    fn traffic<P: Port>(&self, engine: &mut Engine<P>, report: &mut Report) -> Result<(), String> {
         match self.args.mode {
             Mode::Flows => {
-                let homes = self.open(engine, &mut report)?;
-                self.measure(engine, &mut Steady::new(self.plan, homes, self.args.direction()), &mut report)?;
+                let homes = self.open(engine, report)?;
+                self.measure(engine, &mut Steady::new(self.plan, homes, self.args.direction()), report)?;
             }
             Mode::Forward => {
                 let homes = Homes::dealt(self.args.flows, self.args.servers);
                 report.count("flows", self.args.flows.into(), "flows");
                 self.warm_up(engine, &homes);
-                self.measure(engine, &mut Steady::new(self.plan, homes, self.args.direction()), &mut report)?;
+                self.measure(engine, &mut Steady::new(self.plan, homes, self.args.direction()), report)?;
             }
-            Mode::Syn => self.measure(engine, &mut Syn::new(self.plan, self.args.flows), &mut report)?,
-            Mode::Conns => self.measure(engine, &mut Conns::new(self.plan, self.args.in_flight), &mut report)?,
+            Mode::Syn => self.measure(engine, &mut Syn::new(self.plan, self.args.flows), report)?,
+            Mode::Conns => self.measure(engine, &mut Conns::new(self.plan, self.args.in_flight), report)?,
+            Mode::Distance => {}
         }
-        Ok(report)
+        Ok(())
     }
 
     fn open<P: Port>(&self, engine: &mut Engine<P>, report: &mut Report) -> Result<Homes, String> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::args::Args;
 use crate::door::Door;
 use crate::dpdk::eal::{Eal, EalOptions};
-use crate::dpdk::eth_dev::{DeviceSpec, EthConfig, EthDev};
+use crate::dpdk::eth_dev::{DeviceSpec, EthConfig, EthDev, OpenConfig, Opened};
 use crate::dpdk::mempool::{Mempool, PoolConfig, data_room_for};
 use crate::dpdk::queue::Queue;
 
@@ -29,7 +29,7 @@ impl Stage {
     /// Starts DPDK and the devices.
     pub(crate) fn open(args: &Args) -> Result<Self, String> {
         let said = |error: crate::dpdk::error::Error| error.to_string();
-        let named = [("client", Some(&args.client)), ("server", args.server.as_ref())];
+        let named = [("client", args.client.as_ref()), ("server", args.server.as_ref())];
         let named = named.into_iter().filter_map(|(name, device)| Some((name, device?)));
         let specs: Vec<(&str, DeviceSpec)> = named
             .map(|(name, device)| Ok((name, DeviceSpec::parse(device)?)))
@@ -48,19 +48,12 @@ impl Stage {
         let pool = pool(&eal, usize::from(args.queues) * specs.len()).map_err(said)?;
         let mut stage = Self { doors: Vec::new(), devices: Vec::new() };
         for (name, spec) in specs {
-            let config = EthConfig {
-                mtu: MTU,
-                rx_queues: args.queues,
-                tx_queues: args.queues,
-                rx_desc: SLOTS,
-                tx_desc: SLOTS,
-                mac: None,
-                pools: vec![Arc::clone(&pool)],
-                sends_own_pool_only: true,
-                rss: None,
-            };
-            let mut device = EthDev::start(&eal, &spec, name, &config).map_err(said)?;
-            stage.doors.push(Door::new((0..args.queues).filter_map(|queue| device.take_queue(queue)).collect()));
+            let (pairs, pool) = (args.queues, Arc::clone(&pool));
+            let wanted = OpenConfig { pairs, mtu: MTU, slots: SLOTS, mac: None, pool };
+            let config = EthConfig { rx_queues: pairs, tx_queues: pairs, rx_desc: SLOTS, tx_desc: SLOTS, rss: None };
+            let opened = Opened::new(&eal, &spec, name, wanted).map_err(said)?;
+            let mut device = opened.start(&config).map_err(said)?;
+            stage.doors.push(Door::new((0..pairs).map(|_| device.take_queue()).collect()));
             stage.devices.push(device);
         }
         Ok(stage)

@@ -216,6 +216,10 @@ fn command_lines_that_cannot_be_are_refused() {
         let line = format!("sluice-gen flows --client a {more}");
         assert!(Args::try_parse_from(line.split_whitespace()).is_err(), "{more}");
     }
+    for (line, good) in [("distance --other-cpu 1", true), ("distance", false), ("conns --other-cpu 1", false)] {
+        let line = format!("sluice-gen {line}");
+        assert_eq!(Args::try_parse_from(line.split_whitespace()).is_ok(), good, "{line}");
+    }
 }
 
 #[test]
