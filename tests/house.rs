@@ -178,7 +178,7 @@ fn only_the_safe_face_names_dpdk() {
     let name = concat!("dpdk", "_sys::");
     let rooms = ["src", "control/src", "dataplane/src", "bench"];
     for file in rooms.iter().flat_map(|room| files(room, ".rs")) {
-        let named = read(file).lines().any(|line| code(line).contains(name));
+        let named = read(&file).lines().any(|line| code(line).contains(name));
         assert!(!named || file.starts_with("src/dpdk/"), "{file} names dpdk-sys");
     }
 }
