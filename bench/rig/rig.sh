@@ -12,7 +12,7 @@
 # than a factor of two. So the way of a cache line there and back is measured before and after each case; "near" are
 # those where both took less than NEAR ns, "far" those where both took more, and ratios are of medians of the same kind.
 #
-#   -r ROUNDS    8
+#   -r ROUNDS    6
 #   -s SECONDS   1, of each measurement
 #   -c CASES     'flows_1k flows_64k flows_1m conns syn testpmd_io testpmd_macswap', or some of them
 #   -w WINDOW    512, packets under way at the same time
@@ -21,7 +21,7 @@
 #
 # On a machine that does other work, too, all of this runs at the highest priority there is short of real time.
 
-rounds=8
+rounds=6
 seconds=1
 near=200
 window=512
