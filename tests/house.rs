@@ -17,11 +17,11 @@ const LONGEST: usize = 450;
 
 /// Modules of the dataplane, from the bottom up. A module uses its own layer and those below.
 const LAYERS: [&[&str]; 6] = [
-    &["wire", "clock", "verdict", "counters", "map", "prefetch"],
+    &["wire", "clock", "verdict", "counters", "map", "prefetch", "sysctl"],
     &["packet", "port", "flow"],
-    &["conn", "service", "route", "neighbor", "steering"],
+    &["conn", "service", "route", "neighbor", "steering", "template"],
     &["sched", "forward", "proto"],
-    &["tables", "snapshot", "mailbox", "parking", "handoff", "shard", "pipeline"],
+    &["tables", "snapshot", "mailbox", "parking", "handoff", "defence", "shard", "pipeline"],
     &["worker"],
 ];
 /// Edges that point upward, or close a circle, today. Only paid off, never added to.

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod conn;
 pub mod counters;
+pub mod defence;
 pub mod flow;
 pub mod forward;
 pub mod handoff;
@@ -24,7 +25,9 @@ pub mod service;
 pub mod shard;
 pub mod snapshot;
 pub mod steering;
+pub mod sysctl;
 pub mod tables;
+pub mod template;
 pub mod verdict;
 pub mod wire;
 pub mod worker;

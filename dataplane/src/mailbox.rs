@@ -27,6 +27,8 @@ pub enum Command {
         /// Its address.
         address: IpAddr,
     },
+    /// Servers were removed and `expire_nodest_conn` is on: their connections end.
+    EndOrphans,
     /// List connections from a slot on.
     List {
         /// Where to go on.

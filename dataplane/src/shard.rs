@@ -1,14 +1,22 @@
 //! What one worker owns: its connections, their timers, what waits, what leaves. No other thread ever touches it.
 
+use std::sync::atomic::Ordering::Relaxed;
+
+use arrayvec::ArrayVec;
+
 use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
+use crate::defence::Defence;
 use crate::flow::Tuple;
 use crate::handoff::{Mesh, Sign};
 use crate::mailbox::Link;
 use crate::parking::Parking;
+use crate::port::BURST;
 use crate::service::Servers;
 use crate::steering::Station;
+use crate::sysctl::Sysctls;
+use crate::template::Templates;
 
 /// Packets that may wait for one port to take them.
 pub const OUTPUT_LIMIT: usize = 512;
@@ -26,6 +34,12 @@ pub struct Shard<B> {
     pub output: Output<B>,
     /// How many answers of its own the director may still give.
     pub limiter: Limiter,
+    /// Where to go on ending connections whose servers are gone.
+    orphans_from: Option<u32>,
+    /// Connections of one packet, until the burst has left.
+    pub passing: ArrayVec<u32, BURST>,
+    /// What is dropped when room is short.
+    pub defence: Defence,
     /// Where this worker stands among the others.
     pub station: Station,
     /// Rings to and from the others.
@@ -45,6 +59,9 @@ impl<B> Shard<B> {
             wheel: Wheel::new(now),
             parking: Parking::default(),
             output,
+            passing: ArrayVec::new(),
+            orphans_from: None,
+            defence: Defence::new(key.0[1], now),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
             id: key.0[0] as u16,
         }
@@ -78,11 +95,48 @@ impl<B> Shard<B> {
         let conn = &mut self.table[index];
         conn.last_seen = now.0;
         conn.timeout = 0;
-        self.shortened(index);
+        self.wheel.doom(&mut self.table, index);
+    }
+
+    /// Begins to end the connections whose servers are gone (`ip_vs_expire_nodest_conn_flush`).
+    pub fn end_orphans_soon(&mut self) {
+        self.orphans_from = Some(0);
+    }
+
+    /// Ends connections whose servers are gone, at most `budget` looked at. Returns how many it looked at.
+    pub fn end_orphans(&mut self, now: Tick, budget: u32, servers: &Servers) -> usize {
+        let Some(from) = self.orphans_from else { return 0 };
+        let end = self.table.walk_end();
+        let stop = from.saturating_add(budget).min(end);
+        for index in from..stop {
+            let conn = &self.table[index];
+            let gone = || servers.get(conn.server_slot).is_none_or(|server| !server.available.load(Relaxed));
+            if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && gone() {
+                self.table[index].set(flag::DROPPED, true);
+                self.end_now(index, now);
+            }
+        }
+        self.orphans_from = (stop < end).then_some(stop);
+        (stop - from) as usize
+    }
+
+    /// Drops entries as the defence says, at most `budget` looked at. Returns how many it looked at.
+    pub fn drop_entries(&mut self, now: Tick, budget: u32, sysctls: &Sysctls) -> usize {
+        let end = self.table.walk_end();
+        let looked = self.defence.entries_to_look_at(sysctls, now, end, budget);
+        for _ in 0..looked {
+            let index = self.defence.any_below(end);
+            let conn = &self.table[index];
+            if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && self.defence.drops_entry(conn, now) {
+                self.table[index].set(flag::DROPPED, true);
+                self.end_now(index, now);
+            }
+        }
+        looked as usize
     }
 
     /// Ends connections whose time has come, at most `budget` looked at. Returns how many it looked at.
-    pub fn expire(&mut self, now: Tick, budget: usize, servers: &Servers, link: &Link) -> usize {
+    pub fn expire(&mut self, now: Tick, budget: usize, servers: &Servers, templates: &Templates, link: &Link) -> usize {
         for looked in 0..budget {
             let Some(index) = self.wheel.pop(&mut self.table, now) else { return looked };
             if now.is_before(self.table[index].due()) {
@@ -98,10 +152,19 @@ impl<B> Shard<B> {
             if let Some(server) = servers.get(conn.server_slot) {
                 server.unbind(conn.has(flag::INACTIVE));
             }
+            templates.release(conn.controller, conn.has(flag::DROPPED));
             self.table.remove(index);
             counters::add(&link.counters.connections_ended, 1);
         }
         budget
+    }
+
+    /// Ends the connections of one packet whose burst has left. Their servers have forgotten them already.
+    pub fn end_passing(&mut self, templates: &Templates, link: &Link) {
+        for index in std::mem::take(&mut self.passing) {
+            templates.release(self.table[index].controller, false);
+            counters::add(&link.counters.connections_ended, 1);
+        }
     }
 }
 

@@ -116,6 +116,8 @@ reasons! {
         Blackhole "blackhole",
         /// The next link takes less, and nobody fragments yet.
         NeedsFragmenting "needs_fragmenting",
+        /// Would have started a connection, and `drop_packet` is on.
+        Defence "defence",
         /// The connection's server was removed.
         ServerGone "server_gone",
         /// The connection table is full.

@@ -13,6 +13,7 @@ use crate::packet::{Arrival, Burst};
 use crate::parking::Ending;
 use crate::pipeline::{self, Context};
 use crate::port::{BURST, PacketBuf, Port};
+use crate::proto::tcp;
 use crate::service::Servers;
 use crate::shard::Shard;
 use crate::snapshot::Reader;
@@ -25,6 +26,8 @@ pub const EXPIRE_BUDGET: usize = 256;
 pub const COMMAND_BUDGET: usize = 32;
 /// Connection slots looked at for one command to list.
 pub const LIST_BUDGET: u32 = 1024;
+/// Entries looked at per turn for the defence to drop.
+pub const DEFENCE_BUDGET: u32 = 256;
 /// Nanoseconds over which the longest recent turn is looked for.
 const SECOND: u64 = 1_000_000_000;
 
@@ -116,16 +119,33 @@ impl<P: Port> Worker<P> {
         self.pace(now);
         let tick = now.tick();
         let mut items = if self.reader.refresh() { self.release(tick) } else { 0 };
+        let room = self.shard.table.capacity() - self.shard.table.len();
+        self.shard.defence.look(&self.reader.tables().sysctls, room);
         self.shard.limiter.refill(tick, self.reader.tables().options.icmp_rate);
         items += self.commands(tick);
         items += self.receive(tick);
         items += self.take_over(tick);
         items += self.give_up(tick);
-        items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.link);
+        items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.reader.tables().templates, &self.link);
+        items += self.shard.end_orphans(tick, LIST_BUDGET, &self.servers);
+        items += self.shard.drop_entries(tick, DEFENCE_BUDGET, &self.reader.tables().sysctls);
         self.transmit();
         self.report(items);
         items
     }
+}
+
+/// What a burst consults.
+fn context<'a, B>(
+    now: Tick,
+    reader: &'a Reader,
+    servers: &'a Servers,
+    link: &'a Link,
+    shard: &Shard<B>,
+) -> Context<'a> {
+    let tables = reader.tables();
+    let tcp = if shard.defence.is_secure(&tables.sysctls) { &tcp::SECURE } else { &tcp::USUAL };
+    Context { now, tables, servers, link, tcp }
 }
 
 /// Parts of a turn.
@@ -133,7 +153,7 @@ impl<P: Port> Worker<P> {
     fn receive(&mut self, now: Tick) -> usize {
         let mut items = 0;
         let Self { ports, shard, reader, servers, link, burst, .. } = self;
-        let context = Context { now, tables: reader.tables(), servers, link };
+        let context = context(now, reader, servers, link, shard);
         for (index, port) in ports.iter_mut().enumerate() {
             let received = port.rx_burst(&mut burst.packets);
             if received > 0 {
@@ -150,7 +170,7 @@ impl<P: Port> Worker<P> {
     /// Takes over what other workers hand to this one.
     fn take_over(&mut self, now: Tick) -> usize {
         let Self { ports, shard, reader, servers, link, burst, .. } = self;
-        let context = Context { now, tables: reader.tables(), servers, link };
+        let context = context(now, reader, servers, link, shard);
         let mut items = 0;
         for at in 0..shard.mesh.peers.len() {
             for _ in 0..BURST {
@@ -187,6 +207,7 @@ impl<P: Port> Worker<P> {
             match command {
                 Command::Send { port, frame } => self.send(port, &frame),
                 Command::NeighborFailed { interface, address } => self.fail((interface, address), now),
+                Command::EndOrphans => self.shard.end_orphans_soon(),
                 Command::List { from, most } => self.list(from, most.clamp(1, LIST_BUDGET), now),
             }
         }
@@ -196,14 +217,14 @@ impl<P: Port> Worker<P> {
     /// Sends what new tables allow.
     fn release(&mut self, now: Tick) -> usize {
         let Self { ports, shard, reader, servers, link, .. } = self;
-        let context = Context { now, tables: reader.tables(), servers, link };
+        let context = context(now, reader, servers, link, shard);
         pipeline::release(shard, context, &mut || ports.first_mut().and_then(Port::alloc))
     }
 
     /// Ends what waits for a neighbour.
     fn fail(&mut self, neighbor: (u16, IpAddr), now: Tick) {
         let Self { ports, shard, reader, servers, link, .. } = self;
-        let context = Context { now, tables: reader.tables(), servers, link };
+        let context = context(now, reader, servers, link, shard);
         let mut alloc = || ports.first_mut().and_then(Port::alloc);
         pipeline::fail(shard, context, neighbor, &mut alloc);
     }

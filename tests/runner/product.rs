@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use control::api::{Answer, ApiError, Client, Request};
+use control::api::{Answer, ApiError, Client, Code, Request};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
@@ -19,6 +19,9 @@ use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
 
 const LEGS: [Leg; 2] = [Leg::Client, Leg::Server];
+
+/// Time that passes for each command, in nanoseconds: starting a program took the recorder some.
+const PER_COMMAND: u64 = 10_000_000;
 
 /// Turns without anything to do before the director counts as quiet.
 const QUIET: usize = 3;
@@ -114,6 +117,7 @@ impl Director for Product {
     fn ipvsadm(&mut self, args: &str, stdin: Option<&str>) -> (i32, String, String) {
         let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
         let outcome = control::ipvsadm::run(&args, &mut Cursor::new(stdin.unwrap_or("")), self);
+        self.advance(PER_COMMAND);
         (outcome.code, outcome.out, outcome.err)
     }
 
@@ -141,8 +145,21 @@ impl Director for Product {
         }
     }
 
-    fn sysctl(&mut self, name: &str, _: Option<&str>) -> Result<String, String> {
-        Err(format!("{name}: no such setting"))
+    fn sysctl(&mut self, name: &str, value: Option<&str>) -> Result<String, String> {
+        let short = name.strip_prefix("net.ipv4.vs.").unwrap_or(name).to_owned();
+        let request = match value {
+            Some(value) => Request::SetSysctl { name: short, value: value.to_owned() },
+            None => Request::Sysctls { name: Some(short) },
+        };
+        match self.ask(request) {
+            Ok(Answer::Sysctls { settings }) => Ok(settings.into_iter().map(|(_, value)| value + "\n").collect()),
+            Ok(_) => Ok(String::new()),
+            // As Python tells of the errno.
+            Err(ApiError { code: Code::NoEntry, .. }) => {
+                Err(format!("[Errno 2] No such file or directory: '/proc/sys/{}'", name.replace('.', "/")))
+            }
+            Err(_) => Err("[Errno 22] Invalid argument".to_owned()),
+        }
     }
 
     fn sh(&mut self, _: &str) -> Option<(i32, String, String)> {

@@ -82,6 +82,19 @@ pub enum Request {
         /// UDP.
         udp: u32,
     },
+    /// Writes a setting of `net.ipv4.vs`, as sysctl(8) does.
+    SetSysctl {
+        /// Its name, without `net.ipv4.vs.`.
+        name: String,
+        /// Its value as text.
+        value: String,
+    },
+    /// Settings of `net.ipv4.vs`. Answer: [`Answer::Sysctls`].
+    Sysctls {
+        /// Which one; all if absent.
+        #[serde(default)]
+        name: Option<String>,
+    },
     /// `ipvsadm -L --timeout`. Answer: [`Answer::Timeouts`].
     Timeouts,
     /// Services with their servers, counts and statistics. Answer: [`Answer::Services`].
@@ -170,6 +183,11 @@ pub enum Answer {
         tcp_fin: u32,
         /// UDP.
         udp: u32,
+    },
+    /// Settings.
+    Sysctls {
+        /// Name and value.
+        settings: Vec<(String, String)>,
     },
     /// Synchronisation daemons.
     Daemons {

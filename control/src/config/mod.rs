@@ -34,8 +34,8 @@ mod tests;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use mac::{Mac, MacError};
 pub use model::{
-    Config, Control, DEFAULT_SOCKET, Dataplane, Interface, Ipvs, Neighbor, Route, RouteAction, Server, Service,
-    Timeouts, Vip,
+    Config, Control, DEFAULT_SOCKET, Dataplane, Interface, Ipvs, Neighbor, Profile, Route, RouteAction, Server,
+    Service, Timeouts, Vip,
 };
 pub use render::render;
 

@@ -1,8 +1,11 @@
 //! The wanted state, as a file says it: a value that has been checked.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use dataplane::proto;
+use dataplane::proto::tcp::STATES;
 use dataplane::steering::{Side, Steering};
 use ipnet::IpNet;
 
@@ -98,17 +101,40 @@ pub struct Ipvs {
     pub strict_parity: bool,
     /// Connection timeouts.
     pub timeouts: Timeouts,
+    /// Settings of `net.ipv4.vs` that the file names, as the kernel prints them.
+    pub sysctls: BTreeMap<String, String>,
 }
 
-/// `[ipvs.timeouts]`, as `ipvsadm --set`: seconds, at least 1; the kernel's own if absent.
+/// `[ipvs.timeouts]`: seconds, at least 1; those of the profile if absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timeouts {
-    /// TCP ESTABLISHED.
-    pub tcp: Option<u32>,
-    /// TCP FIN_WAIT.
-    pub tcp_fin: Option<u32>,
+    /// What the others start from.
+    pub profile: Profile,
+    /// By TCP state.
+    pub tcp: [Option<u32>; STATES],
     /// UDP.
     pub udp: Option<u32>,
+}
+
+/// A set of timeouts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// The kernel's.
+    #[default]
+    Kernel,
+    /// Short ones, as appliances have them.
+    Appliance,
+}
+
+impl Profile {
+    /// Its timeouts.
+    #[must_use]
+    pub fn timeouts(self) -> proto::Timeouts {
+        match self {
+            Self::Kernel => proto::Timeouts::default(),
+            Self::Appliance => proto::Timeouts::appliance(),
+        }
+    }
 }
 
 /// `[[interface]]`: on a device, or a VLAN (`parent` and `vlan`) on one that is.

@@ -97,11 +97,18 @@ fn dataplane(file: &mut File, dataplane: &Dataplane) {
 fn ipvs(file: &mut File, config: &Config) {
     file.table("[ipvs]");
     file.key("strict_parity", config.ipvs.strict_parity);
+    for (name, value) in &config.ipvs.sysctls {
+        match value.parse::<i32>() {
+            Ok(number) => file.key(name, number),
+            Err(_) => file.quoted(name, &value.replace('\t', " ")),
+        }
+    }
     let timeouts = config.ipvs.timeouts;
     if timeouts != super::model::Timeouts::default() {
         file.table("[ipvs.timeouts]");
-        file.key_if("tcp", timeouts.tcp);
-        file.key_if("tcp_fin", timeouts.tcp_fin);
+        let profile = settings::PROFILES.iter().find(|(_, value)| *value == timeouts.profile);
+        file.quoted_if("profile", profile.map(|(name, _)| *name));
+        settings::TCP_TIMEOUTS.iter().zip(timeouts.tcp).for_each(|(key, seconds)| file.key_if(key, seconds));
         file.key_if("udp", timeouts.udp);
     }
 }

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use dataplane::proto::tcp::STATES;
 use dataplane::steering::Steering;
+use dataplane::sysctl::Sysctls;
 
-use super::model::{Control, Dataplane, Ipvs, Timeouts};
+use super::model::{Control, Dataplane, Ipvs, Profile, Timeouts};
 use super::scope::Scope;
 use super::spot::Spot;
 
@@ -106,13 +108,47 @@ pub(super) fn ipvs(top: &Scope<'_>) -> Ipvs {
     let Some(scope) = top.table("ipvs") else { return Ipvs::default() };
     let strict_parity = scope.value("strict_parity").and_then(|spot| spot.boolean()).unwrap_or_default();
     let timeouts = scope.table("timeouts").map(|table| timeouts(&table)).unwrap_or_default();
+    let sysctls = Sysctls::NAMES.iter().filter_map(|name| Some(((*name).to_owned(), sysctl(&scope, name)?))).collect();
     scope.finish();
-    Ipvs { strict_parity, timeouts }
+    Ipvs { strict_parity, timeouts, sysctls }
 }
+
+/// A setting of the kernel's: a number, or the text that one would write to its file.
+fn sysctl(scope: &Scope<'_>, name: &'static str) -> Option<String> {
+    let spot = scope.value(name)?;
+    let range = i128::from(i32::MIN)..=i128::from(i32::MAX);
+    let text = if spot.is_text() { spot.text()?.to_owned() } else { spot.number::<i32>(range)?.to_string() };
+    let mut sysctls = Sysctls::default();
+    match sysctls.set(name, &text) {
+        Ok(()) => sysctls.get(name).ok(),
+        Err(_) => spot.wrong(format!("{text:?} is not a value that the kernel takes for it")),
+    }
+}
+
+/// Keys of `[ipvs.timeouts]`, by the number of the TCP state; `tcp` and `tcp_fin` as ipvsadm calls them.
+pub(super) const TCP_TIMEOUTS: [&str; STATES] = [
+    "tcp_none",
+    "tcp",
+    "tcp_syn_sent",
+    "tcp_syn_recv",
+    "tcp_fin",
+    "tcp_time_wait",
+    "tcp_close",
+    "tcp_close_wait",
+    "tcp_last_ack",
+    "tcp_listen",
+    "tcp_synack",
+];
+
+pub(super) const PROFILES: [(&str, Profile); 2] = [("kernel", Profile::Kernel), ("appliance", Profile::Appliance)];
 
 fn timeouts(scope: &Scope<'_>) -> Timeouts {
     let seconds = |key| scope.value(key)?.number(1..=TIMEOUT_MAX);
-    let read = Timeouts { tcp: seconds("tcp"), tcp_fin: seconds("tcp_fin"), udp: seconds("udp") };
+    let read = Timeouts {
+        profile: scope.value("profile").and_then(|spot| spot.word(&PROFILES)).unwrap_or_default(),
+        tcp: TCP_TIMEOUTS.map(seconds),
+        udp: seconds("udp"),
+    };
     scope.finish();
     read
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dataplane::clock::ticks;
 use dataplane::flow::ServiceKey;
+use dataplane::mailbox::Command;
 use dataplane::proto::tcp::State;
 
 use super::{Director, read_totals, unsupported};
@@ -33,7 +34,11 @@ impl Director {
                 read(slot)
             }),
             Request::EditServer { key, server } => self.services.edit_server(&key, server),
-            Request::DeleteServer { key, address } => self.services.delete_server(&key, address, &read),
+            Request::DeleteServer { key, address } => {
+                self.services.delete_server(&key, address, &read)?;
+                self.end_orphans();
+                Ok(())
+            }
             Request::Flush => {
                 let keys: Vec<_> = self.services.list().iter().map(|service| service.spec.key).collect();
                 keys.iter().try_for_each(|key| self.delete_service(key))
@@ -43,6 +48,7 @@ impl Director {
                 self.set_timeouts(tcp, tcp_fin, udp);
                 Ok(())
             }
+            Request::SetSysctl { name, value } => self.set_sysctl(&name, &value),
             Request::StartDaemon { .. } => Err(unsupported("the synchronisation daemon is not supported yet")),
             Request::StopDaemon { .. } => Err(ApiError {
                 code: Code::NoService,
@@ -62,7 +68,19 @@ impl Director {
         if let Some(service) = self.services.get(key) {
             self.departed = sum(self.departed, service.raw_totals(&|slot| read_totals(links, slot)));
         }
-        self.services.delete(key)
+        self.services.delete(key)?;
+        self.end_orphans();
+        Ok(())
+    }
+
+    /// With `expire_nodest_conn`, the connections of removed servers end. A worker whose mailbox is full is told with the
+    /// next removal; until then each of them ends at its next packet.
+    fn end_orphans(&self) {
+        if self.tables.sysctls.expire_nodest_conn != 0 {
+            for link in &self.links {
+                let _ = link.commands.push(Command::EndOrphans);
+            }
+        }
     }
 
     fn zero(&mut self, key: Option<ServiceKey>) -> Result<(), ApiError> {

@@ -1,11 +1,15 @@
 //! Answers that list: services, connections, neighbours, routes, and the files of `/proc/net`.
 
+use std::net::SocketAddr;
+
+use dataplane::clock::Tick;
 use dataplane::conn::Conn;
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::mailbox::{Command, Page};
 use dataplane::proto::state_name;
 use dataplane::proto::tcp::State;
 use dataplane::route::Action;
+use dataplane::template::{Template, Templates};
 use dataplane::worker::LIST_BUDGET;
 
 use super::{Director, Pump, read_totals};
@@ -62,7 +66,8 @@ impl Director {
         }
     }
 
-    /// One page of connections. The cursor is a worker's number and a slot of its table.
+    /// One page of connections, templates last. The cursor is a worker's number and a slot of its table; numbers behind
+    /// the last worker's are those of shards of templates.
     pub(super) fn list_connections(
         &mut self,
         cursor: Option<u64>,
@@ -74,10 +79,16 @@ impl Director {
         let mut connections = Vec::new();
         while connections.len() < limit as usize {
             let (worker, slot) = ((at >> 32) as usize, at as u32);
-            if worker >= self.links.len() {
-                return Ok(Answer::Connections { connections, next: None });
-            }
             let room = limit - connections.len() as u32;
+            if let Some(shard) = worker.checked_sub(self.links.len()) {
+                if shard >= Templates::shards() {
+                    return Ok(Answer::Connections { connections, next: None });
+                }
+                let (templates, next) = self.tables.templates.page(shard, slot, room as usize);
+                connections.extend(templates.iter().map(|template| template_info(template, self.now.tick())));
+                at = next.map_or((worker as u64 + 1) << 32, |slot| (worker as u64) << 32 | u64::from(slot));
+                continue;
+            }
             let page = self.ask_worker(worker, slot, room.min(LIST_BUDGET), pump)?;
             connections.extend(page.connections.iter().map(|(conn, ticks)| conn_info(conn, *ticks, worker)));
             at = page.next.map_or((worker as u64 + 1) << 32, |slot| (worker as u64) << 32 | u64::from(slot));
@@ -180,6 +191,23 @@ impl Director {
             }
             cursor = next;
         }
+    }
+}
+
+fn template_info(template: &Template, now: Tick) -> ConnInfo {
+    let key = template.key;
+    let (address, port) = template.destination;
+    let shown = |port: u16| if template.invalid { u16::MAX } else { port };
+    ConnInfo {
+        protocol: Protocol::from_number(key.protocol),
+        client: SocketAddr::new(key.client, 0),
+        vip: SocketAddr::new(key.vip, shown(key.port)),
+        destination: SocketAddr::new(address, shown(port)),
+        state: if template.assured { "ASSURED" } else { "NONE" }.to_owned(),
+        expires: now.until(template.due()) / dataplane::clock::TICKS_PER_SECOND,
+        engine: None,
+        worker: 0,
+        in_packets: 0,
     }
 }
 

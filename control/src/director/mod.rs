@@ -10,6 +10,7 @@ mod heartbeat;
 mod listing;
 mod reload;
 mod status;
+mod sysctl;
 
 pub use reload::validate;
 
@@ -36,6 +37,9 @@ use crate::statistics::{self, Meter, sum};
 
 /// Nanoseconds between two rounds of housekeeping: timers of neighbours, announcements, memory to be freed.
 const ROUND: u64 = 100_000_000;
+
+/// Templates of a shard that one round looks at for their end.
+const TEMPLATES: usize = 1024;
 
 /// Called while the director waits for its workers; `false` = the time is up.
 pub type Pump<'a> = &'a mut dyn FnMut() -> bool;
@@ -204,10 +208,21 @@ impl Director {
         self.carry_out(effects);
         self.announce();
         self.feel_pulse();
+        self.expire_templates();
         self.publisher.sweep();
         if self.publisher.behind().is_none() {
             self.services.sweep();
         }
+    }
+
+    /// Ends persistence templates whose time has come.
+    fn expire_templates(&self) {
+        let states = self.services.states();
+        self.tables.templates.expire(self.now.tick(), TEMPLATES, |template| {
+            if let Some(server) = states.get(template.server) {
+                server.release_template();
+            }
+        });
     }
 
     /// Answers a request. "Done" means seen by every worker.
@@ -217,6 +232,7 @@ impl Director {
             Request::Services { key } => self.list_services(key),
             Request::Connections { cursor, limit } => self.list_connections(cursor, limit, pump),
             Request::Timeouts => Ok(self.timeouts()),
+            Request::Sysctls { name } => self.list_sysctls(name),
             Request::Daemons => Ok(Answer::Daemons { daemons: Vec::new() }),
             Request::Status => Ok(self.status()),
             Request::Stats => Ok(self.stats()),

@@ -64,12 +64,10 @@ impl Director {
         }
         self.tables.options = options;
         if config.ipvs.timeouts != self.config.ipvs.timeouts {
-            self.tables.timeouts = Arc::new(Timeouts::default());
-            let timeouts = config.ipvs.timeouts;
-            let seconds = |t: Option<u32>| t.unwrap_or(0);
-            self.set_timeouts(seconds(timeouts.tcp), seconds(timeouts.tcp_fin), seconds(timeouts.udp));
+            self.tables.timeouts = Arc::new(timeouts_of(&config.ipvs.timeouts));
             changes.push("timeouts changed".to_owned());
         }
+        self.converge_sysctls(&config, &mut changes)?;
         if config.vips != self.config.vips {
             changes.push("virtual addresses changed".to_owned());
         }
@@ -294,16 +292,25 @@ impl Director {
             place: Default::default(),
         };
         config.services = self.services.list().iter().rev().map(service).collect();
-        let seconds = |ticks: u32| Some(ticks / dataplane::clock::TICKS_PER_SECOND);
-        let (timeouts, usual) = (&self.tables.timeouts, Timeouts::default());
-        if **timeouts != usual {
-            use dataplane::proto::tcp::State;
-            config.ipvs.timeouts.tcp = seconds(timeouts.tcp[State::Established as usize]);
-            config.ipvs.timeouts.tcp_fin = seconds(timeouts.tcp[State::FinWait as usize]);
-            config.ipvs.timeouts.udp = seconds(timeouts.udp);
-        }
+        config.ipvs.sysctls = self.running_sysctls();
+        let (timeouts, usual) = (&self.tables.timeouts, config.ipvs.timeouts.profile.timeouts());
+        let differs = |now: u32, usual: u32| (now != usual).then_some(now / dataplane::clock::TICKS_PER_SECOND);
+        config.ipvs.timeouts.tcp = std::array::from_fn(|state| differs(timeouts.tcp[state], usual.tcp[state]));
+        config.ipvs.timeouts.udp = differs(timeouts.udp, usual.udp);
         config
     }
+}
+
+/// The timeouts of a profile, with those that the file names.
+fn timeouts_of(wanted: &config::Timeouts) -> Timeouts {
+    let mut timeouts = wanted.profile.timeouts();
+    let named = wanted.tcp.iter().zip(&mut timeouts.tcp).chain([(&wanted.udp, &mut timeouts.udp)]);
+    for (seconds, ticks) in named {
+        if let Some(seconds) = seconds {
+            *ticks = dataplane::clock::ticks(*seconds);
+        }
+    }
+    timeouts
 }
 
 /// Whether this director can be what a configuration says; the configuration itself is in order.

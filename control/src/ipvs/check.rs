@@ -39,13 +39,7 @@ pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
     if protocol == Protocol::Sctp {
         return refuse(Code::Unsupported, key, "SCTP is not supported yet");
     }
-    if spec.persistence.is_some() {
-        return refuse(Code::Unsupported, key, "persistence is not supported yet");
-    }
-    if spec.ops {
-        return refuse(Code::Unsupported, key, "one-packet scheduling is not supported yet");
-    }
-    if port == 0 {
+    if port == 0 && spec.persistence.is_none() {
         return refuse(Code::Invalid, key, "port 0 needs a persistent service");
     }
     Ok(scheduler)

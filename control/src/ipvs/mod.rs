@@ -10,12 +10,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use dataplane::clock::ticks;
 use dataplane::flow::ForwardMethod;
 use dataplane::flow::ServiceKey;
 use dataplane::sched::{Plan, Scheduler};
-use dataplane::service::{RealServer, Servers, ServiceState, TotalsRead, VirtualService};
+use dataplane::service::{Manner, Persistent, RealServer, Servers, ServiceState, TotalsRead, VirtualService};
 
-use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
+use crate::api::{ApiError, Code, Forward, Granularity, ServerSpec, ServiceSpec};
 use crate::statistics::{Meter, sum};
 
 pub use slots::Slots;
@@ -82,6 +83,15 @@ impl Service {
         self.servers.iter().map(view).collect()
     }
 
+    fn manner(&self) -> Manner {
+        let mask4 = match self.spec.granularity {
+            Some(Granularity::Mask(mask)) => mask.to_bits(),
+            Some(Granularity::Prefix(_)) | None => u32::MAX,
+        };
+        let persistent = self.spec.persistence.map(|seconds| Persistent { timeout: ticks(seconds), mask4 });
+        Manner { one_packet: self.spec.ops, persistent }
+    }
+
     fn worker_view(&self) -> VirtualService {
         let servers = self.worker_servers();
         VirtualService {
@@ -90,6 +100,7 @@ impl Service {
             plan: Plan::of(&servers),
             servers,
             list_version: self.list_version,
+            manner: self.manner(),
             state: Arc::clone(&self.state),
         }
     }

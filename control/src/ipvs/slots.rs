@@ -55,6 +55,7 @@ impl Slots {
         let Some(state) = self.states.get(slot) else { return };
         let before = state.upper.swap(spec.upper, Relaxed);
         state.lower.store(spec.lower, Relaxed);
+        state.weight.store(spec.weight, Relaxed);
         if spec.upper == 0 || spec.upper > before {
             state.reopen();
         }

@@ -52,6 +52,12 @@ pub(super) enum Command {
     Routes,
     /// Which worker gets what: the case in force on each port, what crosses between workers, and why
     Steering,
+    /// Settings of net.ipv4.vs: lists them, shows one, or writes NAME=VALUE
+    Sysctl {
+        /// As in sysctl(8), with or without `net.ipv4.vs.`
+        #[arg(value_name = "NAME[=VALUE]")]
+        setting: Option<String>,
+    },
     /// Reads the configuration file again and converges to it
     ///
     /// Prints a line for each change. Services and servers made at run time stay, unless --prune.

@@ -129,6 +129,7 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Neigh => Request::Neighbors,
         Command::Routes => Request::Routes,
         Command::Steering => Request::Steering,
+        Command::Sysctl { setting } => sysctl(setting.as_deref()),
         Command::Reload { prune } => Request::Reload { prune: *prune },
         Command::Config { command: ConfigCommand::Show } => Request::ConfigShow,
         Command::Proc { name } => Request::Proc { name: name.clone() },
@@ -140,6 +141,19 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         return print_json(&answer, out);
     }
     show(&arguments.command, &answer, out)
+}
+
+/// `name=value` writes, `name` reads, nothing reads all.
+fn sysctl(setting: Option<&str>) -> Request {
+    let bare = |name: &str| {
+        let name = name.trim().replace('/', ".");
+        name.strip_prefix("net.ipv4.vs.").map_or(name.clone(), str::to_owned)
+    };
+    match setting.map(|setting| setting.split_once('=').ok_or(setting)) {
+        None => Request::Sysctls { name: None },
+        Some(Err(name)) => Request::Sysctls { name: Some(bare(name)) },
+        Some(Ok((name, value))) => Request::SetSysctl { name: bare(name), value: value.trim().to_owned() },
+    }
 }
 
 fn print_json(answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
@@ -158,6 +172,9 @@ fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), F
         }
         Answer::Neighbors { neighbors } => network::print_neighbors(neighbors, out)?,
         Answer::Routes { routes } => network::print_routes(routes, out)?,
+        Answer::Sysctls { settings } => {
+            settings.iter().try_for_each(|(name, value)| writeln!(out, "net.ipv4.vs.{name} = {value}"))?;
+        }
         Answer::Steering(report) => out.write_all(report.text.as_bytes())?,
         Answer::Reloaded { changes } if changes.is_empty() => writeln!(out, "nothing changed")?,
         Answer::Reloaded { changes } => changes.iter().try_for_each(|change| writeln!(out, "{change}"))?,

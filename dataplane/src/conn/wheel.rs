@@ -15,13 +15,15 @@ pub struct Wheel {
     heads: Box<[u32]>,
     /// The slot to be emptied next, counted since the clock's zero.
     current: u32,
+    /// First and last of those that ended before their time.
+    doomed: Option<(u32, u32)>,
 }
 
 impl Wheel {
     /// An empty wheel that starts now.
     #[must_use]
     pub fn new(now: Tick) -> Self {
-        Self { heads: vec![NONE; SLOTS as usize].into(), current: now.0 / SPAN }
+        Self { heads: vec![NONE; SLOTS as usize].into(), current: now.0 / SPAN, doomed: None }
     }
 
     /// Puts a connection where it will be looked at, not before `due`. It must not be in the wheel.
@@ -69,8 +71,33 @@ impl Wheel {
         }
     }
 
+    /// Has a connection that ended now, before its time, be the next to be taken, from the next tick on.
+    pub fn doom(&mut self, table: &mut ConnTable, index: u32) {
+        if table[index].has(flag::WATCHED) {
+            self.remove(table, index);
+        }
+        table[index].wheel_next = NONE;
+        self.doomed = Some(match self.doomed {
+            None => (index, index),
+            Some((first, last)) => {
+                table[last].wheel_next = index;
+                (first, index)
+            }
+        });
+    }
+
+    /// The first that ended before its time, in an earlier tick.
+    fn pop_doomed(&mut self, table: &ConnTable, now: Tick) -> Option<u32> {
+        let (first, last) = self.doomed.filter(|(first, _)| table[*first].last_seen != now.0)?;
+        self.doomed = (first != last).then(|| (table[first].wheel_next, last));
+        Some(first)
+    }
+
     /// Takes the next connection out whose slot has come up.
     pub fn pop(&mut self, table: &mut ConnTable, now: Tick) -> Option<u32> {
+        if let Some(index) = self.pop_doomed(table, now) {
+            return Some(index);
+        }
         loop {
             if now.is_before(Tick(self.current.wrapping_mul(SPAN))) {
                 return None;
@@ -122,6 +149,29 @@ mod tests {
                     left -= 1;
                 }
             }
+        }
+
+        #[test]
+        fn the_doomed_go_first_in_order_and_not_before_the_next_tick(lives in proptest::collection::vec(1u32..2000, 1..20)) {
+            let mut table = ConnTable::new(ConnMemory::new(64, false), HashKey([1, 2]));
+            let mut wheel = Wheel::new(Tick(0));
+            let mut doomed = Vec::new();
+            for (port, timeout) in lives.iter().enumerate() {
+                let conn = Conn { client_port: port as u16, protocol: 6, timeout: *timeout, ..Conn::zeroed() };
+                let index = table.insert(conn).unwrap();
+                let due = table[index].due();
+                wheel.insert(&mut table, index, due);
+                if port % 2 == 0 {
+                    (table[index].last_seen, table[index].timeout) = (0, 0);
+                    wheel.doom(&mut table, index);
+                    doomed.push(index);
+                }
+            }
+            prop_assert_eq!(wheel.pop(&mut table, Tick(0)), None);
+            let gone: Vec<u32> = (0..doomed.len()).filter_map(|_| wheel.pop(&mut table, Tick(1))).collect();
+            prop_assert_eq!(gone, doomed);
+            let rest = std::iter::from_fn(|| wheel.pop(&mut table, Tick(5000))).count();
+            prop_assert_eq!(rest, lives.len() / 2);
         }
 
         #[test]

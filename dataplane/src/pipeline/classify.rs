@@ -62,12 +62,13 @@ fn local<'a>(frame: &[u8], meta: &Meta, context: Context<'a>) -> Class<'a> {
 /// The service whose connection this packet may start.
 fn service<'a>(meta: &Meta, address: IpAddr, context: Context<'a>) -> Option<&'a VirtualService> {
     let protocol = Protocol::from_number(meta.tuple.protocol)?;
-    let opens = protocol != Protocol::Tcp || meta.tcp_flags & (SYN | RST) == SYN;
+    let sloppy = context.tables.sysctls.sloppy_tcp != 0;
+    let opens = protocol != Protocol::Tcp || meta.tcp_flags & RST == 0 && (sloppy || meta.tcp_flags & SYN != 0);
     if !opens || meta.tuple.sport == FTP_DATA {
         return None;
     }
-    let key = ServiceKey::Address { protocol, address, port: meta.tuple.dport };
-    context.tables.services.get(&key).map(|service| &**service)
+    let find = |port| context.tables.services.get(&ServiceKey::Address { protocol, address, port });
+    find(meta.tuple.dport).or_else(|| find(0)).map(|service| &**service)
 }
 
 /// As a host answers what nobody listens for.

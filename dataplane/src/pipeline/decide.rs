@@ -22,7 +22,7 @@ fn one<B>(frame: &[u8], meta: &mut Meta, changes: u32, shard: &mut Shard<B>, con
     if meta.kind == Kind::Transport4 {
         match found(meta, changes, shard) {
             Some(Found::Conn(index, Direction::Reply)) => return track::reply(meta, index, shard, context),
-            Some(Found::Conn(index, Direction::Request)) if track::starts_anew(meta, &shard.table[index]) => {
+            Some(Found::Conn(index, Direction::Request)) if track::ends(meta, &shard.table[index], context) => {
                 shard.end_now(index, context.now);
             }
             Some(Found::Conn(index, Direction::Request)) => return track::request(meta, index, shard, context),
@@ -38,6 +38,7 @@ fn one<B>(frame: &[u8], meta: &mut Meta, changes: u32, shard: &mut Shard<B>, con
         classify::Class::Service(_) if matches!(meta.arrival, Arrival::Signed { .. }) => {
             Step::Drop(Drop::SignpostStale)
         }
+        classify::Class::Service(_) if shard.defence.drops_packet() => Step::Drop(Drop::Defence),
         classify::Class::Service(service) => schedule::run(meta, service, shard, context),
         classify::Class::Other(step) => step,
         classify::Class::Forward => forward(meta, context),

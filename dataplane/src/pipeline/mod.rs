@@ -20,6 +20,7 @@ use crate::mailbox::Link;
 use crate::packet::{Arrival, Burst};
 use crate::parking::Ending;
 use crate::port::PacketBuf;
+use crate::proto::tcp::Machine;
 use crate::service::Servers;
 use crate::shard::Shard;
 use crate::tables::Tables;
@@ -35,6 +36,8 @@ pub struct Context<'a> {
     pub servers: &'a Servers,
     /// Counters, totals and the way to control.
     pub link: &'a Link,
+    /// The state machine of TCP in force.
+    pub tcp: &'static Machine,
 }
 
 /// Takes a burst that arrived on `port` through every stage. Afterwards it is empty; what leaves is in the shard's
@@ -84,6 +87,9 @@ fn finish<B: PacketBuf>(
     decide::run(burst, shard, context);
     rewrite::run(burst, &shard.table);
     resolve::run(burst, shard, context, alloc);
+    if !shard.passing.is_empty() {
+        shard.end_passing(&context.tables.templates, context.link);
+    }
 }
 
 /// Sends a packet that another worker has finished.

@@ -15,12 +15,34 @@ use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Forward};
 use crate::wire::tcp::SYN;
 
-/// Whether a new SYN may take the tuple of a connection that is over.
-pub(super) fn starts_anew(meta: &Meta, conn: &Conn) -> bool {
-    conn.protocol == Protocol::Tcp.number()
-        && meta.tcp_flags & SYN != 0
-        && conn.controller == NONE
-        && matches!(tcp::State::from_number(conn.state), tcp::State::TimeWait | tcp::State::Close)
+/// Whether a connection ends because of this packet of its client, which is then looked at as if there were none: a new
+/// SYN may take its tuple, or its server is gone and `expire_nodest_conn` says so.
+#[inline]
+pub(super) fn ends(meta: &Meta, conn: &Conn, context: Context<'_>) -> bool {
+    let nodest = context.tables.sysctls.expire_nodest_conn != 0;
+    (nodest || meta.tcp_flags & SYN != 0) && ends_by(meta, conn, nodest, context)
+}
+
+/// `is_new_conn_expected` and what stands around its call in `ip_vs_in_hook`.
+#[cold]
+fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool {
+    let server = context.servers.get(conn.server_slot);
+    if nodest && server.is_none_or(|server| !server.available.load(Relaxed)) {
+        return true;
+    }
+    if meta.tcp_flags & SYN == 0 {
+        return false;
+    }
+    if nodest && server.is_some_and(|server| server.weight.load(Relaxed) == 0) {
+        return true;
+    }
+    let mode = context.tables.sysctls.conn_reuse_mode;
+    let over = match tcp::State::from_number(conn.state) {
+        tcp::State::TimeWait | tcp::State::Close => true,
+        tcp::State::FinWait => mode & 2 != 0 && conn.has(flag::NO_OUTPUT),
+        _ => false,
+    };
+    mode != 0 && over && conn.controller == NONE
 }
 
 /// A packet from the client.
@@ -75,24 +97,38 @@ fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, conte
     let before = conn.timeout;
     conn.last_seen = context.now.0;
     if conn.protocol == Protocol::Tcp.number() {
-        let next = tcp::next(seen, conn.state, meta.tcp_flags);
+        let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
         if next as u8 != conn.state {
-            change_state(conn, next, server);
+            change_state(conn, next, server, context);
         }
         conn.timeout = timeouts.tcp[next as usize];
     } else {
+        if seen == tcp::Seen::Output {
+            assure(conn, context);
+        }
         conn.state = udp::NORMAL;
         conn.timeout = timeouts.udp;
     }
     conn.timeout < before
 }
 
-fn change_state(conn: &mut Conn, next: tcp::State, server: &Server) {
+fn change_state(conn: &mut Conn, next: tcp::State, server: &Server, context: Context<'_>) {
     conn.state = next as u8;
+    if next == tcp::State::Established {
+        assure(conn, context);
+    }
     let inactive = !next.is_active();
     if conn.has(flag::INACTIVE) != inactive {
         conn.set(flag::INACTIVE, inactive);
         server.shift(inactive);
+    }
+}
+
+/// The template of a connection that was established, or answered, is no longer dropped with it.
+fn assure(conn: &mut Conn, context: Context<'_>) {
+    if conn.controller != NONE && !conn.has(flag::ASSURED) {
+        conn.set(flag::ASSURED, true);
+        context.tables.templates.assure(conn.controller);
     }
 }
 

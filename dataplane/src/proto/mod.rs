@@ -23,6 +23,14 @@ impl Default for Timeouts {
     }
 }
 
+impl Timeouts {
+    /// Short ones, as appliances have them.
+    #[must_use]
+    pub fn appliance() -> Self {
+        Self { tcp: tcp::APPLIANCE_TIMEOUTS.map(ticks), ..Self::default() }
+    }
+}
+
 /// The name of a state, as ipvsadm lists it.
 #[must_use]
 pub fn state_name(protocol: u8, state: u8) -> &'static str {

@@ -40,6 +40,8 @@ pub enum State {
 
 /// Seconds by state, the kernel's defaults.
 pub const TIMEOUTS: [u32; STATES] = [2, 900, 120, 60, 120, 120, 10, 60, 30, 120, 120];
+/// Seconds by state, short as appliances have them (those of DPVS).
+pub const APPLIANCE_TIMEOUTS: [u32; STATES] = [2, 90, 3, 30, 7, 7, 3, 7, 7, 120, 30];
 
 const ALL: [State; STATES] = [NO, ES, SS, SR, FW, TW, CL, CW, LA, LI, SA];
 
@@ -88,6 +90,15 @@ pub enum Seen {
 
 type Table = [[State; STATES]; 4];
 
+/// The state machine: by what was seen, event (SYN, FIN, ACK, RST) and state before.
+#[derive(Debug)]
+pub struct Machine([Table; 3]);
+
+/// The usual one.
+pub static USUAL: Machine = Machine([INPUT, OUTPUT, INPUT_ONLY]);
+/// That of `secure_tcp`: a connection is active only when both sides have spoken.
+pub static SECURE: Machine = Machine([SECURE_INPUT, SECURE_OUTPUT, SECURE_INPUT_ONLY]);
+
 const INPUT: Table = [
     [SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR],
     [CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, TW],
@@ -107,24 +118,31 @@ const INPUT_ONLY: Table = [
     [CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL],
 ];
 
-/// The state after a segment with these flags. Reset counts before SYN, SYN before FIN, FIN before ACK; a segment
-/// with none of them closes.
-#[inline]
-#[must_use]
-pub fn next(seen: Seen, state: u8, flags: u8) -> State {
-    let row = match flags {
-        f if f & RST != 0 => 3,
-        f if f & SYN != 0 => 0,
-        f if f & FIN != 0 => 1,
-        f if f & ACK != 0 => 2,
-        _ => return CL,
-    };
-    let table = match seen {
-        Seen::Input => &INPUT,
-        Seen::Output => &OUTPUT,
-        Seen::InputOnly => &INPUT_ONLY,
-    };
-    table[row][usize::from(state).min(STATES - 1)]
+const SECURE_INPUT: Table = [
+    [SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SA],
+    [CL, CW, SS, TW, TW, TW, CL, CW, LA, LI, SA],
+    [ES, ES, SS, SR, FW, TW, CL, CW, CL, LI, SA],
+    [CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL],
+];
+const SECURE_OUTPUT: Table = [[SS, ES, SS, SA, SS, SS, SS, SS, SS, LI, SA], OUTPUT[1], OUTPUT[2], OUTPUT[3]];
+const SECURE_INPUT_ONLY: Table =
+    [[SA, ES, ES, SR, SA, SA, SA, SA, SA, SA, SA], INPUT_ONLY[1], INPUT_ONLY[2], INPUT_ONLY[3]];
+
+impl Machine {
+    /// The state after a segment with these flags. Reset counts before SYN, SYN before FIN, FIN before ACK; a segment
+    /// with none of them closes.
+    #[inline]
+    #[must_use]
+    pub fn next(&self, seen: Seen, state: u8, flags: u8) -> State {
+        let row = match flags {
+            f if f & RST != 0 => 3,
+            f if f & SYN != 0 => 0,
+            f if f & FIN != 0 => 1,
+            f if f & ACK != 0 => 2,
+            _ => return CL,
+        };
+        self.0[seen as usize][row][usize::from(state).min(STATES - 1)]
+    }
 }
 
 #[cfg(test)]
@@ -135,7 +153,7 @@ mod tests {
         let mut state = NO;
         path.iter()
             .map(|(seen, flags)| {
-                state = next(*seen, state as u8, *flags);
+                state = USUAL.next(*seen, state as u8, *flags);
                 state.name()
             })
             .collect()

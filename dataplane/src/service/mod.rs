@@ -36,8 +36,28 @@ pub struct VirtualService {
     pub plan: Plan,
     /// Changes with every edit of the list.
     pub list_version: u16,
+    /// What is special about its connections.
+    pub manner: Manner,
     /// What survives edits.
     pub state: Arc<ServiceState>,
+}
+
+/// What is special about a service's connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Each datagram is scheduled anew, and no connection is kept (UDP).
+    pub one_packet: bool,
+    /// Connections of a client stay together.
+    pub persistent: Option<Persistent>,
+}
+
+/// How a client's connections stay together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Persistent {
+    /// Ticks after the last new connection.
+    pub timeout: u32,
+    /// Bits of an IPv4 client's address that tell clients apart.
+    pub mask4: u32,
 }
 
 /// A service's memory: edits of the service or of others do not touch it.

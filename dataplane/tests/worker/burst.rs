@@ -1,13 +1,14 @@
 //! What holds for every stream: a burst gives what its packets would give one at a time, every packet ends once, no
 //! buffer is lost, and servers count what the connection table holds.
 
+use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::wire::ethernet;
 use dataplane::wire::tcp::{ACK, FIN, RST, SYN};
 use proptest::prelude::*;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::frames::{Body, DIRECTOR, is_right, packet};
-use crate::lab::{SECOND, VIP, WAN, client};
+use crate::lab::{Lab, OTHER_VIP, SECOND, VIP, WAN, client};
 use crate::stream::{Event, Player, clean_stream, spoiled, stream};
 
 fn play(events: &[Event], one_armed: bool, rate: u32, burst: usize) -> Player {
@@ -45,12 +46,34 @@ proptest! {
         lab.check_accounts();
         lab.check_counts();
         lab.pass(3600 * SECOND);
+        lab.pass(3600 * SECOND);
         prop_assert!(lab.connections().is_empty());
         lab.check_counts();
         for slot in lab.slots() {
             let state = lab.state(slot);
             prop_assert_eq!(state.references.load(Relaxed), 1);
             prop_assert_eq!(state.connections(), 0);
+        }
+    }
+
+    #[test]
+    fn thresholds_hold_and_quiesced_servers_get_nothing_at_every_step(events in stream()) {
+        let mut player = Player::new(false, 0, 1);
+        let of = |lab: &Lab, port: u16| {
+            let key = ServiceKey::Address { protocol: Protocol::Tcp, address: OTHER_VIP.into(), port };
+            lab.tables.services[&key].servers[0].slot
+        };
+        let small = of(&player.lab, 81);
+        let key = ServiceKey::Address { protocol: Protocol::Tcp, address: VIP.into(), port: 80 };
+        let quiesced: Vec<u32> =
+            player.lab.tables.services[&key].servers.iter().filter(|s| s.weight == 0).map(|s| s.slot).collect();
+        prop_assert_eq!(quiesced.len(), 1);
+        for event in &events {
+            player.happen(event);
+            player.lab.turn();
+            let count = |slot: u32| player.lab.connections().iter().filter(|(_, conn)| conn.server_slot == slot).count();
+            prop_assert!(count(small) <= 2, "its upper threshold");
+            prop_assert_eq!((count(quiesced[0]), player.lab.state(small).connections() as usize), (0, count(small)));
         }
     }
 

@@ -164,6 +164,18 @@ fn malformed(story: &mut Story) {
     story.frame("half a UDP header", &packet(client(2), VIP, Body::Other(17, 4)).frame(), &["drop_transport"]);
 }
 
+fn defended(story: &mut Story) {
+    let sysctls = |lab: &mut Lab, value: &str| {
+        let set = std::sync::Arc::make_mut(&mut lab.tables.sysctls).set("drop_packet", value);
+        set.expect("it takes that value");
+        lab.publish();
+        lab.turn();
+    };
+    sysctls(&mut story.lab, "3");
+    story.frame("under defence", &syn(OTHER_VIP, 4999, 80).frame(), &["drop_defence"]);
+    sysctls(&mut story.lab, "0");
+}
+
 fn waiting(story: &mut Story) {
     let room = MAX_PARKED_PER_HOP as i64;
     story.moves(&[("received", room), ("parked", room)], "for an unknown server", |lab| {
@@ -203,7 +215,9 @@ fn queues(story: &mut Story) {
 #[test]
 fn every_counter_is_moved_by_something() {
     let mut story = Story::new();
-    [balanced, for_the_director, for_others, malformed, waiting, queues].iter().for_each(|part| part(&mut story));
+    [balanced, for_the_director, for_others, malformed, defended, waiting, queues]
+        .iter()
+        .for_each(|part| part(&mut story));
     let names = story.lab.link.counters.read().into_iter().map(|(name, _)| name);
     let unmoved: Vec<_> = names.filter(|name| !story.moved.contains(name)).collect();
     assert_eq!(unmoved, UNMOVED.map(|(name, _)| name), "move it in the story, or say why nothing does");

@@ -24,7 +24,7 @@ use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::route::{Action, Prefix};
 use dataplane::sched::{Plan, Scheduler};
-use dataplane::service::{RealServer, Server, Servers, ServiceState, VirtualService};
+use dataplane::service::{Manner, RealServer, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
@@ -124,6 +124,7 @@ impl Lab {
             servers: Vec::new(),
             plan: Plan::default(),
             list_version: 0,
+            manner: Manner::default(),
             state: Arc::new(ServiceState::default()),
         };
         self.tables.services.insert(key, Arc::new(service));
@@ -139,6 +140,14 @@ impl Lab {
         self.state(slot).references.store(1, Relaxed);
         self.state(slot).available.store(true, Relaxed);
         RealServer { slot, generation: 0, address: address.into(), port, forward, weight }
+    }
+
+    /// Says what is special about the connections of a service.
+    pub(crate) fn manner(&mut self, key: ServiceKey, manner: Manner) {
+        let mut service = VirtualService::clone(&self.tables.services[&key]);
+        service.manner = manner;
+        self.tables.services.insert(key, Arc::new(service));
+        self.publish();
     }
 
     /// Changes the servers of a service as control does: the scheduler's position follows, workers get a new value.
@@ -242,6 +251,14 @@ impl Lab {
     pub(crate) fn pass(&mut self, nanoseconds: u64) {
         self.now.0 += nanoseconds;
         while self.turn() > 0 {}
+        self.expire_templates();
+    }
+
+    /// Ends templates whose time has come, as control does.
+    fn expire_templates(&self) {
+        self.tables.templates.expire(self.now.tick(), usize::MAX, |template| {
+            self.state(template.server).release_template();
+        });
     }
 
     /// What left by a port since the last look.
@@ -315,7 +332,8 @@ impl Lab {
             let state = self.state(slot);
             let counted = (state.active.load(Relaxed), state.inactive.load(Relaxed));
             assert_eq!(counted, (of(false), of(true)), "active and inactive of slot {slot}");
-            assert_eq!(state.references.load(Relaxed), 1 + counted.0 + counted.1, "references of slot {slot}");
+            let named = 1 + counted.0 + counted.1 + state.persistent.load(Relaxed);
+            assert_eq!(state.references.load(Relaxed), named, "references of slot {slot}");
         }
         let (made, ended) = (self.count("connections_made"), self.count("connections_ended"));
         assert_eq!(made - ended, connections.len() as u64);

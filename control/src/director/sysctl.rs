@@ -1,0 +1,67 @@
+//! Settings of `net.ipv4.vs`: reading, writing, and following the file.
+
+use std::sync::Arc;
+
+use dataplane::sysctl::{SysctlError, Sysctls};
+
+use super::Director;
+use crate::api::{Answer, ApiError, Code};
+use crate::config::Config;
+
+impl Director {
+    pub(super) fn list_sysctls(&self, name: Option<String>) -> Result<Answer, ApiError> {
+        let sysctls = &self.tables.sysctls;
+        let names: Vec<&str> = match &name {
+            Some(name) => vec![name],
+            None => sorted_names(),
+        };
+        let read = |name: &str| Ok((name.to_owned(), sysctls.get(name).map_err(|error| refused(name, error))?));
+        let settings = names.into_iter().map(read).collect::<Result<_, ApiError>>()?;
+        Ok(Answer::Sysctls { settings })
+    }
+
+    pub(super) fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
+        Arc::make_mut(&mut self.tables.sysctls).set(name, value).map_err(|error| refused(name, error))?;
+        self.unpublished = true;
+        Ok(())
+    }
+
+    /// What the file says differently from what it said before; a setting that it does not name any more takes its default.
+    pub(super) fn converge_sysctls(&mut self, config: &Config, changes: &mut Vec<String>) -> Result<(), ApiError> {
+        let defaults = Sysctls::default();
+        let said = |config: &Config, name: &str| config.ipvs.sysctls.get(name).cloned();
+        for name in Sysctls::NAMES {
+            let (before, now) = (said(&self.config, name), said(config, name));
+            if before == now {
+                continue;
+            }
+            let value = now.or_else(|| defaults.get(name).ok()).unwrap_or_default();
+            if self.tables.sysctls.get(name).ok() != Some(value.clone()) {
+                self.set_sysctl(name, &value)?;
+                changes.push(format!("{name} is {}", value.replace('\t', " ")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Settings that are not as they are by default.
+    pub(super) fn running_sysctls(&self) -> std::collections::BTreeMap<String, String> {
+        let (sysctls, defaults) = (&self.tables.sysctls, Sysctls::default());
+        let differs = Sysctls::NAMES.iter().filter(|name| sysctls.get(name) != defaults.get(name));
+        differs.filter_map(|name| Some(((*name).to_owned(), sysctls.get(name).ok()?))).collect()
+    }
+}
+
+fn sorted_names() -> Vec<&'static str> {
+    let mut names = Sysctls::NAMES.to_vec();
+    names.sort_unstable();
+    names
+}
+
+fn refused(name: &str, error: SysctlError) -> ApiError {
+    let (code, text) = match error {
+        SysctlError::Unknown => (Code::NoEntry, "no such setting; `sluice sysctl` lists them"),
+        SysctlError::Invalid => (Code::Invalid, "does not take that value"),
+    };
+    ApiError { code, place: name.to_owned(), text: text.to_owned() }
+}

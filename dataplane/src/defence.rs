@@ -1,0 +1,187 @@
+//! Defence strategies, for when room is short or always: `update_defense_level` and `ip_vs_todrop` (`ip_vs_ctl.c`,
+//! `ip_vs.h`), `ip_vs_random_dropentry` (`ip_vs_conn.c`).
+//!
+//! ```text
+//! drop_packet   of the packets that would start connections, one in `rate` is dropped
+//!               mode 3: rate = am_droprate; modes 1 and 2, while short: amemthresh / (amemthresh - room)
+//! drop_entry    each second, so many entries as a 32nd of the table, taken by chance: half-open ones go; established
+//!               and UDP ones that have been silent for 60 s and had n of 1 to 8 packets, one in n
+//! secure_tcp    the states of TCP are those of the defence
+//! ```
+//! The kernel's memory is a worker's free connections here: short means fewer than `amemthresh` are left.
+
+use crate::clock::{TICKS_PER_SECOND, Tick};
+use crate::conn::Conn;
+use crate::flow::Protocol;
+use crate::proto::tcp::State;
+use crate::sysctl::Sysctls;
+
+/// Packets up to which an entry may be dropped by chance.
+const FEW: usize = 8;
+/// A table is looked through about once in so many seconds.
+const SECONDS: u32 = 32;
+
+/// One worker's defence.
+#[derive(Debug, Default)]
+pub struct Defence {
+    short: bool,
+    rate: i64,
+    counter: i64,
+    entries: [i64; FEW + 1],
+    /// When entries were dropped last.
+    swept: Tick,
+    /// Entries still to be looked at, of this second.
+    left: u32,
+    chance: u64,
+}
+
+impl Defence {
+    /// At rest, with a chance of its own.
+    #[must_use]
+    pub fn new(chance: u64, now: Tick) -> Self {
+        Self { chance: chance | 1, swept: now, ..Self::default() }
+    }
+
+    /// Looks at the settings and at how many connections still fit. Call once a turn.
+    #[inline]
+    pub fn look(&mut self, sysctls: &Sysctls, room: u32) {
+        if sysctls.drop_packet | sysctls.drop_entry | sysctls.secure_tcp == 0 {
+            self.rate = 0;
+            return;
+        }
+        let (threshold, room) = (i64::from(sysctls.amemthresh), i64::from(room));
+        self.short = room < threshold;
+        self.rate = match sysctls.drop_packet {
+            3 => sysctls.am_droprate.into(),
+            mode if Sysctls::engaged(mode, self.short) => threshold / (threshold - room).max(1),
+            _ => 0,
+        };
+    }
+
+    /// Whether this packet, which would start a connection, is to be dropped.
+    pub fn drops_packet(&mut self) -> bool {
+        if self.rate == 0 {
+            return false;
+        }
+        self.counter -= 1;
+        let dropped = self.counter <= 0;
+        if dropped {
+            self.counter = self.rate;
+        }
+        dropped
+    }
+
+    /// Whether the states of TCP are those of the defence.
+    #[must_use]
+    pub fn is_secure(&self, sysctls: &Sysctls) -> bool {
+        Sysctls::engaged(sysctls.secure_tcp, self.short)
+    }
+
+    /// Entries to look at in this turn, at most `budget`, of a table that has so many.
+    pub fn entries_to_look_at(&mut self, sysctls: &Sysctls, now: Tick, entries: u32, budget: u32) -> u32 {
+        if !Sysctls::engaged(sysctls.drop_entry, self.short) {
+            self.swept = now;
+            return 0;
+        }
+        if self.swept.until(now) >= TICKS_PER_SECOND {
+            self.swept = now;
+            // The part that is less than one entry is left to chance.
+            let more = u64::from(entries % SECONDS) > self.random() % u64::from(SECONDS);
+            self.left = entries / SECONDS + u32::from(more);
+        }
+        let now = self.left.min(budget);
+        self.left -= now;
+        now
+    }
+
+    /// Any number below `end`.
+    pub fn any_below(&mut self, end: u32) -> u32 {
+        (((self.random() >> 32) * u64::from(end)) >> 32) as u32
+    }
+
+    /// Whether an entry that chance named is to be dropped.
+    pub fn drops_entry(&mut self, conn: &Conn, now: Tick) -> bool {
+        if conn.protocol != Protocol::Tcp.number() {
+            return self.drops_by_chance(conn, now);
+        }
+        match State::from_number(conn.state) {
+            State::SynRecv | State::SynAck => true,
+            State::Established => self.drops_by_chance(conn, now),
+            _ => false,
+        }
+    }
+
+    /// Silent for 60 s, with n of 1 to 8 packets: one in n.
+    fn drops_by_chance(&mut self, conn: &Conn, now: Tick) -> bool {
+        let silent = Tick(conn.last_seen).until(now);
+        let packets = conn.in_packets as usize;
+        if silent < 60 * TICKS_PER_SECOND || packets == 0 || packets > FEW {
+            return false;
+        }
+        let counter = &mut self.entries[packets];
+        *counter -= 1;
+        let dropped = *counter <= 0;
+        if dropped {
+            *counter = packets as i64;
+        }
+        dropped
+    }
+
+    /// xorshift64*
+    fn random(&mut self) -> u64 {
+        self.chance ^= self.chance >> 12;
+        self.chance ^= self.chance << 25;
+        self.chance ^= self.chance >> 27;
+        self.chance.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sysctls(set: &[(&str, &str)]) -> Sysctls {
+        let mut sysctls = Sysctls::default();
+        set.iter().for_each(|(name, value)| sysctls.set(name, value).expect("a setting"));
+        sysctls
+    }
+
+    #[test]
+    fn one_packet_in_so_many_is_dropped_the_first_at_once() {
+        let mut defence = Defence::new(7, Tick(0));
+        assert!(!defence.drops_packet());
+        defence.look(&sysctls(&[("drop_packet", "3"), ("am_droprate", "3")]), 100);
+        let dropped: Vec<bool> = (0..8).map(|_| defence.drops_packet()).collect();
+        assert_eq!(dropped, [true, false, false, true, false, false, true, false]);
+        defence.look(&sysctls(&[]), 0);
+        assert!((0..8).all(|_| !defence.drops_packet()));
+    }
+
+    #[test]
+    fn the_automatic_modes_engage_where_room_is_short() {
+        let mut defence = Defence::new(7, Tick(0));
+        let auto = sysctls(&[("drop_packet", "1"), ("secure_tcp", "1"), ("amemthresh", "1000")]);
+        defence.look(&auto, 1000);
+        assert!(!defence.is_secure(&auto) && !defence.drops_packet());
+        defence.look(&auto, 500);
+        assert!(defence.is_secure(&auto));
+        assert_eq!([defence.drops_packet(), defence.drops_packet(), defence.drops_packet()], [true, false, true]);
+        defence.look(&auto, 0);
+        let _ = defence.drops_packet(); // the old pace ends
+        assert!((0..3).all(|_| defence.drops_packet()), "without any room, every one");
+    }
+
+    #[test]
+    fn a_32nd_of_the_entries_is_looked_at_each_second_within_the_budget() {
+        let mut defence = Defence::new(7, Tick(0));
+        let always = sysctls(&[("drop_entry", "3")]);
+        let mut looked = 0;
+        for tick in 0..3200 {
+            defence.look(&always, 100);
+            let now = defence.entries_to_look_at(&always, Tick(tick), 3216, 40);
+            assert!(now <= 40);
+            looked += now;
+        }
+        assert!((3100..3150).contains(&looked), "31 seconds of 100 or 101: {looked}");
+    }
+}
