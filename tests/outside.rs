@@ -14,6 +14,10 @@ mod host;
 mod lab;
 #[path = "outside/neighbors.rs"]
 mod neighbors;
+#[path = "outside/operator.rs"]
+mod operator;
+#[path = "outside/pair.rs"]
+mod pair;
 #[path = "outside/process.rs"]
 mod process;
 #[path = "outside/ready.rs"]
@@ -26,3 +30,5 @@ mod servers;
 mod tcp;
 #[path = "outside/udp.rs"]
 mod udp;
+#[path = "outside/workers.rs"]
+mod workers;
