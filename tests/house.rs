@@ -17,10 +17,10 @@ const LONGEST: usize = 450;
 
 /// Modules of the dataplane, from the bottom up. A module uses its own layer and those below.
 const LAYERS: [&[&str]; 6] = [
-    &["wire", "clock", "verdict", "counters", "map", "prefetch", "sysctl"],
+    &["wire", "clock", "chance", "verdict", "counters", "map", "prefetch", "sysctl"],
     &["packet", "port", "flow"],
     &["conn", "service", "route", "neighbor", "steering", "template"],
-    &["sched", "forward", "proto"],
+    &["sched", "forward", "proto", "trace"],
     &["tables", "snapshot", "mailbox", "parking", "handoff", "defence", "shard", "pipeline"],
     &["worker"],
 ];

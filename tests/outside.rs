@@ -26,9 +26,13 @@ mod ready;
 mod reload;
 #[path = "outside/servers.rs"]
 mod servers;
+#[path = "outside/services.rs"]
+mod services;
 #[path = "outside/tcp.rs"]
 mod tcp;
 #[path = "outside/udp.rs"]
 mod udp;
+#[path = "outside/watch.rs"]
+mod watch;
 #[path = "outside/workers.rs"]
 mod workers;

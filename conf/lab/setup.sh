@@ -18,6 +18,7 @@ wrk         wrk
 curl        curl
 dnsmasq     dnsmasq-base
 dig         bind9-dnsutils
+tcpdump     tcpdump
 '
 for command in "$@"; do
     commands="$commands${command%%=*} ${command##*=}

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use arrayvec::ArrayVec;
 
-use crate::clock::{TICKS_PER_SECOND, Tick};
+use crate::chance::Chance;
+use crate::clock::{Nanos, TICKS_PER_SECOND, Tick};
 use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
 use crate::defence::Defence;
@@ -17,6 +18,7 @@ use crate::service::Servers;
 use crate::steering::Station;
 use crate::sysctl::Sysctls;
 use crate::template::Templates;
+use crate::trace::{Observer, Watch};
 
 /// Packets that may wait for one port to take them.
 pub const OUTPUT_LIMIT: usize = 512;
@@ -40,6 +42,8 @@ pub struct Shard<B> {
     pub passing: ArrayVec<u32, BURST>,
     /// What is dropped when room is short.
     pub defence: Defence,
+    /// Who looks at packets, while somebody wants to.
+    pub observer: Option<Box<Observer>>,
     /// Where this worker stands among the others.
     pub station: Station,
     /// Rings to and from the others.
@@ -61,8 +65,9 @@ impl<B> Shard<B> {
             output,
             passing: ArrayVec::new(),
             orphans_from: None,
-            defence: Defence::new(key.0[1], now),
+            defence: Defence::new(now),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
+            observer: None,
             id: key.0[0] as u16,
         }
     }
@@ -71,6 +76,18 @@ impl<B> Shard<B> {
     pub fn next_id(&mut self) -> u16 {
         self.id = self.id.wrapping_add(1);
         self.id
+    }
+
+    /// Lets somebody look at packets.
+    pub fn observe(&mut self, watch: Watch, now: Nanos) {
+        self.observer.get_or_insert_with(|| Box::new(Observer::new(now))).add(watch);
+    }
+
+    /// Another turn begins: watches that are over end.
+    pub fn observe_turn(&mut self, now: Nanos) {
+        if self.observer.as_mut().is_some_and(|observer| !observer.turn(now)) {
+            self.observer = None;
+        }
     }
 
     /// Has the wheel watch a connection.
@@ -121,11 +138,11 @@ impl<B> Shard<B> {
     }
 
     /// Drops entries as the defence says, at most `budget` looked at. Returns how many it looked at.
-    pub fn drop_entries(&mut self, now: Tick, budget: u32, sysctls: &Sysctls) -> usize {
+    pub fn drop_entries(&mut self, now: Tick, budget: u32, sysctls: &Sysctls, chance: &Chance) -> usize {
         let end = self.table.walk_end();
-        let looked = self.defence.entries_to_look_at(sysctls, now, end, budget);
+        let looked = self.defence.entries_to_look_at(sysctls, now, end, budget, chance);
         for _ in 0..looked {
-            let index = self.defence.any_below(end);
+            let index = chance.below(end.into()) as u32;
             let conn = &self.table[index];
             if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && self.defence.drops_entry(conn, now) {
                 self.table[index].set(flag::DROPPED, true);

@@ -78,10 +78,15 @@ via = "10.0.0.254"
 
 /// A service whose servers are masqueraded.
 pub(crate) fn service(protocol: &str, port: u16, scheduler: &str, servers: &[&str]) -> String {
+    service_by("nat", protocol, port, scheduler, servers)
+}
+
+/// A service whose servers are reached by a method.
+pub(crate) fn service_by(method: &str, protocol: &str, port: u16, scheduler: &str, servers: &[&str]) -> String {
     let mut text =
         format!("\n[[service]]\nprotocol = \"{protocol}\"\naddress = \"{VIP}:{port}\"\nscheduler = \"{scheduler}\"\n");
     for server in servers {
-        _ = write!(text, "\n[[service.server]]\naddress = \"{server}\"\nforward = \"nat\"\n");
+        _ = write!(text, "\n[[service.server]]\naddress = \"{server}\"\nforward = \"{method}\"\n");
     }
     text
 }

@@ -138,16 +138,22 @@ impl Lab {
 
     /// The web server of real server `number`, on port 8080.
     pub(crate) fn start_web(&mut self, number: u8) {
+        self.start_web_on(number, 8080);
+    }
+
+    /// The web server of real server `number`, on a port of its choice.
+    pub(crate) fn start_web_on(&mut self, number: u8, port: u16) {
         let room = format!("rs{number}");
         let home = self.path(&room);
         fs::create_dir_all(&home).expect("a directory for the server");
         let text = include_str!("../../conf/lab/nginx.conf").replace("@NAME@", &room);
+        let text = text.replace("8080", &port.to_string());
         let file = home.join("nginx.conf");
         fs::write(&file, text.replace("@DIR@", utf8(&home))).expect("its configuration");
         let errors = home.join("error.log");
         let nginx = self.start(&room, &format!("nginx{number}"), &["nginx", "-e", utf8(&errors), "-c", utf8(&file)]);
         self.processes.insert(format!("nginx{number}"), nginx);
-        let address = format!("http://{}/", config::WEB[usize::from(number) - 1]);
+        let address = format!("http://10.1.0.1{number}:{port}/");
         let up = || (self.run(&room, &["curl", "-sf", "--noproxy", "*", &address]).code == Some(0)).then_some(());
         until(Duration::from_secs(10), up).expect("nginx is up");
     }

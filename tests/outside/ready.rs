@@ -8,8 +8,21 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What the lab runs; `make setup` installs them.
-const TOOLS: [&str; 12] =
-    ["ip", "ethtool", "sysctl", "setpriv", "timeout", "ping", "nginx", "wrk", "curl", "dnsmasq", "dig", "sha256sum"];
+const TOOLS: [&str; 13] = [
+    "ip",
+    "ethtool",
+    "sysctl",
+    "setpriv",
+    "timeout",
+    "ping",
+    "nginx",
+    "wrk",
+    "curl",
+    "dnsmasq",
+    "dig",
+    "sha256sum",
+    "tcpdump",
+];
 
 /// The daemon, as cargo built it for these tests. Cargo names it also where the features do not allow it.
 const SLUICED: Option<&str> = if cfg!(feature = "dpdk") { option_env!("CARGO_BIN_EXE_sluiced") } else { None };

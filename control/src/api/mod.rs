@@ -4,6 +4,7 @@
 mod info;
 mod spec;
 mod steering;
+mod watch;
 
 use std::net::SocketAddr;
 
@@ -18,6 +19,7 @@ pub use spec::{
     DaemonRole, DaemonSpec, Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
 };
 pub use steering::{PortSteering, SteeringReport};
+pub use watch::{Direction, FrameInfo, PacketInfo, StageInfo, WatchInfo, WatchPage};
 
 /// Protocol version spoken on the socket.
 pub const VERSION: u32 = 1;
@@ -147,6 +149,43 @@ pub enum Request {
         /// File name.
         name: String,
     },
+    /// Starts to look at packets: the stages they take. Answer: [`Answer::Watching`].
+    TraceStart {
+        /// Which packets, in the words of [`crate::watch::filter`]; all if absent.
+        #[serde(default)]
+        filter: String,
+        /// Packets after which it ends, 1 to 100,000; 10 if absent.
+        #[serde(default)]
+        count: Option<u64>,
+        /// Seconds after which it ends, 1 to 3600; 30 if absent.
+        #[serde(default)]
+        seconds: Option<u32>,
+    },
+    /// Starts to look at packets: their bytes, as received and as sent. Answer: [`Answer::Watching`].
+    CaptureStart {
+        /// As of `trace-start`.
+        #[serde(default)]
+        filter: String,
+        /// As of `trace-start`; 100,000 if absent.
+        #[serde(default)]
+        count: Option<u64>,
+        /// As of `trace-start`.
+        #[serde(default)]
+        seconds: Option<u32>,
+        /// Bytes of each frame, at most; all if absent or 0.
+        #[serde(default)]
+        snaplen: Option<u32>,
+    },
+    /// What a watch has seen since it was asked last. Answer: [`Answer::Watched`].
+    WatchNext {
+        /// Its number.
+        watch: u64,
+    },
+    /// Ends a watch before its time.
+    WatchStop {
+        /// Its number.
+        watch: u64,
+    },
     /// Several requests, published to the workers together. Stops at the first error, which names its position
     /// ([`ApiError::in_batch`]); what stands before it is done and published.
     Batch {
@@ -215,6 +254,10 @@ pub enum Answer {
         /// One line a change.
         changes: Vec<String>,
     },
+    /// A watch has begun.
+    Watching(WatchInfo),
+    /// What a watch has seen.
+    Watched(Box<WatchPage>),
     /// Plain text.
     Text {
         /// The text.

@@ -11,8 +11,10 @@ mod listing;
 mod reload;
 mod status;
 mod sysctl;
+mod watch;
 
 pub use reload::validate;
+use watch::Wish;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -126,6 +128,7 @@ pub struct Director {
     total: Meter,
     departed: TotalsRead,
     announcements: Vec<frames::Announcement>,
+    watches: watch::Watches,
     started: Nanos,
     now: Nanos,
     next_sample: Nanos,
@@ -162,6 +165,7 @@ impl Director {
             total: Meter::default(),
             departed: TotalsRead::default(),
             announcements: Vec::new(),
+            watches: watch::Watches::default(),
             started: now,
             now,
             next_sample: Nanos(now.0 + statistics::PERIOD * 1_000_000_000),
@@ -209,6 +213,8 @@ impl Director {
         self.announce();
         self.feel_pulse();
         self.expire_templates();
+        self.services.forget_destinations(self.now.tick(), &self.tables.sysctls);
+        self.sweep_watches();
         self.publisher.sweep();
         if self.publisher.behind().is_none() {
             self.services.sweep();
@@ -246,6 +252,12 @@ impl Director {
                 self.commit(pump)?;
                 Ok(Answer::Reloaded { changes })
             }
+            Request::TraceStart { filter, count, seconds } => self.start_watch(&Wish::trace(filter, count, seconds)),
+            Request::CaptureStart { filter, count, seconds, snaplen } => {
+                self.start_watch(&Wish::capture(filter, count, seconds, snaplen))
+            }
+            Request::WatchNext { watch } => self.next_of_watch(watch),
+            Request::WatchStop { watch } => self.stop_watch(watch),
             Request::Batch { requests } => {
                 let result = self.batch(requests);
                 self.commit(pump)?;

@@ -8,9 +8,6 @@ use dataplane::sched::Scheduler;
 
 use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
 
-/// Schedulers that IPVS has and this director does not yet.
-const KNOWN: [&str; 10] = ["sed", "nq", "dh", "sh", "mh", "fo", "ovf", "lblc", "lblcr", "twos"];
-
 /// Largest weight: a signed 32-bit number in IPVS.
 const MOST_WEIGHT: u32 = i32::MAX as u32;
 
@@ -23,8 +20,7 @@ pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
     let Some(scheduler) = Scheduler::from_name(&spec.scheduler) else {
         let names: Vec<&str> = Scheduler::ALL.iter().map(|s| s.name()).collect();
         let text = format!("scheduler {:?} is not available; there are {}", spec.scheduler, names.join(", "));
-        let code = if KNOWN.contains(&spec.scheduler.as_str()) { Code::Unsupported } else { Code::NoEntry };
-        return refuse(code, key, text);
+        return refuse(Code::NoEntry, key, text);
     };
     let ServiceKey::Address { protocol, port, .. } = *key else {
         return refuse(Code::Unsupported, key, "services by firewall mark are not supported yet");

@@ -10,11 +10,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use dataplane::clock::ticks;
+use dataplane::clock::{Tick, ticks};
 use dataplane::flow::ForwardMethod;
 use dataplane::flow::ServiceKey;
 use dataplane::sched::{Plan, Scheduler};
 use dataplane::service::{Manner, Persistent, RealServer, Servers, ServiceState, TotalsRead, VirtualService};
+use dataplane::sysctl::Sysctls;
 
 use crate::api::{ApiError, Code, Forward, Granularity, ServerSpec, ServiceSpec};
 use crate::statistics::{Meter, sum};
@@ -55,6 +56,8 @@ pub struct ServerEntry {
     /// Totals and rates.
     pub meter: Meter,
     generation: u32,
+    /// The last weight that was not 0.
+    last_weight: u32,
     /// What the slot stood at when the server joined the service.
     joined: TotalsRead,
 }
@@ -79,6 +82,7 @@ impl Service {
             port: entry.spec.address.port(),
             forward: method(entry.spec.forward),
             weight: entry.spec.weight,
+            last_weight: entry.last_weight,
         };
         self.servers.iter().map(view).collect()
     }
@@ -97,7 +101,8 @@ impl Service {
         VirtualService {
             key: self.spec.key,
             scheduler: self.scheduler,
-            plan: Plan::of(&servers),
+            sched_flags: self.spec.sched_flags,
+            plan: Plan::of(self.scheduler, self.spec.key.family(), &servers),
             servers,
             list_version: self.list_version,
             manner: self.manner(),
@@ -135,8 +140,24 @@ pub struct Services {
     slots: Slots,
     next_age: u64,
     dirty: HashSet<ServiceKey>,
+    /// Services whose schedulers remember where destinations went.
+    remembering: HashSet<ServiceKey>,
     addresses: HashMap<IpAddr, u32>,
     address_changes: Vec<(IpAddr, bool)>,
+}
+
+/// A scheduler's memory is not needed any more.
+fn retire(state: &ServiceState, servers: &Servers) {
+    if let Some(cache) = &state.cache {
+        cache.retire(servers);
+    }
+}
+
+fn remember(remembering: &mut HashSet<ServiceKey>, key: ServiceKey, scheduler: Scheduler) {
+    match scheduler.remembers() {
+        true => remembering.insert(key),
+        false => remembering.remove(&key),
+    };
 }
 
 fn no_service(key: &ServiceKey) -> ApiError {
@@ -156,6 +177,7 @@ impl Services {
             slots: Slots::new(servers),
             next_age: 0,
             dirty: HashSet::new(),
+            remembering: HashSet::new(),
             addresses: HashMap::new(),
             address_changes: Vec::new(),
         }
@@ -236,12 +258,13 @@ impl Services {
             servers: Vec::new(),
             meter: Meter::default(),
             scheduler,
-            state: Arc::default(),
+            state: Arc::new(ServiceState::of(scheduler)),
             list_version: 0,
             age: self.next_age,
             departed: TotalsRead::default(),
         };
         self.by_key.insert(key, service);
+        remember(&mut self.remembering, key, scheduler);
         self.dirty.insert(key);
         Ok(())
     }
@@ -253,7 +276,9 @@ impl Services {
         let scheduler = check::service(&spec)?;
         if scheduler != service.scheduler {
             service.scheduler = scheduler;
-            service.state = Arc::default();
+            let before = std::mem::replace(&mut service.state, Arc::new(ServiceState::of(scheduler)));
+            retire(&before, self.slots.states());
+            remember(&mut self.remembering, key, scheduler);
             service.change_list(|_| ());
         }
         service.spec = spec;
@@ -264,6 +289,8 @@ impl Services {
     /// Removes a service; the connections of its servers stay listed, their packets are dropped.
     pub fn delete(&mut self, key: &ServiceKey) -> Result<(), ApiError> {
         let service = self.by_key.remove(key).ok_or_else(|| no_service(key))?;
+        self.remembering.remove(key);
+        retire(&service.state, self.slots.states());
         for entry in service.servers {
             self.slots.retire(*key, entry.spec.address, entry.slot);
         }
@@ -300,9 +327,12 @@ impl Services {
             text: format!("no room for more than {} real servers", dataplane::service::MAX_SERVERS),
         })?;
         self.slots.configure(slot, &spec);
-        let generation = self.slots.states().get(slot).map_or(0, |state| state.generation.load(Relaxed));
+        let state = self.slots.states().get(slot);
+        let (generation, last_weight) =
+            state.map_or((0, 0), |state| (state.generation.load(Relaxed), state.last_weight.load(Relaxed)));
         let now = read(slot);
-        let entry = ServerEntry { spec, runtime, slot, meter: Meter::starting_at(now), generation, joined: now };
+        let meter = Meter::starting_at(now);
+        let entry = ServerEntry { spec, runtime, slot, meter, generation, last_weight, joined: now };
         service.change_list(|servers| servers.insert(0, entry));
         self.dirty.insert(*key);
         Ok(())
@@ -314,7 +344,12 @@ impl Services {
         check::server(&service.spec, &spec)?;
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
         self.slots.configure(service.servers[at].slot, &spec);
-        service.change_list(|servers| servers[at].spec = spec);
+        service.change_list(|servers| {
+            if spec.weight > 0 {
+                servers[at].last_weight = spec.weight;
+            }
+            servers[at].spec = spec;
+        });
         self.dirty.insert(*key);
         Ok(())
     }
@@ -353,6 +388,19 @@ impl Services {
         let dirty = std::mem::take(&mut self.dirty);
         let view = |key: &ServiceKey| self.by_key.get(key).map(|service| Arc::new(service.worker_view()));
         dirty.into_iter().map(|key| (key, view(&key))).collect()
+    }
+
+    /// Has schedulers that remember where destinations went forget what they have not needed for long.
+    pub fn forget_destinations(&self, now: Tick, sysctls: &Sysctls) {
+        for service in self.remembering.iter().filter_map(|key| self.by_key.get(key)) {
+            let seconds = match service.scheduler {
+                Scheduler::Lblcr => sysctls.lblcr_expiration,
+                _ => sysctls.lblc_expiration,
+            };
+            if let Some(cache) = &service.state.cache {
+                cache.collect(now, ticks(seconds.max(0).cast_unsigned()), self.slots.states());
+            }
+        }
     }
 
     /// Frees the slots of removed servers that nothing refers to. Call only when every worker has seen the tables

@@ -11,6 +11,7 @@ mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufWriter, Write};
@@ -61,6 +62,8 @@ enum Failure {
     Refused(ApiError),
     /// The output does not take any more.
     Output(io::Error),
+    /// A file cannot be written.
+    File(PathBuf, io::Error),
     /// The director answered something else.
     Strange,
 }
@@ -94,6 +97,7 @@ fn run(
         // Who reads us has seen enough, as `head` does.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
         Err(Failure::Output(error)) => writeln!(err, "sluice: cannot write: {error}"),
+        Err(Failure::File(path, error)) => writeln!(err, "sluice: cannot write {}: {error}", path.display()),
         Err(Failure::Refused(error)) => {
             _ = out.flush();
             writeln!(err, "sluice: {error}")
@@ -123,6 +127,8 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
     let json = arguments.json;
     let request = match &arguments.command {
         Command::Conns(options) => return conns::run(options, json, client, out),
+        Command::Trace(options) => return watch::trace(options, json, client, out),
+        Command::Capture(options) => return watch::capture(options, json, client, out),
         Command::Status => Request::Status,
         Command::Services => Request::Services { key: None },
         Command::Stats { .. } => Request::Stats,
@@ -180,7 +186,11 @@ fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), F
         Answer::Reloaded { changes } => changes.iter().try_for_each(|change| writeln!(out, "{change}"))?,
         Answer::Text { text } => out.write_all(text.as_bytes())?,
         Answer::Done => {}
-        Answer::Connections { .. } | Answer::Timeouts { .. } | Answer::Daemons { .. } => return Err(Failure::Strange),
+        Answer::Connections { .. }
+        | Answer::Timeouts { .. }
+        | Answer::Daemons { .. }
+        | Answer::Watching(_)
+        | Answer::Watched(_) => return Err(Failure::Strange),
     }
     Ok(())
 }

@@ -1,16 +1,18 @@
 //! Schedule: the first packet of a connection gets a server. After `ip_vs_schedule`, `ip_vs_sched_persist` and
 //! `ip_vs_conn_new`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytemuck::Zeroable;
 
 use super::{Context, track};
+use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Protocol, ServiceKey};
 use crate::forward::nat;
 use crate::packet::{Meta, Step};
+use crate::sched::{Asked, Expirations};
 use crate::service::{Persistent, RealServer, Server, VirtualService};
 use crate::shard::Shard;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
@@ -32,7 +34,7 @@ struct Place<'a> {
 pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     let place = match service.manner.persistent {
         Some(persistent) => place_by_template(meta, service, persistent, context),
-        None => choose(service, context).ok_or(Step::Answer(Answer::NoServer)).map(|(server, state)| Place {
+        None => choose(meta, service, context).ok_or(Step::Answer(Answer::NoServer)).map(|(server, state)| Place {
             server,
             state,
             port: if server.port == 0 { meta.tuple.dport } else { server.port },
@@ -65,10 +67,25 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
 
 /// The scheduler's choice, with a place taken. Where another worker took the last one meanwhile, that server is out and
 /// the scheduler is asked again.
-fn choose<'a>(service: &'a VirtualService, context: Context<'a>) -> Option<(&'a RealServer, &'a Server)> {
+fn choose<'a>(meta: &Meta, service: &'a VirtualService, context: Context<'a>) -> Option<(&'a RealServer, &'a Server)> {
+    let sysctls = &context.tables.sysctls;
+    let seconds = |value: i32| ticks(value.max(0).cast_unsigned());
+    let asked = Asked {
+        service,
+        servers: context.servers,
+        client: SocketAddr::new(Ipv4Addr::from_bits(meta.tuple.src).into(), meta.tuple.sport),
+        vip: Ipv4Addr::from_bits(meta.tuple.dst).into(),
+        now: context.now,
+        expirations: Expirations { lblc: seconds(sysctls.lblc_expiration), lblcr: seconds(sysctls.lblcr_expiration) },
+        chance: context.chance,
+    };
     for _ in 0..=service.servers.len() {
-        let server = &service.servers[service.scheduler.pick(service, context.servers)?];
+        let server = &service.servers[service.scheduler.pick(&asked)?];
         let state = context.servers.get(server.slot)?;
+        if service.scheduler.passes_thresholds() {
+            state.bind_anyway();
+            return Some((server, state));
+        }
         if state.bind() {
             return Some((server, state));
         }
@@ -95,7 +112,7 @@ fn place_by_template<'a>(
         |template: &Template| find(template.server).is_some_and(|(server, _)| quiescent_too || server.weight > 0);
     let mut chosen = None;
     let new = || {
-        let (server, state) = choose(service, context)?;
+        let (server, state) = choose(meta, service, context)?;
         state.hold_template();
         chosen = Some((server, state));
         let destination = (server.address, if names_port { server.port } else { 0 });

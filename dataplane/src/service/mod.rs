@@ -12,7 +12,7 @@ pub use slab::Slab;
 
 use crate::flow::{ForwardMethod, ServiceKey};
 use crate::map::SharedMap;
-use crate::sched::{Plan, Scheduler};
+use crate::sched::{Cache, Plan, Scheduler};
 
 /// Server states, by slot.
 pub type Servers = Slab<Server>;
@@ -30,6 +30,8 @@ pub struct VirtualService {
     pub key: ServiceKey,
     /// How it chooses.
     pub scheduler: Scheduler,
+    /// Bits that its scheduler reads ([`crate::sched::flag`]).
+    pub sched_flags: u8,
     /// In list order: the server added last stands first, as in the kernel.
     pub servers: Vec<RealServer>,
     /// What the scheduler derives from the list.
@@ -65,6 +67,16 @@ pub struct Persistent {
 pub struct ServiceState {
     /// The scheduler's position; each scheduler says how it packs it.
     pub position: AtomicU64,
+    /// Where destinations went, for schedulers that remember.
+    pub cache: Option<Cache>,
+}
+
+impl ServiceState {
+    /// That of a service which begins, or begins to choose so.
+    #[must_use]
+    pub fn of(scheduler: Scheduler) -> Self {
+        Self { position: AtomicU64::default(), cache: scheduler.remembers().then(Cache::default) }
+    }
 }
 
 /// A real server as workers see it.
@@ -82,6 +94,8 @@ pub struct RealServer {
     pub forward: ForwardMethod,
     /// Share of connections; 0 = none new.
     pub weight: u32,
+    /// The last weight that was not 0.
+    pub last_weight: u32,
 }
 
 impl RealServer {

@@ -28,6 +28,7 @@ use dataplane::service::{Manner, RealServer, Server, Servers, ServiceState, Virt
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
+use dataplane::trace::{Filter, Term, Tray, Wanted, Watch};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 
@@ -62,6 +63,7 @@ pub(crate) struct Lab {
     pub(crate) now: Nanos,
     neighbors: Vec<((u16, IpAddr), NextHop)>,
     slots: u32,
+    watches: u8,
 }
 
 impl Lab {
@@ -95,7 +97,8 @@ impl Lab {
         let mut others: Vec<_> = parts.map(|parts| Worker::new(parts, now)).collect();
         let worker = others.remove(0);
         let link = Arc::clone(worker.link());
-        let mut lab = Self { worker, others, publisher, tables, servers, link, now, neighbors: Vec::new(), slots: 0 };
+        let mut lab =
+            Self { worker, others, publisher, tables, servers, link, now, neighbors: Vec::new(), slots: 0, watches: 0 };
         let own = [VIP, OTHER_VIP, Ipv4Addr::new(172, 16, 0, 254), Ipv4Addr::new(10, 1, 0, 254)];
         lab.tables.locals.v4.extend(own.map(|address| (address.to_bits(), true)));
         lab.tables.locals.v4.insert(Ipv4Addr::new(172, 16, 0, 255).to_bits(), false);
@@ -121,11 +124,12 @@ impl Lab {
         let service = VirtualService {
             key,
             scheduler,
+            sched_flags: 0,
             servers: Vec::new(),
             plan: Plan::default(),
             list_version: 0,
             manner: Manner::default(),
-            state: Arc::new(ServiceState::default()),
+            state: Arc::new(ServiceState::of(scheduler)),
         };
         self.tables.services.insert(key, Arc::new(service));
         let made: Vec<RealServer> = servers.iter().map(|spec| self.real_server(*spec)).collect();
@@ -139,7 +143,7 @@ impl Lab {
         assert!(self.servers.ensure(slot) && self.links().all(|link| link.totals.ensure(slot)));
         self.state(slot).references.store(1, Relaxed);
         self.state(slot).available.store(true, Relaxed);
-        RealServer { slot, generation: 0, address: address.into(), port, forward, weight }
+        RealServer { slot, generation: 0, address: address.into(), port, forward, weight, last_weight: weight }
     }
 
     /// Says what is special about the connections of a service.
@@ -156,7 +160,7 @@ impl Lab {
         let before = service.servers.clone();
         change(&mut service.servers);
         service.list_version = service.list_version.wrapping_add(1);
-        service.plan = Plan::of(&service.servers);
+        service.plan = Plan::of(service.scheduler, key.family(), &service.servers);
         service.scheduler.follow(&service.state.position, &before, &service.servers, service.list_version);
         self.tables.services.insert(key, Arc::new(service));
         self.publish();
@@ -193,6 +197,20 @@ impl Lab {
     /// Publishes the tables; the worker sees them in its next turn.
     pub(crate) fn publish(&mut self) {
         self.publisher.publish(self.tables.clone());
+    }
+
+    /// Starts a watch of packets that fit all terms, on every worker.
+    pub(crate) fn watch(&mut self, tray: Arc<Tray>, terms: &[Term], wanted: Wanted, until: Nanos) -> Arc<Tray> {
+        let filter = Filter { terms: terms.iter().map(|term| (*term, true)).collect() };
+        let slot = self.watches;
+        self.watches = (self.watches + 1) % 8;
+        for (worker, at) in self.crew_mut().zip(0..) {
+            let (filter, tray) = (filter.clone(), Arc::clone(&tray));
+            let watch = Command::Watch(Box::new(Watch { filter, wanted, until, worker: at, slot, tray }));
+            worker.link().commands.push(watch).expect("room for a command");
+        }
+        self.turn();
+        tray
     }
 
     /// A server's state.
