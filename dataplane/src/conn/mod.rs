@@ -13,7 +13,7 @@ use bytemuck::{Pod, Zeroable};
 
 pub use hash::HashKey;
 pub use memory::ConnMemory;
-pub use table::{ConnTable, Found, NONE};
+pub use table::{Confirmed, ConnTable, Found, NONE};
 pub use wheel::Wheel;
 
 use crate::clock::Tick;

@@ -9,7 +9,7 @@ use bytemuck::Zeroable;
 use super::{Context, track};
 use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Protocol, ServiceKey};
+use crate::flow::{Direction, Protocol, ServiceKey};
 use crate::forward::nat;
 use crate::packet::{Meta, Step};
 use crate::sched::Asked;
@@ -55,7 +55,7 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
         }
     };
     debug_assert_eq!(place.state.generation.load(Relaxed), place.server.generation, "a slot outlives its references");
-    let step = track::request(meta, index, shard, context);
+    let step = track::step(meta, index, Direction::Request, shard, context);
     if one_packet {
         // Whoever comes next finds the counts as they were.
         place.state.unbind(shard.table[index].has(flag::INACTIVE));
