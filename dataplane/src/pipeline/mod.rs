@@ -104,7 +104,7 @@ fn arrived<B: PacketBuf, E: Eyes<B>>(
     eyes: &mut E,
 ) {
     let all = 0..burst.packets.len();
-    parse::run(burst, all, port, context.tables);
+    parse::run(burst, all, port, context.tables, |meta| lookup::ask(meta, &shard.table));
     eyes.after(Stage::Parse, burst, shard, context);
     if !shard.station.is_alone() {
         steer::run(burst, port, &shard.station);
@@ -124,7 +124,7 @@ fn handed<B: PacketBuf, E: Eyes<B>>(
     while from < burst.packets.len() {
         let port = burst.meta[from].port;
         let same = burst.meta[from..burst.packets.len()].iter().take_while(|meta| meta.port == port).count();
-        parse::run(burst, from..from + same, port, context.tables);
+        parse::run(burst, from..from + same, port, context.tables, |meta| lookup::ask(meta, &shard.table));
         from += same;
     }
     eyes.after(Stage::Parse, burst, shard, context);

@@ -10,22 +10,30 @@ use crate::verdict::{Drop, Punt};
 use crate::wire::ethernet::{self, MacAddr};
 use crate::wire::{be16, icmpv4, ipv4, ipv6, tcp, udp};
 
-/// Packets of one port.
-pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, which: Range<usize>, port: u16, tables: &Tables) {
+/// Packets of one port. Tells of each tuple at once.
+pub(super) fn run<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    which: Range<usize>,
+    port: u16,
+    tables: &Tables,
+    known: impl Fn(&mut Meta),
+) {
     let mac = tables.net.interface_of_port(port).map_or(MacAddr::default(), |(_, interface)| interface.mac);
     let ours = begins(mac);
     for (packet, meta) in burst.packets[which.clone()].iter_mut().zip(&mut burst.meta[which]) {
         meta.port = port;
-        meta.l3 = ethernet::HEADER as u16;
         meta.step = Step::Undecided;
-        meta.plain = false;
         let bytes = packet.data();
         let arrived = bytes.len();
-        if !usual(bytes, ours, meta)
-            && let Err(step) = frame(bytes, mac, meta)
-        {
-            meta.step = step;
-        } else if arrived > usize::from(meta.end) {
+        if !usual(bytes, ours, meta) {
+            (meta.l3, meta.plain) = (ethernet::HEADER as u16, false);
+            if let Err(step) = frame(bytes, mac, meta) {
+                meta.step = step;
+                continue;
+            }
+        }
+        known(meta);
+        if arrived > usize::from(meta.end) {
             packet.set_len(usize::from(meta.end)); // padding of short frames is not part of the packet
         }
     }
@@ -68,7 +76,7 @@ fn usual(bytes: &[u8], ours: u64, meta: &mut Meta) -> bool {
     if differs != 0 || !fits || !ipv4::is_right(header) {
         return false;
     }
-    meta.l4 = (ethernet::HEADER + ipv4::HEADER) as u16;
+    (meta.l3, meta.l4) = (ethernet::HEADER as u16, (ethernet::HEADER + ipv4::HEADER) as u16);
     meta.end = end as u16;
     meta.ttl = h[22];
     meta.df = h[20] & (ipv4::DF >> 8) as u8 != 0;

@@ -83,6 +83,7 @@ pub(super) fn packet<'a, B>(
     context: &Context<'a>,
 ) -> Next<'a> {
     let reply = direction == Direction::Reply;
+    let len = meta.ip_len();
     if reply && meta.ttl <= 1 {
         return Next::Step(Step::Answer(Answer::TtlExceeded));
     }
@@ -93,7 +94,7 @@ pub(super) fn packet<'a, B>(
         return GONE;
     }
     if available && let Some(totals) = context.link.totals.get(conn.server_slot) {
-        totals.packet(direction, meta.ip_len());
+        totals.packet(direction, len);
     }
     if !reply {
         conn.in_packets = conn.in_packets.wrapping_add(1);
@@ -105,7 +106,7 @@ pub(super) fn packet<'a, B>(
     };
     conn.last_seen = context.now.0;
     let shorter = advance(meta, conn, seen, server, context);
-    let next = towards(meta, index, conn, direction, context);
+    let next = towards(meta, len, index, conn, direction, context);
     if shorter {
         shard.shortened(index);
     }
@@ -119,6 +120,7 @@ const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
 pub(super) fn reason(conn: &Conn, direction: Direction) -> Forward {
     match (direction, conn.method()) {
         (Direction::Reply, _) => Forward::NatReply,
+        (Direction::Request, _) if !conn.has(flag::NO_OUTPUT) => Forward::NatRequest,
         (Direction::Request, ForwardMethod::Nat) => Forward::NatRequest,
         (Direction::Request, ForwardMethod::Dr) => Forward::Dr,
     }
@@ -168,7 +170,14 @@ fn assure(conn: &mut Conn, context: Context<'_>) {
 
 /// To the next hop that the connection remembers, if the tables are still those and its link takes the packet.
 #[inline(always)]
-fn towards<'a>(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction, context: &Context<'a>) -> Next<'a> {
+fn towards<'a>(
+    meta: &mut Meta,
+    len: usize,
+    index: u32,
+    conn: &mut Conn,
+    direction: Direction,
+    context: &Context<'a>,
+) -> Next<'a> {
     let cached = match direction {
         Direction::Request => conn.hop_request,
         Direction::Reply => conn.hop_reply,
@@ -177,7 +186,7 @@ fn towards<'a>(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Directio
     if conn.net_version == net.version
         && meta.ttl > 1
         && let Some(to) = net.hops.get(cached)
-        && meta.ip_len() <= usize::from(to.mtu)
+        && len <= usize::from(to.mtu)
     {
         return Next::Leave(cached, to);
     }
