@@ -27,7 +27,7 @@ pub(super) fn ends(meta: &Meta, conn: &Conn, context: Context<'_>) -> bool {
 #[cold]
 fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool {
     let server = context.servers.get(conn.server_slot);
-    if nodest && server.is_none_or(|server| !server.available.load(Relaxed)) {
+    if nodest && server.is_some_and(|server| !server.available.load(Relaxed)) {
         return true;
     }
     if meta.tcp_flags & SYN == 0 {
@@ -49,9 +49,10 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
 #[inline]
 pub(super) fn request<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     let conn = &mut shard.table[index];
-    let Some(server) = context.servers.get(conn.server_slot).filter(|server| server.available.load(Relaxed)) else {
+    let server = context.servers.get(conn.server_slot);
+    if server.is_some_and(|server| !server.available.load(Relaxed)) {
         return Step::Drop(Drop::ServerGone);
-    };
+    }
     if let Some(totals) = context.link.totals.get(conn.server_slot) {
         totals.request(meta.ip_len());
     }
@@ -61,6 +62,7 @@ pub(super) fn request<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, cont
     let reason = match conn.method() {
         ForwardMethod::Nat => Forward::NatRequest,
         ForwardMethod::Dr => Forward::Dr,
+        ForwardMethod::Bypass => Forward::Bypass,
     };
     let step = send_cached(meta, index, conn, Direction::Request, reason, context);
     if shorter {
@@ -82,7 +84,7 @@ pub(super) fn reply<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, contex
     {
         totals.reply(meta.ip_len());
     }
-    let shorter = advance(meta, conn, tcp::Seen::Output, server, context);
+    let shorter = advance(meta, conn, tcp::Seen::Output, Some(server), context);
     let step = send_cached(meta, index, conn, Direction::Reply, Forward::NatReply, context);
     if shorter {
         shard.shortened(index);
@@ -92,7 +94,7 @@ pub(super) fn reply<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, contex
 
 /// The state after this packet, and the counts that follow it. Returns whether the connection's life got shorter.
 #[inline]
-fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, context: Context<'_>) -> bool {
+fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: Option<&Server>, context: Context<'_>) -> bool {
     let timeouts = &context.tables.timeouts;
     let before = conn.timeout;
     conn.last_seen = context.now.0;
@@ -109,12 +111,14 @@ fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, conte
     conn.timeout < before
 }
 
-fn change_state(conn: &mut Conn, next: tcp::State, server: &Server) {
+fn change_state(conn: &mut Conn, next: tcp::State, server: Option<&Server>) {
     conn.state = next as u8;
     let inactive = !next.is_active();
     if conn.has(flag::INACTIVE) != inactive {
         conn.set(flag::INACTIVE, inactive);
-        server.shift(inactive);
+        if let Some(server) = server {
+            server.shift(inactive);
+        }
     }
 }
 

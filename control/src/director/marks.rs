@@ -1,0 +1,82 @@
+//! Rules that mark packets: adding, taking away, following the file, and what workers read. Those of the file stand
+//! before those made at run time.
+
+use dataplane::mark::{Mark, Marks, Rule, Sender};
+use dataplane::route::Prefix;
+use dataplane::wire::ethernet::MacAddr;
+use ipnet::IpNet;
+
+use super::Director;
+use crate::api::{ApiError, Code, MarkInfo, MarkSpec, Ports};
+use crate::config::{Config, Mac, rules};
+
+impl Director {
+    pub(super) fn add_mark(&mut self, spec: MarkSpec) -> Result<(), ApiError> {
+        let refuse = |code, text: String| Err(ApiError { code, place: format!("mark {spec}"), text });
+        if let Some((key, text)) = rules::mark(&spec).into_iter().next() {
+            return refuse(Code::Invalid, format!("{key}: {text}"));
+        }
+        if let Some(name) = spec.interface.as_deref().filter(|name| self.interface_index(name).is_none()) {
+            let names: Vec<&str> = self.interfaces.iter().map(|interface| &*interface.name).collect();
+            return refuse(Code::NoDevice, format!("there is no interface {name:?}; there are {}", names.join(", ")));
+        }
+        if self.marks.iter().any(|rule| rule.spec == spec) {
+            return refuse(Code::Exists, "the rule exists".to_owned());
+        }
+        self.marks.push(MarkInfo { spec, runtime: true });
+        self.use_marks();
+        Ok(())
+    }
+
+    pub(super) fn delete_mark(&mut self, spec: &MarkSpec) -> Result<(), ApiError> {
+        let Some(at) = self.marks.iter().position(|rule| rule.spec == *spec) else {
+            let text = "there is no such rule; `sluice mark list` lists them".to_owned();
+            return Err(ApiError { code: Code::NoEntry, place: format!("mark {spec}"), text });
+        };
+        self.marks.remove(at);
+        self.use_marks();
+        Ok(())
+    }
+
+    /// The rules that the file speaks of in its order, and behind them what was made at run time, unless `prune`.
+    pub(super) fn converge_marks(&mut self, config: &Config, prune: bool, changes: &mut Vec<String>) {
+        let named = |spec: &MarkSpec| config.marks.iter().any(|rule| rule.spec == *spec);
+        let before = std::mem::take(&mut self.marks);
+        let wanted = config.marks.iter().map(|rule| MarkInfo { spec: rule.spec.clone(), runtime: false });
+        let kept = before.iter().filter(|rule| rule.runtime && !prune && !named(&rule.spec)).cloned();
+        self.marks = wanted.chain(kept).collect();
+        let lacks = |rules: &[MarkInfo], spec: &MarkSpec| rules.iter().all(|rule| rule.spec != *spec);
+        let count = changes.len();
+        let gone = before.iter().filter(|rule| lacks(&self.marks, &rule.spec));
+        changes.extend(gone.map(|rule| format!("mark rule {} removed", rule.spec)));
+        let new = self.marks.iter().filter(|rule| lacks(&before, &rule.spec));
+        changes.extend(new.map(|rule| format!("mark rule {} added", rule.spec)));
+        let same_order = before.iter().map(|rule| &rule.spec).eq(self.marks.iter().map(|rule| &rule.spec));
+        if changes.len() == count && !same_order {
+            changes.push("mark rules stand in another order".to_owned());
+        }
+        self.use_marks();
+    }
+
+    fn use_marks(&mut self) {
+        self.tables.marks = Marks::new(self.marks.iter().map(|rule| self.mark_rule(&rule.spec)).collect());
+        self.unpublished = true;
+    }
+
+    fn mark_rule(&self, spec: &MarkSpec) -> Rule {
+        let mac = |mac: Mac| MacAddr(mac.0);
+        let prefix = |net: IpNet| Prefix { address: net.network(), length: net.prefix_len() };
+        let ports = |ports: Ports| ports.first..=ports.last;
+        let not_from = || spec.not_source_mac.map(|station| Sender::IsNot(mac(station)));
+        Rule {
+            interface: spec.interface.as_deref().and_then(|name| self.interface_index(name)),
+            sender: spec.source_mac.map(|station| Sender::Is(mac(station))).or_else(not_from),
+            source: spec.source.map(prefix),
+            destination: spec.destination.map(prefix),
+            protocol: spec.protocol.map(|protocol| protocol.0),
+            source_ports: spec.source_port.map(ports),
+            destination_ports: spec.destination_port.map(ports),
+            mark: Mark { number: spec.mark, local: spec.local && spec.mark != 0 },
+        }
+    }
+}
