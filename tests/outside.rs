@@ -14,6 +14,10 @@ mod host;
 mod lab;
 #[path = "outside/neighbors.rs"]
 mod neighbors;
+#[path = "outside/operator.rs"]
+mod operator;
+#[path = "outside/pair.rs"]
+mod pair;
 #[path = "outside/process.rs"]
 mod process;
 #[path = "outside/ready.rs"]
@@ -22,7 +26,13 @@ mod ready;
 mod reload;
 #[path = "outside/servers.rs"]
 mod servers;
+#[path = "outside/services.rs"]
+mod services;
 #[path = "outside/tcp.rs"]
 mod tcp;
 #[path = "outside/udp.rs"]
 mod udp;
+#[path = "outside/watch.rs"]
+mod watch;
+#[path = "outside/workers.rs"]
+mod workers;

@@ -12,7 +12,7 @@ use dataplane::mailbox::Link;
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::route::{Action, Prefix, RouteTable};
 use dataplane::sched::{Plan, Scheduler};
-use dataplane::service::{MAX_SERVERS, RealServer, Servers, VirtualService};
+use dataplane::service::{MAX_SERVERS, Manner, RealServer, Servers, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
@@ -160,8 +160,10 @@ fn tables(servers: &Servers, link: &Link, scheduler: Scheduler, services: u32) -
         let vip = Ipv4Addr::from_bits(VIP.to_bits() + number);
         let key = ServiceKey::Address { protocol: Protocol::Tcp, address: vip.into(), port: 80 };
         let list: Vec<RealServer> = (0..SERVERS).map(|index| real(servers, link, number, index)).collect();
-        let plan = Plan::of(&list);
-        let service = VirtualService { key, scheduler, servers: list, plan, list_version: 0, state: Arc::default() };
+        let plan = Plan::of(scheduler, key.family(), &list);
+        let (manner, state) = (Manner::default(), Arc::default());
+        let service =
+            VirtualService { key, scheduler, sched_flags: 0, servers: list, plan, list_version: 0, manner, state };
         tables.services.insert(key, Arc::new(service));
         tables.locals.v4.insert(vip.to_bits(), true);
     }
@@ -176,7 +178,7 @@ fn real(servers: &Servers, link: &Link, service: u32, index: u8) -> RealServer {
         state.available.store(true, std::sync::atomic::Ordering::Relaxed);
     }
     let address = IpAddr::V4(server(index));
-    RealServer { slot, generation: 0, address, port: 8080, forward: ForwardMethod::Nat, weight: 1 }
+    RealServer { slot, generation: 0, address, port: 8080, forward: ForwardMethod::Nat, weight: 1, last_weight: 1 }
 }
 
 fn net() -> Net {

@@ -1,9 +1,11 @@
 #!/bin/sh
 # The lab's network: six namespaces whose names begin with NAME, so that labs beside each other do not clash.
 #
-#   NAME-client              NAME-director             NAME-switch           NAME-rs1, -rs2, -rs3
-#   eth0 10.0.0.254/24 ----- wan        lan ------- trunk [br0] p1, p2, p3 - eth0 10.1.0.11, .12, .13 /24
-#                            (sluice owns both)                              default via 10.1.0.1
+#   NAME-client                    NAME-director             NAME-switch           NAME-rs1, -rs2, -rs3
+#   eth0 10.0.0.254/24 -- [br1] -- wan        lan ------- trunk [br0] p1, p2, p3 - eth0 10.1.0.11, .12, .13 /24
+#                           |      (sluice owns both)                              default via 10.1.0.1
+#                           '----------------------------------- f1, f2, f3 ------ eth1, for servers that answer clients
+#                                                                                  themselves; no address yet
 #
 #   net.sh up NAME      makes it; NAME is sl-PID or sl-PID-ANYTHING, where PID is the process that the lab belongs to
 #   net.sh down NAME    removes it; the processes inside are their owner's business
@@ -30,7 +32,14 @@ up() { # NAME
         namespace "$1-$room"
     done
 
-    ip -n "$1-client" link add eth0 type veth peer name wan netns "$1-director"
+    ip -n "$1-switch" link add br1 type bridge mcast_snooping 0
+    ip -n "$1-switch" link set br1 up
+    ip -n "$1-switch" link add client type veth peer name eth0 netns "$1-client"
+    ip -n "$1-switch" link add out type veth peer name wan netns "$1-director"
+    for port in client out; do
+        plain "$1-switch" "$port"
+        ip -n "$1-switch" link set "$port" master br1
+    done
     ip -n "$1-switch" link add trunk type veth peer name lan netns "$1-director"
     for interface in wan lan; do
         ip -n "$1-director" link set "$interface" arp off
@@ -53,6 +62,10 @@ up() { # NAME
         plain "$1-rs$number" eth0
         ip -n "$1-rs$number" address add "10.1.0.1$number/24" dev eth0
         ip -n "$1-rs$number" route add default via 10.1.0.1
+        ip -n "$1-switch" link add "f$number" type veth peer name eth1 netns "$1-rs$number"
+        plain "$1-switch" "f$number"
+        ip -n "$1-switch" link set "f$number" master br1
+        plain "$1-rs$number" eth1
     done
 }
 

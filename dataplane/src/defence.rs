@@ -10,6 +10,7 @@
 //! ```
 //! The kernel's memory is a worker's free connections here: short means fewer than `amemthresh` are left.
 
+use crate::chance::Chance;
 use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::conn::Conn;
 use crate::flow::Protocol;
@@ -32,14 +33,13 @@ pub struct Defence {
     swept: Tick,
     /// Entries still to be looked at, of this second.
     left: u32,
-    chance: u64,
 }
 
 impl Defence {
-    /// At rest, with a chance of its own.
+    /// At rest.
     #[must_use]
-    pub fn new(chance: u64, now: Tick) -> Self {
-        Self { chance: chance | 1, swept: now, ..Self::default() }
+    pub fn new(now: Tick) -> Self {
+        Self { swept: now, ..Self::default() }
     }
 
     /// Looks at the settings and at how many connections still fit. Call once a turn.
@@ -78,7 +78,14 @@ impl Defence {
     }
 
     /// Entries to look at in this turn, at most `budget`, of a table that has so many.
-    pub fn entries_to_look_at(&mut self, sysctls: &Sysctls, now: Tick, entries: u32, budget: u32) -> u32 {
+    pub fn entries_to_look_at(
+        &mut self,
+        sysctls: &Sysctls,
+        now: Tick,
+        entries: u32,
+        budget: u32,
+        chance: &Chance,
+    ) -> u32 {
         if !Sysctls::engaged(sysctls.drop_entry, self.short) {
             self.swept = now;
             return 0;
@@ -86,17 +93,12 @@ impl Defence {
         if self.swept.until(now) >= TICKS_PER_SECOND {
             self.swept = now;
             // The part that is less than one entry is left to chance.
-            let more = u64::from(entries % SECONDS) > self.random() % u64::from(SECONDS);
+            let more = u64::from(entries % SECONDS) > chance.below(SECONDS.into());
             self.left = entries / SECONDS + u32::from(more);
         }
         let now = self.left.min(budget);
         self.left -= now;
         now
-    }
-
-    /// Any number below `end`.
-    pub fn any_below(&mut self, end: u32) -> u32 {
-        ((self.random() >> 32) * u64::from(end) >> 32) as u32
     }
 
     /// Whether an entry that chance named is to be dropped.
@@ -126,14 +128,6 @@ impl Defence {
         }
         dropped
     }
-
-    /// xorshift64*
-    fn random(&mut self) -> u64 {
-        self.chance ^= self.chance >> 12;
-        self.chance ^= self.chance << 25;
-        self.chance ^= self.chance >> 27;
-        self.chance.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
 }
 
 #[cfg(test)]
@@ -148,7 +142,7 @@ mod tests {
 
     #[test]
     fn one_packet_in_so_many_is_dropped_the_first_at_once() {
-        let mut defence = Defence::new(7, Tick(0));
+        let mut defence = Defence::new(Tick(0));
         assert!(!defence.drops_packet());
         defence.look(&sysctls(&[("drop_packet", "3"), ("am_droprate", "3")]), 100);
         let dropped: Vec<bool> = (0..8).map(|_| defence.drops_packet()).collect();
@@ -159,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_automatic_modes_engage_where_room_is_short() {
-        let mut defence = Defence::new(7, Tick(0));
+        let mut defence = Defence::new(Tick(0));
         let auto = sysctls(&[("drop_packet", "1"), ("secure_tcp", "1"), ("amemthresh", "1000")]);
         defence.look(&auto, 1000);
         assert!(!defence.is_secure(&auto) && !defence.drops_packet());
@@ -173,12 +167,12 @@ mod tests {
 
     #[test]
     fn a_32nd_of_the_entries_is_looked_at_each_second_within_the_budget() {
-        let mut defence = Defence::new(7, Tick(0));
+        let mut defence = Defence::new(Tick(0));
         let always = sysctls(&[("drop_entry", "3")]);
-        let mut looked = 0;
+        let (mut looked, chance) = (0, Chance::seeded(7));
         for tick in 0..3200 {
             defence.look(&always, 100);
-            let now = defence.entries_to_look_at(&always, Tick(tick), 3216, 40);
+            let now = defence.entries_to_look_at(&always, Tick(tick), 3216, 40, &chance);
             assert!(now <= 40);
             looked += now;
         }

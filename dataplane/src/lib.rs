@@ -3,6 +3,7 @@
 //! Inside, dependencies point downward only: `worker`, `pipeline`, then `sched`, `forward` and `proto`, then `conn`,
 //! `service`, `route`, `mark`, `neighbor` and `steering`, then `packet`, `port` and `flow`, then `wire`, `clock` and `verdict`.
 
+pub mod chance;
 pub mod clock;
 pub mod conn;
 pub mod counters;
@@ -28,6 +29,8 @@ pub mod snapshot;
 pub mod steering;
 pub mod sysctl;
 pub mod tables;
+pub mod template;
+pub mod trace;
 pub mod verdict;
 pub mod wire;
 pub mod worker;

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::clock::{TICKS_PER_SECOND, Tick};
+use arrayvec::ArrayVec;
+
+use crate::chance::Chance;
+use crate::clock::{Nanos, TICKS_PER_SECOND, Tick};
 use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
 use crate::defence::Defence;
@@ -10,9 +13,12 @@ use crate::flow::Tuple;
 use crate::handoff::{Mesh, Sign};
 use crate::mailbox::Link;
 use crate::parking::Parking;
+use crate::port::BURST;
 use crate::service::Servers;
 use crate::steering::Station;
 use crate::sysctl::Sysctls;
+use crate::template::Templates;
+use crate::trace::{Observer, Watch};
 
 /// Packets that may wait for one port to take them.
 pub const OUTPUT_LIMIT: usize = 512;
@@ -32,8 +38,12 @@ pub struct Shard<B> {
     pub limiter: Limiter,
     /// Where to go on ending connections whose servers are gone.
     orphans_from: Option<u32>,
+    /// Connections of one packet, until the burst has left.
+    pub passing: ArrayVec<u32, BURST>,
     /// What is dropped when room is short.
     pub defence: Defence,
+    /// Who looks at packets, while somebody wants to.
+    pub observer: Option<Box<Observer>>,
     /// Where this worker stands among the others.
     pub station: Station,
     /// Rings to and from the others.
@@ -53,9 +63,11 @@ impl<B> Shard<B> {
             wheel: Wheel::new(now),
             parking: Parking::default(),
             output,
+            passing: ArrayVec::new(),
             orphans_from: None,
-            defence: Defence::new(key.0[1], now),
+            defence: Defence::new(now),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
+            observer: None,
             id: key.0[0] as u16,
         }
     }
@@ -64,6 +76,18 @@ impl<B> Shard<B> {
     pub fn next_id(&mut self) -> u16 {
         self.id = self.id.wrapping_add(1);
         self.id
+    }
+
+    /// Lets somebody look at packets.
+    pub fn observe(&mut self, watch: Watch, now: Nanos) {
+        self.observer.get_or_insert_with(|| Box::new(Observer::new(now))).add(watch);
+    }
+
+    /// Another turn begins: watches that are over end.
+    pub fn observe_turn(&mut self, now: Nanos) {
+        if self.observer.as_mut().is_some_and(|observer| !observer.turn(now)) {
+            self.observer = None;
+        }
     }
 
     /// Has the wheel watch a connection.
@@ -103,8 +127,9 @@ impl<B> Shard<B> {
         let stop = from.saturating_add(budget).min(end);
         for index in from..stop {
             let conn = &self.table[index];
-            let gone = || servers.get(conn.server_slot).is_none_or(|server| !server.available.load(Relaxed));
+            let gone = || servers.get(conn.server_slot).is_some_and(|server| !server.available.load(Relaxed));
             if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && gone() {
+                self.table[index].set(flag::DROPPED, true);
                 self.end_now(index, now);
             }
         }
@@ -113,13 +138,14 @@ impl<B> Shard<B> {
     }
 
     /// Drops entries as the defence says, at most `budget` looked at. Returns how many it looked at.
-    pub fn drop_entries(&mut self, now: Tick, budget: u32, sysctls: &Sysctls) -> usize {
+    pub fn drop_entries(&mut self, now: Tick, budget: u32, sysctls: &Sysctls, chance: &Chance) -> usize {
         let end = self.table.walk_end();
-        let looked = self.defence.entries_to_look_at(sysctls, now, end, budget);
+        let looked = self.defence.entries_to_look_at(sysctls, now, end, budget, chance);
         for _ in 0..looked {
-            let index = self.defence.any_below(end);
+            let index = chance.below(end.into()) as u32;
             let conn = &self.table[index];
             if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && self.defence.drops_entry(conn, now) {
+                self.table[index].set(flag::DROPPED, true);
                 self.end_now(index, now);
             }
         }
@@ -127,7 +153,7 @@ impl<B> Shard<B> {
     }
 
     /// Ends connections whose time has come, at most `budget` looked at. Returns how many it looked at.
-    pub fn expire(&mut self, now: Tick, budget: usize, servers: &Servers, link: &Link) -> usize {
+    pub fn expire(&mut self, now: Tick, budget: usize, servers: &Servers, templates: &Templates, link: &Link) -> usize {
         for looked in 0..budget {
             let Some(index) = self.wheel.pop(&mut self.table, now) else { return looked };
             if now.is_before(self.table[index].due()) {
@@ -143,10 +169,19 @@ impl<B> Shard<B> {
             if let Some(server) = servers.get(conn.server_slot) {
                 server.unbind(conn.has(flag::INACTIVE));
             }
+            templates.release(conn.controller, conn.has(flag::DROPPED));
             self.table.remove(index);
             counters::add(&link.counters.connections_ended, 1);
         }
         budget
+    }
+
+    /// Ends the connections of one packet whose burst has left. Their servers have forgotten them already.
+    pub fn end_passing(&mut self, templates: &Templates, link: &Link) {
+        for index in std::mem::take(&mut self.passing) {
+            templates.release(self.table[index].controller, false);
+            counters::add(&link.counters.connections_ended, 1);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::proto::Timeouts;
 use crate::route::{Action, RouteTable};
 use crate::service::ServiceTable;
 use crate::sysctl::Sysctls;
+use crate::template::Templates;
 use crate::wire::ethernet::MacAddr;
 
 /// Everything one packet consults.
@@ -29,6 +30,8 @@ pub struct Tables {
     pub options: Options,
     /// `net.ipv4.vs`.
     pub sysctls: Arc<Sysctls>,
+    /// Which servers clients of persistent services go to: the same in all versions of the tables.
+    pub templates: Arc<Templates>,
 }
 
 /// Switches of the dataplane.

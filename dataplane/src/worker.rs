@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::chance::Chance;
 use crate::clock::{Nanos, Tick};
 use crate::conn::{Conn, ConnMemory, HashKey, flag};
 use crate::counters;
@@ -18,6 +19,7 @@ use crate::service::Servers;
 use crate::shard::Shard;
 use crate::snapshot::Reader;
 use crate::steering::Station;
+use crate::trace::Way;
 use crate::verdict::Sent;
 
 /// Connections looked at per turn for their end.
@@ -40,6 +42,7 @@ pub struct Worker<P: Port> {
     servers: Arc<Servers>,
     link: Arc<Link>,
     burst: Burst<P::Buf>,
+    chance: Chance,
     pace: Pace,
 }
 
@@ -79,9 +82,10 @@ impl<P: Port> Worker<P> {
     #[must_use]
     pub fn new(parts: Parts<P>, now: Nanos) -> Self {
         let Parts { ports, memory, key, reader, servers, link, station, mesh } = parts;
+        let chance = Chance::seeded(key.0[1]);
         let shard = Shard::new(memory, key, ports.len() as u16, now.tick(), station, mesh);
         let pace = Pace { began: now, busy: false, second: now, longest: 0 };
-        Self { ports, shard, reader, servers, link, burst: Burst::default(), pace }
+        Self { ports, shard, reader, servers, link, burst: Burst::default(), chance, pace }
     }
 
     /// Its ports, for tests that inject and capture.
@@ -118,6 +122,7 @@ impl<P: Port> Worker<P> {
     pub fn turn(&mut self, now: Nanos) -> usize {
         self.pace(now);
         let tick = now.tick();
+        self.shard.observe_turn(now);
         let mut items = if self.reader.refresh() { self.release(tick) } else { 0 };
         let room = self.shard.table.capacity() - self.shard.table.len();
         self.shard.defence.look(&self.reader.tables().sysctls, room);
@@ -126,9 +131,9 @@ impl<P: Port> Worker<P> {
         items += self.receive(tick);
         items += self.take_over(tick);
         items += self.give_up(tick);
-        items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.link);
+        items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.reader.tables().templates, &self.link);
         items += self.shard.end_orphans(tick, LIST_BUDGET, &self.servers);
-        items += self.shard.drop_entries(tick, DEFENCE_BUDGET, &self.reader.tables().sysctls);
+        items += self.shard.drop_entries(tick, DEFENCE_BUDGET, &self.reader.tables().sysctls, &self.chance);
         self.transmit();
         self.report(items);
         items
@@ -141,19 +146,20 @@ fn context<'a, B>(
     reader: &'a Reader,
     servers: &'a Servers,
     link: &'a Link,
+    chance: &'a Chance,
     shard: &Shard<B>,
 ) -> Context<'a> {
     let tables = reader.tables();
     let tcp = if shard.defence.is_secure(&tables.sysctls) { &tcp::SECURE } else { &tcp::USUAL };
-    Context { now, tables, servers, link, tcp }
+    Context { now, tables, servers, link, chance, tcp }
 }
 
 /// Parts of a turn.
 impl<P: Port> Worker<P> {
     fn receive(&mut self, now: Tick) -> usize {
         let mut items = 0;
-        let Self { ports, shard, reader, servers, link, burst, .. } = self;
-        let context = context(now, reader, servers, link, shard);
+        let Self { ports, shard, reader, servers, link, burst, chance, .. } = self;
+        let context = context(now, reader, servers, link, chance, shard);
         for (index, port) in ports.iter_mut().enumerate() {
             let received = port.rx_burst(&mut burst.packets);
             if received > 0 {
@@ -169,12 +175,12 @@ impl<P: Port> Worker<P> {
 
     /// Takes over what other workers hand to this one.
     fn take_over(&mut self, now: Tick) -> usize {
-        let Self { ports, shard, reader, servers, link, burst, .. } = self;
-        let context = context(now, reader, servers, link, shard);
+        let Self { ports, shard, reader, servers, link, burst, chance, .. } = self;
+        let context = context(now, reader, servers, link, chance, shard);
         let mut items = 0;
         for at in 0..shard.mesh.peers.len() {
             for _ in 0..BURST {
-                let Ok(Crossing { packet, port, errand }) = shard.mesh.peers[at].arriving.pop() else { break };
+                let Ok(Crossing { packet, port, errand, mark }) = shard.mesh.peers[at].arriving.pop() else { break };
                 items += 1;
                 let arrival = match errand {
                     Errand::Land => Arrival::Landed,
@@ -183,12 +189,12 @@ impl<P: Port> Worker<P> {
                         if matches!(ending, Ending::Forward(_)) {
                             counters::add(&link.counters.taken, 1);
                         }
-                        pipeline::leave(packet, port, ending, shard, context);
+                        pipeline::leave(packet, port, ending, mark, shard, context);
                         continue;
                     }
                 };
                 let meta = &mut burst.meta[burst.packets.len()];
-                (meta.port, meta.arrival) = (port, arrival);
+                (meta.port, meta.arrival, meta.mark) = (port, arrival, mark);
                 burst.packets.push(packet);
             }
             items += shard.read_signs(link);
@@ -209,6 +215,7 @@ impl<P: Port> Worker<P> {
                 Command::NeighborFailed { interface, address } => self.fail((interface, address), now),
                 Command::EndOrphans => self.shard.end_orphans_soon(),
                 Command::List { from, most } => self.list(from, most.clamp(1, LIST_BUDGET), now),
+                Command::Watch(watch) => self.shard.observe(*watch, self.pace.began),
             }
         }
         COMMAND_BUDGET
@@ -216,15 +223,15 @@ impl<P: Port> Worker<P> {
 
     /// Sends what new tables allow.
     fn release(&mut self, now: Tick) -> usize {
-        let Self { ports, shard, reader, servers, link, .. } = self;
-        let context = context(now, reader, servers, link, shard);
+        let Self { ports, shard, reader, servers, link, chance, .. } = self;
+        let context = context(now, reader, servers, link, chance, shard);
         pipeline::release(shard, context, &mut || ports.first_mut().and_then(Port::alloc))
     }
 
     /// Ends what waits for a neighbour.
     fn fail(&mut self, neighbor: (u16, IpAddr), now: Tick) {
-        let Self { ports, shard, reader, servers, link, .. } = self;
-        let context = context(now, reader, servers, link, shard);
+        let Self { ports, shard, reader, servers, link, chance, .. } = self;
+        let context = context(now, reader, servers, link, chance, shard);
         let mut alloc = || ports.first_mut().and_then(Port::alloc);
         pipeline::fail(shard, context, neighbor, &mut alloc);
     }
@@ -250,7 +257,12 @@ impl<P: Port> Worker<P> {
         }
         buffer.data_mut().copy_from_slice(frame);
         match self.shard.output.push(port, buffer) {
-            Ok(()) => self.link.counters.sent(Sent::Control),
+            Ok(()) => {
+                self.link.counters.sent(Sent::Control);
+                if let Some(observer) = &self.shard.observer {
+                    observer.show(observer.look(frame, port), Way::Out, port, frame);
+                }
+            }
             Err(buffer) => {
                 self.link.counters.sent(Sent::Lost);
                 self.shard.output.dropped.push(buffer);

@@ -141,8 +141,8 @@ impl Director for Product {
             "stats" => "ip_vs_stats",
             other => other,
         };
-        match self.ask(Request::Proc { name: name.to_owned() }) {
-            Ok(Answer::Text { text }) => Ok(text),
+        match self.ask(Request::Proc { name: name.to_owned(), cursor: None }) {
+            Ok(Answer::Text { text, .. }) => Ok(text),
             Ok(other) => Err(format!("an unexpected answer: {other:?}")),
             Err(error) => Err(error.to_string()),
         }
@@ -171,7 +171,7 @@ impl Director for Product {
         let gone = before.into_iter().map(|rule| Request::DeleteMark { rule });
         let new = self.netfilter.rules().into_iter().map(|rule| Request::AddMark { rule });
         let requests = gone.chain(new).collect();
-        Some(match self.ask(Request::Batch { requests }) {
+        Some(match self.ask(Request::Batch { requests, more: false }) {
             Ok(_) => (0, String::new(), String::new()),
             Err(error) => (1, String::new(), error.to_string()),
         })

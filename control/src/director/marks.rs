@@ -7,6 +7,7 @@ use dataplane::wire::ethernet::MacAddr;
 use ipnet::IpNet;
 
 use super::Director;
+use super::reload::Changes;
 use crate::api::{ApiError, Code, MarkInfo, MarkSpec, Ports};
 use crate::config::{Config, Mac, rules};
 
@@ -39,21 +40,20 @@ impl Director {
     }
 
     /// The rules that the file speaks of in its order, and behind them what was made at run time, unless `prune`.
-    pub(super) fn converge_marks(&mut self, config: &Config, prune: bool, changes: &mut Vec<String>) {
+    pub(super) fn converge_marks(&mut self, config: &Config, prune: bool, changes: &mut Changes) {
         let named = |spec: &MarkSpec| config.marks.iter().any(|rule| rule.spec == *spec);
         let before = std::mem::take(&mut self.marks);
         let wanted = config.marks.iter().map(|rule| MarkInfo { spec: rule.spec.clone(), runtime: false });
         let kept = before.iter().filter(|rule| rule.runtime && !prune && !named(&rule.spec)).cloned();
         self.marks = wanted.chain(kept).collect();
         let lacks = |rules: &[MarkInfo], spec: &MarkSpec| rules.iter().all(|rule| rule.spec != *spec);
-        let count = changes.len();
-        let gone = before.iter().filter(|rule| lacks(&self.marks, &rule.spec));
-        changes.extend(gone.map(|rule| format!("mark rule {} removed", rule.spec)));
-        let new = self.marks.iter().filter(|rule| lacks(&before, &rule.spec));
-        changes.extend(new.map(|rule| format!("mark rule {} added", rule.spec)));
+        let gone: Vec<_> = before.iter().filter(|rule| lacks(&self.marks, &rule.spec)).collect();
+        let new: Vec<_> = self.marks.iter().filter(|rule| lacks(&before, &rule.spec)).collect();
+        gone.iter().for_each(|rule| changes.note(|| format!("mark rule {} removed", rule.spec)));
+        new.iter().for_each(|rule| changes.note(|| format!("mark rule {} added", rule.spec)));
         let same_order = before.iter().map(|rule| &rule.spec).eq(self.marks.iter().map(|rule| &rule.spec));
-        if changes.len() == count && !same_order {
-            changes.push("mark rules stand in another order".to_owned());
+        if gone.is_empty() && new.is_empty() && !same_order {
+            changes.note(|| "mark rules stand in another order".to_owned());
         }
         self.use_marks();
     }

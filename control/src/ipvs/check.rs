@@ -8,9 +8,6 @@ use dataplane::sched::Scheduler;
 
 use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
 
-/// Schedulers that IPVS has and this director does not yet.
-const KNOWN: [&str; 10] = ["sed", "nq", "dh", "sh", "mh", "fo", "ovf", "lblc", "lblcr", "twos"];
-
 /// Largest weight: a signed 32-bit number in IPVS.
 const MOST_WEIGHT: u32 = i32::MAX as u32;
 
@@ -23,8 +20,7 @@ pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
     let Some(scheduler) = Scheduler::from_name(&spec.scheduler) else {
         let names: Vec<&str> = Scheduler::ALL.iter().map(|s| s.name()).collect();
         let text = format!("scheduler {:?} is not available; there are {}", spec.scheduler, names.join(", "));
-        let code = if KNOWN.contains(&spec.scheduler.as_str()) { Code::Unsupported } else { Code::NoEntry };
-        return refuse(code, key, text);
+        return refuse(Code::NoEntry, key, text);
     };
     match &spec.engine {
         Some(engine) if engine != "sip" => {
@@ -36,14 +32,10 @@ pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
     if let ServiceKey::Address { protocol: Protocol::Sctp, .. } = key {
         return refuse(Code::Unsupported, key, "SCTP is not supported yet");
     }
-    if spec.persistence.is_some() {
-        return refuse(Code::Unsupported, key, "persistence is not supported yet");
-    }
-    if spec.ops {
-        return refuse(Code::Unsupported, key, "one-packet scheduling is not supported yet");
-    }
     match key {
-        ServiceKey::Address { port: 0, .. } => refuse(Code::Invalid, key, "port 0 needs a persistent service"),
+        ServiceKey::Address { port: 0, .. } if spec.persistence.is_none() => {
+            refuse(Code::Invalid, key, "port 0 needs a persistent service")
+        }
         ServiceKey::Mark { fwmark: 0, .. } => refuse(Code::Invalid, key, "0 is no mark"),
         _ => Ok(scheduler),
     }

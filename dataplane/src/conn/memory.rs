@@ -5,6 +5,7 @@ use bytemuck::{Pod, Zeroable};
 
 use super::Conn;
 use super::posts::Post;
+use crate::port::BURST;
 
 /// Entries of a bucket.
 pub(super) const SLOTS: usize = 8;
@@ -41,6 +42,7 @@ impl Bucket {
 /// The storage of a table, handed in from outside: zeroed plain data.
 #[derive(Debug)]
 pub struct ConnMemory {
+    /// Behind the table's own, room for a burst of connections of one packet.
     pub(super) conns: Box<[Conn]>,
     pub(super) buckets: Box<[Bucket]>,
     pub(super) posts: Box<[Post]>,
@@ -53,7 +55,7 @@ impl ConnMemory {
     pub fn new(capacity: u32, signposts: bool) -> Self {
         let (primary, overflow) = Self::bucket_counts(capacity);
         Self {
-            conns: resident(capacity as usize),
+            conns: resident(capacity as usize + BURST),
             buckets: resident(primary + overflow + 1),
             posts: resident(Self::post_count(capacity, signposts)),
         }
@@ -63,7 +65,7 @@ impl ConnMemory {
     #[must_use]
     pub fn bytes(capacity: u32, signposts: bool) -> usize {
         let (primary, overflow) = Self::bucket_counts(capacity);
-        capacity as usize * size_of::<Conn>()
+        (capacity as usize + BURST) * size_of::<Conn>()
             + (primary + overflow + 1) * size_of::<Bucket>()
             + Self::post_count(capacity, signposts) * size_of::<Post>()
     }

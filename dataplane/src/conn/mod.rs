@@ -37,6 +37,10 @@ pub mod flag {
     pub const WATCHED: u16 = 1 << 6;
     /// Its replies land on another worker, where a signpost stands; its reply key is not in its own table.
     pub const REPLY_AWAY: u16 = 1 << 7;
+    /// Its template knows that it was established.
+    pub const ASSURED: u16 = 1 << 8;
+    /// It was dropped before its time.
+    pub const DROPPED: u16 = 1 << 9;
 }
 
 /// A connection: plain data, linked by indices. The first cache line holds all that an established IPv4 packet
@@ -97,7 +101,7 @@ pub struct Conn {
     pub wheel_previous: u32,
     /// An older connection with the same reply key, [`NONE`] = without.
     pub shadowed: u32,
-    /// The connection that controls this one (persistence, FTP), [`NONE`] = without.
+    /// The template that controls this one ([`crate::template`]), [`NONE`] = without.
     pub controller: u32,
 }
 

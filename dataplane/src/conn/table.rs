@@ -13,6 +13,7 @@ use super::posts::Posts;
 use super::{Conn, HashKey, flag};
 use crate::flow::{Direction, Tuple};
 use crate::packet::Candidate;
+use crate::port::BURST;
 use crate::prefetch;
 
 /// No index.
@@ -40,6 +41,7 @@ pub enum Found {
 pub struct ConnTable {
     pub(super) memory: ConnMemory,
     pub(super) posts: Posts,
+    pub(super) capacity: u32,
     pub(super) key: HashKey,
     pub(super) primary: u64,
     pub(super) free: u32,
@@ -71,10 +73,12 @@ impl ConnTable {
     #[must_use]
     pub fn new(mut memory: ConnMemory, key: HashKey) -> Self {
         let posts = Posts::new(std::mem::take(&mut memory.posts));
-        let primary = ConnMemory::bucket_counts(memory.conns.len() as u32).0;
+        let capacity = memory.conns.len().saturating_sub(BURST) as u32;
+        let primary = ConnMemory::bucket_counts(capacity).0;
         Self {
             memory,
             posts,
+            capacity,
             key,
             primary: primary as u64,
             free: NONE,
@@ -101,7 +105,7 @@ impl ConnTable {
     /// Room for entries.
     #[must_use]
     pub fn capacity(&self) -> u32 {
-        self.memory.conns.len() as u32
+        self.capacity
     }
 
     /// Entries that were ever used: the end of a walk by index.
@@ -280,6 +284,14 @@ impl ConnTable {
             return None;
         }
         Some(index)
+    }
+
+    /// Keeps a connection of one packet while its burst is on its way, in the place of this number, one of
+    /// [`crate::port::BURST`] behind the table's own. No key leads to it, and it is not listed.
+    pub fn pass(&mut self, place: usize, conn: Conn) -> u32 {
+        let index = self.capacity + place as u32;
+        self[index] = conn;
+        index
     }
 
     fn take(&mut self) -> Option<u32> {

@@ -46,7 +46,7 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
 }
 
 /// A packet from the client.
-#[inline]
+#[inline(always)]
 pub(super) fn request<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     let conn = &mut shard.table[index];
     let server = context.servers.get(conn.server_slot);
@@ -101,24 +101,38 @@ fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: Option<&Server
     if conn.protocol == Protocol::Tcp.number() {
         let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
         if next as u8 != conn.state {
-            change_state(conn, next, server);
+            change_state(conn, next, server, context);
         }
         conn.timeout = timeouts.tcp[next as usize];
     } else {
+        if seen == tcp::Seen::Output {
+            assure(conn, context);
+        }
         conn.state = udp::NORMAL;
         conn.timeout = timeouts.udp;
     }
     conn.timeout < before
 }
 
-fn change_state(conn: &mut Conn, next: tcp::State, server: Option<&Server>) {
+fn change_state(conn: &mut Conn, next: tcp::State, server: Option<&Server>, context: Context<'_>) {
     conn.state = next as u8;
+    if next == tcp::State::Established {
+        assure(conn, context);
+    }
     let inactive = !next.is_active();
     if conn.has(flag::INACTIVE) != inactive {
         conn.set(flag::INACTIVE, inactive);
         if let Some(server) = server {
             server.shift(inactive);
         }
+    }
+}
+
+/// The template of a connection that was established, or answered, is no longer dropped with it.
+fn assure(conn: &mut Conn, context: Context<'_>) {
+    if conn.controller != NONE && !conn.has(flag::ASSURED) {
+        conn.set(flag::ASSURED, true);
+        context.tables.templates.assure(conn.controller);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Least connections (`ip_vs_lc.c`): the least of `active * 256 + inactive`, the first of equals.
 
-use crate::service::{Servers, VirtualService};
+use super::{Asked, Load};
 
-pub(super) fn pick(service: &VirtualService, servers: &Servers) -> Option<usize> {
-    super::least(service, servers, |(a, _), (b, _)| a.overhead() < b.overhead())
+pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
+    asked.least(|_, state| Load { load: state.overhead(), weight: 1 })
 }

@@ -9,16 +9,17 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::service::{RealServer, Servers, VirtualService};
+use super::Asked;
+use crate::service::RealServer;
 
-pub(super) fn pick(service: &VirtualService, servers: &Servers) -> Option<usize> {
-    let list = &service.servers;
-    let position = &service.state.position;
+pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
+    let list = asked.list();
+    let position = &asked.service.state.position;
     let mut seen = position.load(Relaxed);
     loop {
         let start = last(list, seen).map_or(0, |index| index + 1);
         let order = (start..list.len()).chain(0..start.min(list.len()));
-        let index = order.into_iter().find(|&i| super::usable(servers, &list[i]).is_some())?;
+        let index = order.into_iter().find(|&i| asked.usable(&list[i]).is_some())?;
         let next = word(list[index].slot, index);
         match position.compare_exchange_weak(seen, next, Relaxed, Relaxed) {
             Ok(_) => return Some(index),
@@ -42,7 +43,5 @@ fn word(slot: u32, index: usize) -> u64 {
 
 fn last(list: &[RealServer], word: u64) -> Option<usize> {
     let slot = ((word >> 32) as u32).checked_sub(1)?;
-    let hint = word as u32 as usize;
-    let there = list.get(hint).is_some_and(|server| server.slot == slot);
-    if there { Some(hint) } else { list.iter().position(|server| server.slot == slot) }
+    super::place(list, slot, word as u32 as usize)
 }

@@ -12,8 +12,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Plan;
-use crate::service::{Servers, VirtualService};
+use super::{Asked, Plan};
+use crate::service::{RealServer, VirtualService};
 
 #[derive(Clone, Copy)]
 struct Mark {
@@ -21,12 +21,12 @@ struct Mark {
     weight: i64,
 }
 
-pub(super) fn pick(service: &VirtualService, servers: &Servers) -> Option<usize> {
-    let position = &service.state.position;
+pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
+    let position = &asked.service.state.position;
     let mut seen = position.load(Relaxed);
     loop {
-        let mut mark = unpack(service, seen);
-        let choice = turn(service, servers, &mut mark);
+        let mut mark = unpack(asked.service, seen);
+        let choice = turn(asked, &mut mark);
         match position.compare_exchange_weak(seen, pack(version_of(seen), mark), Relaxed, Relaxed) {
             Ok(_) => return choice,
             Err(now) => seen = now,
@@ -35,8 +35,9 @@ pub(super) fn pick(service: &VirtualService, servers: &Servers) -> Option<usize>
 }
 
 /// The list changed.
-pub(super) fn follow(position: &AtomicU64, plan: &Plan, version: u16) {
-    let (step, top) = (i64::from(plan.gcd), top(plan));
+pub(super) fn follow(position: &AtomicU64, after: &[RealServer], version: u16) {
+    let plan = Plan::of_weights(after.iter().map(|server| server.weight));
+    let (step, top) = (i64::from(plan.gcd), top(&plan));
     let change = |word| {
         let weight = match weight_of(word) {
             weight if weight > top || weight == 0 => top,
@@ -49,10 +50,10 @@ pub(super) fn follow(position: &AtomicU64, plan: &Plan, version: u16) {
     let _ = position.fetch_update(Relaxed, Relaxed, change);
 }
 
-fn turn(service: &VirtualService, servers: &Servers, mark: &mut Mark) -> Option<usize> {
-    let list = &service.servers;
-    let step = i64::from(service.plan.gcd);
-    let top = top(&service.plan);
+fn turn(asked: &Asked<'_>, mark: &mut Mark) -> Option<usize> {
+    let plan = &asked.service.plan;
+    let step = i64::from(plan.gcd);
+    let top = top(plan);
     if top <= 0 {
         return None;
     }
@@ -60,8 +61,8 @@ fn turn(service: &VirtualService, servers: &Servers, mark: &mut Mark) -> Option<
     let (mut restarted, mut last_pass) = (false, false);
     let mut from = begin.map_or(0, |index| index + 1);
     loop {
-        for (index, server) in list.iter().enumerate().skip(from) {
-            if i64::from(server.weight) >= mark.weight && super::open(servers, server).is_some() {
+        for (index, server) in asked.list().iter().enumerate().skip(from) {
+            if i64::from(server.weight) >= mark.weight && asked.open(server).is_some() {
                 mark.last = Some(index);
                 return Some(index);
             }

@@ -12,7 +12,7 @@ pub use slab::Slab;
 
 use crate::flow::{ForwardMethod, ServiceKey};
 use crate::map::SharedMap;
-use crate::sched::{Plan, Scheduler};
+use crate::sched::{Cache, Plan, Scheduler};
 
 /// Server states, by slot.
 pub type Servers = Slab<Server>;
@@ -30,14 +30,36 @@ pub struct VirtualService {
     pub key: ServiceKey,
     /// How it chooses.
     pub scheduler: Scheduler,
+    /// Bits that its scheduler reads ([`crate::sched::flag`]).
+    pub sched_flags: u8,
     /// In list order: the server added last stands first, as in the kernel.
     pub servers: Vec<RealServer>,
     /// What the scheduler derives from the list.
     pub plan: Plan,
     /// Changes with every edit of the list.
     pub list_version: u16,
+    /// What is special about its connections.
+    pub manner: Manner,
     /// What survives edits.
     pub state: Arc<ServiceState>,
+}
+
+/// What is special about a service's connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Each datagram is scheduled anew, and no connection is kept (UDP).
+    pub one_packet: bool,
+    /// Connections of a client stay together.
+    pub persistent: Option<Persistent>,
+}
+
+/// How a client's connections stay together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Persistent {
+    /// Ticks after the last new connection.
+    pub timeout: u32,
+    /// Bits of an IPv4 client's address that tell clients apart.
+    pub mask4: u32,
 }
 
 /// A service's memory: edits of the service or of others do not touch it.
@@ -45,6 +67,16 @@ pub struct VirtualService {
 pub struct ServiceState {
     /// The scheduler's position; each scheduler says how it packs it.
     pub position: AtomicU64,
+    /// Where destinations went, for schedulers that remember.
+    pub cache: Option<Cache>,
+}
+
+impl ServiceState {
+    /// That of a service which begins, or begins to choose so.
+    #[must_use]
+    pub fn of(scheduler: Scheduler) -> Self {
+        Self { position: AtomicU64::default(), cache: scheduler.remembers().then(Cache::default) }
+    }
 }
 
 /// A real server as workers see it.
@@ -62,6 +94,8 @@ pub struct RealServer {
     pub forward: ForwardMethod,
     /// Share of connections; 0 = none new.
     pub weight: u32,
+    /// The last weight that was not 0.
+    pub last_weight: u32,
 }
 
 impl RealServer {

@@ -28,6 +28,8 @@ pub struct Server {
     pub lower: AtomicU32,
     /// Share of new connections; 0 = quiesced.
     pub weight: AtomicU32,
+    /// The last weight that was not 0.
+    pub last_weight: AtomicU32,
     /// Active connections.
     pub active: AtomicU32,
     /// Inactive connections.
@@ -80,6 +82,35 @@ impl Server {
             self.inactive.fetch_add(1, Relaxed);
         }
         taken
+    }
+
+    /// A new connection that goes here in any case, because its client's others do.
+    pub fn bind_anyway(&self) {
+        let upper = self.upper.load(Relaxed);
+        let take = |room: u64| {
+            let connections = (room as u32).wrapping_add(1);
+            let overloaded = room & OVERLOADED != 0 || upper != 0 && connections >= upper;
+            Some(u64::from(connections) | if overloaded { OVERLOADED } else { 0 })
+        };
+        // The closure never declines.
+        let _ = self.room.fetch_update(Relaxed, Relaxed, take);
+        self.references.fetch_add(1, Relaxed);
+        self.inactive.fetch_add(1, Relaxed);
+    }
+
+    /// A template leads here.
+    pub fn hold_template(&self) {
+        self.references.fetch_add(1, Relaxed);
+        self.persistent.fetch_add(1, Relaxed);
+    }
+
+    /// A template that led here is gone.
+    pub fn release_template(&self) {
+        self.persistent.fetch_sub(1, Relaxed);
+        let reopen = |room: u64| (room & OVERLOADED != 0 && self.reopens(room as u32)).then_some(room & !OVERLOADED);
+        // Most have nothing to reopen.
+        let _ = self.room.fetch_update(Relaxed, Relaxed, reopen);
+        self.references.fetch_sub(1, Relaxed);
     }
 
     /// A place that was taken is not needed: as if it had never been.

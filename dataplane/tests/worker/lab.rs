@@ -24,10 +24,11 @@ use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::route::{Action, Prefix};
 use dataplane::sched::{Plan, Scheduler};
-use dataplane::service::{RealServer, Server, Servers, ServiceState, VirtualService};
+use dataplane::service::{Manner, RealServer, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
+use dataplane::trace::{Filter, Term, Tray, Wanted, Watch};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 
@@ -62,6 +63,7 @@ pub(crate) struct Lab {
     pub(crate) now: Nanos,
     neighbors: Vec<((u16, IpAddr), NextHop)>,
     slots: u32,
+    watches: u8,
 }
 
 impl Lab {
@@ -95,7 +97,8 @@ impl Lab {
         let mut others: Vec<_> = parts.map(|parts| Worker::new(parts, now)).collect();
         let worker = others.remove(0);
         let link = Arc::clone(worker.link());
-        let mut lab = Self { worker, others, publisher, tables, servers, link, now, neighbors: Vec::new(), slots: 0 };
+        let mut lab =
+            Self { worker, others, publisher, tables, servers, link, now, neighbors: Vec::new(), slots: 0, watches: 0 };
         let own = [VIP, OTHER_VIP, Ipv4Addr::new(172, 16, 0, 254), Ipv4Addr::new(10, 1, 0, 254)];
         lab.tables.locals.v4.extend(own.map(|address| (address.to_bits(), true)));
         lab.tables.locals.v4.insert(Ipv4Addr::new(172, 16, 0, 255).to_bits(), false);
@@ -121,10 +124,12 @@ impl Lab {
         let service = VirtualService {
             key,
             scheduler,
+            sched_flags: 0,
             servers: Vec::new(),
             plan: Plan::default(),
             list_version: 0,
-            state: Arc::new(ServiceState::default()),
+            manner: Manner::default(),
+            state: Arc::new(ServiceState::of(scheduler)),
         };
         self.tables.services.insert(key, Arc::new(service));
         let made: Vec<RealServer> = servers.iter().map(|spec| self.real_server(*spec)).collect();
@@ -138,7 +143,15 @@ impl Lab {
         assert!(self.servers.ensure(slot) && self.links().all(|link| link.totals.ensure(slot)));
         self.state(slot).references.store(1, Relaxed);
         self.state(slot).available.store(true, Relaxed);
-        RealServer { slot, generation: 0, address: address.into(), port, forward, weight }
+        RealServer { slot, generation: 0, address: address.into(), port, forward, weight, last_weight: weight }
+    }
+
+    /// Says what is special about the connections of a service.
+    pub(crate) fn manner(&mut self, key: ServiceKey, manner: Manner) {
+        let mut service = VirtualService::clone(&self.tables.services[&key]);
+        service.manner = manner;
+        self.tables.services.insert(key, Arc::new(service));
+        self.publish();
     }
 
     /// Changes the servers of a service as control does: the scheduler's position follows, workers get a new value.
@@ -147,7 +160,7 @@ impl Lab {
         let before = service.servers.clone();
         change(&mut service.servers);
         service.list_version = service.list_version.wrapping_add(1);
-        service.plan = Plan::of(&service.servers);
+        service.plan = Plan::of(service.scheduler, key.family(), &service.servers);
         service.scheduler.follow(&service.state.position, &before, &service.servers, service.list_version);
         self.tables.services.insert(key, Arc::new(service));
         self.publish();
@@ -184,6 +197,20 @@ impl Lab {
     /// Publishes the tables; the worker sees them in its next turn.
     pub(crate) fn publish(&mut self) {
         self.publisher.publish(self.tables.clone());
+    }
+
+    /// Starts a watch of packets that fit all terms, on every worker.
+    pub(crate) fn watch(&mut self, tray: Arc<Tray>, terms: &[Term], wanted: Wanted, until: Nanos) -> Arc<Tray> {
+        let filter = Filter { terms: terms.iter().map(|term| (*term, true)).collect() };
+        let slot = self.watches;
+        self.watches = (self.watches + 1) % 8;
+        for (worker, at) in self.crew_mut().zip(0..) {
+            let (filter, tray) = (filter.clone(), Arc::clone(&tray));
+            let watch = Command::Watch(Box::new(Watch { filter, wanted, until, worker: at, slot, tray }));
+            worker.link().commands.push(watch).expect("room for a command");
+        }
+        self.turn();
+        tray
     }
 
     /// A server's state.
@@ -242,6 +269,14 @@ impl Lab {
     pub(crate) fn pass(&mut self, nanoseconds: u64) {
         self.now.0 += nanoseconds;
         while self.turn() > 0 {}
+        self.expire_templates();
+    }
+
+    /// Ends templates whose time has come, as control does.
+    fn expire_templates(&self) {
+        self.tables.templates.expire(self.now.tick(), usize::MAX, |template| {
+            self.state(template.server).release_template();
+        });
     }
 
     /// What left by a port since the last look.
@@ -315,7 +350,8 @@ impl Lab {
             let state = self.state(slot);
             let counted = (state.active.load(Relaxed), state.inactive.load(Relaxed));
             assert_eq!(counted, (of(false), of(true)), "active and inactive of slot {slot}");
-            assert_eq!(state.references.load(Relaxed), 1 + counted.0 + counted.1, "references of slot {slot}");
+            let named = 1 + counted.0 + counted.1 + state.persistent.load(Relaxed);
+            assert_eq!(state.references.load(Relaxed), named, "references of slot {slot}");
         }
         let (made, ended) = (self.count("connections_made"), self.count("connections_ended"));
         assert_eq!(made - ended, connections.len() as u64);

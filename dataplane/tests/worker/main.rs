@@ -9,3 +9,4 @@ mod lab;
 mod limits;
 mod parking;
 mod stream;
+mod trace;

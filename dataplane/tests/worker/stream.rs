@@ -1,12 +1,13 @@
 //! Random streams: few clients, few ports, every kind of packet, so that connections begin, repeat, collide and end.
 
+use dataplane::clock::ticks;
 use dataplane::conn::Conn;
 use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::mailbox::Command;
 use dataplane::port::mem::MemPort;
 use dataplane::sched::Scheduler;
-use dataplane::service::RealServer;
+use dataplane::service::{Manner, Persistent, RealServer};
 use dataplane::wire::ethernet;
 use dataplane::wire::tcp::{ACK, FIN, RST, SYN};
 use proptest::prelude::*;
@@ -34,8 +35,10 @@ pub(crate) enum Event {
 }
 
 const FLAGS: [u8; 9] = [SYN, SYN, ACK, ACK, FIN | ACK, RST, SYN | ACK, RST | ACK, 0];
-/// Virtual addresses and ports; the last but one is of a service without a server, the last nobody's.
-const ENDS: [(Ipv4Addr, u16); 6] = [(VIP, 80), (VIP, 81), (OTHER_VIP, 80), (OTHER_VIP, 81), (VIP, 82), (VIP, 99)];
+/// Virtual addresses and ports; the last but one is of a service without a server, the last nobody's. Ports of UDP are
+/// a hundred more: one service there keeps no connections, one keeps those of a client together.
+const ENDS: [(Ipv4Addr, u16); 8] =
+    [(VIP, 80), (VIP, 81), (OTHER_VIP, 80), (OTHER_VIP, 81), (OTHER_VIP, 82), (OTHER_VIP, 83), (VIP, 82), (VIP, 99)];
 
 /// One of three, mostly the first: streams meet their own past.
 fn few() -> impl Strategy<Value = u8> {
@@ -162,6 +165,16 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     lab.service(Protocol::Udp, OTHER_VIP, 181, rr, &[(a, 181, Nat, 1), (unknown, 181, Nat, 1)]);
     lab.service(Protocol::Tcp, VIP, 82, rr, &[]);
     lab.service(Protocol::Udp, VIP6, 80, rr, &[]);
+    let ops = lab.service(Protocol::Udp, OTHER_VIP, 182, lc, &[(a, 182, Nat, 1), (b, 182, Nat, 1), (c, 182, Dr, 1)]);
+    lab.manner(ops, Manner { one_packet: true, persistent: None });
+    let sticky = Persistent { timeout: ticks(30), mask4: 0xffff_fffe };
+    let together = Manner { one_packet: false, persistent: Some(sticky) };
+    let tcp = lab.service(Protocol::Tcp, OTHER_VIP, 82, rr, &[(a, 82, Nat, 1), (b, 82, Nat, 1), (c, 82, Nat, 1)]);
+    lab.manner(tcp, together);
+    let both = lab.service(Protocol::Udp, OTHER_VIP, 183, rr, &[(a, 183, Nat, 1), (b, 183, Nat, 1)]);
+    lab.manner(both, Manner { one_packet: true, ..together });
+    let tight = lab.tables.services[&tcp].servers[0].slot;
+    lab.state(tight).upper.store(1, Relaxed);
     let small = lab.tables.services[&limited].servers[0].slot;
     lab.state(small).upper.store(2, Relaxed);
     lab.turn();

@@ -20,7 +20,8 @@ use lab::{Lab, SECOND, frame};
 use libfuzzer_sys::fuzz_target;
 
 const FLAGS: [u8; 8] = [2, 16, 17, 4, 18, 20, 0, 24];
-const SCHEDULERS: [&str; 4] = ["rr", "wrr", "lc", "wlc"];
+const SCHEDULERS: [&str; 14] =
+    ["rr", "wrr", "lc", "wlc", "sed", "nq", "dh", "sh", "mh", "fo", "ovf", "lblc", "lblcr", "twos"];
 const TIMES: [u64; 6] = [SECOND / 100, SECOND / 2, 3 * SECOND, 11 * SECOND, 61 * SECOND, 400 * SECOND];
 
 fuzz_target!(|bytes: &[u8]| {
@@ -86,7 +87,7 @@ fn edit(who: u8, which: u8, how: u8) -> Request {
     };
     let service = ServiceSpec {
         key,
-        scheduler: SCHEDULERS[usize::from(how) % 4].to_owned(),
+        scheduler: SCHEDULERS[usize::from(how) % SCHEDULERS.len()].to_owned(),
         sched_flags: 0,
         ops: false,
         persistence: None,

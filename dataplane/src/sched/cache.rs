@@ -1,0 +1,288 @@
+//! Where destinations went: the memory of lblc and lblcr (`ip_vs_lblc.c`, `ip_vs_lblcr.c`).
+//!
+//! Only the first packet of a connection comes here. A destination's entry is under the lock of its bucket; entries of
+//! a bucket are in a tree, since strangers choose destinations. An entry refers to its servers: their memory, and with
+//! it the entry, survives a removal and a return.
+//!
+//! ```text
+//! control collects, a round a minute
+//!   every 30th round, but one that collected in between does not count: entries unused for the expiration go
+//!   else, above 16384 entries: those unused for 6 minutes, bucket by bucket from where the last round stopped, until
+//!         4/3 of the surplus (at most 8192) are gone
+//! ```
+//! The kernel's memory has no other bound. Here, at four times that many entries, destinations are no longer learned.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{Asked, Load, hash, place};
+use crate::clock::{Tick, ticks};
+use crate::flow::Family;
+use crate::service::{RealServer, Servers};
+
+const BITS: u32 = 10;
+const BUCKETS: usize = 1 << BITS;
+/// Entries above which unused ones are collected early.
+const MANY: usize = BUCKETS * 16;
+/// Entries above which none are made.
+const MOST: usize = MANY * 4;
+/// Ticks between two rounds.
+const ROUND: u32 = ticks(60);
+/// Ticks after which an unused entry may be collected early.
+const IDLE: u32 = ticks(6 * 60);
+/// Rounds from one look for expired entries to the next.
+const ROUNDS: u32 = 30;
+/// Members of a set that are in no list, before they are forgotten.
+const GONE: usize = 64;
+
+/// After how long lblc and lblcr forget, in ticks (`lblc_expiration`, `lblcr_expiration`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expirations {
+    /// An unused entry of lblc.
+    pub lblc: u32,
+    /// An unused entry of lblcr; a set that has not changed for so long loses a member.
+    pub lblcr: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Cache {
+    buckets: Box<[Mutex<Bucket>]>,
+    entries: AtomicUsize,
+    dead: AtomicBool,
+    collector: Mutex<Collector>,
+}
+
+type Bucket = BTreeMap<IpAddr, Entry>;
+
+/// Where a destination goes.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// Last joined first; one in lblc.
+    pub(super) members: Vec<Member>,
+    pub(super) changed: Tick,
+    pub(super) used: Tick,
+}
+
+/// A server of an entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    slot: u32,
+    /// Where it was seen in the list.
+    hint: usize,
+    /// As it was seen last.
+    weight: u32,
+}
+
+/// What control remembers between rounds.
+#[derive(Debug)]
+struct Collector {
+    next: Option<Tick>,
+    counter: u32,
+    rover: usize,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            buckets: (0..BUCKETS).map(|_| Mutex::default()).collect(),
+            entries: AtomicUsize::new(0),
+            dead: AtomicBool::new(false),
+            collector: Mutex::new(Collector { next: None, counter: 1, rover: 0 }),
+        }
+    }
+}
+
+/// A locked bucket, and the destination asked for.
+pub(super) struct Place<'a> {
+    cache: &'a Cache,
+    bucket: MutexGuard<'a, Bucket>,
+    asked: &'a Asked<'a>,
+}
+
+impl Cache {
+    /// Where the destination's entry is, or would be.
+    pub(super) fn place<'a>(&'a self, asked: &'a Asked<'a>) -> Place<'a> {
+        let family = Family::of(asked.vip);
+        let bucket = hash::multiplicative(hash::fold(family, asked.vip), BITS);
+        Place { cache: self, bucket: lock(&self.buckets[bucket]), asked }
+    }
+
+    /// Destinations known.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.load(Relaxed)
+    }
+
+    /// Whether no destination is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many entries name each server, by slot.
+    #[must_use]
+    pub fn named(&self) -> BTreeMap<u32, u32> {
+        let mut named = BTreeMap::new();
+        for bucket in &self.buckets {
+            for member in lock(bucket).values().flat_map(|entry| &entry.members) {
+                *named.entry(member.slot).or_default() += 1;
+            }
+        }
+        named
+    }
+
+    /// Forgets everything, for good: its service is gone or has another scheduler, and workers may not know yet.
+    pub fn retire(&self, servers: &Servers) {
+        self.dead.store(true, Relaxed);
+        self.buckets.iter().for_each(|bucket| {
+            self.forget(servers, &mut lock(bucket), |_| true);
+        });
+    }
+
+    /// Carries out the rounds that are due, `ROUNDS` at most. Control calls it now and then.
+    pub fn collect(&self, now: Tick, expiration: u32, servers: &Servers) {
+        let mut collector = lock(&self.collector);
+        for _ in 0..ROUNDS {
+            let next = *collector.next.get_or_insert(now.after(ROUND));
+            if now.is_before(next) {
+                return;
+            }
+            collector.next = Some(next.after(ROUND));
+            self.round(&mut collector, now, expiration, servers);
+        }
+    }
+
+    fn round(&self, collector: &mut Collector, now: Tick, expiration: u32, servers: &Servers) {
+        if collector.counter.is_multiple_of(ROUNDS) {
+            collector.counter = 1;
+            self.sweep(&mut collector.rover, servers, usize::MAX, |entry| !now.is_before(entry.used.after(expiration)));
+            return;
+        }
+        let surplus = self.len().saturating_sub(MANY);
+        if surplus == 0 {
+            collector.counter += 1;
+            return;
+        }
+        let goal = (surplus * 4 / 3).min(MANY / 2);
+        self.sweep(&mut collector.rover, servers, goal, |entry| !now.is_before(entry.used.after(IDLE)));
+    }
+
+    /// Goes once around the buckets, from the one after `rover`, until `goal` entries are gone.
+    fn sweep(&self, rover: &mut usize, servers: &Servers, goal: usize, over: impl Fn(&Entry) -> bool) {
+        let mut gone = 0;
+        for _ in 0..BUCKETS {
+            *rover = (*rover + 1) % BUCKETS;
+            gone += self.forget(servers, &mut lock(&self.buckets[*rover]), &over);
+            if gone >= goal {
+                return;
+            }
+        }
+    }
+
+    fn forget(&self, servers: &Servers, bucket: &mut Bucket, over: impl Fn(&Entry) -> bool) -> usize {
+        let before = bucket.len();
+        bucket.retain(|_, entry| {
+            let over = over(entry);
+            if over {
+                entry.members.iter().for_each(|member| release(servers, member.slot));
+            }
+            !over
+        });
+        let gone = before - bucket.len();
+        self.entries.fetch_sub(gone, Relaxed);
+        gone
+    }
+}
+
+impl Place<'_> {
+    /// The entry.
+    pub(super) fn entry(&mut self) -> Option<&mut Entry> {
+        self.bucket.get_mut(&self.asked.vip)
+    }
+
+    /// Makes the entry, with one server, unless there is no room for it.
+    pub(super) fn learn(&mut self, index: usize) {
+        let (cache, asked) = (self.cache, self.asked);
+        if cache.dead.load(Relaxed) || cache.entries.load(Relaxed) >= MOST {
+            return;
+        }
+        let mut entry = Entry { members: Vec::new(), changed: asked.now, used: asked.now };
+        entry.join(asked, index);
+        self.bucket.insert(asked.vip, entry);
+        cache.entries.fetch_add(1, Relaxed);
+    }
+}
+
+impl Entry {
+    /// The members that the list has, with their place in it.
+    pub(super) fn present(&mut self, asked: &Asked<'_>) -> impl Iterator<Item = usize> {
+        let list = asked.list();
+        self.members.iter_mut().filter_map(|member| member.find(list))
+    }
+
+    /// A server joins at the head, unless it is a member.
+    pub(super) fn join(&mut self, asked: &Asked<'_>, index: usize) {
+        let list = asked.list();
+        let RealServer { slot, weight, .. } = list[index];
+        if self.members.iter().any(|member| member.slot == slot) {
+            return;
+        }
+        if self.members.len() >= list.len() + GONE {
+            self.leave(asked, |member| member.find(list).is_none());
+        }
+        if let Some(state) = asked.servers.get(slot) {
+            state.references.fetch_add(1, Relaxed);
+            self.members.insert(0, Member { slot, hint: index, weight });
+            self.changed = asked.now;
+        }
+    }
+
+    /// Members leave.
+    pub(super) fn leave(&mut self, asked: &Asked<'_>, mut who: impl FnMut(&mut Member) -> bool) {
+        self.changed = asked.now;
+        self.members.retain_mut(|member| {
+            let leaves = who(member);
+            if leaves {
+                release(asked.servers, member.slot);
+            }
+            !leaves
+        });
+    }
+
+    /// The member with the most load for its weight, the first of equals; none that was quiesced when last seen.
+    pub(super) fn busiest(&self, asked: &Asked<'_>) -> Option<Member> {
+        let load = |member: &Member| {
+            let load = asked.servers.get(member.slot).map_or(0, |state| state.overhead());
+            Load { load, weight: member.weight }
+        };
+        let heavier = |most: Member, next: Member| if load(&most).is_below(load(&next)) { next } else { most };
+        self.members.iter().copied().filter(|member| member.weight > 0).reduce(heavier)
+    }
+}
+
+impl Member {
+    /// Its place in the list, if the list has it.
+    fn find(&mut self, list: &[RealServer]) -> Option<usize> {
+        let index = place(list, self.slot, self.hint)?;
+        (self.hint, self.weight) = (index, list[index].weight);
+        Some(index)
+    }
+
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.slot == other.slot
+    }
+}
+
+fn release(servers: &Servers, slot: u32) {
+    if let Some(state) = servers.get(slot) {
+        state.references.fetch_sub(1, Relaxed);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

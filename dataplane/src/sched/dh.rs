@@ -1,0 +1,21 @@
+//! Destination hashing (`ip_vs_dh.c`).
+//!
+//! ```text
+//! 256 buckets, dealt out to the servers in list order, one each and again; weights do not matter, not even 0
+//! bucket = hash_32(destination, 8 bits); its server, if usable; else nobody
+//! ```
+
+use super::{Asked, hash};
+use crate::service::RealServer;
+
+const BITS: u32 = 8;
+
+pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
+    let word = hash::fold(asked.service.key.family(), asked.vip);
+    let (index, usable) = asked.bucket(hash::multiplicative(word, BITS))?;
+    usable.then_some(index)
+}
+
+pub(super) fn buckets(servers: &[RealServer]) -> Box<[u32]> {
+    (0..servers.len()).cycle().take(1 << BITS).map(|index| index as u32).collect()
+}

@@ -1,0 +1,386 @@
+//! Persistence templates: which server the connections of a client (or of its network) go to. After
+//! `ip_vs_sched_persist`, `ip_vs_check_template` (`ip_vs_core.c`, `ip_vs_conn.c`).
+//!
+//! Shared by all workers, in shards whose locks are taken only for the first and after the last packet of a connection
+//! to a persistent service. Control ends those whose time has come.
+//!
+//! ```text
+//! due = last used + timeout;  due and in control of connections: once more, in 60 s
+//! server gone, or quiesced and expire_quiescent_template: no longer found, listed with port 65535 until it is due
+//! ```
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::clock::{TICKS_PER_SECOND, Tick};
+use crate::map::{Fixed, Map};
+
+/// No template.
+pub const NONE: u32 = u32::MAX;
+/// Most templates at a time.
+pub const MOST: usize = 1 << 20;
+
+const SHARDS: usize = 64;
+const SHARD_BITS: u32 = SHARDS.trailing_zeros();
+/// How late one is looked at: the kernel's timers for half a minute are so late at most.
+const LATE: u32 = 64;
+/// How much longer one lives that is due and controls connections.
+const LATER: u32 = 60 * TICKS_PER_SECOND;
+
+/// What names a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TemplateKey {
+    /// IANA number; 0 for a service by mark.
+    pub protocol: u8,
+    /// The client's address, masked.
+    pub client: IpAddr,
+    /// The virtual address; the mark as an address for a service by mark.
+    pub vip: IpAddr,
+    /// The service's port; 0 where connections to any port go together.
+    pub port: u16,
+}
+
+/// A template.
+#[derive(Clone, Copy, Debug)]
+pub struct Template {
+    /// What names it.
+    pub key: TemplateKey,
+    /// Slot of its server.
+    pub server: u32,
+    /// Where it leads: the server's address, and its port or 0.
+    pub destination: (IpAddr, u16),
+    /// Ticks it lives after its last use.
+    pub timeout: u32,
+    /// When it was used last.
+    pub last_used: u32,
+    /// Connections that it controls.
+    pub controls: u32,
+    /// One of them was established.
+    pub assured: bool,
+    /// No longer found.
+    pub invalid: bool,
+    live: bool,
+    /// Which of the heap's entries counts.
+    stands: u64,
+}
+
+impl Template {
+    /// When it ends unless it is used, or controls something.
+    #[must_use]
+    pub const fn due(&self) -> Tick {
+        Tick(self.last_used).after(self.timeout)
+    }
+}
+
+/// A new template's server.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    /// Its slot.
+    pub server: u32,
+    /// Its address, and its port or 0.
+    pub destination: (IpAddr, u16),
+    /// Ticks the template lives after its last use.
+    pub timeout: u32,
+}
+
+/// What became of a question for a template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enlisted {
+    /// There was one: its handle and its server's slot.
+    Found(u32, u32),
+    /// It is new.
+    Made(u32),
+    /// There is no server for a new one.
+    NoServer,
+    /// There is no room for a new one.
+    Full,
+}
+
+#[derive(Debug)]
+struct Shard {
+    by_key: Map<TemplateKey, u32>,
+    all: Vec<Template>,
+    free: Vec<u32>,
+    /// When to look at one again.
+    due: BinaryHeap<Reverse<(u64, u32)>>,
+    /// The last moment told, in ticks that do not wrap.
+    clock: u64,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        // Room for moments before the first one told.
+        let clock = 1 << 33;
+        Self { by_key: Map::default(), all: Vec::new(), free: Vec::new(), due: BinaryHeap::new(), clock }
+    }
+}
+
+/// All templates.
+#[derive(Debug)]
+pub struct Templates {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: Fixed,
+}
+
+impl Default for Templates {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: Fixed::default() }
+    }
+}
+
+impl Templates {
+    fn shard(&self, number: usize) -> MutexGuard<'_, Shard> {
+        self.shards[number % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The template of a key, for one connection more. One that is not `usable` is no longer found; without one, `choose`
+    /// names a server for a new one.
+    pub fn enlist(
+        &self,
+        key: TemplateKey,
+        now: Tick,
+        usable: impl FnOnce(&Template) -> bool,
+        choose: impl FnOnce() -> Option<Choice>,
+    ) -> Enlisted {
+        let number = self.hasher.hash_one(key) as usize % SHARDS;
+        let mut shard = self.shard(number);
+        let shard = &mut *shard;
+        if let Some(&index) = shard.by_key.get(&key) {
+            let template = &mut shard.all[index as usize];
+            if usable(template) {
+                (template.controls, template.last_used) = (template.controls + 1, now.0);
+                return Enlisted::Found(handle(number, index), template.server);
+            }
+            template.invalid = true;
+            shard.by_key.remove(&key);
+        }
+        if shard.free.is_empty() && shard.all.len() >= MOST / SHARDS {
+            return Enlisted::Full;
+        }
+        let Some(Choice { server, destination, timeout }) = choose() else { return Enlisted::NoServer };
+        let index = shard.take(Template {
+            key,
+            server,
+            destination,
+            timeout,
+            last_used: now.0,
+            controls: 1,
+            assured: false,
+            invalid: false,
+            live: true,
+            stands: 0,
+        });
+        shard.by_key.insert(key, index);
+        shard.clock = shard.unwrapped(now);
+        shard.look_again(index);
+        Enlisted::Made(handle(number, index))
+    }
+
+    /// A connection that it controls has ended. One that was dropped takes with it a template that nothing else needs.
+    pub fn release(&self, handle: u32, dropped: bool) {
+        if handle == NONE {
+            return;
+        }
+        let (number, index) = parts(handle);
+        let mut shard = self.shard(number);
+        if let Some(template) = shard.all.get_mut(index as usize) {
+            template.controls = template.controls.saturating_sub(1);
+            if dropped && template.controls == 0 && !template.assured {
+                template.timeout = 0;
+                shard.look_again(index);
+            }
+        }
+    }
+
+    /// A connection that it controls is established.
+    pub fn assure(&self, handle: u32) {
+        let (number, index) = parts(handle);
+        if let Some(template) = self.shard(number).all.get_mut(index as usize) {
+            template.assured = true;
+        }
+    }
+
+    /// Ends templates whose time has come, at most `budget` looked at in each shard. `gone` is told of each.
+    pub fn expire(&self, now: Tick, budget: usize, mut gone: impl FnMut(&Template)) {
+        for number in 0..SHARDS {
+            let mut shard = self.shard(number);
+            shard.clock = shard.unwrapped(now);
+            for _ in 0..budget {
+                let Some((stood, index)) = shard.pop_due() else { break };
+                let template = &mut shard.all[index as usize];
+                if !template.live || template.stands != stood {
+                    continue;
+                }
+                if now.is_before(template.due().after(LATE)) {
+                    shard.look_again(index);
+                } else if template.controls > 0 {
+                    (template.last_used, template.timeout) = (now.0, LATER);
+                    shard.look_again(index);
+                } else {
+                    gone(template);
+                    shard.give(index);
+                }
+            }
+        }
+    }
+
+    /// Templates of one shard from an index on, at most so many; where to go on in it, `None` at its end.
+    #[must_use]
+    pub fn page(&self, shard: usize, from: u32, most: usize) -> (Vec<Template>, Option<u32>) {
+        let shard = self.shard(shard);
+        let all = shard.all.iter().enumerate().skip(from as usize);
+        let mut listed = Vec::new();
+        for (index, template) in all {
+            if listed.len() == most {
+                return (listed, Some(index as u32));
+            }
+            listed.extend(template.live.then_some(*template));
+        }
+        (listed, None)
+    }
+
+    /// Number of shards, for [`Templates::page`].
+    #[must_use]
+    pub const fn shards() -> usize {
+        SHARDS
+    }
+}
+
+impl Shard {
+    fn take(&mut self, template: Template) -> u32 {
+        if let Some(index) = self.free.pop() {
+            self.all[index as usize] = template;
+            return index;
+        }
+        self.all.push(template);
+        self.all.len() as u32 - 1
+    }
+
+    fn give(&mut self, index: u32) {
+        let template = &mut self.all[index as usize];
+        template.live = false;
+        if !template.invalid {
+            let key = template.key;
+            self.by_key.remove(&key);
+        }
+        self.free.push(index);
+    }
+
+    /// Has a template looked at when it is due.
+    fn look_again(&mut self, index: u32) {
+        let due = self.unwrapped(self.all[index as usize].due().after(LATE));
+        self.all[index as usize].stands = due;
+        self.due.push(Reverse((due, index)));
+    }
+
+    fn pop_due(&mut self) -> Option<(u64, u32)> {
+        let Reverse((due, _)) = self.due.peek()?;
+        if *due > self.clock {
+            return None;
+        }
+        self.due.pop().map(|Reverse(first)| first)
+    }
+
+    /// A moment near the last one told, in ticks that do not wrap.
+    fn unwrapped(&self, tick: Tick) -> u64 {
+        let ahead = tick.0.wrapping_sub(self.clock as u32).cast_signed();
+        self.clock.saturating_add_signed(ahead.into())
+    }
+}
+
+fn handle(shard: usize, index: u32) -> u32 {
+    index << SHARD_BITS | shard as u32
+}
+
+fn parts(handle: u32) -> (usize, u32) {
+    (handle as usize % SHARDS, handle >> SHARD_BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u32 = TICKS_PER_SECOND;
+
+    fn key(client: u8) -> TemplateKey {
+        TemplateKey { protocol: 6, client: [172, 16, 0, client].into(), vip: [10, 0, 0, 100].into(), port: 80 }
+    }
+
+    fn choice(server: u32) -> Option<Choice> {
+        Some(Choice { server, destination: ([10, 1, 0, 11].into(), 80), timeout: 30 * SECOND })
+    }
+
+    fn made(templates: &Templates, client: u8, server: u32, now: u32) -> u32 {
+        match templates.enlist(key(client), Tick(now), |_| true, || choice(server)) {
+            Enlisted::Made(handle) => handle,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn expired(templates: &Templates, now: u32) -> Vec<u32> {
+        let mut servers = Vec::new();
+        templates.expire(Tick(now), 100, |template| servers.push(template.server));
+        servers
+    }
+
+    #[test]
+    fn a_client_goes_where_it_went_until_time_is_over() {
+        let templates = Templates::default();
+        let first = made(&templates, 1, 7, 0);
+        let again = templates.enlist(key(1), Tick(10 * SECOND), |_| true, || panic!("there is one"));
+        assert_eq!(again, Enlisted::Found(first, 7));
+        templates.release(first, false);
+        templates.release(first, false);
+        assert_eq!(expired(&templates, 40 * SECOND - 1 + LATE), []);
+        assert_eq!(expired(&templates, 40 * SECOND + LATE), [7]);
+        made(&templates, 1, 8, 41 * SECOND);
+    }
+
+    #[test]
+    fn one_that_controls_connections_lives_a_minute_longer_and_again() {
+        let templates = Templates::default();
+        let handle = made(&templates, 1, 7, 0);
+        assert_eq!(expired(&templates, 30 * SECOND + LATE), []);
+        templates.release(handle, false);
+        assert_eq!(expired(&templates, 90 * SECOND + LATE), []);
+        assert_eq!(expired(&templates, 90 * SECOND + 2 * LATE), [7]);
+    }
+
+    #[test]
+    fn one_that_is_not_usable_is_not_found_again_but_listed_until_it_is_due() {
+        let templates = Templates::default();
+        let old = made(&templates, 1, 7, 0);
+        templates.release(old, false);
+        let new = templates.enlist(key(1), Tick(SECOND), |_| false, || choice(8));
+        assert!(matches!(new, Enlisted::Made(_)));
+        let listed: Vec<Template> = (0..Templates::shards()).flat_map(|shard| templates.page(shard, 0, 9).0).collect();
+        let mut seen: Vec<_> = listed.iter().map(|template| (template.server, template.invalid)).collect();
+        seen.sort_unstable();
+        assert_eq!(seen, [(7, true), (8, false)]);
+        assert_eq!(expired(&templates, 30 * SECOND + LATE), [7]);
+        assert!(matches!(templates.enlist(key(1), Tick(30 * SECOND), |_| true, || None), Enlisted::Found(_, 8)));
+    }
+
+    #[test]
+    fn a_dropped_connection_takes_its_template_along_unless_it_is_assured() {
+        let templates = Templates::default();
+        let (a, b) = (made(&templates, 1, 7, 5), made(&templates, 2, 8, 5));
+        templates.assure(b);
+        templates.release(a, true);
+        templates.release(b, true);
+        assert_eq!(expired(&templates, 5 + LATE), [7]);
+    }
+
+    #[test]
+    fn ticks_that_wrap_still_come_in_order() {
+        let templates = Templates::default();
+        let handle = made(&templates, 1, 7, u32::MAX - 5 * SECOND);
+        templates.release(handle, false);
+        assert_eq!(expired(&templates, u32::MAX), []);
+        assert_eq!(expired(&templates, 24 * SECOND), []);
+        assert_eq!(expired(&templates, 26 * SECOND), [7]);
+    }
+}
