@@ -67,7 +67,7 @@ fn a_list_is_whole_and_in_order() {
 #[test]
 fn what_stays_is_listed_once_whatever_comes_and_goes() {
     let mut lab = Lab::filled(3000, 10);
-    let stays = |service: u32| service % 3 == 0;
+    let stays = |service: u32| service.is_multiple_of(3);
     let (listed, pages, _) = list(&mut lab, &mut |lab, page| {
         // Removed: those around the page's end, and old ones. Added: new ones, and removed ones again.
         let end = 3000u32.saturating_sub(page * 181);
