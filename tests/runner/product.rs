@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use control::api::{Answer, ApiError, Client, Code, Request};
+use control::api::{Answer, ApiError, Client, Code, PageError, Request, every_text};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
@@ -141,11 +141,13 @@ impl Director for Product {
             "stats" => "ip_vs_stats",
             other => other,
         };
-        match self.ask(Request::Proc { name: name.to_owned(), cursor: None }) {
-            Ok(Answer::Text { text, .. }) => Ok(text),
-            Ok(other) => Err(format!("an unexpected answer: {other:?}")),
-            Err(error) => Err(error.to_string()),
-        }
+        let mut text = String::new();
+        let request = Request::Proc { name: name.to_owned(), cursor: None };
+        let read: Result<(), PageError> = every_text(self, request, |piece| {
+            text += piece;
+            Ok(())
+        });
+        read.map(|()| text).map_err(|error| format!("{error:?}"))
     }
 
     fn sysctl(&mut self, name: &str, value: Option<&str>) -> Result<String, String> {
