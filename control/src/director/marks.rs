@@ -80,3 +80,78 @@ impl Director {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dataplane::clock::Nanos;
+    use dataplane::steering::plan;
+
+    use super::*;
+    use crate::api::Request;
+    use crate::config;
+    use crate::director::Facts;
+
+    const NETWORK: &str = "schema = 1\n[[interface]]\nname = \"wan\"\ndevice = \"tap:wan\"\naddresses = [\"10.0.0.1/24\"]\n\
+                           mac = \"02:00:00:00:00:01\"\n";
+
+    fn config(marks: &[u32]) -> Config {
+        let rules: String =
+            marks.iter().map(|mark| format!("[[mark]]\nmark = {mark}\ninterface = \"wan\"\n")).collect();
+        config::parse(&format!("{NETWORK}{rules}"), "t.toml").unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    fn director(marks: &[u32]) -> Director {
+        let config = config(marks);
+        let steering = plan(&[], 1, config.dataplane.steering);
+        let facts =
+            Facts { macs: vec![MacAddr::default()], cpus: vec![0], devices: Box::new(()), file: None, steering };
+        Director::new(config, facts, Nanos(0)).expect("a possible configuration").0
+    }
+
+    fn rule(mark: u32) -> MarkSpec {
+        config(&[mark]).marks.remove(0).spec
+    }
+
+    fn marks(director: &Director) -> Vec<(u32, bool)> {
+        director.marks.iter().map(|rule| (rule.spec.mark, rule.runtime)).collect()
+    }
+
+    #[test]
+    fn requests_and_their_refusals() {
+        let mut director = director(&[1]);
+        director.edit(Request::AddMark { rule: rule(2) }, true).unwrap();
+        assert_eq!(marks(&director), [(1, false), (2, true)]);
+        let refused = |director: &mut Director, request| director.edit(request, true).unwrap_err();
+        let error = refused(&mut director, Request::AddMark { rule: rule(1) });
+        assert_eq!((error.code, error.place.as_str()), (Code::Exists, "mark 1 --interface wan"));
+        let elsewhere = MarkSpec { interface: Some("lan".to_owned()), ..rule(3) };
+        let error = refused(&mut director, Request::AddMark { rule: elsewhere });
+        assert_eq!((error.code, error.text.as_str()), (Code::NoDevice, "there is no interface \"lan\"; there are wan"));
+        let ports = MarkSpec { source_port: Some(Ports { first: 1, last: 2 }), ..rule(3) };
+        let error = refused(&mut director, Request::AddMark { rule: ports });
+        assert!(error.code == Code::Invalid && error.text.starts_with("source_port: needs"), "{error}");
+        assert_eq!(refused(&mut director, Request::DeleteMark { rule: rule(3) }).code, Code::NoEntry);
+        director.edit(Request::DeleteMark { rule: rule(1) }, true).unwrap();
+        assert_eq!(marks(&director), [(2, true)]);
+    }
+
+    #[test]
+    fn the_file_comes_first_and_what_was_made_at_run_time_stays() {
+        let mut director = director(&[1, 2]);
+        director.edit(Request::AddMark { rule: rule(3) }, true).unwrap();
+        director.edit(Request::AddMark { rule: rule(4) }, true).unwrap();
+        let mut follow = |file: &[u32], prune| {
+            let mut changes = Changes::default();
+            director.converge_marks(&config(file), prune, &mut changes);
+            let running: Vec<u32> = director.running_config().marks.iter().map(|rule| rule.spec.mark).collect();
+            (running, changes.lines().join("; "))
+        };
+        let changes = "mark rule 1 --interface wan removed; mark rule 5 --interface wan added".to_owned();
+        assert_eq!(follow(&[2, 5], false), (vec![2, 5, 3, 4], changes));
+        assert_eq!(follow(&[5, 2], false), (vec![5, 2, 3, 4], "mark rules stand in another order".to_owned()));
+        assert_eq!(follow(&[5, 2, 3], false), (vec![5, 2, 3, 4], String::new()));
+        let gone = "mark rule 4 --interface wan removed".to_owned();
+        assert_eq!(follow(&[5, 2, 3], true), (vec![5, 2, 3], gone));
+        assert_eq!(marks(&director), [(5, false), (2, false), (3, false)]);
+    }
+}

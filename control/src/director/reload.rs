@@ -41,7 +41,7 @@ impl Changes {
         self.told.len() + self.untold
     }
 
-    fn lines(mut self) -> Vec<String> {
+    pub(super) fn lines(mut self) -> Vec<String> {
         if self.untold > 0 {
             self.told.push(format!("and {} changes more", self.untold));
         }
