@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use control::api::{Answer, ApiError, Client, Code, Request};
+use control::api::{Answer, ApiError, Client, Code, PageError, Request, every_text};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
@@ -15,6 +15,7 @@ use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 
 use crate::bursts::Bursts;
+use crate::netfilter::Netfilter;
 use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
 
@@ -37,6 +38,7 @@ struct Product {
     worker: Worker<MemPort>,
     now: Nanos,
     sent: Vec<(Leg, Vec<u8>)>,
+    netfilter: Netfilter,
 }
 
 impl Product {
@@ -59,7 +61,8 @@ impl Product {
             station: Station::alone(),
             mesh: Mesh::alone(),
         };
-        let mut product = Self { control, worker: Worker::new(parts, now), now, sent: Vec::new() };
+        let mut product =
+            Self { control, worker: Worker::new(parts, now), now, sent: Vec::new(), netfilter: Netfilter::default() };
         product.settle();
         product
     }
@@ -138,11 +141,13 @@ impl Director for Product {
             "stats" => "ip_vs_stats",
             other => other,
         };
-        match self.ask(Request::Proc { name: name.to_owned(), cursor: None }) {
-            Ok(Answer::Text { text, .. }) => Ok(text),
-            Ok(other) => Err(format!("an unexpected answer: {other:?}")),
-            Err(error) => Err(error.to_string()),
-        }
+        let mut text = String::new();
+        let request = Request::Proc { name: name.to_owned(), cursor: None };
+        let read: Result<(), PageError> = every_text(self, request, |piece| {
+            text += piece;
+            Ok(())
+        });
+        read.map(|()| text).map_err(|error| format!("{error:?}"))
     }
 
     fn sysctl(&mut self, name: &str, value: Option<&str>) -> Result<String, String> {
@@ -162,7 +167,15 @@ impl Director for Product {
         }
     }
 
-    fn sh(&mut self, _: &str) -> Option<(i32, String, String)> {
-        None
+    fn sh(&mut self, command: &str) -> Option<(i32, String, String)> {
+        let before = self.netfilter.rules();
+        self.netfilter.take(command)?;
+        let gone = before.into_iter().map(|rule| Request::DeleteMark { rule });
+        let new = self.netfilter.rules().into_iter().map(|rule| Request::AddMark { rule });
+        let requests = gone.chain(new).collect();
+        Some(match self.ask(Request::Batch { requests, more: false }) {
+            Ok(_) => (0, String::new(), String::new()),
+            Err(error) => (1, String::new(), error.to_string()),
+        })
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn may_take_the_tuple(meta: &Meta) -> bool {
 #[cold]
 fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool {
     let server = context.servers.get(conn.server_slot);
-    if nodest && server.is_none_or(|server| !server.available.load(Relaxed)) {
+    if nodest && server.is_some_and(|server| !server.available.load(Relaxed)) {
         return true;
     }
     if meta.tcp_flags & SYN == 0 {
@@ -88,8 +88,11 @@ pub(super) fn packet<'a, B>(
         return Next::Step(Step::Answer(Answer::TtlExceeded));
     }
     let conn = &mut shard.table[index];
-    let Some(server) = context.servers.get(conn.server_slot) else { return GONE };
-    let available = server.available.load(Relaxed);
+    let server = context.servers.get(conn.server_slot);
+    if server.is_none() && conn.method() != ForwardMethod::Bypass {
+        return GONE;
+    }
+    let available = server.is_none_or(|server| server.available.load(Relaxed));
     if !available && !reply {
         return GONE;
     }
@@ -120,15 +123,15 @@ const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
 pub(super) fn reason(conn: &Conn, direction: Direction) -> Forward {
     match (direction, conn.method()) {
         (Direction::Reply, _) => Forward::NatReply,
-        (Direction::Request, _) if !conn.has(flag::NO_OUTPUT) => Forward::NatRequest,
         (Direction::Request, ForwardMethod::Nat) => Forward::NatRequest,
         (Direction::Request, ForwardMethod::Dr) => Forward::Dr,
+        (Direction::Request, ForwardMethod::Bypass) => Forward::Bypass,
     }
 }
 
 /// The state after this packet, and the counts that follow it. Returns whether the connection's life got shorter.
 #[inline(always)]
-fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, context: &Context<'_>) -> bool {
+fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: Option<&Server>, context: &Context<'_>) -> bool {
     let timeouts = &context.tables.timeouts;
     let timeout = if conn.protocol == Protocol::Tcp.number() {
         let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
@@ -148,7 +151,7 @@ fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, conte
 }
 
 #[inline(never)]
-fn change_state(conn: &mut Conn, next: tcp::State, server: &Server, context: Context<'_>) {
+fn change_state(conn: &mut Conn, next: tcp::State, server: Option<&Server>, context: Context<'_>) {
     conn.state = next as u8;
     if next == tcp::State::Established {
         assure(conn, context);
@@ -156,7 +159,9 @@ fn change_state(conn: &mut Conn, next: tcp::State, server: &Server, context: Con
     let inactive = !next.is_active();
     if conn.has(flag::INACTIVE) != inactive {
         conn.set(flag::INACTIVE, inactive);
-        server.shift(inactive);
+        if let Some(server) = server {
+            server.shift(inactive);
+        }
     }
 }
 

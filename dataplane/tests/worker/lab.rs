@@ -120,7 +120,16 @@ impl Lab {
         scheduler: Scheduler,
         servers: &[(Ipv4Addr, u16, ForwardMethod, u32)],
     ) -> ServiceKey {
-        let key = ServiceKey::Address { protocol, address: address.into(), port };
+        self.service_by(ServiceKey::Address { protocol, address: address.into(), port }, scheduler, servers)
+    }
+
+    /// The same by any key.
+    pub(crate) fn service_by(
+        &mut self,
+        key: ServiceKey,
+        scheduler: Scheduler,
+        servers: &[(Ipv4Addr, u16, ForwardMethod, u32)],
+    ) -> ServiceKey {
         let service = VirtualService {
             key,
             scheduler,
