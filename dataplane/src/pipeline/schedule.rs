@@ -9,7 +9,7 @@ use bytemuck::Zeroable;
 use super::{Context, track};
 use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{ForwardMethod, Protocol, ServiceKey};
+use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey};
 use crate::forward::nat;
 use crate::packet::{Kind, Meta, Step};
 use crate::sched::Asked;
@@ -58,7 +58,7 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
         }
     };
     debug_assert_eq!(place.state.generation.load(Relaxed), place.server.generation, "a slot outlives its references");
-    let step = track::request(meta, index, shard, context);
+    let step = track::step(meta, index, Direction::Request, shard, context);
     if one_packet {
         // Whoever comes next finds the counts as they were.
         place.state.unbind(shard.table[index].has(flag::INACTIVE));
@@ -193,7 +193,7 @@ fn to_destination(meta: &Meta, context: Context<'_>) -> Conn {
         vip_port: meta.tuple.dport,
         server_port: meta.tuple.dport,
         protocol: meta.tuple.protocol,
-        flags: flag::INACTIVE,
+        flags: flag::INACTIVE | flag::NO_OUTPUT,
         forward: ForwardMethod::Bypass as u8,
         last_seen: context.now.0,
         timeout: context.tables.timeouts.initial,
@@ -221,7 +221,7 @@ fn pass_by<B>(meta: &mut Meta, one_packet: bool, shard: &mut Shard<B>, context: 
         Ok(index) => index,
         Err(reason) => return Step::Drop(reason),
     };
-    let step = track::request(meta, index, shard, context);
+    let step = track::step(meta, index, Direction::Request, shard, context);
     if !one_packet {
         shard.watch(index);
     }
