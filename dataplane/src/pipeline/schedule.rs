@@ -193,7 +193,7 @@ fn to_destination(meta: &Meta, context: Context<'_>) -> Conn {
         vip_port: meta.tuple.dport,
         server_port: meta.tuple.dport,
         protocol: meta.tuple.protocol,
-        flags: flag::INACTIVE,
+        flags: flag::INACTIVE | flag::NO_OUTPUT,
         forward: ForwardMethod::Bypass as u8,
         last_seen: context.now.0,
         timeout: context.tables.timeouts.initial,

@@ -50,7 +50,7 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
     let mode = context.tables.sysctls.conn_reuse_mode;
     let over = match tcp::State::from_number(conn.state) {
         tcp::State::TimeWait | tcp::State::Close => true,
-        tcp::State::FinWait => mode & 2 != 0 && conn.has(flag::NO_OUTPUT),
+        tcp::State::FinWait => mode & 2 != 0 && seen_of(conn) == tcp::Seen::InputOnly,
         _ => false,
     };
     mode != 0 && over && conn.controller == NONE
@@ -89,9 +89,7 @@ pub(super) fn packet<'a, B>(
     }
     let conn = &mut shard.table[index];
     let server = context.servers.get(conn.server_slot);
-    if server.is_none() && conn.method() != ForwardMethod::Bypass {
-        return GONE;
-    }
+    // What goes past the servers has none.
     let available = server.is_none_or(|server| server.available.load(Relaxed));
     if !available && !reply {
         return GONE;
@@ -104,8 +102,7 @@ pub(super) fn packet<'a, B>(
     }
     let seen = match direction {
         Direction::Reply => tcp::Seen::Output,
-        Direction::Request if conn.has(flag::NO_OUTPUT) => tcp::Seen::InputOnly,
-        Direction::Request => tcp::Seen::Input,
+        Direction::Request => seen_of(conn),
     };
     conn.last_seen = context.now.0;
     let shorter = advance(meta, conn, seen, server, context);
@@ -117,6 +114,17 @@ pub(super) fn packet<'a, B>(
 }
 
 const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
+
+/// What a packet of the client is to the states. Replies to a bypass do not come here either, but the kernel does not say
+/// so of it.
+#[inline(always)]
+fn seen_of(conn: &Conn) -> tcp::Seen {
+    if conn.has(flag::NO_OUTPUT) && conn.method() != ForwardMethod::Bypass {
+        tcp::Seen::InputOnly
+    } else {
+        tcp::Seen::Input
+    }
+}
 
 /// Why a packet of a connection is sent on.
 #[inline(always)]

@@ -132,6 +132,18 @@ fn nothing_is_said_in_the_name_of_others() {
 }
 
 #[test]
+fn routers_words_about_marked_packets_are_said() {
+    let mut lab = lab();
+    lab.service_by(by_mark(5), Rr, &[(server(12), 0, Dr, 1)]);
+    mark(&mut lab, vec![to(REMOTE, 5, true)]);
+    let last = packet(client(2), REMOTE, Body::Tcp(1, 80, SYN, 0)).ttl(1).frame();
+    let moved = lab.moved(|lab| lab.feed(WAN, &last));
+    assert_eq!(moved, [("received", 1), ("connections_made", 1), ("answer_ttl_exceeded", 1), ("sent_icmp_error", 1)]);
+    let said = &lab.sent(WAN)[0];
+    assert_eq!(be32(said, ethernet::HEADER + 12), Ipv4Addr::new(172, 16, 0, 254).to_bits(), "by the interface");
+}
+
+#[test]
 fn what_finds_no_server_goes_on_to_whom_it_was_sent() {
     let mut lab = lab();
     lab.service_by(by_mark(5), Rr, &[(server(12), 0, Dr, 0)]);
