@@ -28,8 +28,6 @@ pub struct Server {
     pub lower: AtomicU32,
     /// Share of new connections; 0 = quiesced.
     pub weight: AtomicU32,
-    /// The last weight that was not 0.
-    pub last_weight: AtomicU32,
     /// Active connections.
     pub active: AtomicU32,
     /// Inactive connections.
