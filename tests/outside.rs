@@ -14,6 +14,10 @@ mod host;
 mod lab;
 #[path = "outside/neighbors.rs"]
 mod neighbors;
+#[path = "outside/operator.rs"]
+mod operator;
+#[path = "outside/pair.rs"]
+mod pair;
 #[path = "outside/process.rs"]
 mod process;
 #[path = "outside/ready.rs"]
@@ -28,3 +32,7 @@ mod services;
 mod tcp;
 #[path = "outside/udp.rs"]
 mod udp;
+#[path = "outside/watch.rs"]
+mod watch;
+#[path = "outside/workers.rs"]
+mod workers;

@@ -14,3 +14,4 @@ pub mod procfs;
 pub mod socket;
 pub mod statistics;
 pub mod tool;
+pub mod watch;

@@ -4,6 +4,7 @@
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::flow::Tuple;
+use crate::packet::Mark;
 use crate::parking::Ending;
 
 /// Packets on their way from one worker to another, at most.
@@ -34,6 +35,8 @@ pub struct Crossing<B> {
     pub port: u16,
     /// Why.
     pub errand: Errand,
+    /// Who follows it.
+    pub mark: Mark,
 }
 
 /// A signpost goes up or comes down.
@@ -130,7 +133,7 @@ mod tests {
         for from in 0..4u16 {
             for to in (0..4u16).filter(|to| *to != from) {
                 let packet = u32::from(from) * 10 + u32::from(to);
-                let crossing = Crossing { packet, port: 0, errand: Errand::Land };
+                let crossing = Crossing { packet, port: 0, errand: Errand::Land, mark: Mark::default() };
                 meshes[usize::from(from)].send(to, crossing).expect("an empty ring");
             }
         }
@@ -140,7 +143,7 @@ mod tests {
             let expected: Vec<u32> = (0..4).filter(|from| *from != to).map(|from| (from * 10 + to) as u32).collect();
             assert_eq!(got, expected);
         }
-        let crossing = |packet| Crossing { packet, port: 0, errand: Errand::Land };
+        let crossing = |packet| Crossing { packet, port: 0, errand: Errand::Land, mark: Mark::default() };
         let taken = (0..).take_while(|n| meshes[0].send(1, crossing(*n)).is_ok()).count();
         assert_eq!(taken, PACKETS);
         assert_eq!(meshes[0].send(1, crossing(7)), Err(7));

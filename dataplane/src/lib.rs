@@ -29,6 +29,7 @@ pub mod steering;
 pub mod sysctl;
 pub mod tables;
 pub mod template;
+pub mod trace;
 pub mod verdict;
 pub mod wire;
 pub mod worker;

@@ -9,6 +9,7 @@ use crossbeam::queue::ArrayQueue;
 use crate::conn::Conn;
 use crate::counters::Counters;
 use crate::service::{MAX_SERVERS, Totals};
+use crate::trace::Watch;
 
 /// From control.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub enum Command {
         /// Slots to look at, at most.
         most: u32,
     },
+    /// Look at packets, until the watch is over.
+    Watch(Box<Watch>),
 }
 
 /// From a worker.

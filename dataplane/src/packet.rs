@@ -48,6 +48,18 @@ pub enum Arrival {
     },
 }
 
+/// Which of the director's watches ([`crate::trace`]) follow a packet, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark(pub u8);
+
+impl Mark {
+    /// Nobody follows it.
+    #[must_use]
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// What will happen to a packet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Step {
@@ -99,6 +111,8 @@ pub struct Meta {
     pub mtu: u16,
     /// How it came here.
     pub arrival: Arrival,
+    /// Who follows it to wherever it waits or is handed over.
+    pub mark: Mark,
     /// What it is.
     pub kind: Kind,
     /// TCP flags.

@@ -63,6 +63,12 @@ impl<B> Parking<B> {
         self.waiting.len()
     }
 
+    /// What came last.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Parked<B>> {
+        self.waiting.last()
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use arrayvec::ArrayVec;
 
 use crate::chance::Chance;
-use crate::clock::{TICKS_PER_SECOND, Tick};
+use crate::clock::{Nanos, TICKS_PER_SECOND, Tick};
 use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
 use crate::defence::Defence;
@@ -18,6 +18,7 @@ use crate::service::Servers;
 use crate::steering::Station;
 use crate::sysctl::Sysctls;
 use crate::template::Templates;
+use crate::trace::{Observer, Watch};
 
 /// Packets that may wait for one port to take them.
 pub const OUTPUT_LIMIT: usize = 512;
@@ -41,6 +42,8 @@ pub struct Shard<B> {
     pub passing: ArrayVec<u32, BURST>,
     /// What is dropped when room is short.
     pub defence: Defence,
+    /// Who looks at packets, while somebody wants to.
+    pub observer: Option<Box<Observer>>,
     /// Where this worker stands among the others.
     pub station: Station,
     /// Rings to and from the others.
@@ -64,6 +67,7 @@ impl<B> Shard<B> {
             orphans_from: None,
             defence: Defence::new(now),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
+            observer: None,
             id: key.0[0] as u16,
         }
     }
@@ -72,6 +76,18 @@ impl<B> Shard<B> {
     pub fn next_id(&mut self) -> u16 {
         self.id = self.id.wrapping_add(1);
         self.id
+    }
+
+    /// Lets somebody look at packets.
+    pub fn observe(&mut self, watch: Watch, now: Nanos) {
+        self.observer.get_or_insert_with(|| Box::new(Observer::new(now))).add(watch);
+    }
+
+    /// Another turn begins: watches that are over end.
+    pub fn observe_turn(&mut self, now: Nanos) {
+        if self.observer.as_mut().is_some_and(|observer| !observer.turn(now)) {
+            self.observer = None;
+        }
     }
 
     /// Has the wheel watch a connection.

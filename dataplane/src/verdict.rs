@@ -2,17 +2,20 @@
 
 /// Declares reasons: variant, counter name, and the group they belong to.
 macro_rules! reasons {
-    ($(#[$meta:meta])* $group:ident $prefix:literal { $($(#[$doc:meta])* $variant:ident $name:literal,)* }) => {
+    ($(#[$meta:meta])* $group:ident $prefix:literal { $($(#[doc = $doc:literal])* $variant:ident $name:literal,)* }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
-        pub enum $group { $($(#[$doc])* $variant,)* }
+        pub enum $group { $($(#[doc = $doc])* $variant,)* }
 
         impl $group {
             /// Every variant, in order.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
             /// The counter names, in order.
             pub const NAMES: &'static [&'static str] = &[$(concat!($prefix, "_", $name),)*];
+
+            /// What each means, in order.
+            pub const MEANINGS: &'static [&'static str] = &[$(concat!($($doc),*),)*];
 
             /// The counter name.
             #[must_use]
@@ -173,4 +176,19 @@ pub enum Verdict {
     Answer(Answer),
     /// Gone.
     Drop(Drop),
+}
+
+/// What the counter of a way to end means, in words.
+#[must_use]
+pub fn meaning(counter: &str) -> Option<&'static str> {
+    let groups: [(&[&str], &[&'static str]); 6] = [
+        (Forward::NAMES, Forward::MEANINGS),
+        (Handoff::NAMES, Handoff::MEANINGS),
+        (Punt::NAMES, Punt::MEANINGS),
+        (Answer::NAMES, Answer::MEANINGS),
+        (Drop::NAMES, Drop::MEANINGS),
+        (Sent::NAMES, Sent::MEANINGS),
+    ];
+    let mut all = groups.into_iter().flat_map(|(names, meanings)| names.iter().zip(meanings));
+    all.find(|(name, _)| **name == counter).map(|(_, meaning)| meaning.trim())
 }

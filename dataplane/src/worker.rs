@@ -19,6 +19,7 @@ use crate::service::Servers;
 use crate::shard::Shard;
 use crate::snapshot::Reader;
 use crate::steering::Station;
+use crate::trace::Way;
 use crate::verdict::Sent;
 
 /// Connections looked at per turn for their end.
@@ -121,6 +122,7 @@ impl<P: Port> Worker<P> {
     pub fn turn(&mut self, now: Nanos) -> usize {
         self.pace(now);
         let tick = now.tick();
+        self.shard.observe_turn(now);
         let mut items = if self.reader.refresh() { self.release(tick) } else { 0 };
         let room = self.shard.table.capacity() - self.shard.table.len();
         self.shard.defence.look(&self.reader.tables().sysctls, room);
@@ -178,7 +180,7 @@ impl<P: Port> Worker<P> {
         let mut items = 0;
         for at in 0..shard.mesh.peers.len() {
             for _ in 0..BURST {
-                let Ok(Crossing { packet, port, errand }) = shard.mesh.peers[at].arriving.pop() else { break };
+                let Ok(Crossing { packet, port, errand, mark }) = shard.mesh.peers[at].arriving.pop() else { break };
                 items += 1;
                 let arrival = match errand {
                     Errand::Land => Arrival::Landed,
@@ -187,12 +189,12 @@ impl<P: Port> Worker<P> {
                         if matches!(ending, Ending::Forward(_)) {
                             counters::add(&link.counters.taken, 1);
                         }
-                        pipeline::leave(packet, port, ending, shard, context);
+                        pipeline::leave(packet, port, ending, mark, shard, context);
                         continue;
                     }
                 };
                 let meta = &mut burst.meta[burst.packets.len()];
-                (meta.port, meta.arrival) = (port, arrival);
+                (meta.port, meta.arrival, meta.mark) = (port, arrival, mark);
                 burst.packets.push(packet);
             }
             items += shard.read_signs(link);
@@ -213,6 +215,7 @@ impl<P: Port> Worker<P> {
                 Command::NeighborFailed { interface, address } => self.fail((interface, address), now),
                 Command::EndOrphans => self.shard.end_orphans_soon(),
                 Command::List { from, most } => self.list(from, most.clamp(1, LIST_BUDGET), now),
+                Command::Watch(watch) => self.shard.observe(*watch, self.pace.began),
             }
         }
         COMMAND_BUDGET
@@ -254,7 +257,12 @@ impl<P: Port> Worker<P> {
         }
         buffer.data_mut().copy_from_slice(frame);
         match self.shard.output.push(port, buffer) {
-            Ok(()) => self.link.counters.sent(Sent::Control),
+            Ok(()) => {
+                self.link.counters.sent(Sent::Control);
+                if let Some(observer) = &self.shard.observer {
+                    observer.show(observer.look(frame, port), Way::Out, port, frame);
+                }
+            }
             Err(buffer) => {
                 self.link.counters.sent(Sent::Lost);
                 self.shard.output.dropped.push(buffer);

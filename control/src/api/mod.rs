@@ -1,23 +1,29 @@
 //! The requests of the control socket and their answers: one vocabulary for the operator's tool, `ipvsadm`, the
 //! configuration file, tests and scripts. `docs/control-protocol.md` shows them on the wire.
 
+mod cursor;
 mod info;
+mod pages;
 mod spec;
 mod steering;
+mod watch;
 
 use std::net::SocketAddr;
 
 use dataplane::flow::ServiceKey;
 use serde::{Deserialize, Serialize};
 
+pub use cursor::Cursor;
 pub use info::{
-    ConnInfo, Counter, InterfaceCounters, InterfaceStatus, NeighborInfo, Rates, RouteInfo, ServerInfo, ServiceInfo,
-    StatsReport, Status, Totals, WorkerStatus,
+    ConnInfo, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, NeighborInfo, Rates, RouteInfo, ServerInfo,
+    ServiceInfo, StatsReport, Status, Totals, WorkerStatus,
 };
+pub use pages::{PageError, every_service, every_text};
 pub use spec::{
     DaemonRole, DaemonSpec, Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
 };
 pub use steering::{PortSteering, SteeringReport};
+pub use watch::{Direction, FrameInfo, PacketInfo, StageInfo, WatchInfo, WatchPage};
 
 /// Protocol version spoken on the socket.
 pub const VERSION: u32 = 1;
@@ -97,11 +103,18 @@ pub enum Request {
     },
     /// `ipvsadm -L --timeout`. Answer: [`Answer::Timeouts`].
     Timeouts,
-    /// Services with their servers, counts and statistics. Answer: [`Answer::Services`].
+    /// One page of services with their servers, counts and statistics. Answer: [`Answer::Services`]; pass its `next`
+    /// to go on ([`every_service`] does).
     Services {
         /// Which one; all if absent.
         #[serde(default)]
         key: Option<ServiceKey>,
+        /// Where to go on; absent at the start.
+        #[serde(default)]
+        cursor: Option<Cursor>,
+        /// Most services and servers of one answer (bounded by the director).
+        #[serde(default)]
+        limit: Option<u32>,
     },
     /// One page of connections. Answer: [`Answer::Connections`]; pass its `next` to go on.
     Connections {
@@ -142,16 +155,61 @@ pub enum Request {
     },
     /// The running configuration as a file. Answer: [`Answer::Text`].
     ConfigShow,
-    /// A file of `/proc/net` as the kernel would show it: `ip_vs`, `ip_vs_conn`, `ip_vs_stats`. Answer: [`Answer::Text`].
+    /// A page of a file of `/proc/net` as the kernel would show it: `ip_vs`, `ip_vs_conn`, `ip_vs_stats`. Answer:
+    /// [`Answer::Text`]; pass its `next` to go on ([`every_text`] does).
     Proc {
         /// File name.
         name: String,
+        /// Where to go on; absent at the start.
+        #[serde(default)]
+        cursor: Option<Cursor>,
+    },
+    /// Starts to look at packets: the stages they take. Answer: [`Answer::Watching`].
+    TraceStart {
+        /// Which packets, in the words of [`crate::watch::filter`]; all if absent.
+        #[serde(default)]
+        filter: String,
+        /// Packets after which it ends, 1 to 100,000; 10 if absent.
+        #[serde(default)]
+        count: Option<u64>,
+        /// Seconds after which it ends, 1 to 3600; 30 if absent.
+        #[serde(default)]
+        seconds: Option<u32>,
+    },
+    /// Starts to look at packets: their bytes, as received and as sent. Answer: [`Answer::Watching`].
+    CaptureStart {
+        /// As of `trace-start`.
+        #[serde(default)]
+        filter: String,
+        /// As of `trace-start`; 100,000 if absent.
+        #[serde(default)]
+        count: Option<u64>,
+        /// As of `trace-start`.
+        #[serde(default)]
+        seconds: Option<u32>,
+        /// Bytes of each frame, at most; all if absent or 0.
+        #[serde(default)]
+        snaplen: Option<u32>,
+    },
+    /// What a watch has seen since it was asked last. Answer: [`Answer::Watched`].
+    WatchNext {
+        /// Its number.
+        watch: u64,
+    },
+    /// Ends a watch before its time.
+    WatchStop {
+        /// Its number.
+        watch: u64,
     },
     /// Several requests, published to the workers together. Stops at the first error, which names its position
     /// ([`ApiError::in_batch`]); what stands before it is done and published.
     Batch {
         /// In order.
         requests: Vec<Request>,
+        /// Another batch follows: these may be published together with it, a second later at most, and "done" does not
+        /// mean yet that workers have seen them.
+        #[serde(default)]
+        more: bool,
     },
 }
 
@@ -165,8 +223,10 @@ pub enum Answer {
     Services {
         /// Buckets of the service table, the `size=` that ipvsadm prints.
         table_size: u32,
-        /// The services.
+        /// The services. One with more servers than fit is continued on the next page, under the same key.
         services: Vec<ServiceInfo>,
+        /// Pass it on for the next page; absent at the end.
+        next: Option<Cursor>,
     },
     /// A page of connections.
     Connections {
@@ -212,13 +272,19 @@ pub enum Answer {
     Steering(Box<SteeringReport>),
     /// What a reload changed.
     Reloaded {
-        /// One line a change.
+        /// One line a change; where there are thousands, the last one says how many more there were.
         changes: Vec<String>,
     },
+    /// A watch has begun.
+    Watching(WatchInfo),
+    /// What a watch has seen.
+    Watched(Box<WatchPage>),
     /// Plain text.
     Text {
         /// The text.
         text: String,
+        /// Pass it on for the next page; absent at the end.
+        next: Option<Cursor>,
     },
 }
 

@@ -66,6 +66,10 @@ pub(super) enum Command {
         #[arg(long)]
         prune: bool,
     },
+    /// What becomes of packets, stage by stage, while traffic runs
+    Trace(Watch),
+    /// Packets as received and as sent, in a file for tcpdump
+    Capture(Capture),
     /// The configuration
     Config {
         #[command(subcommand)]
@@ -89,6 +93,43 @@ pub(super) enum Command {
 pub(super) enum ConfigCommand {
     /// The running configuration, as a file
     Show,
+}
+
+const FILTER: &str = "\
+FILTER is a list of conditions that all must hold; without any, every packet is meant:
+  tcp  udp  sctp  icmp  arp  ip  ip6
+  host ADDRESS     src ADDRESS     dst ADDRESS     ADDRESS is 10.0.0.1, fd00::1 or 10.0.0.0/24
+  port NUMBER      src port NUMBER dst port NUMBER
+  interface NAME   where it arrived
+`not` before a condition turns it round, `and` may stand between two. It looks at packets as they are received.";
+
+/// Which packets, and how long.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = FILTER)]
+pub(super) struct Watch {
+    /// Which packets: tcp, host 10.0.0.1, dst port 80, ...
+    #[arg(value_name = "FILTER")]
+    pub(super) filter: Vec<String>,
+    /// Ends after so many packets [trace: 10, capture: 100000]
+    #[arg(short = 'n', long, value_name = "NUMBER")]
+    pub(super) count: Option<u64>,
+    /// Ends after so many seconds [30], at most 3600
+    #[arg(long, value_name = "SECONDS")]
+    pub(super) seconds: Option<u32>,
+}
+
+/// Frames in a file.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = FILTER)]
+pub(super) struct Capture {
+    #[command(flatten)]
+    pub(super) watch: Watch,
+    /// The file, in the pcapng format; `-` is the standard output
+    #[arg(short = 'w', long = "write", value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// So many bytes of each frame, at most
+    #[arg(long, value_name = "BYTES")]
+    pub(super) snaplen: Option<u32>,
 }
 
 /// Addresses are written 10.0.0.1, 10.0.0.0/24, 10.0.0.1:80, fd00::1 or [fd00::1]:80.

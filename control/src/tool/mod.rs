@@ -11,6 +11,7 @@ mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufWriter, Write};
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::api::{Answer, ApiError, Client, Request};
+use crate::api::{Answer, ApiError, Client, PageError, Request, every_text};
 use crate::config::DEFAULT_SOCKET;
 use crate::ipvsadm;
 
@@ -61,6 +62,8 @@ enum Failure {
     Refused(ApiError),
     /// The output does not take any more.
     Output(io::Error),
+    /// A file cannot be written.
+    File(PathBuf, io::Error),
     /// The director answered something else.
     Strange,
 }
@@ -68,6 +71,15 @@ enum Failure {
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         Self::Refused(error)
+    }
+}
+
+impl From<PageError> for Failure {
+    fn from(error: PageError) -> Self {
+        match error {
+            PageError::Refused(error) => Self::Refused(error),
+            PageError::Strange => Self::Strange,
+        }
     }
 }
 
@@ -94,6 +106,7 @@ fn run(
         // Who reads us has seen enough, as `head` does.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
         Err(Failure::Output(error)) => writeln!(err, "sluice: cannot write: {error}"),
+        Err(Failure::File(path, error)) => writeln!(err, "sluice: cannot write {}: {error}", path.display()),
         Err(Failure::Refused(error)) => {
             _ = out.flush();
             writeln!(err, "sluice: {error}")
@@ -123,8 +136,11 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
     let json = arguments.json;
     let request = match &arguments.command {
         Command::Conns(options) => return conns::run(options, json, client, out),
+        Command::Trace(options) => return watch::trace(options, json, client, out),
+        Command::Capture(options) => return watch::capture(options, json, client, out),
+        Command::Services => return services::run(json, client, out),
+        Command::Proc { name } => return proc(name, json, client, out),
         Command::Status => Request::Status,
-        Command::Services => Request::Services { key: None },
         Command::Stats { .. } => Request::Stats,
         Command::Neigh => Request::Neighbors,
         Command::Routes => Request::Routes,
@@ -132,7 +148,6 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Sysctl { setting } => sysctl(setting.as_deref()),
         Command::Reload { prune } => Request::Reload { prune: *prune },
         Command::Config { command: ConfigCommand::Show } => Request::ConfigShow,
-        Command::Proc { name } => Request::Proc { name: name.clone() },
         // Has been taken care of.
         Command::Ipvsadm { .. } => return Ok(()),
     };
@@ -156,6 +171,20 @@ fn sysctl(setting: Option<&str>) -> Request {
     }
 }
 
+/// A file of `/proc/net`, piece by piece; as JSON in one.
+fn proc(name: &str, json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
+    let request = Request::Proc { name: name.to_owned(), cursor: None };
+    if !json {
+        return every_text(client, request, |piece| Ok(out.write_all(piece.as_bytes())?));
+    }
+    let mut text = String::new();
+    every_text(client, request, |piece| {
+        text += piece;
+        Ok::<_, Failure>(())
+    })?;
+    print_json(&Answer::Text { text, next: None }, out)
+}
+
 fn print_json(answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
     serde_json::to_writer(&mut *out, answer).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
@@ -165,7 +194,6 @@ fn print_json(answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
 fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
     match answer {
         Answer::Status(status) => status::print(status, out)?,
-        Answer::Services { services, .. } => services::print(services, out)?,
         Answer::Stats(report) => {
             let &Command::Stats { all, workers } = command else { return Err(Failure::Strange) };
             stats::print(report, all, workers, out)?;
@@ -178,9 +206,14 @@ fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), F
         Answer::Steering(report) => out.write_all(report.text.as_bytes())?,
         Answer::Reloaded { changes } if changes.is_empty() => writeln!(out, "nothing changed")?,
         Answer::Reloaded { changes } => changes.iter().try_for_each(|change| writeln!(out, "{change}"))?,
-        Answer::Text { text } => out.write_all(text.as_bytes())?,
+        Answer::Text { text, .. } => out.write_all(text.as_bytes())?,
         Answer::Done => {}
-        Answer::Connections { .. } | Answer::Timeouts { .. } | Answer::Daemons { .. } => return Err(Failure::Strange),
+        Answer::Services { .. }
+        | Answer::Connections { .. }
+        | Answer::Timeouts { .. }
+        | Answer::Daemons { .. }
+        | Answer::Watching(_)
+        | Answer::Watched(_) => return Err(Failure::Strange),
     }
     Ok(())
 }

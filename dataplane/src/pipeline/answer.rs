@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::{Context, resolve};
 use crate::conn::NONE;
 use crate::forward::Change;
-use crate::packet::Meta;
+use crate::packet::{Mark, Meta};
 use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
@@ -36,7 +36,7 @@ pub(super) fn run<B: PacketBuf>(
     let verdict = match make(packet, meta, kind, shard.next_id(), context) {
         None => Verdict::Drop(Drop::Unanswerable),
         Some(_) if !shard.limiter.allow(context.tables.options.icmp_rate) => Verdict::Drop(Drop::RateLimited),
-        Some(made) => match deliver(&made, shard, context, alloc) {
+        Some(made) => match deliver(&made, meta.mark, shard, context, alloc) {
             Ok(()) => Verdict::Answer(kind),
             Err(reason) => Verdict::Drop(reason),
         },
@@ -138,6 +138,7 @@ fn port_unreachable6(packet: &[u8]) -> Option<Made> {
 /// Puts an answer on its way.
 fn deliver<B: PacketBuf>(
     made: &Made,
+    mark: Mark,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
@@ -154,7 +155,7 @@ fn deliver<B: PacketBuf>(
     let ethertype = if made.to.is_ipv4() { ethernet::IPV4 } else { ethernet::IPV6 };
     put(packet.data_mut(), ethernet::HEADER - 2, &ethertype.to_be_bytes());
     put(packet.data_mut(), ethernet::HEADER, &made.packet);
-    let meta = Meta { l3: ethernet::HEADER as u16, ..Meta::default() };
+    let meta = Meta { l3: ethernet::HEADER as u16, mark, ..Meta::default() };
     let ending = Ending::Own(made.sent);
     match path {
         Path::Unresolved { interface, address } => {
@@ -163,7 +164,7 @@ fn deliver<B: PacketBuf>(
             resolve::park(parked, shard, context);
         }
         Path::Hop(hop) => match context.tables.net.hops.get(hop) {
-            Some(hop) => resolve::transmit(packet, meta.l3, ending, hop, shard, context),
+            Some(hop) => resolve::transmit(packet, &meta, ending, hop, shard, context),
             None => shard.output.dropped.push(packet),
         },
         Path::Unreachable | Path::Blackhole => shard.output.dropped.push(packet),

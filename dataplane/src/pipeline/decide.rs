@@ -46,8 +46,8 @@ fn one<B>(frame: &[u8], meta: &mut Meta, changes: u32, shard: &mut Shard<B>, con
 }
 
 /// What a packet belongs to. A signpost that led here named the connection.
-#[inline]
-fn found<B>(meta: &Meta, changes: u32, shard: &Shard<B>) -> Option<Found> {
+#[inline(always)]
+pub(super) fn found<B>(meta: &Meta, changes: u32, shard: &Shard<B>) -> Option<Found> {
     if let Arrival::Signed { conn } = meta.arrival {
         let there = shard.table.is_reply_of(conn, &meta.tuple);
         return there.then_some(Found::Conn(conn, Direction::Reply));
@@ -56,7 +56,7 @@ fn found<B>(meta: &Meta, changes: u32, shard: &Shard<B>) -> Option<Found> {
 }
 
 /// Devices that land packets at home may err, so a packet without a connection is looked at again before it starts one.
-fn belongs_elsewhere<B>(meta: &Meta, shard: &Shard<B>) -> Option<u16> {
+pub(super) fn belongs_elsewhere<B>(meta: &Meta, shard: &Shard<B>) -> Option<u16> {
     if shard.station.is_alone() || meta.arrival != Arrival::Device {
         return None;
     }

@@ -8,6 +8,7 @@ mod answer;
 mod classify;
 mod decide;
 mod lookup;
+mod observe;
 mod parse;
 mod resolve;
 mod rewrite;
@@ -15,10 +16,12 @@ mod schedule;
 mod steer;
 mod track;
 
+use observe::{Blind, Eyes, Releases, Stage};
+
 use crate::chance::Chance;
 use crate::clock::Tick;
 use crate::mailbox::Link;
-use crate::packet::{Arrival, Burst};
+use crate::packet::{Arrival, Burst, Mark};
 use crate::parking::Ending;
 use crate::port::PacketBuf;
 use crate::proto::tcp::Machine;
@@ -52,22 +55,57 @@ pub fn run<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    let all = 0..burst.packets.len();
-    parse::run(burst, all, port, context.tables);
     if !shard.station.is_alone() {
-        burst.meta[..burst.packets.len()].iter_mut().for_each(|meta| meta.arrival = Arrival::Device);
-        steer::run(burst, port, &shard.station);
+        let meta = burst.meta[..burst.packets.len()].iter_mut();
+        meta.for_each(|meta| (meta.arrival, meta.mark) = (Arrival::Device, Mark::default()));
     }
-    finish(burst, shard, context, alloc);
+    let Some(observer) = shard.observer.take() else {
+        return arrived(burst, port, shard, context, alloc, &mut Blind);
+    };
+    observe::run(&observer, burst, port, shard, context, alloc);
+    shard.observer = Some(observer);
 }
 
 /// Takes a burst that other workers handed over through the same stages. How each packet came is noted in its
-/// [`crate::packet::Meta`]: arrival and port.
+/// [`crate::packet::Meta`]: arrival, port and mark.
 pub fn run_handed<B: PacketBuf>(
     burst: &mut Burst<B>,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
+) {
+    let Some(observer) = shard.observer.take() else {
+        return handed(burst, shard, context, alloc, &mut Blind);
+    };
+    observe::run_handed(&observer, burst, shard, context, alloc);
+    shard.observer = Some(observer);
+}
+
+/// The stages of a burst that a device delivered, and whoever looks between them.
+fn arrived<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    port: u16,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+    eyes: &mut impl Eyes<B>,
+) {
+    let all = 0..burst.packets.len();
+    parse::run(burst, all, port, context.tables);
+    eyes.after(Stage::Parse, burst, shard, context);
+    if !shard.station.is_alone() {
+        steer::run(burst, port, &shard.station);
+    }
+    finish(burst, shard, context, alloc, eyes);
+}
+
+/// The stages of a burst that other workers handed over.
+fn handed<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+    eyes: &mut impl Eyes<B>,
 ) {
     let mut from = 0;
     while from < burst.packets.len() {
@@ -76,7 +114,8 @@ pub fn run_handed<B: PacketBuf>(
         parse::run(burst, from..from + same, port, context.tables);
         from += same;
     }
-    finish(burst, shard, context, alloc);
+    eyes.after(Stage::Parse, burst, shard, context);
+    finish(burst, shard, context, alloc, eyes);
 }
 
 /// What follows when it is known where packets belong.
@@ -85,10 +124,14 @@ fn finish<B: PacketBuf>(
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
+    eyes: &mut impl Eyes<B>,
 ) {
     lookup::run(burst, &shard.table);
+    eyes.after(Stage::Lookup, burst, shard, context);
     decide::run(burst, shard, context);
+    eyes.after(Stage::Decide, burst, shard, context);
     rewrite::run(burst, &shard.table);
+    eyes.after(Stage::Rewrite, burst, shard, context);
     resolve::run(burst, shard, context, alloc);
     if !shard.passing.is_empty() {
         shard.end_passing(&context.tables.templates, context.link);
@@ -96,8 +139,17 @@ fn finish<B: PacketBuf>(
 }
 
 /// Sends a packet that another worker has finished.
-pub fn leave<B>(packet: B, port: u16, ending: Ending, shard: &mut Shard<B>, context: Context<'_>) {
-    resolve::leave(packet, port, ending, shard, context);
+pub fn leave<B: PacketBuf>(
+    packet: B,
+    port: u16,
+    ending: Ending,
+    mark: Mark,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) {
+    let Some(observer) = shard.observer.take() else { return resolve::leave(packet, port, ending, shard, context) };
+    observe::leave(&observer, packet, (port, ending, mark), shard, context);
+    shard.observer = Some(observer);
 }
 
 /// Sends what waited for neighbours that the tables know by now. Returns how many packets that were.
@@ -106,7 +158,10 @@ pub fn release<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) -> usize {
-    resolve::release(shard, context, alloc)
+    let Some(observer) = shard.observer.take() else { return resolve::release(shard, context, alloc, &mut Blind) };
+    let released = resolve::release(shard, context, alloc, &mut Releases::new(&observer));
+    shard.observer = Some(observer);
+    released
 }
 
 /// Ends what waits for a neighbour that does not answer.
@@ -116,5 +171,9 @@ pub fn fail<B: PacketBuf>(
     neighbor: (u16, std::net::IpAddr),
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    resolve::fail(shard, context, neighbor, alloc);
+    let Some(observer) = shard.observer.take() else {
+        return resolve::fail(shard, context, neighbor, alloc, &mut Blind);
+    };
+    resolve::fail(shard, context, neighbor, alloc, &mut Releases::new(&observer));
+    shard.observer = Some(observer);
 }

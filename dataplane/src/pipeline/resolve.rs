@@ -4,13 +4,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::observe::Eyes;
 use super::{Context, answer};
 use crate::conn::NONE;
 use crate::forward::Change;
 use crate::handoff::{Crossing, Errand};
 use crate::mailbox::Report;
 use crate::neighbor::NextHop;
-use crate::packet::{Burst, Meta, Step};
+use crate::packet::{Burst, Mark, Meta, Step};
 use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
@@ -30,11 +31,11 @@ pub(super) fn run<B: PacketBuf>(
             Step::Send { conn, reason, hop } => match context.tables.net.hops.get(hop) {
                 Some(hop) => match queue(packet, meta.l3, hop, shard, context) {
                     Ok(()) => forwarded[reason as usize] += 1,
-                    Err(packet) => by_another(packet, hop.port, Ending::Forward(reason), shard, context),
+                    Err(packet) => by_another(packet, hop.port, Ending::Forward(reason), meta.mark, shard, context),
                 },
                 None => wait(packet, meta, conn, reason, shard, context),
             },
-            Step::Handoff { worker, conn } => hand_off(packet, meta.port, worker, conn, shard, context),
+            Step::Handoff { worker, conn } => hand_off(packet, meta, worker, conn, shard, context),
             Step::Answer(kind) => {
                 answer::run(packet.data(), meta, kind, shard, context, alloc);
                 shard.output.dropped.push(packet);
@@ -86,11 +87,11 @@ fn queue<B: PacketBuf>(
 
 /// A finished packet found no room in a port's queue: it is full, or another worker sends by that port.
 #[cold]
-fn by_another<B>(packet: B, port: u16, ending: Ending, shard: &mut Shard<B>, context: Context<'_>) {
+fn by_another<B>(packet: B, port: u16, ending: Ending, mark: Mark, shard: &mut Shard<B>, context: Context<'_>) {
     let Some(worker) = shard.station.sender(port) else {
         return lose(packet, ending, Drop::TransmitFull, shard, context);
     };
-    let sent = shard.mesh.send(worker, Crossing { packet, port, errand: Errand::Leave(ending) });
+    let sent = shard.mesh.send(worker, Crossing { packet, port, errand: Errand::Leave(ending), mark });
     match (sent, ending) {
         (Ok(()), Ending::Forward(_)) => context.link.counters.verdict(Verdict::Handoff(Handoff::Transmit)),
         (Ok(()), Ending::Own(_)) => {}
@@ -107,12 +108,12 @@ pub(super) fn leave<B>(packet: B, port: u16, ending: Ending, shard: &mut Shard<B
 }
 
 /// Hands a packet to the worker where it belongs.
-fn hand_off<B>(packet: B, port: u16, worker: u16, conn: u32, shard: &mut Shard<B>, context: Context<'_>) {
+fn hand_off<B>(packet: B, meta: &Meta, worker: u16, conn: u32, shard: &mut Shard<B>, context: Context<'_>) {
     let (errand, reason) = match conn {
         NONE => (Errand::Land, Handoff::Landing),
         conn => (Errand::Reply { conn }, Handoff::Signpost),
     };
-    match shard.mesh.send(worker, Crossing { packet, port, errand }) {
+    match shard.mesh.send(worker, Crossing { packet, port: meta.port, errand, mark: meta.mark }) {
         Ok(()) => context.link.counters.verdict(Verdict::Handoff(reason)),
         Err(packet) => drop_packet(packet, Drop::HandoffFull, shard, context),
     }
@@ -129,15 +130,15 @@ fn count(ending: Ending, context: Context<'_>) {
 /// Queues a packet and counts it, or drops it where the port's queue is full.
 pub(super) fn transmit<B: PacketBuf>(
     packet: B,
-    l3: u16,
+    meta: &Meta,
     ending: Ending,
     hop: &NextHop,
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) {
-    match queue(packet, l3, hop, shard, context) {
+    match queue(packet, meta.l3, hop, shard, context) {
         Ok(()) => count(ending, context),
-        Err(packet) => by_another(packet, hop.port, ending, shard, context),
+        Err(packet) => by_another(packet, hop.port, ending, meta.mark, shard, context),
     }
 }
 
@@ -185,6 +186,7 @@ pub(super) fn release<B: PacketBuf>(
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
+    eyes: &mut impl Eyes<B>,
 ) -> usize {
     let hops = &context.tables.net.hops;
     let find = |(interface, address): (u16, IpAddr)| hops.find(interface, address).and_then(|index| hops.get(index));
@@ -192,7 +194,9 @@ pub(super) fn release<B: PacketBuf>(
     let released = ready.len();
     for parked in ready.drain(..) {
         if let Some(hop) = find(parked.neighbor) {
+            eyes.leaving(&parked, shard, context);
             go_on(parked, hop, shard, context, alloc);
+            eyes.left(shard, context);
         }
     }
     shard.parking.recycle(ready);
@@ -217,7 +221,7 @@ fn go_on<B: PacketBuf>(
         drop_packet(packet, Drop::NeedsFragmenting, shard, context);
     } else {
         change.apply(packet.data_mut(), &meta);
-        transmit(packet, meta.l3, ending, hop, shard, context);
+        transmit(packet, &meta, ending, hop, shard, context);
     }
 }
 
@@ -227,9 +231,11 @@ pub(super) fn fail<B: PacketBuf>(
     context: Context<'_>,
     neighbor: (u16, IpAddr),
     alloc: &mut impl FnMut() -> Option<B>,
+    eyes: &mut impl Eyes<B>,
 ) {
     let mut lost = shard.parking.take(|parked| parked.neighbor == neighbor);
     for parked in lost.drain(..) {
+        eyes.leaving(&parked, shard, context);
         if let Some(server) = context.servers.get(parked.server) {
             server.unresolved.fetch_add(1, Relaxed);
         }
@@ -240,6 +246,7 @@ pub(super) fn fail<B: PacketBuf>(
             Ending::Own(_) => context.link.counters.sent(Sent::Lost),
         }
         shard.output.dropped.push(parked.packet);
+        eyes.left(shard, context);
     }
     shard.parking.recycle(lost);
 }

@@ -46,7 +46,7 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
 }
 
 /// A packet from the client.
-#[inline]
+#[inline(always)]
 pub(super) fn request<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     let conn = &mut shard.table[index];
     let Some(server) = context.servers.get(conn.server_slot).filter(|server| server.available.load(Relaxed)) else {

@@ -60,7 +60,7 @@ pub(super) fn buckets(family: Family, servers: &[RealServer]) -> Box<[u32]> {
     let walk = |&(index, server): &(usize, &RealServer)| {
         let word = hash::fold(family, server.address).wrapping_add(u32::from(server.port));
         let skip = hash::sip(word, KEY2) as usize % (SIZE - 1) + 1;
-        let turns = (server.last_weight / plan.gcd >> shift).max(1);
+        let turns = ((server.last_weight / plan.gcd) >> shift).max(1);
         Walk { index: index as u32, at: hash::sip(word, KEY1) as usize % SIZE, skip, turns }
     };
     let mut walks: Vec<Walk> = servers.iter().filter(|(_, server)| server.last_weight > 0).map(walk).collect();

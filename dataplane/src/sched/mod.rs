@@ -176,7 +176,7 @@ impl<'a> Asked<'a> {
 
     /// A server's state, if it may take a connection: not overloaded, not quiesced.
     fn usable(&self, server: &RealServer) -> Option<&'a Server> {
-        self.open(server).filter(|_| server.weight > 0)
+        usable(self.servers, server)
     }
 
     /// Those that may take a connection, with their place in the list.
@@ -233,6 +233,12 @@ impl Load {
     fn is_below(self, other: Self) -> bool {
         u128::from(self.load) * u128::from(other.weight) < u128::from(other.load) * u128::from(self.weight)
     }
+}
+
+/// A server's state, if it may take a connection: not overloaded, not quiesced.
+pub(crate) fn usable<'a>(servers: &'a Servers, server: &RealServer) -> Option<&'a Server> {
+    let state = servers.get(server.slot).filter(|_| server.weight > 0)?;
+    (!state.is_overloaded()).then_some(state)
 }
 
 /// Where a server stands in a list; `hint` is where it was seen last.

@@ -1,7 +1,9 @@
 //! What holds for every stream: a burst gives what its packets would give one at a time, every packet ends once, no
 //! buffer is lost, and servers count what the connection table holds.
 
+use dataplane::clock::Nanos;
 use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::trace::{Term, Tray, Wanted};
 use dataplane::wire::ethernet;
 use dataplane::wire::tcp::{ACK, FIN, RST, SYN};
 use proptest::prelude::*;
@@ -41,6 +43,18 @@ proptest! {
     }
 
     #[test]
+    fn whoever_looks_changes_nothing(events in stream(), one_armed: bool, rate in prop_oneof![Just(0u32), Just(20)]) {
+        let blind = play(&events, one_armed, rate, 64).outcome();
+        let mut player = Player::new(one_armed, rate, 64);
+        let forever = |filter: &[Term], wanted| (Tray::new(u64::MAX), filter.to_vec(), wanted);
+        let trays = [forever(&[], Wanted::Trace), forever(&[Term::Protocol(6)], Wanted::Frames { snaplen: 60 })]
+            .map(|(tray, filter, wanted)| player.lab.watch(tray, &filter, wanted, Nanos(u64::MAX)));
+        player.play(&events);
+        prop_assert_eq!(&player.outcome(), &blind);
+        prop_assert_eq!(trays[0].packets(), player.lab.count("received"), "without a filter it sees every packet");
+    }
+
+    #[test]
     fn every_packet_ends_once_and_every_connection_is_counted(events in stream(), one_armed: bool) {
         let mut lab = play(&events, one_armed, 0, 64).lab;
         lab.check_accounts();
@@ -49,6 +63,7 @@ proptest! {
         lab.pass(3600 * SECOND);
         prop_assert!(lab.connections().is_empty());
         lab.check_counts();
+        lab.forget_destinations();
         for slot in lab.slots() {
             let state = lab.state(slot);
             prop_assert_eq!(state.references.load(Relaxed), 1);

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use dataplane::clock::Nanos;
 use dataplane::conn::HashKey;
 use dataplane::steering::{DeviceCaps, Keys, Plan, PortCaps, Side, Station, Steering, plan};
+use dataplane::trace::{Tray, Wanted};
 use dataplane::wire::ethernet;
 use proptest::prelude::*;
 
@@ -107,6 +109,7 @@ proptest! {
         workers in 2u16..5,
         device in prop::sample::select(DEVICES.to_vec()),
         client_steering: bool,
+        watched: bool,
         chance: u64,
     ) {
         let steering = if client_steering { Steering::Client } else { Steering::Tuple };
@@ -114,7 +117,11 @@ proptest! {
         let queues = u64::from(plan.ports[0].rx_queues);
         let arrive_at = |at: usize| ((chance ^ at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % queues;
         let one = play(Lab::with_arms(4000, [WAN, LAN, THIN], vec![Station::alone()]), &events, |_| 0);
-        let many = play(crew(&plan, 4000), &events, |at| arrive_at(at) as usize);
+        let mut many = crew(&plan, 4000);
+        if watched {
+            many.watch(Tray::new(u64::MAX), &[], Wanted::Trace, Nanos(u64::MAX));
+        }
+        let many = play(many, &events, |at| arrive_at(at) as usize);
         for (at, (one, many)) in one.0.iter().zip(&many.0).enumerate() {
             prop_assert_eq!(one, many, "step {} of {:?}: {:?}", at, device, &events[at]);
         }

@@ -23,11 +23,12 @@ use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::route::{Action, Prefix};
-use dataplane::sched::{Plan, Scheduler};
+use dataplane::sched::{Cache, Plan, Scheduler};
 use dataplane::service::{Manner, RealServer, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
+use dataplane::trace::{Filter, Term, Tray, Wanted, Watch};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 
@@ -62,6 +63,7 @@ pub(crate) struct Lab {
     pub(crate) now: Nanos,
     neighbors: Vec<((u16, IpAddr), NextHop)>,
     slots: u32,
+    watches: u8,
 }
 
 impl Lab {
@@ -95,7 +97,8 @@ impl Lab {
         let mut others: Vec<_> = parts.map(|parts| Worker::new(parts, now)).collect();
         let worker = others.remove(0);
         let link = Arc::clone(worker.link());
-        let mut lab = Self { worker, others, publisher, tables, servers, link, now, neighbors: Vec::new(), slots: 0 };
+        let mut lab =
+            Self { worker, others, publisher, tables, servers, link, now, neighbors: Vec::new(), slots: 0, watches: 0 };
         let own = [VIP, OTHER_VIP, Ipv4Addr::new(172, 16, 0, 254), Ipv4Addr::new(10, 1, 0, 254)];
         lab.tables.locals.v4.extend(own.map(|address| (address.to_bits(), true)));
         lab.tables.locals.v4.insert(Ipv4Addr::new(172, 16, 0, 255).to_bits(), false);
@@ -194,6 +197,20 @@ impl Lab {
     /// Publishes the tables; the worker sees them in its next turn.
     pub(crate) fn publish(&mut self) {
         self.publisher.publish(self.tables.clone());
+    }
+
+    /// Starts a watch of packets that fit all terms, on every worker.
+    pub(crate) fn watch(&mut self, tray: Arc<Tray>, terms: &[Term], wanted: Wanted, until: Nanos) -> Arc<Tray> {
+        let filter = Filter { terms: terms.iter().map(|term| (*term, true)).collect() };
+        let slot = self.watches;
+        self.watches = (self.watches + 1) % 8;
+        for (worker, at) in self.crew_mut().zip(0..) {
+            let (filter, tray) = (filter.clone(), Arc::clone(&tray));
+            let watch = Command::Watch(Box::new(Watch { filter, wanted, until, worker: at, slot, tray }));
+            worker.link().commands.push(watch).expect("room for a command");
+        }
+        self.turn();
+        tray
     }
 
     /// A server's state.
@@ -320,7 +337,17 @@ impl Lab {
         assert_eq!(outstanding, (parked + queued) as i64, "buffers out, and buffers that wait");
     }
 
-    /// What servers count is what the connection table holds.
+    /// Where destinations went, of services whose schedulers remember.
+    fn caches(&self) -> impl Iterator<Item = &Cache> {
+        self.tables.services.values().filter_map(|service| service.state.cache.as_ref())
+    }
+
+    /// Has schedulers forget where destinations went.
+    pub(crate) fn forget_destinations(&self) {
+        self.caches().for_each(|cache| cache.retire(&self.servers));
+    }
+
+    /// What servers count is what the connection table holds, and where destinations went.
     pub(crate) fn check_counts(&self) {
         let connections = self.connections();
         assert_eq!(self.crew().map(|worker| worker.shard().table.len() as usize).sum::<usize>(), connections.len());
@@ -333,7 +360,8 @@ impl Lab {
             let state = self.state(slot);
             let counted = (state.active.load(Relaxed), state.inactive.load(Relaxed));
             assert_eq!(counted, (of(false), of(true)), "active and inactive of slot {slot}");
-            let named = 1 + counted.0 + counted.1 + state.persistent.load(Relaxed);
+            let remembered = self.caches().filter_map(|cache| cache.named().get(&slot).copied()).sum::<u32>();
+            let named = 1 + counted.0 + counted.1 + state.persistent.load(Relaxed) + remembered;
             assert_eq!(state.references.load(Relaxed), named, "references of slot {slot}");
         }
         let (made, ended) = (self.count("connections_made"), self.count("connections_ended"));

@@ -1,0 +1,5 @@
+//! Watches for people: the words of a filter, and what a packet went through in words.
+
+pub mod explain;
+pub mod filter;
+pub mod packet;

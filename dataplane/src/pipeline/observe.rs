@@ -1,0 +1,289 @@
+//! Observe: while a watch is on ([`crate::trace`]), every burst goes through the stages one packet at a time, and eyes
+//! look at what is there between them. The stages do not know: what happened is what differs. Since a burst gives what
+//! its packets would give one at a time, nothing else changes.
+
+mod differences;
+
+use std::mem;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Context, classify, decide, resolve, track};
+use crate::conn::{Conn, Found, NONE};
+use crate::flow::Direction;
+use crate::packet::{Arrival, Burst, Candidate, Kind, Mark, Meta, Step};
+use crate::parking::{Ending, Parked};
+use crate::port::PacketBuf;
+use crate::route::Action;
+use crate::sched;
+use crate::shard::Shard;
+use crate::trace::{
+    Decided, Later, Observer, Outcome, Outline, Parsed, Route, Scheduling, Sight, Trace, Waiting, Way, Why,
+};
+use crate::verdict::Forward;
+use differences::Marks;
+
+/// The stages, as eyes know them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Parse,
+    Lookup,
+    Decide,
+    Rewrite,
+}
+
+/// Whoever looks between the stages.
+pub(super) trait Eyes<B> {
+    /// A stage is done with the burst.
+    #[inline(always)]
+    fn after(&mut self, _: Stage, _: &Burst<B>, _: &Shard<B>, _: Context<'_>) {}
+    /// A packet that waited is about to leave.
+    #[inline(always)]
+    fn leaving(&mut self, _: &Parked<B>, _: &Shard<B>, _: Context<'_>) {}
+    /// It has left.
+    #[inline(always)]
+    fn left(&mut self, _: &Shard<B>, _: Context<'_>) {}
+}
+
+/// Nobody looks.
+pub(super) struct Blind;
+
+impl<B> Eyes<B> for Blind {}
+
+/// Takes a burst that a device delivered through the stages one packet at a time, under the eyes of a worker's watches.
+#[cold]
+pub(super) fn run<B: PacketBuf>(
+    observer: &Observer,
+    burst: &mut Burst<B>,
+    port: u16,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    for packet in mem::take(&mut burst.packets) {
+        let mark = observer.count(packet.data(), port);
+        observer.show(mark, Way::In, port, packet.data());
+        (burst.meta[0].port, burst.meta[0].mark) = (port, mark);
+        burst.packets.push(packet);
+        one(observer, burst, shard, context, alloc);
+    }
+}
+
+/// The same for a burst that other workers handed over: whoever followed a packet follows it on.
+#[cold]
+pub(super) fn run_handed<B: PacketBuf>(
+    observer: &Observer,
+    burst: &mut Burst<B>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    let came = burst.meta;
+    for (packet, came) in mem::take(&mut burst.packets).into_iter().zip(&came) {
+        burst.meta[0] = *came;
+        burst.packets.push(packet);
+        one(observer, burst, shard, context, alloc);
+    }
+}
+
+/// Takes one packet through the stages. How it came is in its [`Meta`].
+fn one<B: PacketBuf>(
+    observer: &Observer,
+    burst: &mut Burst<B>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    let Meta { port, arrival, mark, .. } = burst.meta[0];
+    let mut tracer = observer.traces(mark).then(|| Tracer::of(burst));
+    let marks = (!mark.is_none()).then(|| Marks::of(shard, context));
+    match (arrival, &mut tracer) {
+        (Arrival::Device, Some(tracer)) => super::arrived(burst, port, shard, context, alloc, tracer),
+        (Arrival::Device, None) => super::arrived(burst, port, shard, context, alloc, &mut Blind),
+        (_, Some(tracer)) => super::handed(burst, shard, context, alloc, tracer),
+        (_, None) => super::handed(burst, shard, context, alloc, &mut Blind),
+    }
+    burst.meta[0].mark = Mark::default();
+    let Some(marks) = marks else { return };
+    let outcome = marks.end(shard, context, observer, mark);
+    if let Some(Tracer { mut trace }) = tracer {
+        trace.outcome = outcome;
+        observer.tell(mark, &Sight::Packet(trace));
+    }
+}
+
+/// Sends a packet that another worker has finished.
+#[cold]
+pub(super) fn leave<B: PacketBuf>(
+    observer: &Observer,
+    packet: B,
+    (port, ending, mark): (u16, Ending, Mark),
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) {
+    let (outline, marks) = (Outline::of(packet.data()), Marks::of(shard, context));
+    resolve::leave(packet, port, ending, shard, context);
+    let outcome = marks.end(shard, context, observer, mark);
+    observer.tell(mark, &Sight::Later(Box::new(Later { outline, why: Why::Crossed, outcome })));
+}
+
+/// Eyes that follow one packet.
+struct Tracer {
+    trace: Box<Trace>,
+}
+
+impl Tracer {
+    fn of<B: PacketBuf>(burst: &Burst<B>) -> Self {
+        let frame = burst.packets.first().map_or(&[][..], PacketBuf::data);
+        let parsed = Parsed { kind: Kind::default(), length: 0, step: Step::Undecided };
+        let trace = Trace {
+            port: burst.meta[0].port,
+            arrival: burst.meta[0].arrival,
+            length: frame.len() as u32,
+            outline: Outline::of(frame),
+            parsed,
+            steered: None,
+            candidate: None,
+            decided: None,
+            rewritten: None,
+            outcome: Outcome::default(),
+        };
+        Self { trace: Box::new(trace) }
+    }
+}
+
+impl<B: PacketBuf> Eyes<B> for Tracer {
+    fn after(&mut self, stage: Stage, burst: &Burst<B>, shard: &Shard<B>, context: Context<'_>) {
+        let (meta, trace) = (&burst.meta[0], &mut self.trace);
+        let Some(packet) = burst.packets.first() else { return };
+        let undecided = meta.step == Step::Undecided;
+        match stage {
+            Stage::Parse => {
+                let length = if undecided { meta.ip_len() as u32 } else { 0 };
+                trace.parsed = Parsed { kind: meta.kind, length, step: meta.step };
+            }
+            Stage::Lookup if undecided => {
+                let known = |candidate: Candidate| candidate.entry != NONE;
+                trace.candidate = (meta.kind == Kind::Transport4).then_some(known(meta.candidate));
+                trace.decided = Some(before_decision(packet.data(), meta, burst.changes, shard, context));
+            }
+            Stage::Decide => {
+                if let Some(decided) = &mut trace.decided {
+                    decision(decided, meta, burst.changes, shard, context);
+                }
+            }
+            Stage::Rewrite => {
+                let now = Outline::of(packet.data());
+                trace.rewritten = (now != trace.outline).then_some(now);
+            }
+            Stage::Lookup => {
+                trace.steered = if let Step::Handoff { worker, .. } = meta.step { Some(worker) } else { None };
+            }
+        }
+    }
+}
+
+/// The connection that a packet belongs to here, by the same search as the decision's.
+fn connection<B>(meta: &Meta, changes: u32, shard: &Shard<B>) -> Option<(Direction, Conn)> {
+    let found = (meta.kind == Kind::Transport4).then(|| decide::found(meta, changes, shard)).flatten();
+    if let Some(Found::Conn(index, direction)) = found { Some((direction, shard.table[index])) } else { None }
+}
+
+/// What is known before the decision, which changes it.
+fn before_decision<B>(frame: &[u8], meta: &Meta, changes: u32, shard: &Shard<B>, context: Context<'_>) -> Decided {
+    let found = connection(meta, changes, shard);
+    let ends = matches!(&found, Some((Direction::Request, conn)) if track::ends(meta, conn, context));
+    let service = if found.is_none() || ends { scheduling(frame, meta, context) } else { None };
+    Decided { found, ends, service, conn: None, counts: (0, 0), route: None, step: Step::Undecided }
+}
+
+/// The service that a packet without a connection is for.
+fn scheduling(frame: &[u8], meta: &Meta, context: Context<'_>) -> Option<Scheduling> {
+    let classify::Class::Service(service) = classify::run(frame, meta, context) else { return None };
+    let usable = service.servers.iter().filter(|server| sched::usable(context.servers, server).is_some());
+    Some(Scheduling {
+        key: service.key,
+        scheduler: service.scheduler,
+        servers: service.servers.len() as u32,
+        usable: usable.count() as u32,
+    })
+}
+
+fn decision<B>(decided: &mut Decided, meta: &Meta, changes: u32, shard: &Shard<B>, context: Context<'_>) {
+    decided.step = meta.step;
+    if matches!(meta.step, Step::Handoff { .. }) {
+        decided.service = None;
+    }
+    decided.conn = match meta.step {
+        // One of a single packet is not found by its keys.
+        Step::Send { conn, .. } if conn != NONE => Some(shard.table[conn]),
+        _ => connection(meta, changes, shard).map(|(_, conn)| conn),
+    };
+    if let Some(server) = decided.conn.and_then(|conn| context.servers.get(conn.server_slot)) {
+        decided.counts = (server.active.load(Relaxed), server.inactive.load(Relaxed));
+    }
+    if let Step::Send { conn, reason, .. } = meta.step {
+        let before = decided.found.filter(|_| !decided.ends);
+        decided.route = route(meta, decided.conn.filter(|_| conn != NONE), reason, before, context);
+    }
+}
+
+/// Where a packet is sent, and whether its connection knew that before.
+fn route(
+    meta: &Meta,
+    conn: Option<Conn>,
+    reason: Forward,
+    before: Option<(Direction, Conn)>,
+    context: Context<'_>,
+) -> Option<Route> {
+    let net = &context.tables.net;
+    let target = match (conn, reason) {
+        (None, _) => meta.tuple.dst,
+        (Some(conn), Forward::NatReply) => conn.client,
+        (Some(conn), _) => conn.server,
+    };
+    let target = std::net::Ipv4Addr::from_bits(target).into();
+    let (interface, neighbor) = match net.routes.lookup(target)? {
+        Action::OnLink { interface } => (interface, target),
+        Action::Via { interface, gateway } => (interface, gateway),
+        Action::Unreachable | Action::Blackhole => return None,
+    };
+    let remembered = before.is_some_and(|(direction, conn)| {
+        let hop = if direction == Direction::Reply { conn.hop_reply } else { conn.hop_request };
+        conn.net_version == net.version && hop != NONE
+    });
+    Some(Route { interface, neighbor, remembered })
+}
+
+/// Eyes on packets that waited for a neighbour and leave.
+pub(super) struct Releases<'a> {
+    observer: &'a Observer,
+    seen: Option<(Mark, Marks, Outline, Why)>,
+}
+
+impl<'a> Releases<'a> {
+    pub(super) fn new(observer: &'a Observer) -> Self {
+        Self { observer, seen: None }
+    }
+}
+
+impl<B: PacketBuf> Eyes<B> for Releases<'_> {
+    fn leaving(&mut self, parked: &Parked<B>, shard: &Shard<B>, context: Context<'_>) {
+        let mark = parked.meta.mark;
+        self.seen = (!mark.is_none()).then(|| {
+            let why = Why::Waited(waiting(parked), parked.since.until(context.now));
+            (mark, Marks::of(shard, context), Outline::of(parked.packet.data()), why)
+        });
+    }
+
+    fn left(&mut self, shard: &Shard<B>, context: Context<'_>) {
+        if let Some((mark, marks, outline, why)) = self.seen.take() {
+            let outcome = marks.end(shard, context, self.observer, mark);
+            self.observer.tell(mark, &Sight::Later(Box::new(Later { outline, why, outcome })));
+        }
+    }
+}
+
+fn waiting<B>(parked: &Parked<B>) -> Waiting {
+    let (interface, neighbor) = parked.neighbor;
+    Waiting { interface, neighbor, own: matches!(parked.ending, Ending::Own(_)) }
+}

@@ -1,0 +1,71 @@
+//! What something led to: frames that were not in the output queues before, counters that moved, a packet that waits.
+
+use super::super::Context;
+use super::waiting;
+use crate::packet::Mark;
+use crate::port::PacketBuf;
+use crate::shard::Shard;
+use crate::trace::{Left, Observer, Outcome, Outline, Way};
+use crate::wire::ethernet::{Header, MacAddr};
+
+/// Counters that say nothing of how a packet ends.
+const NO_VERDICT: [&str; 6] =
+    ["received", "taken", "parked", "connections_made", "connections_ended", "signposts_lost"];
+
+/// How things stood before. Queues only grow between two looks: what is in them leaves at the end of the turn.
+pub(super) struct Marks {
+    queues: Vec<usize>,
+    parked: usize,
+    counters: Vec<(&'static str, u64)>,
+}
+
+impl Marks {
+    pub(super) fn of<B>(shard: &Shard<B>, context: Context<'_>) -> Self {
+        Self {
+            queues: shard.output.queues.iter().map(Vec::len).collect(),
+            parked: shard.parking.len(),
+            counters: context.link.counters.read(),
+        }
+    }
+
+    /// Frames that were queued since, with their ports.
+    fn sent<'a, B>(&'a self, shard: &'a Shard<B>) -> impl Iterator<Item = (u16, &'a B)> {
+        let fresh = shard.output.queues.iter().zip(&self.queues).map(|(queue, before)| &queue[*before..]);
+        fresh.zip(0u16..).flat_map(|(frames, port)| frames.iter().map(move |frame| (port, frame)))
+    }
+
+    /// The outcome of a packet. What was sent is shown to those who want bytes.
+    pub(super) fn end<B: PacketBuf>(
+        &self,
+        shard: &Shard<B>,
+        context: Context<'_>,
+        observer: &Observer,
+        mark: Mark,
+    ) -> Outcome {
+        self.sent(shard).for_each(|(port, frame)| observer.show(mark, Way::Out, port, frame.data()));
+        let outcome = self.outcome(shard, context);
+        if !outcome.goes_on() {
+            observer.end(mark);
+        }
+        outcome
+    }
+
+    fn outcome<B: PacketBuf>(&self, shard: &Shard<B>, context: Context<'_>) -> Outcome {
+        let mut outcome = Outcome::default();
+        for ((name, now), (_, before)) in context.link.counters.read().into_iter().zip(&self.counters) {
+            if now != *before && !NO_VERDICT.contains(&name) {
+                let _ = outcome.counters.try_push(name);
+            }
+        }
+        for (port, frame) in self.sent(shard) {
+            let frame = frame.data();
+            let mac = Header::parse(frame).map_or(MacAddr::default(), |header| header.dst);
+            let left = Left { port, mac, length: frame.len() as u32, outline: Outline::of(frame) };
+            let _ = outcome.sent.try_push(left);
+        }
+        if shard.parking.len() > self.parked {
+            outcome.waits = shard.parking.newest().map(waiting);
+        }
+        outcome
+    }
+}
