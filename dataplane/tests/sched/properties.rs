@@ -69,7 +69,7 @@ fn happen(table: &mut Table, event: &Event) -> Result<(), TestCaseError> {
         }
         Event::Weigh(n, weight) => table.weigh(n, weight),
         Event::End(n) => {
-            if let Some(state) = table.servers.get(n.into()).filter(|state| state.active.load(Relaxed) > 0) {
+            if let Some(state) = table.servers.get(n.into()).filter(|state| state.active() > 0) {
                 state.unbind(false);
             }
         }
@@ -101,7 +101,7 @@ proptest! {
         for n in 11..17 {
             let Some(state) = table.servers.get(n) else { continue };
             let listed = table.service.servers.iter().filter(|server| server.slot == n).count() as u32;
-            prop_assert_eq!(state.references.load(Relaxed), listed + state.connections(), "server {}", n);
+            prop_assert_eq!(state.names(), listed + state.connections(), "server {}", n);
         }
     }
 

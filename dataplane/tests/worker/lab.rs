@@ -367,11 +367,11 @@ impl Lab {
                 mine.count() as u32
             };
             let state = self.state(slot);
-            let counted = (state.active.load(Relaxed), state.inactive.load(Relaxed));
+            let counted = (state.active(), state.inactive());
             assert_eq!(counted, (of(false), of(true)), "active and inactive of slot {slot}");
             let remembered = self.caches().filter_map(|cache| cache.named().get(&slot).copied()).sum::<u32>();
             let named = 1 + counted.0 + counted.1 + state.persistent.load(Relaxed) + remembered;
-            assert_eq!(state.references.load(Relaxed), named, "references of slot {slot}");
+            assert_eq!(state.names(), named, "references of slot {slot}");
         }
         let (made, ended) = (self.count("connections_made"), self.count("connections_ended"));
         assert_eq!(made - ended, connections.len() as u64);
