@@ -35,6 +35,8 @@ reasons! {
         NatReply "nat_reply",
         /// Client to server, only the MAC changed.
         Dr "dr",
+        /// Client to server, wrapped.
+        Tun "tun",
         /// Belongs to no connection: plain routing.
         Routed "routed",
     }
@@ -133,6 +135,8 @@ reasons! {
         RateLimited "rate_limited",
         /// An answer was due but there was no buffer for it.
         NoBuffer "no_buffer",
+        /// Its buffer has no room in front for the headers of a tunnel.
+        NoHeadroom "no_headroom",
         /// It cannot go on, and no answer may be given: it is an ICMP error, or a fragment but not the first, or there
         /// is no way back.
         Unanswerable "unanswerable",

@@ -32,7 +32,12 @@ impl Director {
                 });
                 read(slot)
             }),
-            Request::EditServer { key, server } => self.services.edit_server(&key, server),
+            Request::EditServer { key, server } => {
+                self.services.edit_server(&key, server)?;
+                // Under strict parity a server's next packet makes the route that all its connections share.
+                self.net_changed |= self.config.ipvs.strict_parity;
+                Ok(())
+            }
             Request::DeleteServer { key, address } => {
                 self.services.delete_server(&key, address, &read)?;
                 self.end_orphans();

@@ -89,8 +89,13 @@ impl Director {
         let mut changes = Changes::default();
         self.converge_services(&config, prune, &mut changes)?;
         self.converge_net(&config, &mut changes);
-        let options = Options { ip_forward: config.dataplane.ip_forward, icmp_rate: config.dataplane.icmp_rate };
-        if options != self.tables.options {
+        let options = Options {
+            ip_forward: config.dataplane.ip_forward,
+            icmp_rate: config.dataplane.icmp_rate,
+            strict_parity: config.ipvs.strict_parity,
+        };
+        let told = |options: &Options| (options.ip_forward, options.icmp_rate);
+        if told(&options) != told(&self.tables.options) {
             changes.note(|| format!("ip_forward is {}, icmp_rate is {}", options.ip_forward, options.icmp_rate));
         }
         self.tables.options = options;
@@ -118,6 +123,7 @@ impl Director {
         if routes != self.routes {
             self.routes = routes;
             self.net_changed = true;
+            self.services.forget_routes();
             changes.note(|| "routes changed".to_owned());
         }
         if config.neighbors != self.config.neighbors {

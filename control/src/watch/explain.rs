@@ -197,6 +197,7 @@ fn rewritten(before: &Outline, now: &Outline, conn: Option<&Conn>) -> String {
     let method = conn.map_or("routing", |conn| match conn.method() {
         dataplane::flow::ForwardMethod::Nat => "nat",
         dataplane::flow::ForwardMethod::Dr => "dr",
+        dataplane::flow::ForwardMethod::Tun => "tun",
     });
     let mut changes = Vec::new();
     if let (Some(old), Some(new)) = (before.ends, now.ends) {

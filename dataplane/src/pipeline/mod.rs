@@ -13,6 +13,7 @@ mod parse;
 mod resolve;
 mod rewrite;
 mod schedule;
+mod shared_route;
 mod steer;
 mod track;
 
@@ -130,7 +131,7 @@ fn finish<B: PacketBuf>(
     eyes.after(Stage::Lookup, burst, shard, context);
     decide::run(burst, shard, context);
     eyes.after(Stage::Decide, burst, shard, context);
-    rewrite::run(burst, &shard.table);
+    rewrite::run(burst, shard, context);
     eyes.after(Stage::Rewrite, burst, shard, context);
     resolve::run(burst, shard, context, alloc);
     if !shard.passing.is_empty() {

@@ -1,12 +1,13 @@
 //! Track: every packet of a connection moves its state and stores "last seen". After `ip_vs_in`, `handle_response`
 //! and `set_tcp_state`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Context;
+use super::{Context, shared_route};
 use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, ForwardMethod, Protocol};
+use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
 use crate::proto::{tcp, udp};
 use crate::service::Server;
@@ -61,6 +62,10 @@ pub(super) fn request<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, cont
     let reason = match conn.method() {
         ForwardMethod::Nat => Forward::NatRequest,
         ForwardMethod::Dr => Forward::Dr,
+        ForwardMethod::Tun => {
+            meta.encapsulation = server.encapsulation();
+            Forward::Tun
+        }
     };
     let step = send_cached(meta, index, conn, Direction::Request, reason, context);
     if shorter {
@@ -142,14 +147,14 @@ fn send_cached(
     reason: Forward,
     context: Context<'_>,
 ) -> Step {
-    let (cached, target) = match direction {
-        Direction::Request => (conn.hop_request, conn.server),
-        Direction::Reply => (conn.hop_reply, conn.client),
+    let cached = match direction {
+        Direction::Request => conn.hop_request,
+        Direction::Reply => conn.hop_reply,
     };
     if conn.net_version == context.tables.net.version && cached != NONE {
         return limits(meta, index, reason, cached, context);
     }
-    let step = send(meta, index, reason, Ipv4Addr::from_bits(target).into(), context);
+    let step = send(meta, index, reason, way(conn, reason, context), context);
     if let Step::Send { hop, .. } = step {
         remember(conn, direction, hop, context.tables.net.version);
     }
@@ -167,12 +172,22 @@ fn remember(conn: &mut Conn, direction: Direction, hop: u32, version: u32) {
     }
 }
 
-/// Sends a packet towards `target`.
-pub(super) fn send(meta: &mut Meta, conn: u32, reason: Forward, target: IpAddr, context: Context<'_>) -> Step {
+/// Where packets of a connection go: towards its client or its server, whatever they are addressed to.
+pub(super) fn way(conn: &Conn, reason: Forward, context: Context<'_>) -> Path {
+    let net = &context.tables.net;
+    match reason {
+        Forward::NatReply => net.path(Ipv4Addr::from_bits(conn.client).into()),
+        _ if context.tables.options.strict_parity => shared_route::path(conn, context),
+        _ => net.path(Ipv4Addr::from_bits(conn.server).into()),
+    }
+}
+
+/// Sends a packet on a way.
+pub(super) fn send(meta: &mut Meta, conn: u32, reason: Forward, way: Path, context: Context<'_>) -> Step {
     if meta.ttl <= 1 {
         return Step::Answer(Answer::TtlExceeded);
     }
-    match context.tables.net.path(target) {
+    match way {
         Path::Hop(hop) => limits(meta, conn, reason, hop, context),
         Path::Unresolved { .. } => Step::Send { conn, reason, hop: NONE },
         // The client knows the virtual address as one host, and that is what cannot be reached.
@@ -188,10 +203,34 @@ fn limits(meta: &mut Meta, conn: u32, reason: Forward, hop: u32, context: Contex
     if meta.ttl <= 1 {
         return Step::Answer(Answer::TtlExceeded);
     }
-    let mtu = context.tables.net.hops.get(hop).map_or(u16::MAX, |hop| hop.mtu);
-    if meta.ip_len() <= usize::from(mtu) {
-        return Step::Send { conn, reason, hop };
+    let refused = context.tables.net.hops.get(hop).and_then(|next| refusal(meta, reason, next, context));
+    refused.unwrap_or(Step::Send { conn, reason, hop })
+}
+
+/// Why the way to a next hop does not take a packet, if it does not.
+#[inline]
+pub(super) fn refusal(meta: &mut Meta, reason: Forward, hop: &NextHop, context: Context<'_>) -> Option<Step> {
+    if reason == Forward::Tun {
+        return tunnel_refusal(meta, hop, context);
     }
-    meta.mtu = mtu;
-    if meta.df { Step::Answer(Answer::TooBig) } else { Step::Drop(Drop::NeedsFragmenting) }
+    (meta.ip_len() > usize::from(hop.mtu)).then(|| too_large(meta, reason, hop.mtu, meta.df))
+}
+
+/// A tunnel needs room for its headers, and an address that it comes from. Without path MTU discovery the outer packet
+/// may be fragmented, whatever the inner one says.
+fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Option<Step> {
+    let mtu = hop.mtu.saturating_sub(meta.encapsulation.overhead());
+    let discovers = context.tables.sysctls.pmtu_disc != 0;
+    match () {
+        () if hop.source4 == 0 => Some(Step::Answer(Answer::HostUnreachable)),
+        () if meta.ip_len() > usize::from(mtu) => Some(too_large(meta, Forward::Tun, mtu, meta.df && discovers)),
+        () => None,
+    }
+}
+
+#[cold]
+fn too_large(meta: &mut Meta, reason: Forward, mtu: u16, tell: bool) -> Step {
+    // IPVS measures a client's packet when its time to live is already lower; a router measures first.
+    (meta.mtu, meta.ttl_lowered) = (mtu, !matches!(reason, Forward::Routed | Forward::NatReply));
+    if tell { Step::Answer(Answer::TooBig) } else { Step::Drop(Drop::NeedsFragmenting) }
 }

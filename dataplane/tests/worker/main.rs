@@ -13,3 +13,4 @@ mod memory;
 mod parking;
 mod stream;
 mod trace;
+mod tunnel;
