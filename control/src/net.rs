@@ -55,13 +55,15 @@ fn source4(interfaces: &[NetInterface], interface: &NetInterface, neighbor: IpAd
         .or_else(|| interfaces.iter().flat_map(|other| &other.addresses).find_map(v4))
 }
 
-/// A route of the configuration.
+/// A route of the file, or made at run time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetRoute {
     /// Prefix.
     pub to: IpNet,
     /// Where it leads.
     pub action: Action,
+    /// Made at run time.
+    pub runtime: bool,
 }
 
 /// Connected and configured routes, longest prefixes first.
@@ -69,7 +71,7 @@ pub struct NetRoute {
 pub fn all_routes(interfaces: &[NetInterface], routes: &[NetRoute]) -> Vec<(NetRoute, bool)> {
     let connected = interfaces.iter().enumerate().flat_map(|(index, interface)| {
         let action = Action::OnLink { interface: index as u16 };
-        interface.addresses.iter().map(move |net| (NetRoute { to: net.trunc(), action }, true))
+        interface.addresses.iter().map(move |net| (NetRoute { to: net.trunc(), action, runtime: false }, true))
     });
     let mut all: Vec<_> = connected.chain(routes.iter().map(|route| (route.clone(), false))).collect();
     all.sort_by_key(|(route, _)| std::cmp::Reverse(route.to.prefix_len()));

@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use control::api::{Answer, ApiError, Client, Code, Request};
+use control::api::{Answer, ApiError, Client, Code, Request, RouteSpec};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
@@ -162,7 +162,21 @@ impl Director for Product {
         }
     }
 
-    fn sh(&mut self, _: &str) -> Option<(i32, String, String)> {
-        None
+    /// Of ip(8), what changes routes.
+    fn sh(&mut self, command: &str) -> Option<(i32, String, String)> {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let route = |to: &str| RouteSpec { to: to.to_owned(), ..RouteSpec::default() };
+        let request = match words.as_slice() {
+            ["ip", "route", "add", "unreachable", to] => {
+                Request::AddRoute { route: RouteSpec { unreachable: true, ..route(to) } }
+            }
+            ["ip", "route", "add", to, "via", gateway] => {
+                Request::AddRoute { route: RouteSpec { via: gateway.parse().ok(), ..route(to) } }
+            }
+            ["ip", "route", "del", to] => Request::DeleteRoute { to: (*to).to_owned() },
+            _ => return None,
+        };
+        let refused = self.ask(request).err();
+        Some((if refused.is_some() { 2 } else { 0 }, String::new(), refused.map_or(String::new(), |e| e.to_string())))
     }
 }

@@ -53,6 +53,8 @@ impl Director {
                 Ok(())
             }
             Request::SetSysctl { name, value } => self.set_sysctl(&name, &value),
+            Request::AddRoute { route } => self.add_route(&route),
+            Request::DeleteRoute { to } => self.delete_route(&to),
             Request::StartDaemon { .. } => Err(unsupported("the synchronisation daemon is not supported yet")),
             Request::StopDaemon { .. } => Err(ApiError {
                 code: Code::NoService,

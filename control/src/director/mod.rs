@@ -10,6 +10,7 @@ mod heartbeat;
 mod listing;
 mod publish;
 mod reload;
+mod routes;
 mod status;
 mod sysctl;
 mod watch;

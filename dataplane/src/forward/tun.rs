@@ -59,7 +59,9 @@ pub fn wrap<B: PacketBuf>(packet: &mut B, meta: &Meta, outer: &Outer) -> bool {
     let (ends, between) = front[l3 + 12..].split_at_mut(ipv4::HEADER - 12);
     match meta.encapsulation {
         Encapsulation::Ipip => {}
-        Encapsulation::Gue { port, checksum } => gue(between, inner, (source_port(meta.hash), port), checksum.then_some(ends)),
+        Encapsulation::Gue { port, checksum } => {
+            gue(between, inner, (source_port(meta.hash), port), checksum.then_some(ends))
+        }
         Encapsulation::Gre { checksum } => gre(between, inner, checksum),
     }
     true
@@ -134,7 +136,8 @@ mod tests {
             Encapsulation::Ipip | Encapsulation::Gre { checksum: false } => true,
             Encapsulation::Gue { checksum: false, .. } => be16(behind, 6) == 0,
             Encapsulation::Gue { .. } => {
-                be16(behind, 6) != 0 && Sum::default().pseudo(&src, &dst, 17, behind.len()).bytes(behind).fold() == 0xffff
+                be16(behind, 6) != 0
+                    && Sum::default().pseudo(&src, &dst, 17, behind.len()).bytes(behind).fold() == 0xffff
             }
             Encapsulation::Gre { .. } => Sum::default().bytes(behind).fold() == 0xffff,
         }
