@@ -147,10 +147,10 @@ mod tests {
         #[test]
         fn what_is_wrapped_is_found_inside(
             encapsulation in kind(),
-            (tos, ttl, df): (u8, u8, bool),
+            (tos, ttl, df) in any::<(u8, u8, bool)>(),
             payload in proptest::collection::vec(any::<u8>(), 8..200),
             l3 in prop::sample::select(vec![14usize, 18]),
-            hash: u64,
+            hash in any::<u64>(),
         ) {
             let build = ipv4::Build { tos, payload: payload.len(), id: 9, df, ttl, protocol: 17, src: 1, dst: 2 };
             let inner = [&build.bytes()[..], &payload].concat();
