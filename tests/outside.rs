@@ -32,6 +32,8 @@ mod servers;
 mod services;
 #[path = "outside/tcp.rs"]
 mod tcp;
+#[path = "outside/tunnel.rs"]
+mod tunnel;
 #[path = "outside/udp.rs"]
 mod udp;
 #[path = "outside/watch.rs"]

@@ -41,11 +41,13 @@ pub struct Options {
     pub ip_forward: bool,
     /// Answers of the director itself per second and worker, 0 = no limit.
     pub icmp_rate: u32,
+    /// Keep oddities of the kernel that help nobody.
+    pub strict_parity: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ip_forward: true, icmp_rate: 1000 }
+        Self { ip_forward: true, icmp_rate: 1000, strict_parity: false }
     }
 }
 
@@ -116,7 +118,13 @@ impl Net {
             Some(Action::Unreachable) | None => return Path::Unreachable,
             Some(Action::Blackhole) => return Path::Blackhole,
         };
-        self.hops.find(interface, next).map_or(Path::Unresolved { interface, address: next }, Path::Hop)
+        self.neighbor(interface, next)
+    }
+
+    /// To a neighbour on an interface.
+    #[must_use]
+    pub fn neighbor(&self, interface: u16, address: IpAddr) -> Path {
+        self.hops.find(interface, address).map_or(Path::Unresolved { interface, address }, Path::Hop)
     }
 
     /// The source address of what the director itself sends to `address`.

@@ -37,6 +37,8 @@ reasons! {
         Dr "dr",
         /// Client to whom it sent to, past a service by mark without a usable server.
         Bypass "bypass",
+        /// Client to server, wrapped.
+        Tun "tun",
         /// Belongs to no connection: plain routing.
         Routed "routed",
     }
@@ -145,6 +147,8 @@ reasons! {
         RateLimited "rate_limited",
         /// An answer was due but there was no buffer for it.
         NoBuffer "no_buffer",
+        /// Its buffer has no room in front for the headers of a tunnel.
+        NoHeadroom "no_headroom",
         /// It cannot go on, and no answer may be given: it is an ICMP error, or a fragment but not the first, or there
         /// is no way back.
         Unanswerable "unanswerable",

@@ -100,6 +100,10 @@ scheduler = "lc"
 address = "10.1.0.14:80"
 forward = "dr"
 weight = 1
+[[service.server]]
+address = "10.1.0.13:80"
+forward = "tun"
+weight = 1
 "#;
 
 /// See the module.

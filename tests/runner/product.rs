@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use control::api::{Answer, ApiError, Client, Code, PageError, Request, every_text};
+use control::api::{Answer, ApiError, Client, Code, PageError, Request, RouteSpec, every_text};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
@@ -81,6 +81,33 @@ impl Product {
         for (port, leg) in self.worker.ports_mut().iter_mut().zip(LEGS) {
             self.sent.extend(port.tx.drain(..).map(|buffer| (leg, buffer.data().to_vec())));
         }
+    }
+}
+
+impl Product {
+    /// What a rule of iptables or `ip rule` changes; `None` for a command that is neither.
+    fn marks(&mut self, command: &str) -> Option<Vec<Request>> {
+        let before = self.netfilter.rules();
+        self.netfilter.take(command)?;
+        let gone = before.into_iter().map(|rule| Request::DeleteMark { rule });
+        let new = self.netfilter.rules().into_iter().map(|rule| Request::AddMark { rule });
+        Some(gone.chain(new).collect())
+    }
+}
+
+/// Of ip(8), what changes routes.
+fn route(command: &str) -> Option<Request> {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let route = |to: &str| RouteSpec { to: to.to_owned(), ..RouteSpec::default() };
+    match words.as_slice() {
+        ["ip", "route", "add", "unreachable", to] => {
+            Some(Request::AddRoute { route: RouteSpec { unreachable: true, ..route(to) } })
+        }
+        ["ip", "route", "add", to, "via", gateway] => {
+            Some(Request::AddRoute { route: RouteSpec { via: gateway.parse().ok(), ..route(to) } })
+        }
+        ["ip", "route", "del", to] => Some(Request::DeleteRoute { to: (*to).to_owned() }),
+        _ => None,
     }
 }
 
@@ -168,14 +195,11 @@ impl Director for Product {
     }
 
     fn sh(&mut self, command: &str) -> Option<(i32, String, String)> {
-        let before = self.netfilter.rules();
-        self.netfilter.take(command)?;
-        let gone = before.into_iter().map(|rule| Request::DeleteMark { rule });
-        let new = self.netfilter.rules().into_iter().map(|rule| Request::AddMark { rule });
-        let requests = gone.chain(new).collect();
-        Some(match self.ask(Request::Batch { requests, more: false }) {
-            Ok(_) => (0, String::new(), String::new()),
-            Err(error) => (1, String::new(), error.to_string()),
-        })
+        let requests = match route(command) {
+            Some(request) => vec![request],
+            None => self.marks(command)?,
+        };
+        let refused = self.ask(Request::Batch { requests, more: false }).err();
+        Some(refused.map_or((0, String::new(), String::new()), |error| (2, String::new(), error.to_string())))
     }
 }

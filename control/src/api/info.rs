@@ -238,4 +238,6 @@ pub struct RouteInfo {
     pub interface: Option<String>,
     /// connected, static, unreachable, blackhole.
     pub kind: String,
+    /// Made by a request, not by the file.
+    pub runtime: bool,
 }

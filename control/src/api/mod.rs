@@ -22,7 +22,8 @@ pub use info::{
 pub use mark::{IpProtocol, MarkInfo, MarkSpec, Ports};
 pub use pages::{PageError, every_service, every_text};
 pub use spec::{
-    DaemonRole, DaemonSpec, Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
+    DaemonRole, DaemonSpec, Forward, Granularity, RouteSpec, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind,
+    TunnelSpec,
 };
 pub use steering::{PortSteering, SteeringReport};
 pub use watch::{Direction, FrameInfo, PacketInfo, StageInfo, WatchInfo, WatchPage};
@@ -106,6 +107,16 @@ pub enum Request {
         name: String,
         /// Its value as text.
         value: String,
+    },
+    /// Adds a route until the director ends, or until it is removed.
+    AddRoute {
+        /// The route.
+        route: RouteSpec,
+    },
+    /// Removes a route, also one of the file; a reload brings that one back.
+    DeleteRoute {
+        /// Its prefix.
+        to: String,
     },
     /// Settings of `net.ipv4.vs`. Answer: [`Answer::Sysctls`].
     Sysctls {

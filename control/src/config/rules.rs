@@ -91,12 +91,18 @@ pub fn server(service: &ServiceSpec, spec: &ServerSpec) -> Vec<Fault> {
     if spec.lower > spec.upper {
         wrong("lower", format!("{} is above upper, which is {}", spec.lower, spec.upper));
     }
-    match (&spec.tunnel, spec.forward) {
-        (None, _) => {}
-        (Some(tunnel), Forward::Tun) => faults.extend(tunnel_fault(tunnel)),
-        (Some(_), _) => wrong("tunnel", "is for forward = \"tun\" only".to_owned()),
-    }
+    faults.extend(server_tunnel(spec));
     faults
+}
+
+/// What is wrong with a server's tunnel.
+#[must_use]
+pub fn server_tunnel(spec: &ServerSpec) -> Option<Fault> {
+    match (&spec.tunnel, spec.forward) {
+        (None, _) => None,
+        (Some(tunnel), Forward::Tun) => tunnel_fault(tunnel),
+        (Some(_), _) => Some(("tunnel", "is for forward = \"tun\" only".to_owned())),
+    }
 }
 
 fn address_fault(service: &ServiceSpec, spec: &ServerSpec) -> Option<String> {

@@ -32,7 +32,12 @@ impl Director {
                 });
                 read(slot)
             }),
-            Request::EditServer { key, server } => self.services.edit_server(&key, server),
+            Request::EditServer { key, server } => {
+                self.services.edit_server(&key, server)?;
+                // Under strict parity a server's next packet makes the route that all its connections share.
+                self.net_changed |= self.config.ipvs.strict_parity;
+                Ok(())
+            }
             Request::DeleteServer { key, address } => {
                 self.services.delete_server(&key, address, &read)?;
                 self.end_orphans();
@@ -50,6 +55,8 @@ impl Director {
             Request::AddMark { rule } => self.add_mark(rule),
             Request::DeleteMark { rule } => self.delete_mark(&rule),
             Request::SetSysctl { name, value } => self.set_sysctl(&name, &value),
+            Request::AddRoute { route } => self.add_route(&route),
+            Request::DeleteRoute { to } => self.delete_route(&to),
             Request::StartDaemon { .. } => Err(unsupported("the synchronisation daemon is not supported yet")),
             Request::StopDaemon { .. } => Err(ApiError {
                 code: Code::NoService,

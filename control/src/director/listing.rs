@@ -8,15 +8,14 @@ use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::mailbox::{Command, Page};
 use dataplane::proto::state_name;
 use dataplane::proto::tcp::State;
-use dataplane::route::Action;
 use dataplane::template::{Template, Templates};
 use dataplane::worker::LIST_BUDGET;
 
 use super::{Director, Pump, read_totals};
-use crate::api::{Answer, ApiError, Code, ConnInfo, Cursor, NeighborInfo, RouteInfo, ServerInfo, ServiceInfo};
+use crate::api::{Answer, ApiError, Code, ConnInfo, Cursor, NeighborInfo, ServerInfo, ServiceInfo};
 use crate::ipvs::{Piece, ServerEntry};
+use crate::procfs;
 use crate::statistics::totals;
-use crate::{net, procfs};
 
 /// The `size=` that ipvsadm prints: the kernel's default number of buckets. Ours has no such limit.
 const TABLE_SIZE: u32 = 4096;
@@ -153,21 +152,6 @@ impl Director {
             .collect();
         neighbors.sort_by(|a, b| (&a.interface, a.address).cmp(&(&b.interface, b.address)));
         Answer::Neighbors { neighbors }
-    }
-
-    pub(super) fn list_routes(&self) -> Answer {
-        let name = |interface: u16| self.interfaces.get(usize::from(interface)).map(|i| i.name.to_string());
-        let info = |(route, connected): (net::NetRoute, bool)| {
-            let (via, interface, kind) = match route.action {
-                Action::OnLink { interface } if connected => (None, name(interface), "connected"),
-                Action::OnLink { interface } => (None, name(interface), "static"),
-                Action::Via { interface, gateway } => (Some(gateway), name(interface), "static"),
-                Action::Unreachable => (None, None, "unreachable"),
-                Action::Blackhole => (None, None, "blackhole"),
-            };
-            RouteInfo { to: route.to.to_string(), via, interface, kind: kind.to_owned() }
-        };
-        Answer::Routes { routes: net::all_routes(&self.interfaces, &self.routes).into_iter().map(info).collect() }
     }
 
     /// A page of a file of `/proc/net`. The first begins with the file's head.

@@ -11,6 +11,7 @@ mod listing;
 mod marks;
 mod publish;
 mod reload;
+mod routes;
 mod status;
 mod sysctl;
 mod watch;

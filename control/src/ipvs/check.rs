@@ -7,6 +7,7 @@ use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::sched::Scheduler;
 
 use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
+use crate::config::rules;
 
 /// Largest weight: a signed 32-bit number in IPVS.
 const MOST_WEIGHT: u32 = i32::MAX as u32;
@@ -54,15 +55,16 @@ pub(super) fn server(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), Api
         let text = format!("lower threshold {} is above the upper threshold {}", spec.lower, spec.upper);
         return refuse(Code::Range, &place, text);
     }
-    match spec.forward {
-        Forward::Tun => return refuse(Code::Unsupported, &place, "forwarding by tunnel is not supported yet"),
-        Forward::Fullnat => return refuse(Code::Unsupported, &place, "FullNAT is not supported yet"),
-        Forward::Nat | Forward::Dr => {}
+    if spec.forward == Forward::Fullnat {
+        return refuse(Code::Unsupported, &place, "FullNAT is not supported yet");
     }
-    if let (Forward::Dr, ServiceKey::Address { port, .. }) = (spec.forward, service.key)
+    if let (Forward::Dr | Forward::Tun, ServiceKey::Address { port, .. }) = (spec.forward, service.key)
         && port != spec.address.port()
     {
-        return refuse(Code::Invalid, &place, format!("direct routing changes no port; use {port}"));
+        return refuse(Code::Invalid, &place, format!("direct routing and tunnels change no port; use {port}"));
+    }
+    if let Some((key, text)) = rules::server_tunnel(spec) {
+        return refuse(Code::Invalid, &place, format!("{key} {text}"));
     }
     if address.is_ipv6() || service.key.family() != dataplane::flow::Family::Ipv4 {
         return refuse(Code::Unsupported, &place, "IPv6 servers are not supported yet");

@@ -5,6 +5,7 @@
 mod check;
 mod estimate;
 mod slots;
+mod view;
 mod walk;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -13,12 +14,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::{Nanos, Tick, ticks};
-use dataplane::flow::{ForwardMethod, ServiceKey};
-use dataplane::sched::{Plan, Scheduler};
-use dataplane::service::{Manner, Persistent, RealServer, Servers, ServiceState, TotalsRead, VirtualService};
+use dataplane::flow::ServiceKey;
+use dataplane::sched::Scheduler;
+use dataplane::service::{Server, Servers, ServiceState, TotalsRead, VirtualService};
 use dataplane::sysctl::Sysctls;
 
-use crate::api::{ApiError, Code, Forward, Granularity, ServerSpec, ServiceSpec};
+use crate::api::{ApiError, Code, ServerSpec, ServiceSpec};
 use crate::statistics::{Meter, sum};
 use estimate::Estimates;
 
@@ -84,42 +85,6 @@ impl Service {
         self.servers.iter().position(|s| s.spec.address == address)
     }
 
-    fn worker_servers(&self) -> Vec<RealServer> {
-        let view = |entry: &ServerEntry| RealServer {
-            slot: entry.slot,
-            generation: entry.generation,
-            address: entry.spec.address.ip(),
-            port: entry.spec.address.port(),
-            forward: method(entry.spec.forward),
-            weight: entry.spec.weight,
-            last_weight: entry.last_weight,
-        };
-        self.servers.iter().map(view).collect()
-    }
-
-    fn manner(&self) -> Manner {
-        let mask4 = match self.spec.granularity {
-            Some(Granularity::Mask(mask)) => mask.to_bits(),
-            Some(Granularity::Prefix(_)) | None => u32::MAX,
-        };
-        let persistent = self.spec.persistence.map(|seconds| Persistent { timeout: ticks(seconds), mask4 });
-        Manner { one_packet: self.spec.ops, persistent }
-    }
-
-    fn worker_view(&self) -> VirtualService {
-        let servers = self.worker_servers();
-        VirtualService {
-            key: self.spec.key,
-            scheduler: self.scheduler,
-            sched_flags: self.spec.sched_flags,
-            plan: Plan::of(self.scheduler, self.spec.key.family(), &servers),
-            servers,
-            list_version: self.list_version,
-            manner: self.manner(),
-            state: Arc::clone(&self.state),
-        }
-    }
-
     /// Changes the list; the scheduler's position follows.
     fn change_list<T>(&mut self, change: impl FnOnce(&mut Vec<ServerEntry>) -> T) -> T {
         let before = self.worker_servers();
@@ -127,13 +92,6 @@ impl Service {
         self.list_version = self.list_version.wrapping_add(1);
         self.scheduler.follow(&self.state.position, &before, &self.worker_servers(), self.list_version);
         result
-    }
-}
-
-fn method(forward: Forward) -> ForwardMethod {
-    match forward {
-        Forward::Dr => ForwardMethod::Dr,
-        Forward::Nat | Forward::Tun | Forward::Fullnat => ForwardMethod::Nat,
     }
 }
 
@@ -386,6 +344,12 @@ impl Services {
         self.slots.retire(*key, address, entry.slot);
         self.dirty.insert(*key);
         Ok(())
+    }
+
+    /// Routes have changed: servers forget which kind of packet made theirs.
+    pub fn forget_routes(&self) {
+        let slots = self.by_key.values().flat_map(|service| &service.servers).map(|server| server.slot);
+        slots.filter_map(|slot| self.slots.states().get(slot)).for_each(Server::forget_route);
     }
 
     /// Keeps or drops the mark that something was made at run time.

@@ -70,6 +70,8 @@ impl Slots {
         if spec.upper == 0 || spec.upper > before {
             state.reopen();
         }
+        state.encapsulation.store(super::view::encapsulation(spec).number(), Relaxed);
+        state.forget_route();
         state.available.store(true, Relaxed);
     }
 

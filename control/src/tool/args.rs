@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use dataplane::flow::Protocol;
 use ipnet::IpNet;
 
@@ -57,6 +57,13 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: MarkCommand,
     },
+    /// Adds or removes a route at run time
+    ///
+    /// A reload keeps what was added, unless --prune, and brings back what was removed of the file.
+    Route {
+        #[command(subcommand)]
+        command: RouteCommand,
+    },
     /// Which worker gets what: the case in force on each port, what crosses between workers, and why
     Steering,
     /// Settings of net.ipv4.vs: lists them, shows one, or writes NAME=VALUE
@@ -93,6 +100,35 @@ pub(super) enum Command {
         /// As of ipvsadm(8)
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         args: Vec<String>,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum RouteCommand {
+    /// Adds one: by a router, on the link of an interface, or to nowhere
+    #[command(group(ArgGroup::new("action").args(["via", "interface", "unreachable", "blackhole"]).required(true).multiple(true)))]
+    Add {
+        /// As 10.2.0.0/16
+        #[arg(value_name = "PREFIX")]
+        to: String,
+        /// Over this router
+        #[arg(long, value_name = "ADDRESS")]
+        via: Option<IpAddr>,
+        /// By this interface; without --via, destinations are on its link
+        #[arg(long, value_name = "NAME")]
+        interface: Option<String>,
+        /// Refused, and the sender is told
+        #[arg(long, conflicts_with_all = ["via", "interface", "blackhole"])]
+        unreachable: bool,
+        /// Dropped in silence
+        #[arg(long, conflicts_with_all = ["via", "interface"])]
+        blackhole: bool,
+    },
+    /// Removes one
+    Del {
+        /// As 10.2.0.0/16
+        #[arg(value_name = "PREFIX")]
+        to: String,
     },
 }
 

@@ -145,6 +145,7 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Stats { .. } => Request::Stats,
         Command::Neigh => Request::Neighbors,
         Command::Routes => Request::Routes,
+        Command::Route { command } => network::change_route(command),
         Command::Steering => Request::Steering,
         Command::Mark { command } => command.request(),
         Command::Sysctl { setting } => sysctl(setting.as_deref()),

@@ -178,8 +178,10 @@ fn the_rest() {
         printed("sluice neigh", Answer::Neighbors { neighbors }).contains("10.0.0.2  wan        -    stale     7s")
     );
     let (to, kind) = ("0.0.0.0/0".to_owned(), "static".to_owned());
-    let routes = vec![RouteInfo { to, via: Some(address), interface: Some(interface), kind }];
-    assert!(printed("sluice routes", Answer::Routes { routes }).contains("0.0.0.0/0  10.0.0.2  wan        static"));
+    let routes = vec![RouteInfo { to, via: Some(address), interface: Some(interface), kind, runtime: true }];
+    assert!(
+        printed("sluice routes", Answer::Routes { routes }).contains("0.0.0.0/0  10.0.0.2  wan        static  runtime")
+    );
     assert_eq!(printed("sluice reload", Answer::Reloaded { changes: vec![] }), "nothing changed\n");
     assert_eq!(printed("sluice config show", Answer::Text { text: "schema = 1\n".into(), next: None }), "schema = 1\n");
     let (.., asked) = call("sluice reload --prune", vec![Ok(Answer::Done)]);

@@ -201,6 +201,7 @@ fn rewritten(before: &Outline, now: &Outline, conn: Option<&Conn>) -> String {
         ForwardMethod::Nat => "nat",
         ForwardMethod::Dr => "dr",
         ForwardMethod::Bypass => "bypass",
+        ForwardMethod::Tun => "tun",
     });
     let mut changes = Vec::new();
     if let (Some(old), Some(new)) = (before.ends, now.ends) {

@@ -84,7 +84,7 @@ pub struct Conn {
     pub net_version: u32,
     /// Next hop towards the server, [`NONE`] = not known.
     pub hop_request: u32,
-    /// Next hop towards the client, [`NONE`] = not known.
+    /// Next hop towards the client, or of a tunnel, [`NONE`] = not known.
     pub hop_reply: u32,
     /// Packets from the client.
     pub in_packets: u32,
@@ -185,7 +185,7 @@ impl Conn {
         let v4 = |address, port| SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(address)), port);
         let server = match self.method() {
             ForwardMethod::Bypass => v4(0, 0),
-            ForwardMethod::Nat | ForwardMethod::Dr => v4(self.server, self.server_port),
+            ForwardMethod::Nat | ForwardMethod::Dr | ForwardMethod::Tun => v4(self.server, self.server_port),
         };
         [v4(self.client, self.client_port), v4(self.vip, self.vip_port), server]
     }

@@ -78,6 +78,9 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     let quoted = packet.len().min(icmpv4::ERROR_MAX - ipv4::HEADER - icmpv4::HEADER);
     let mut message = vec![0; icmpv4::HEADER];
     message.extend_from_slice(&packet[..quoted]);
+    if kind == Answer::TooBig && meta.ttl_lowered {
+        lower_ttl(&mut message[icmpv4::HEADER..]);
+    }
     error.write(&mut message);
     let tos = header.tos & TOS_MASK | ERROR_TOS;
     Some(Made {
@@ -85,6 +88,13 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         to: to.into(),
         sent: Sent::IcmpError,
     })
+}
+
+/// A packet as it was when it was found too large.
+fn lower_ttl(packet: &mut [u8]) {
+    if let Some(header) = packet.first_chunk_mut() {
+        ipv4::decrement_ttl(header, checksum::Delta::default());
+    }
 }
 
 /// No error is about an ICMP error, or about a fragment other than the first (RFC 1122 3.2.2).

@@ -55,6 +55,6 @@ pub(super) fn belongs_elsewhere<B>(meta: &Meta, shard: &Shard<B>) -> Option<u16>
 
 /// For others: plain routing.
 fn forward(meta: &mut Meta, context: Context<'_>) -> Step {
-    let target = std::net::Ipv4Addr::from_bits(meta.tuple.dst).into();
-    track::send(meta, NONE, crate::verdict::Forward::Routed, target, context)
+    let way = context.tables.net.path(std::net::Ipv4Addr::from_bits(meta.tuple.dst).into());
+    track::send(meta, NONE, crate::verdict::Forward::Routed, way, context)
 }

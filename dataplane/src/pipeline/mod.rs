@@ -13,6 +13,7 @@ mod parse;
 mod resolve;
 mod rewrite;
 mod schedule;
+mod shared_route;
 mod steer;
 mod track;
 
@@ -178,7 +179,7 @@ fn go_through<B: PacketBuf>(
             }
         };
         if let Some(mut packet) = packet {
-            rewrite::run(&mut packet, meta, &shard.table);
+            rewrite::run(&mut packet, meta, shard, context);
             resolve::run(packet, meta, forwarded, shard, context, alloc);
         }
     }
@@ -231,8 +232,8 @@ fn stop_at_stages<B: PacketBuf>(
         decide(packet, meta, shard, context);
     }
     eyes.after(Stage::Decide, burst, shard, context);
-    for (packet, meta) in burst.packets.iter_mut().zip(&burst.meta) {
-        rewrite::run(packet, meta, &shard.table);
+    for (packet, meta) in burst.packets.iter_mut().zip(&mut burst.meta) {
+        rewrite::run(packet, meta, shard, context);
     }
     eyes.after(Stage::Rewrite, burst, shard, context);
     for (packet, meta) in burst.packets.drain(..).zip(&burst.meta) {

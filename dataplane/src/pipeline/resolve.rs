@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::observe::Eyes;
-use super::{Context, answer};
+use super::{Context, answer, rewrite, track};
 use crate::clock::Tick;
 use crate::conn::NONE;
 use crate::forward::Change;
@@ -180,12 +180,13 @@ pub(super) fn transmit<B: PacketBuf>(
 /// Parks a packet whose neighbour is not known. Its next hop must lead to the server or the client, whatever the packet
 /// is addressed to.
 fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, shard: &mut Shard<B>, context: Context<'_>) {
-    let (target, server) = match reason {
-        _ if conn == NONE => (meta.tuple.dst, NONE),
-        Forward::NatReply => (shard.table[conn].client, NONE),
-        _ => (shard.table[conn].server, shard.table[conn].server_slot),
+    let (way, server) = if conn == NONE {
+        (context.tables.net.path(Ipv4Addr::from_bits(meta.tuple.dst).into()), NONE)
+    } else {
+        let conn = &shard.table[conn];
+        (track::way(conn, reason, context), if reason == Forward::NatReply { NONE } else { conn.server_slot })
     };
-    let Path::Unresolved { interface, address } = context.tables.net.path(Ipv4Addr::from_bits(target).into()) else {
+    let Path::Unresolved { interface, address } = way else {
         return drop_packet(packet, Drop::ParkFull, shard, context);
     };
     let change = Change::in_table(&shard.table, conn, reason);
@@ -247,16 +248,20 @@ fn go_on<B: PacketBuf>(
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
     let Parked { mut packet, mut meta, change, ending, .. } = parked;
-    let too_big = matches!(ending, Ending::Forward(_)) && meta.ip_len() > usize::from(hop.mtu);
-    if too_big && meta.df {
-        meta.mtu = hop.mtu;
-        answer::run(packet.data(), &meta, Answer::TooBig, shard, context, alloc);
-        shard.output.dropped.push(packet);
-    } else if too_big {
-        drop_packet(packet, Drop::NeedsFragmenting, shard, context);
-    } else {
-        change.apply(packet.data_mut(), &meta);
-        transmit(packet, &meta, ending, hop, shard, context);
+    let refused = match ending {
+        Ending::Forward(reason) => track::refusal(&mut meta, reason, hop, context),
+        Ending::Own(_) => None,
+    };
+    match refused {
+        Some(Step::Answer(kind)) => {
+            answer::run(packet.data(), &meta, kind, shard, context, alloc);
+            shard.output.dropped.push(packet);
+        }
+        Some(Step::Drop(reason)) => drop_packet(packet, reason, shard, context),
+        _ if rewrite::carry_out(change, &mut packet, &meta, hop, shard, context) => {
+            transmit(packet, &meta, ending, hop, shard, context);
+        }
+        _ => drop_packet(packet, Drop::NoHeadroom, shard, context),
     }
 }
 

@@ -174,8 +174,10 @@ fn connect<B>(
     let IpAddr::V4(address) = server.address else { return Err(Drop::Ipv6) };
     let server_side = (address.to_bits(), place.port);
     let reply_hash = ask_for_reply(meta, server_side, shard);
-    // Looked up while the line of the reply key comes.
-    let hop_request = if let Path::Hop(hop) = context.tables.net.path(address.into()) { hop } else { NONE };
+    // Looked up while the line of the reply key comes. Tunnels and servers that share a route look when they send.
+    let plain = server.forward != ForwardMethod::Tun && !context.tables.options.strict_parity;
+    let path = plain.then(|| context.tables.net.path(address.into()));
+    let hop_request = if let Some(Path::Hop(hop)) = path { hop } else { NONE };
     let (header, transport) = nat::changes((meta.tuple.dst, meta.tuple.dport), server_side);
     let new = Conn {
         server: server_side.0,

@@ -1,12 +1,13 @@
 //! Track: every packet of a connection moves its state and stores "last seen". After `ip_vs_in`, `handle_response`
 //! and `set_tcp_state`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Context, Next};
+use super::{Context, Next, shared_route};
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Direction, ForwardMethod, Protocol};
+use crate::flow::{Direction, Encapsulation, ForwardMethod, Protocol};
+use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
 use crate::proto::{tcp, udp};
 use crate::service::Server;
@@ -134,6 +135,7 @@ pub(super) fn reason(conn: &Conn, direction: Direction) -> Forward {
         (Direction::Request, ForwardMethod::Nat) => Forward::NatRequest,
         (Direction::Request, ForwardMethod::Dr) => Forward::Dr,
         (Direction::Request, ForwardMethod::Bypass) => Forward::Bypass,
+        (Direction::Request, ForwardMethod::Tun) => Forward::Tun,
     }
 }
 
@@ -209,14 +211,29 @@ fn towards<'a>(
 /// Looks the next hop up, and remembers it.
 #[inline(never)]
 fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction, context: Context<'_>) -> Step {
-    let target = match direction {
-        Direction::Request => conn.server,
-        Direction::Reply => conn.client,
-    };
     let reason = reason(conn, direction);
-    let step = send(meta, index, reason, Ipv4Addr::from_bits(target).into(), context);
+    if reason == Forward::Tun {
+        return through_tunnel(meta, index, conn, context);
+    }
+    let step = send(meta, index, reason, way(conn, reason, context), context);
     if let Step::Send { hop, .. } = step {
         remember(conn, direction, hop, context.tables.net.version);
+    }
+    step
+}
+
+/// The same for a tunnel. It has no replies, and remembers its next hop where others remember that of theirs: so the
+/// usual packet, which is not wrapped, need not be told from one that is.
+fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'_>) -> Step {
+    let version = context.tables.net.version;
+    let server = context.servers.get(conn.server_slot);
+    meta.encapsulation = server.map_or(Encapsulation::Ipip, Server::encapsulation);
+    if conn.net_version == version && conn.hop_reply != NONE {
+        return limits(meta, index, Forward::Tun, conn.hop_reply, context);
+    }
+    let step = send(meta, index, Forward::Tun, way(conn, Forward::Tun, context), context);
+    if let Step::Send { hop, .. } = step {
+        remember(conn, Direction::Reply, hop, version);
     }
     step
 }
@@ -232,13 +249,23 @@ fn remember(conn: &mut Conn, direction: Direction, hop: u32, version: u32) {
     }
 }
 
-/// Sends a packet towards `target`.
+/// Where packets of a connection go: towards its client or its server, whatever they are addressed to.
+pub(super) fn way(conn: &Conn, reason: Forward, context: Context<'_>) -> Path {
+    let net = &context.tables.net;
+    match reason {
+        Forward::NatReply => net.path(Ipv4Addr::from_bits(conn.client).into()),
+        _ if context.tables.options.strict_parity => shared_route::path(conn, context),
+        _ => net.path(Ipv4Addr::from_bits(conn.server).into()),
+    }
+}
+
+/// Sends a packet on a way.
 #[inline(never)]
-pub(super) fn send(meta: &mut Meta, conn: u32, reason: Forward, target: IpAddr, context: Context<'_>) -> Step {
+pub(super) fn send(meta: &mut Meta, conn: u32, reason: Forward, way: Path, context: Context<'_>) -> Step {
     if meta.ttl <= 1 {
         return Step::Answer(Answer::TtlExceeded);
     }
-    match context.tables.net.path(target) {
+    match way {
         Path::Hop(hop) => limits(meta, conn, reason, hop, context),
         Path::Unresolved { .. } => Step::Send { conn, reason, hop: NONE },
         // The client knows the virtual address as one host, and that is what cannot be reached.
@@ -253,10 +280,32 @@ fn limits(meta: &mut Meta, conn: u32, reason: Forward, hop: u32, context: Contex
     if meta.ttl <= 1 {
         return Step::Answer(Answer::TtlExceeded);
     }
-    let mtu = context.tables.net.hops.get(hop).map_or(u16::MAX, |hop| hop.mtu);
-    if meta.ip_len() <= usize::from(mtu) {
-        return Step::Send { conn, reason, hop };
+    let refused = context.tables.net.hops.get(hop).and_then(|next| refusal(meta, reason, next, context));
+    refused.unwrap_or(Step::Send { conn, reason, hop })
+}
+
+/// Why the way to a next hop does not take a packet, if it does not.
+pub(super) fn refusal(meta: &mut Meta, reason: Forward, hop: &NextHop, context: Context<'_>) -> Option<Step> {
+    if reason == Forward::Tun {
+        return tunnel_refusal(meta, hop, context);
     }
-    meta.mtu = mtu;
-    if meta.df { Step::Answer(Answer::TooBig) } else { Step::Drop(Drop::NeedsFragmenting) }
+    (meta.ip_len() > usize::from(hop.mtu)).then(|| too_large(meta, reason, hop.mtu, meta.df))
+}
+
+/// A tunnel needs room for its headers, and an address that it comes from. Without path MTU discovery the outer packet
+/// may be fragmented, whatever the inner one says.
+fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Option<Step> {
+    if hop.source4 == 0 {
+        return Some(Step::Answer(Answer::HostUnreachable));
+    }
+    let mtu = hop.mtu.saturating_sub(meta.encapsulation.overhead());
+    let tell = meta.df && context.tables.sysctls.pmtu_disc != 0;
+    (meta.ip_len() > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu, tell))
+}
+
+#[cold]
+fn too_large(meta: &mut Meta, reason: Forward, mtu: u16, tell: bool) -> Step {
+    // IPVS measures a client's packet when its time to live is already lower; a router measures first.
+    (meta.mtu, meta.ttl_lowered) = (mtu, !matches!(reason, Forward::Routed | Forward::NatReply));
+    if tell { Step::Answer(Answer::TooBig) } else { Step::Drop(Drop::NeedsFragmenting) }
 }

@@ -10,12 +10,12 @@
 //! ```
 
 use std::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicU64,
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
 use crate::counters;
-use crate::flow::Direction;
+use crate::flow::{Direction, Encapsulation};
 
 const OVERLOADED: u64 = 1 << 63;
 /// One active connection.
@@ -46,6 +46,10 @@ pub struct Server {
     pub references: AtomicU32,
     /// Packets lost because its address did not resolve.
     pub unresolved: AtomicU64,
+    /// [`Encapsulation`] of its tunnel, as a number: those of all its connections, old ones too.
+    pub encapsulation: AtomicU32,
+    /// Who made the route that its connections share under `strict_parity`: 0 nobody yet, 1 NAT or TUN, 2 DR.
+    route: AtomicU8,
 }
 
 impl Server {
@@ -83,6 +87,27 @@ impl Server {
     /// Takes new connections again, whatever their number.
     pub fn reopen(&self) {
         self.room.fetch_and(!OVERLOADED, Relaxed);
+    }
+
+    /// How packets to it are wrapped, where they are.
+    #[inline]
+    #[must_use]
+    pub fn encapsulation(&self) -> Encapsulation {
+        Encapsulation::from_number(self.encapsulation.load(Relaxed))
+    }
+
+    /// Whether the route that its connections share was made by direct routing, as it is by this packet if it is the
+    /// first (`strict_parity`).
+    pub fn shares_direct_route(&self, direct: bool) -> bool {
+        match self.route.compare_exchange(0, if direct { 2 } else { 1 }, Relaxed, Relaxed) {
+            Ok(_) => direct,
+            Err(maker) => maker == 2,
+        }
+    }
+
+    /// The next packet makes the shared route.
+    pub fn forget_route(&self) {
+        self.route.store(0, Relaxed);
     }
 
     /// The load that lc and wlc compare: an active connection weighs 256 inactive ones.

@@ -1,10 +1,12 @@
 //! A story that moves every counter there is, and says of each packet exactly which ones it moves.
 
-use dataplane::flow::ForwardMethod::{Dr, Nat};
+use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol;
 use dataplane::mailbox::Command;
 use dataplane::mark::Marks;
 use dataplane::parking::MAX_PARKED_PER_HOP;
+use dataplane::port::PacketBuf;
+use dataplane::port::mem::MemBuf;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::wire::ethernet::{self, BROADCAST, MacAddr};
 use dataplane::wire::put;
@@ -44,6 +46,7 @@ impl Story {
         lab.service(Protocol::Tcp, VIP, 80, Rr, &[(server(11), 80, Nat, 1)]);
         lab.service(Protocol::Tcp, OTHER_VIP, 80, Rr, &[(server(12), 0, Dr, 1)]);
         lab.service(Protocol::Tcp, VIP, 81, Rr, &[]);
+        lab.service(Protocol::Tcp, OTHER_VIP, 81, Rr, &[(server(12), 81, Tun, 1)]);
         lab.turn();
         Self { lab, moved: BTreeSet::new() }
     }
@@ -113,6 +116,24 @@ fn marked(story: &mut Story) {
     sysctls.set("cache_bypass", "1").expect("a value that it takes");
     story.lab.publish();
     story.frame("one past a service by mark", &syn(REMOTE, 1, 80).frame(), &["connections_made", "forward_bypass"]);
+    story.moves(&[("connections_ended", 1)], "time", |lab| lab.pass(901 * SECOND));
+}
+
+/// A frame in a buffer that has 16 bytes in front of it.
+fn tight(frame: &[u8]) -> MemBuf {
+    let mut buffer = MemBuf::empty();
+    assert!(buffer.prepend(112) && buffer.set_len(frame.len()));
+    buffer.data_mut().copy_from_slice(frame);
+    buffer
+}
+
+fn tunnelled(story: &mut Story) {
+    let frame = syn(OTHER_VIP, 1, 81).frame();
+    story.frame("one to a TUN service", &frame, &["connections_made", "forward_tun"]);
+    story.moves(&[("received", 1), ("drop_no_headroom", 1)], "no room for the tunnel's header", |lab| {
+        lab.worker.ports_mut()[usize::from(WAN)].rx.push_back(tight(&frame));
+        lab.turn();
+    });
     story.moves(&[("connections_ended", 1)], "time", |lab| lab.pass(901 * SECOND));
 }
 
@@ -227,7 +248,7 @@ fn queues(story: &mut Story) {
 #[test]
 fn every_counter_is_moved_by_something() {
     let mut story = Story::new();
-    [balanced, marked, for_the_director, for_others, malformed, defended, waiting, queues]
+    [balanced, marked, tunnelled, for_the_director, for_others, malformed, defended, waiting, queues]
         .iter()
         .for_each(|part| part(&mut story));
     let names = story.lab.link.counters.read().into_iter().map(|(name, _)| name);

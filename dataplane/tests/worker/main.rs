@@ -14,3 +14,4 @@ mod memory;
 mod parking;
 mod stream;
 mod trace;
+mod tunnel;

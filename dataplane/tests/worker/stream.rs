@@ -2,8 +2,8 @@
 
 use dataplane::clock::ticks;
 use dataplane::conn::Conn;
-use dataplane::flow::ForwardMethod::{Dr, Nat};
-use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
+use dataplane::flow::{Encapsulation, Protocol, ServiceKey};
 use dataplane::mailbox::Command;
 use dataplane::mark::Marks;
 use dataplane::port::mem::MemPort;
@@ -176,10 +176,13 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     let (a, b, c, d, unknown) = (server(11), server(12), server(13), server(14), server(15));
     let first = lab.service(Protocol::Tcp, VIP, 80, rr, &[(a, 80, Nat, 1), (b, 8080, Nat, 1), (c, 80, Nat, 0)]);
     lab.service(Protocol::Tcp, VIP, 81, wrr, &[(a, 81, Nat, 3), (b, 81, Nat, 1), (unknown, 81, Nat, 2)]);
-    lab.service(Protocol::Tcp, OTHER_VIP, 80, lc, &[(a, 80, Nat, 1), (c, 0, Dr, 1), (d, 0, Dr, 1)]);
+    lab.service(Protocol::Tcp, OTHER_VIP, 80, lc, &[(a, 80, Nat, 1), (c, 0, Dr, 1), (d, 80, Tun, 1)]);
     let limited = lab.service(Protocol::Tcp, OTHER_VIP, 81, wlc, &[(a, 81, Nat, 1), (b, 81, Nat, 4)]);
     lab.service(Protocol::Udp, VIP, 180, wlc, &[(a, 180, Nat, 1), (b, 180, Nat, 2)]);
-    lab.service(Protocol::Udp, OTHER_VIP, 181, rr, &[(a, 181, Nat, 1), (unknown, 181, Nat, 1)]);
+    let mixed = [(a, 181, Nat, 1), (unknown, 181, Nat, 1), (b, 181, Tun, 1), (unknown, 181, Tun, 1)];
+    let mixed = lab.service(Protocol::Udp, OTHER_VIP, 181, rr, &mixed);
+    let gue = lab.tables.services[&mixed].servers[2].slot;
+    lab.state(gue).encapsulation.store(Encapsulation::Gue { port: 6080, checksum: true }.number(), Relaxed);
     lab.service(Protocol::Tcp, VIP, 82, rr, &[]);
     lab.service(Protocol::Udp, VIP6, 80, rr, &[]);
     let ops = lab.service(Protocol::Udp, OTHER_VIP, 182, lc, &[(a, 182, Nat, 1), (b, 182, Nat, 1), (c, 182, Dr, 1)]);

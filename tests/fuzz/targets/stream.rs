@@ -14,7 +14,9 @@ mod lab;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use control::api::{Client, Forward, IpProtocol, MarkSpec, Ports, Request, ServerSpec, ServiceSpec};
+use control::api::{
+    Client, Forward, IpProtocol, MarkSpec, Ports, Request, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
+};
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use lab::{Lab, SECOND, frame};
 use libfuzzer_sys::fuzz_target;
@@ -22,6 +24,12 @@ use libfuzzer_sys::fuzz_target;
 const FLAGS: [u8; 8] = [2, 16, 17, 4, 18, 20, 0, 24];
 const SCHEDULERS: [&str; 14] =
     ["rr", "wrr", "lc", "wlc", "sed", "nq", "dh", "sh", "mh", "fo", "ovf", "lblc", "lblcr", "twos"];
+const METHODS: [Forward; 4] = [Forward::Nat, Forward::Dr, Forward::Nat, Forward::Tun];
+const TUNNELS: [Option<TunnelSpec>; 3] = [
+    None,
+    Some(TunnelSpec { kind: TunnelKind::Gue, port: 6080, checksum: TunnelChecksum::Full }),
+    Some(TunnelSpec { kind: TunnelKind::Gre, port: 0, checksum: TunnelChecksum::None }),
+];
 const TIMES: [u64; 6] = [SECOND / 100, SECOND / 2, 3 * SECOND, 11 * SECOND, 61 * SECOND, 400 * SECOND];
 
 fuzz_target!(|bytes: &[u8]| {
@@ -103,13 +111,14 @@ fn edit(who: u8, which: u8, how: u8) -> Request {
     };
     let address = SocketAddr::new(server(how).into(), 80 + u16::from(how >> 6) % 3);
     let upper = u32::from(who >> 5);
+    let forward = METHODS[usize::from(how >> 5) % METHODS.len()];
     let server = ServerSpec {
         address,
-        forward: if how & 0x20 == 0 { Forward::Nat } else { Forward::Dr },
+        forward,
         weight: u32::from(how >> 3) % 4,
         upper,
         lower: upper.saturating_sub(1),
-        tunnel: None,
+        tunnel: TUNNELS[usize::from(how) % TUNNELS.len()].filter(|_| forward == Forward::Tun),
     };
     let rule = MarkSpec {
         mark: [0, 7, 8][usize::from(how) % 3],
