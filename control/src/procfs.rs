@@ -94,14 +94,47 @@ pub fn connections(connections: &[ConnInfo]) -> String {
 #[must_use]
 pub fn stats(totals: &Totals, rates: &Rates) -> String {
     let head = "   Total Incoming Outgoing         Incoming         Outgoing\n";
-    let line = |a: [u64; 5]| format!("{:8X} {:8X} {:8X} {:16X} {:16X}\n", a[0], a[1], a[2], a[3], a[4]);
-    let numbers = line([totals.connections, totals.in_packets, totals.out_packets, totals.in_bytes, totals.out_bytes]);
-    let per_second = line([rates.connections, rates.in_packets, rates.out_packets, rates.in_bytes, rates.out_bytes]);
+    let (sums, per_second) = (sums(totals), per_second(rates));
     format!(
-        "{head}   Conns  Packets  Packets            Bytes            Bytes\n{numbers}\n\
+        "{head}   Conns  Packets  Packets            Bytes            Bytes\n{sums}\n\
          {}{per_second}",
         " Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s\n"
     )
+}
+
+/// `ip_vs_stats_percpu`: the sums of each worker, never zeroed, and those of all.
+#[must_use]
+pub fn stats_per_worker(workers: &[Totals], totals: &Totals, rates: &Rates) -> String {
+    let mut text = String::from(
+        "       Total Incoming Outgoing         Incoming         Outgoing\n\
+         CPU    Conns  Packets  Packets            Bytes            Bytes\n",
+    );
+    for (worker, totals) in workers.iter().enumerate() {
+        let _ = write!(text, "{worker:3X} {}", sums(totals));
+    }
+    text + &format!(
+        "  ~ {}\n     Conns/s   Pkts/s   Pkts/s          Bytes/s          Bytes/s\n    {}",
+        sums(totals),
+        per_second(rates)
+    )
+}
+
+/// `ip_vs_app`: helpers of protocols. There are none.
+#[must_use]
+pub fn helpers() -> String {
+    "prot port    usecnt name\n".to_owned()
+}
+
+fn sums(t: &Totals) -> String {
+    line([t.connections, t.in_packets, t.out_packets, t.in_bytes, t.out_bytes])
+}
+
+fn per_second(r: &Rates) -> String {
+    line([r.connections, r.in_packets, r.out_packets, r.in_bytes, r.out_bytes])
+}
+
+fn line(a: [u64; 5]) -> String {
+    format!("{:8X} {:8X} {:8X} {:16X} {:16X}\n", a[0], a[1], a[2], a[3], a[4])
 }
 
 fn hex_end(end: SocketAddr) -> String {

@@ -15,6 +15,7 @@ use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 
 use crate::bursts::Bursts;
+use crate::machine::{self, File, KeptOut};
 use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
 
@@ -37,6 +38,7 @@ struct Product {
     worker: Worker<MemPort>,
     now: Nanos,
     sent: Vec<(Leg, Vec<u8>)>,
+    file: Option<File>,
 }
 
 impl Product {
@@ -46,7 +48,8 @@ impl Product {
         let config = control::config::parse(&text, "stage.toml").unwrap_or_else(|errors| panic!("{errors}\n{text}"));
         let macs = config.interfaces.iter().map(|i| MacAddr(i.mac.expect("the stage says the MACs").0)).collect();
         let steering = plan(&[], 1, config.dataplane.steering);
-        let facts = Facts { macs, cpus: vec![0], devices: Box::new(()), file: None, steering };
+        let file = File::new(text);
+        let facts = Facts { macs, cpus: vec![0], devices: Box::new(()), file: Some(file.path.clone()), steering };
         let (control, mut seats) = Control::new(config, facts, now).expect("the stage is a possible configuration");
         let seat = seats.pop().expect("one worker");
         let parts = Parts {
@@ -59,7 +62,7 @@ impl Product {
             station: Station::alone(),
             mesh: Mesh::alone(),
         };
-        let mut product = Self { control, worker: Worker::new(parts, now), now, sent: Vec::new() };
+        let mut product = Self { control, worker: Worker::new(parts, now), now, sent: Vec::new(), file: Some(file) };
         product.settle();
         product
     }
@@ -136,6 +139,9 @@ impl Director for Product {
             "conn" => "ip_vs_conn",
             "proc" => "ip_vs",
             "stats" => "ip_vs_stats",
+            "app" => "ip_vs_app",
+            "stats_percpu" => "ip_vs_stats_percpu",
+            "conn_sync" => "ip_vs_conn_sync",
             other => other,
         };
         match self.ask(Request::Proc { name: name.to_owned() }) {
@@ -162,7 +168,15 @@ impl Director for Product {
         }
     }
 
-    fn sh(&mut self, _: &str) -> Option<(i32, String, String)> {
-        None
+    fn sh(&mut self, command: &str) -> Option<(i32, String, String)> {
+        if let Some(args) = machine::tool_of_another(command) {
+            let outcome = control::ipvsadm::run(&args, &mut Cursor::new(""), &mut KeptOut);
+            return Some((outcome.code, outcome.out, outcome.err));
+        }
+        let more = machine::route(command)?;
+        let mut file = self.file.take()?;
+        let done = file.extend(&more, self);
+        self.file = Some(file);
+        Some(done.map_or_else(|error| (1, String::new(), error), |()| (0, String::new(), String::new())))
     }
 }

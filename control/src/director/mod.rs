@@ -318,6 +318,13 @@ impl Director {
                 None => self.tables.services.remove(&key),
             };
         }
+        for (listener, present) in self.services.take_listener_changes() {
+            match present {
+                true => self.tables.listeners.insert(listener, ()),
+                false => self.tables.listeners.remove(&listener),
+            };
+        }
+        self.tables.unhooked = self.services.unhooked();
         if self.net_changed {
             let version = self.tables.net.version.wrapping_add(1);
             self.tables.net = Arc::new(net::tables(version, &self.interfaces, &self.routes, &self.neighbors));

@@ -3,6 +3,7 @@
 //! server.
 
 mod check;
+mod index;
 mod slots;
 
 use std::collections::{HashMap, HashSet};
@@ -14,12 +15,14 @@ use dataplane::clock::{Tick, ticks};
 use dataplane::flow::ForwardMethod;
 use dataplane::flow::ServiceKey;
 use dataplane::sched::{Plan, Scheduler};
-use dataplane::service::{Manner, Persistent, RealServer, Servers, ServiceState, TotalsRead, VirtualService};
+use dataplane::service::{Listener, Manner, Persistent, RealServer, Servers, ServiceState, TotalsRead, VirtualService};
 use dataplane::sysctl::Sysctls;
+use dataplane::tables::Unhooked;
 
 use crate::api::{ApiError, Code, Forward, Granularity, ServerSpec, ServiceSpec};
 use crate::statistics::{Meter, sum};
 
+use index::Index;
 pub use slots::Slots;
 
 /// Reads the totals of a server's slot, summed over workers.
@@ -142,6 +145,7 @@ pub struct Services {
     dirty: HashSet<ServiceKey>,
     /// Services whose schedulers remember where destinations went.
     remembering: HashSet<ServiceKey>,
+    index: Index,
     addresses: HashMap<IpAddr, u32>,
     address_changes: Vec<(IpAddr, bool)>,
 }
@@ -178,6 +182,7 @@ impl Services {
             next_age: 0,
             dirty: HashSet::new(),
             remembering: HashSet::new(),
+            index: Index::default(),
             addresses: HashMap::new(),
             address_changes: Vec::new(),
         }
@@ -236,6 +241,17 @@ impl Services {
         std::mem::take(&mut self.address_changes)
     }
 
+    /// Families that have no service.
+    #[must_use]
+    pub fn unhooked(&self) -> Unhooked {
+        self.index.unhooked()
+    }
+
+    /// Where servers listen for what NAT sends them: what came (`true`) or went since the last call, in order.
+    pub fn take_listener_changes(&mut self) -> Vec<(Listener, bool)> {
+        self.index.take_changes()
+    }
+
     /// Adds a service at the head of the list.
     pub fn add(&mut self, spec: ServiceSpec, runtime: bool) -> Result<(), ApiError> {
         let key = spec.key;
@@ -264,6 +280,7 @@ impl Services {
             departed: TotalsRead::default(),
         };
         self.by_key.insert(key, service);
+        self.index.add_service(&key);
         remember(&mut self.remembering, key, scheduler);
         self.dirty.insert(key);
         Ok(())
@@ -290,8 +307,10 @@ impl Services {
     pub fn delete(&mut self, key: &ServiceKey) -> Result<(), ApiError> {
         let service = self.by_key.remove(key).ok_or_else(|| no_service(key))?;
         self.remembering.remove(key);
+        self.index.remove_service(key);
         retire(&service.state, self.slots.states());
         for entry in service.servers {
+            self.index.remove_server(key, &entry.spec);
             self.slots.retire(*key, entry.spec.address, entry.slot);
         }
         if let ServiceKey::Address { address, .. } = key
@@ -330,6 +349,7 @@ impl Services {
         let state = self.slots.states().get(slot);
         let (generation, last_weight) =
             state.map_or((0, 0), |state| (state.generation.load(Relaxed), state.last_weight.load(Relaxed)));
+        self.index.add_server(key, &spec);
         let now = read(slot);
         let meter = Meter::starting_at(now);
         let entry = ServerEntry { spec, runtime, slot, meter, generation, last_weight, joined: now };
@@ -344,6 +364,8 @@ impl Services {
         check::server(&service.spec, &spec)?;
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
         self.slots.configure(service.servers[at].slot, &spec);
+        self.index.remove_server(key, &service.servers[at].spec);
+        self.index.add_server(key, &spec);
         service.change_list(|servers| {
             if spec.weight > 0 {
                 servers[at].last_weight = spec.weight;
@@ -364,6 +386,7 @@ impl Services {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
         let at = service.position(address).ok_or_else(|| no_server(key, address))?;
         let entry = service.change_list(|servers| servers.remove(at));
+        self.index.remove_server(key, &entry.spec);
         service.departed = sum(service.departed, read(entry.slot).zip(entry.joined, u64::wrapping_sub));
         self.slots.retire(*key, address, entry.slot);
         self.dirty.insert(*key);

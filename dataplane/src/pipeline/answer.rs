@@ -13,7 +13,7 @@ use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Sent, Verdict};
-use crate::wire::checksum::{self, Sum};
+use crate::wire::checksum::{self, Delta, Sum};
 use crate::wire::{ethernet, icmpv4, icmpv6, ipv4, ipv6, put, tcp};
 
 /// Time to live of the director's own packets.
@@ -61,7 +61,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     let error = match kind {
         Answer::Echo => return echo(packet, &header, id, to),
         Answer::TcpReset => return reset(packet, &header, to),
-        Answer::PortUnreachable | Answer::NoServer => icmpv4::Error::PortUnreachable,
+        Answer::PortUnreachable | Answer::NoServer | Answer::NoConnection => icmpv4::Error::PortUnreachable,
         Answer::ProtocolUnreachable => icmpv4::Error::ProtocolUnreachable,
         Answer::TtlExceeded => icmpv4::Error::TimeExceeded,
         Answer::NetUnreachable => icmpv4::Error::NetUnreachable,
@@ -75,6 +75,13 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     let quoted = packet.len().min(icmpv4::ERROR_MAX - ipv4::HEADER - icmpv4::HEADER);
     let mut message = vec![0; icmpv4::HEADER];
     message.extend_from_slice(&packet[..quoted]);
+    if kind == Answer::NoConnection
+        && src != header.dst
+        && let Some(quoted) = message[icmpv4::HEADER..].first_chunk_mut()
+    {
+        // It was on its way to somebody else already.
+        ipv4::decrement_ttl(quoted, Delta::default());
+    }
     error.write(&mut message);
     let tos = header.tos & TOS_MASK | ERROR_TOS;
     Some(Made {

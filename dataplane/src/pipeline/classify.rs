@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::Context;
 use crate::flow::{Protocol, ServiceKey};
 use crate::packet::{Kind, Meta, Step};
-use crate::service::VirtualService;
+use crate::service::{Listener, VirtualService};
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::{RST, SYN};
 use crate::wire::{checksum::Sum, icmpv4, ipv6, udp};
@@ -52,6 +52,7 @@ fn local<'a>(frame: &[u8], meta: &Meta, context: Context<'a>) -> Class<'a> {
     let address = IpAddr::V4(Ipv4Addr::from_bits(meta.tuple.dst));
     match meta.kind {
         Kind::Fragment4 => Class::Other(Step::Drop(Drop::Fragment)),
+        Kind::Transport4 if is_orphan(meta, context) => Class::Other(Step::Answer(Answer::NoConnection)),
         Kind::Transport4 => {
             service(meta, address, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service)
         }
@@ -69,6 +70,21 @@ fn service<'a>(meta: &Meta, address: IpAddr, context: Context<'a>) -> Option<&'a
     }
     let find = |port| context.tables.services.get(&ServiceKey::Address { protocol, address, port });
     find(meta.tuple.dport).or_else(|| find(0)).map(|service| &**service)
+}
+
+/// Whether a packet without a connection comes from where a server of ours listens, and its sender is to be told so: as
+/// `ip_vs_out_hook` with `nat_icmp_send`. Nobody answers a reset.
+pub(super) fn is_orphan(meta: &Meta, context: Context<'_>) -> bool {
+    let tables = context.tables;
+    tables.sysctls.nat_icmp_send != 0 && !tables.unhooked.v4 && meta.kind == Kind::Transport4 && listens(meta, context)
+}
+
+fn listens(meta: &Meta, context: Context<'_>) -> bool {
+    let Some(protocol) = Protocol::from_number(meta.tuple.protocol) else { return false };
+    let (address, port) = (Ipv4Addr::from_bits(meta.tuple.src).into(), meta.tuple.sport);
+    let known = |protocol| context.tables.listeners.contains_key(&Listener { address, port, protocol });
+    let reset = protocol == Protocol::Tcp && meta.tcp_flags & RST != 0;
+    !reset && (known(Some(protocol)) || known(None))
 }
 
 /// As a host answers what nobody listens for.

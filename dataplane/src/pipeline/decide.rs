@@ -7,20 +7,24 @@ use crate::flow::Direction;
 use crate::packet::{Arrival, Burst, Kind, Meta, Step};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
-use crate::verdict::Drop;
+use crate::verdict::{Answer, Drop};
 
 pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, shard: &mut Shard<B>, context: Context<'_>) {
     let changes = burst.changes;
+    let hooked = !context.tables.unhooked.v4;
     for (packet, meta) in burst.packets.iter().zip(&mut burst.meta) {
         if meta.step == Step::Undecided {
-            meta.step = one(packet.data(), meta, changes, shard, context);
+            meta.step = one(packet.data(), meta, hooked.then_some(changes), shard, context);
         }
     }
 }
 
-fn one<B>(frame: &[u8], meta: &mut Meta, changes: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
+/// `changes`: the table's when candidates were looked up; absent where connections do not count ([`Unhooked`]).
+///
+/// [`Unhooked`]: crate::tables::Unhooked
+fn one<B>(frame: &[u8], meta: &mut Meta, changes: Option<u32>, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     if meta.kind == Kind::Transport4 {
-        match found(meta, changes, shard) {
+        match changes.and_then(|changes| found(meta, changes, shard)) {
             Some(Found::Conn(index, Direction::Reply)) => return track::reply(meta, index, shard, context),
             Some(Found::Conn(index, Direction::Request)) if track::ends(meta, &shard.table[index], context) => {
                 shard.end_now(index, context.now);
@@ -63,8 +67,11 @@ pub(super) fn belongs_elsewhere<B>(meta: &Meta, shard: &Shard<B>) -> Option<u16>
     shard.station.stray(meta.port, &meta.tuple)
 }
 
-/// For others: plain routing.
+/// For others: plain routing. What a router refuses is refused before anybody asks for its connection.
 fn forward(meta: &mut Meta, context: Context<'_>) -> Step {
     let target = std::net::Ipv4Addr::from_bits(meta.tuple.dst).into();
-    track::send(meta, NONE, crate::verdict::Forward::Routed, target, context)
+    match track::send(meta, NONE, crate::verdict::Forward::Routed, target, context) {
+        Step::Send { .. } if classify::is_orphan(meta, context) => Step::Answer(Answer::NoConnection),
+        step => step,
+    }
 }
