@@ -14,6 +14,10 @@ mod host;
 mod lab;
 #[path = "outside/neighbors.rs"]
 mod neighbors;
+#[path = "outside/operator.rs"]
+mod operator;
+#[path = "outside/pair.rs"]
+mod pair;
 #[path = "outside/process.rs"]
 mod process;
 #[path = "outside/ready.rs"]
@@ -30,3 +34,5 @@ mod tcp;
 mod udp;
 #[path = "outside/watch.rs"]
 mod watch;
+#[path = "outside/workers.rs"]
+mod workers;

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the demo and the tests need and a fresh Debian 12 lacks. Says nothing and is quick when all is there.
-# Words are further commands whose packages have the same name: conf/lab/setup.sh valgrind
+# Words are further commands, and their packages where these have another name: conf/lab/setup.sh valgrind dig=bind9-dnsutils
 set -eu
 
 # The commands of a package, and the package.
@@ -21,7 +21,7 @@ dig         bind9-dnsutils
 tcpdump     tcpdump
 '
 for command in "$@"; do
-    commands="$commands$command $command
+    commands="$commands${command%%=*} ${command##*=}
 "
 done
 

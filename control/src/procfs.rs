@@ -10,16 +10,21 @@ use crate::api::{ConnInfo, Forward, Granularity, Rates, ServerInfo, ServiceInfo,
 /// The kernel's clock when the figures were chosen: persistence is shown in its ticks.
 const HZ: u64 = 100;
 
-/// `ip_vs`: services and their servers.
+/// `ip_vs`: its head.
 #[must_use]
-pub fn services(table_size: u32, services: &[ServiceInfo]) -> String {
-    let mut text = format!("IP Virtual Server version 1.2.1 (size={table_size})\n");
-    text += "Prot LocalAddress:Port Scheduler Flags\n";
-    text += "  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n";
-    for service in services {
-        text += &service_line(service);
-        service.servers.iter().for_each(|server| text += &server_line(server));
-    }
+pub fn services_head(table_size: u32) -> String {
+    format!(
+        "IP Virtual Server version 1.2.1 (size={table_size})\n\
+         Prot LocalAddress:Port Scheduler Flags\n\
+         \x20 -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n"
+    )
+}
+
+/// `ip_vs`: a service and its servers, or servers of one whose line stands before.
+#[must_use]
+pub fn service(service: &ServiceInfo, continued: bool) -> String {
+    let mut text = if continued { String::new() } else { service_line(service) };
+    service.servers.iter().for_each(|server| text += &server_line(server));
     text
 }
 
@@ -73,20 +78,20 @@ fn server_line(server: &ServerInfo) -> String {
     format!("  -> {place}      {method:<7} {weight:<6} {active:<10} {inactive:<10}\n")
 }
 
-/// `ip_vs_conn`: connections.
+/// `ip_vs_conn`: its head.
+pub const CONNECTIONS_HEAD: &str = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n";
+
+/// `ip_vs_conn`: a connection.
 #[must_use]
-pub fn connections(connections: &[ConnInfo]) -> String {
-    let mut text = String::from("Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n");
-    for conn in connections {
-        let ends = [conn.client, conn.vip, conn.destination]
-            .map(|end| format!("{} {:04X}", hex_address(end.ip()), end.port()));
-        let protocol = conn.protocol.map_or("IP".to_owned(), |p| p.to_string());
-        let _ = write!(text, "{protocol:<3} {} {:<11} {:7}", ends.join(" "), conn.state, conn.expires);
-        if let Some((engine, data)) = &conn.engine {
-            let _ = write!(text, " {engine} {data}");
-        }
-        text.push('\n');
+pub fn connection(conn: &ConnInfo) -> String {
+    let ends =
+        [conn.client, conn.vip, conn.destination].map(|end| format!("{} {:04X}", hex_address(end.ip()), end.port()));
+    let protocol = conn.protocol.map_or("IP".to_owned(), |p| p.to_string());
+    let mut text = format!("{protocol:<3} {} {:<11} {:7}", ends.join(" "), conn.state, conn.expires);
+    if let Some((engine, data)) = &conn.engine {
+        let _ = write!(text, " {engine} {data}");
     }
+    text.push('\n');
     text
 }
 

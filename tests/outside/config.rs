@@ -11,37 +11,69 @@ pub(crate) const WEB: [&str; 3] = ["10.1.0.11:8080", "10.1.0.12:8080", "10.1.0.1
 /// The name servers.
 pub(crate) const NAMES: [&str; 3] = ["10.1.0.11:53", "10.1.0.12:53", "10.1.0.13:53"];
 
-/// A director between `wan` and `lan`.
-pub(crate) fn director(socket: &Path, services: &str) -> String {
-    let worker = thread::available_parallelism().map_or(0, |cpus| usize::from(cpus.get() > 1));
-    format!(
-        r#"schema = 1
+/// One worker, beside the control thread where there is a CPU for it.
+pub(crate) fn one_worker() -> Vec<usize> {
+    vec![thread::available_parallelism().map_or(0, |cpus| usize::from(cpus.get() > 1))]
+}
+
+/// So many workers, on two CPUs in turn.
+pub(crate) fn workers(count: usize) -> Vec<usize> {
+    let cpus = thread::available_parallelism().map_or(1, |cpus| cpus.get().min(2));
+    if count == 1 { one_worker() } else { (0..count).map(|worker| worker % cpus).collect() }
+}
+
+/// What a director stands on.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    /// CPUs of its workers.
+    pub(crate) workers: Vec<usize>,
+    /// Devices towards clients and towards servers.
+    pub(crate) devices: [String; 2],
+    /// More lines of the section `[dataplane]`.
+    pub(crate) more: &'static str,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        let devices = ["af_packet:wan", "af_packet:lan"].map(str::to_owned);
+        Self { workers: one_worker(), devices, more: "" }
+    }
+}
+
+impl Shape {
+    /// A director between `wan` and `lan`.
+    pub(crate) fn director(&self, socket: &Path, services: &str) -> String {
+        let Self { workers, devices: [wan, lan], more } = self;
+        format!(
+            r#"schema = 1
 
 [dataplane]
-workers = [{worker}]
+workers = {workers:?}
+share_cpus = true
 main_cpu = 0
 connections = 100_000
 eal = ["--no-huge", "-m", "512"]
-
+{more}
 [control]
 socket = "{}"
 
 [[interface]]
 name = "wan"
-device = "af_packet:wan"
+device = "{wan}"
 addresses = ["10.0.0.1/24"]
 
 [[interface]]
 name = "lan"
-device = "af_packet:lan"
+device = "{lan}"
 addresses = ["10.1.0.1/24"]
 
 [[route]]
 to = "0.0.0.0/0"
 via = "10.0.0.254"
 {services}"#,
-        socket.display()
-    )
+            socket.display()
+        )
+    }
 }
 
 /// A service whose servers are masqueraded.

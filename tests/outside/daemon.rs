@@ -49,7 +49,7 @@ fn a_bad_file_is_named_with_line_and_key() {
 #[test]
 fn a_device_that_does_not_start_is_named_with_its_interface_and_the_reason() {
     let Some(lab) = Lab::new(Load::Light) else { return };
-    let text = config::director(&lab.socket(), "").replace("af_packet:wan", "af_packet:nosuch0");
+    let text = config::Shape::default().director(&lab.socket(), "").replace("af_packet:wan", "af_packet:nosuch0");
     fs::write(lab.path("sluice.toml"), text).expect("a configuration");
     let mut director = lab.spawn_director("sluiced");
     let status = director.wait(Duration::from_secs(20));

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::fs;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use control::api::{Answer, ServerInfo, ServiceInfo, StatsReport};
-
-use crate::config;
+use crate::config::{self, Shape};
+use crate::operator::Operator;
 use crate::process::{Process, Ran, until};
 use crate::ready;
 
@@ -28,14 +28,24 @@ pub(crate) enum Load {
     Heavy,
 }
 
+/// A hold on the machine, for as long as it lives.
 #[derive(Debug)]
-enum Share {
-    Light { _held: RwLockReadGuard<'static, ()> },
-    Heavy { _held: RwLockWriteGuard<'static, ()> },
+pub(crate) enum Share {
+    /// Others may be there.
+    Light {
+        /// Held with others.
+        _held: RwLockReadGuard<'static, ()>,
+    },
+    /// Nobody else is there.
+    Heavy {
+        /// Held alone.
+        _held: RwLockWriteGuard<'static, ()>,
+    },
 }
 
 impl Share {
-    fn take(load: Load) -> Self {
+    /// Waits for the machine.
+    pub(crate) fn take(load: Load) -> Self {
         match load {
             Load::Light => Self::Light { _held: CPUS.read().unwrap_or_else(PoisonError::into_inner) },
             Load::Heavy => Self::Heavy { _held: CPUS.write().unwrap_or_else(PoisonError::into_inner) },
@@ -49,7 +59,27 @@ pub(crate) struct Lab {
     processes: BTreeMap<String, Process>,
     name: String,
     directory: PathBuf,
+    operator: Operator,
+    /// CPUs of the director's workers.
+    pub(crate) workers: Vec<usize>,
     _share: Share,
+}
+
+/// Who asks the director is in the lab.
+impl Deref for Lab {
+    type Target = Operator;
+
+    fn deref(&self) -> &Operator {
+        &self.operator
+    }
+}
+
+/// A name and an empty directory for one test.
+pub(crate) fn place() -> (String, PathBuf) {
+    let name = format!("sl-{}-{}", process::id(), LABS.fetch_add(1, Ordering::Relaxed));
+    let directory = env::temp_dir().join(&name);
+    fs::create_dir_all(directory.join("files")).expect("a directory for the lab");
+    (name, directory)
 }
 
 impl Lab {
@@ -59,10 +89,9 @@ impl Lab {
             return None;
         }
         let share = Share::take(load);
-        let name = format!("sl-{}-{}", process::id(), LABS.fetch_add(1, Ordering::Relaxed));
-        let directory = env::temp_dir().join(&name);
-        fs::create_dir_all(directory.join("files")).expect("a directory for the lab");
-        let lab = Self { processes: BTreeMap::new(), name, directory, _share: share };
+        let (name, directory) = place();
+        let (operator, workers) = (Operator::at(directory.join("control.sock")), config::one_worker());
+        let lab = Self { processes: BTreeMap::new(), name, directory, operator, workers, _share: share };
         Ran::of(&mut network(&["sweep"])).good();
         Ran::of(&mut network(&["up", &lab.name])).good();
         Some(lab)
@@ -79,11 +108,6 @@ impl Lab {
     /// A file of this lab. What is in `files/` the web servers give out.
     pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.directory.join(file)
-    }
-
-    /// The control socket.
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.path("control.sock")
     }
 
     /// Runs a program in a namespace to its end, half a minute at most.
@@ -166,7 +190,8 @@ impl Lab {
     pub(crate) fn configure(&self, services: &str) {
         let file = self.path("sluice.toml");
         let new = self.path("sluice.toml.new");
-        fs::write(&new, config::director(&self.socket(), services)).expect("a configuration");
+        let shape = Shape { workers: self.workers.clone(), ..Shape::default() };
+        fs::write(&new, shape.director(&self.socket(), services)).expect("a configuration");
         fs::rename(new, file).expect("it takes its place");
     }
 
@@ -179,52 +204,6 @@ impl Lab {
     /// A process of the lab by its name: `sluiced`, `nginx1`, `dnsmasq1`, ...
     pub(crate) fn process(&mut self, name: &str) -> &mut Process {
         self.processes.get_mut(name).unwrap_or_else(|| panic!("no {name} runs"))
-    }
-
-    /// The operator's tool.
-    pub(crate) fn tool(&self, arguments: &[&str]) -> Ran {
-        let mut command = Command::new("timeout");
-        command.arg("20").arg(ready::sluice()).arg("--socket").arg(self.socket()).args(arguments);
-        Ran::of(&mut command)
-    }
-
-    fn ask(&self, what: &str) -> Answer {
-        let ran = self.tool(&["--json", what]).good();
-        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.out))
-    }
-
-    /// The TCP service on port 80, or the UDP service on port 53.
-    pub(crate) fn service(&self, key: &str) -> ServiceInfo {
-        let Answer::Services { services, .. } = self.ask("services") else { panic!("not services") };
-        let found = services.into_iter().find(|service| service.spec.key.to_string() == key);
-        found.unwrap_or_else(|| panic!("no service {key}"))
-    }
-
-    /// A server of a service.
-    pub(crate) fn server(&self, key: &str, address: &str) -> ServerInfo {
-        let servers = self.service(key).servers;
-        let found = servers.into_iter().find(|server| server.spec.address.to_string() == address);
-        found.unwrap_or_else(|| panic!("no server {address}"))
-    }
-
-    /// Every counter.
-    pub(crate) fn stats(&self) -> StatsReport {
-        let Answer::Stats(report) = self.ask("stats") else { panic!("not stats") };
-        *report
-    }
-
-    /// One counter.
-    pub(crate) fn counter(&self, name: &str) -> u64 {
-        let found = self.stats().counters.into_iter().find(|counter| counter.name == name);
-        found.unwrap_or_else(|| panic!("no counter {name}")).value
-    }
-
-    /// Nothing was lost by the director.
-    #[track_caller]
-    pub(crate) fn assert_nothing_dropped(&self) {
-        let lost = |name: &str| name.starts_with("drop_") || name == "sent_lost";
-        let moved: Vec<_> = self.stats().counters.into_iter().filter(|c| lost(&c.name) && c.value > 0).collect();
-        assert!(moved.is_empty(), "{moved:?}");
     }
 
     /// A page by curl, from the client.

@@ -69,6 +69,14 @@ impl Process {
         assert!(status.expect("sh runs").success(), "kill -{name} {id}");
     }
 
+    /// Ends it now, if it has not ended.
+    pub(crate) fn end(&mut self) {
+        if self.ended().is_none() {
+            _ = self.child.kill();
+            _ = self.child.wait();
+        }
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn wait(&mut self, most: Duration) -> ExitStatus {
@@ -87,10 +95,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.ended().is_none() {
-            _ = self.child.kill();
-            _ = self.child.wait();
-        }
+        self.end();
     }
 }
 

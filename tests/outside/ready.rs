@@ -27,6 +27,9 @@ const TOOLS: [&str; 13] = [
 /// The daemon, as cargo built it for these tests. Cargo names it also where the features do not allow it.
 const SLUICED: Option<&str> = if cfg!(feature = "dpdk") { option_env!("CARGO_BIN_EXE_sluiced") } else { None };
 
+/// The traffic generator.
+const GENERATOR: Option<&str> = if cfg!(feature = "dpdk") { option_env!("CARGO_BIN_EXE_sluice-gen") } else { None };
+
 /// True where a lab can be. Elsewhere says why not, and fails if it had to be.
 pub(crate) fn lab() -> bool {
     decide(no_daemon().or_else(not_root).or_else(missing_tool))
@@ -70,6 +73,11 @@ pub(crate) fn search_path() -> String {
 /// The daemon.
 pub(crate) fn sluiced() -> &'static str {
     SLUICED.expect("asked for after `ready::daemon`")
+}
+
+/// The traffic generator.
+pub(crate) fn generator() -> &'static str {
+    GENERATOR.expect("asked for after `ready::daemon`")
 }
 
 /// The operator's tool. Cargo builds a package's own programs for its tests, but this one is another package's.

@@ -144,8 +144,8 @@ impl Director for Product {
             "conn_sync" => "ip_vs_conn_sync",
             other => other,
         };
-        match self.ask(Request::Proc { name: name.to_owned() }) {
-            Ok(Answer::Text { text }) => Ok(text),
+        match self.ask(Request::Proc { name: name.to_owned(), cursor: None }) {
+            Ok(Answer::Text { text, .. }) => Ok(text),
             Ok(other) => Err(format!("an unexpected answer: {other:?}")),
             Err(error) => Err(error.to_string()),
         }

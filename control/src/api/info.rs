@@ -120,6 +120,9 @@ pub struct Status {
     pub workers: Vec<WorkerStatus>,
 }
 
+/// Virtual addresses of an interface that a status names, at most.
+pub const MOST_NAMED: usize = 64;
+
 /// An interface as it runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InterfaceStatus {
@@ -137,8 +140,10 @@ pub struct InterfaceStatus {
     pub link: bool,
     /// Mbit/s, 0 if unknown.
     pub speed: u32,
-    /// Addresses and VIPs answered here.
+    /// Addresses, and the first [`MOST_NAMED`] of the VIPs answered here.
     pub addresses: Vec<String>,
+    /// Number of VIPs answered here.
+    pub virtual_addresses: u32,
     /// Counters of the driver: received, sent, lost.
     pub counters: Vec<Counter>,
 }

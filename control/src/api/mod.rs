@@ -1,7 +1,9 @@
 //! The requests of the control socket and their answers: one vocabulary for the operator's tool, `ipvsadm`, the
 //! configuration file, tests and scripts. `docs/control-protocol.md` shows them on the wire.
 
+mod cursor;
 mod info;
+mod pages;
 mod spec;
 mod steering;
 mod watch;
@@ -11,10 +13,12 @@ use std::net::SocketAddr;
 use dataplane::flow::ServiceKey;
 use serde::{Deserialize, Serialize};
 
+pub use cursor::Cursor;
 pub use info::{
-    ConnInfo, Counter, InterfaceCounters, InterfaceStatus, NeighborInfo, Rates, RouteInfo, ServerInfo, ServiceInfo,
-    StatsReport, Status, Totals, WorkerStatus,
+    ConnInfo, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, NeighborInfo, Rates, RouteInfo, ServerInfo,
+    ServiceInfo, StatsReport, Status, Totals, WorkerStatus,
 };
+pub use pages::{PageError, every_service, every_text};
 pub use spec::{
     DaemonRole, DaemonSpec, Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
 };
@@ -99,11 +103,18 @@ pub enum Request {
     },
     /// `ipvsadm -L --timeout`. Answer: [`Answer::Timeouts`].
     Timeouts,
-    /// Services with their servers, counts and statistics. Answer: [`Answer::Services`].
+    /// One page of services with their servers, counts and statistics. Answer: [`Answer::Services`]; pass its `next`
+    /// to go on ([`every_service`] does).
     Services {
         /// Which one; all if absent.
         #[serde(default)]
         key: Option<ServiceKey>,
+        /// Where to go on; absent at the start.
+        #[serde(default)]
+        cursor: Option<Cursor>,
+        /// Most services and servers of one answer (bounded by the director).
+        #[serde(default)]
+        limit: Option<u32>,
     },
     /// One page of connections. Answer: [`Answer::Connections`]; pass its `next` to go on.
     Connections {
@@ -144,10 +155,14 @@ pub enum Request {
     },
     /// The running configuration as a file. Answer: [`Answer::Text`].
     ConfigShow,
-    /// A file of `/proc/net` as the kernel would show it: `ip_vs`, `ip_vs_conn`, `ip_vs_stats`. Answer: [`Answer::Text`].
+    /// A page of a file of `/proc/net` as the kernel would show it: `ip_vs`, `ip_vs_conn`, `ip_vs_stats`. Answer:
+    /// [`Answer::Text`]; pass its `next` to go on ([`every_text`] does).
     Proc {
         /// File name.
         name: String,
+        /// Where to go on; absent at the start.
+        #[serde(default)]
+        cursor: Option<Cursor>,
     },
     /// Starts to look at packets: the stages they take. Answer: [`Answer::Watching`].
     TraceStart {
@@ -191,6 +206,10 @@ pub enum Request {
     Batch {
         /// In order.
         requests: Vec<Request>,
+        /// Another batch follows: these may be published together with it, a second later at most, and "done" does not
+        /// mean yet that workers have seen them.
+        #[serde(default)]
+        more: bool,
     },
 }
 
@@ -204,8 +223,10 @@ pub enum Answer {
     Services {
         /// Buckets of the service table, the `size=` that ipvsadm prints.
         table_size: u32,
-        /// The services.
+        /// The services. One with more servers than fit is continued on the next page, under the same key.
         services: Vec<ServiceInfo>,
+        /// Pass it on for the next page; absent at the end.
+        next: Option<Cursor>,
     },
     /// A page of connections.
     Connections {
@@ -251,7 +272,7 @@ pub enum Answer {
     Steering(Box<SteeringReport>),
     /// What a reload changed.
     Reloaded {
-        /// One line a change.
+        /// One line a change; where there are thousands, the last one says how many more there were.
         changes: Vec<String>,
     },
     /// A watch has begun.
@@ -262,6 +283,8 @@ pub enum Answer {
     Text {
         /// The text.
         text: String,
+        /// Pass it on for the next page; absent at the end.
+        next: Option<Cursor>,
     },
 }
 

@@ -9,7 +9,6 @@ use dataplane::proto::tcp::State;
 
 use super::{Director, read_totals, unsupported};
 use crate::api::{ApiError, Code, Request};
-use crate::statistics::sum;
 
 impl Director {
     pub(super) fn batch(&mut self, requests: Vec<Request>) -> Result<(), ApiError> {
@@ -24,7 +23,7 @@ impl Director {
         let links = &self.links;
         let read = |slot: u32| read_totals(links, slot);
         match request {
-            Request::AddService { service } => self.services.add(service, runtime),
+            Request::AddService { service } => self.services.add(service, runtime, self.now),
             Request::EditService { service } => self.services.edit(service),
             Request::DeleteService { key } => self.delete_service(&key),
             Request::AddServer { key, server } => self.services.add_server(&key, server, runtime, &|slot| {
@@ -40,7 +39,7 @@ impl Director {
                 Ok(())
             }
             Request::Flush => {
-                let keys: Vec<_> = self.services.list().iter().map(|service| service.spec.key).collect();
+                let keys: Vec<_> = self.services.newest_first().map(|service| service.spec.key).collect();
                 keys.iter().try_for_each(|key| self.delete_service(key))
             }
             Request::Zero { key } => self.zero(key),
@@ -65,10 +64,7 @@ impl Director {
 
     pub(super) fn delete_service(&mut self, key: &ServiceKey) -> Result<(), ApiError> {
         let links = &self.links;
-        if let Some(service) = self.services.get(key) {
-            self.departed = sum(self.departed, service.raw_totals(&|slot| read_totals(links, slot)));
-        }
-        self.services.delete(key)?;
+        self.services.delete(key, &|slot| read_totals(links, slot))?;
         self.end_orphans();
         Ok(())
     }
@@ -90,12 +86,7 @@ impl Director {
             return Err(ApiError { code: Code::NoService, place: key.to_string(), text: "no such service".to_owned() });
         }
         let links = &self.links;
-        let read = |slot: u32| read_totals(links, slot);
-        for service in self.services.iter_mut().filter(|s| key.is_none_or(|key| s.spec.key == key)) {
-            let now = service.raw_totals(&read);
-            service.meter.zero(now);
-            service.servers.iter_mut().for_each(|server| server.meter.zero(read(server.slot)));
-        }
+        self.services.zero(key, &|slot| read_totals(links, slot));
         if key.is_none() {
             let now = self.raw_total();
             self.total.zero(now);

@@ -1,5 +1,6 @@
 //! Frames that the workers hand over, frames that control sends: ARP.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 
 use dataplane::clock::Nanos;
@@ -12,17 +13,23 @@ use super::Director;
 use crate::neighbors::{self, Effect, Key};
 
 /// How often an address is announced, one second apart.
-const ANNOUNCEMENTS: u32 = 3;
+const ANNOUNCEMENTS: usize = 3;
+
+/// Announcements sent in one round of housekeeping. They share the mailbox with answers.
+const ANNOUNCE_BUDGET: usize = 256;
 
 /// Nanoseconds between two words about somebody who claims an address of ours: anyone on the link can send such frames.
 const CLAIM_PERIOD: u64 = 10_000_000_000;
+
+/// Addresses that are being announced: one queue for the first time, one for the second, and so on, each in the order
+/// of its times.
+pub(super) type Announcements = [VecDeque<Announcement>; ANNOUNCEMENTS];
 
 /// An address that is being announced.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Announcement {
     interface: u16,
     address: Ipv4Addr,
-    left: u32,
     next: Nanos,
 }
 
@@ -119,23 +126,28 @@ impl Director {
         if let IpAddr::V4(address) = address
             && !self.config.ipvs.strict_parity
         {
-            self.announcements.push(Announcement { interface, address, left: ANNOUNCEMENTS, next: self.now });
+            self.announcements[0].push_back(Announcement { interface, address, next: self.now });
         }
     }
 
-    /// Sends the announcements that are due.
+    /// Sends the announcements that are due, so many at most, first ones first; the rest waits for the next round.
     pub(super) fn announce(&mut self) {
         let now = self.now;
-        let mut announcements = std::mem::take(&mut self.announcements);
-        for announcement in announcements.iter_mut().filter(|a| a.next <= now) {
-            if self.owns(announcement.interface, announcement.address) {
-                let mac = self.interfaces[usize::from(announcement.interface)].mac;
-                self.send(announcement.interface, neighbors::announcement(mac, announcement.address));
+        let mut left = ANNOUNCE_BUDGET;
+        for time in 0..ANNOUNCEMENTS {
+            while left > 0
+                && let Some(due) = self.announcements[time].pop_front_if(|a| a.next <= now)
+            {
+                left -= 1;
+                if !self.owns(due.interface, due.address) {
+                    continue;
+                }
+                let mac = self.interfaces[usize::from(due.interface)].mac;
+                self.send(due.interface, neighbors::announcement(mac, due.address));
+                if let Some(later) = self.announcements.get_mut(time + 1) {
+                    later.push_back(Announcement { next: Nanos(now.0 + 1_000_000_000), ..due });
+                }
             }
-            announcement.left -= 1;
-            announcement.next = Nanos(now.0 + 1_000_000_000);
         }
-        announcements.retain(|a| a.left > 0);
-        self.announcements = announcements;
     }
 }

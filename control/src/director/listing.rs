@@ -13,8 +13,8 @@ use dataplane::template::{Template, Templates};
 use dataplane::worker::LIST_BUDGET;
 
 use super::{Director, Pump, read_totals};
-use crate::api::{Answer, ApiError, Code, ConnInfo, NeighborInfo, RouteInfo, ServerInfo, ServiceInfo};
-use crate::ipvs::{ServerEntry, Service};
+use crate::api::{Answer, ApiError, Code, ConnInfo, Cursor, NeighborInfo, RouteInfo, ServerInfo, ServiceInfo};
+use crate::ipvs::{Piece, ServerEntry};
 use crate::statistics::totals;
 use crate::{net, procfs};
 
@@ -23,31 +23,42 @@ const TABLE_SIZE: u32 = 4096;
 
 /// Most connections of one answer.
 const MOST_LISTED: u32 = 10_000;
+/// Questions to workers for one answer: a table with large gaps gives short pages.
+const MOST_ASKED: usize = 16;
+
+/// Most services and servers of one answer.
+const MOST_SERVERS: u32 = 2000;
 
 impl Director {
-    pub(super) fn list_services(&self, key: Option<ServiceKey>) -> Result<Answer, ApiError> {
-        let services: Vec<_> = match key {
-            None => self.services.list().into_iter().map(|service| self.service_info(service)).collect(),
-            Some(key) => {
-                let service = self.services.get(&key).ok_or_else(|| ApiError {
-                    code: Code::NoService,
-                    place: key.to_string(),
-                    text: "no such service".to_owned(),
-                })?;
-                vec![self.service_info(service)]
-            }
+    /// One page of services. The cursor is the number of a service, and that of a server within it.
+    pub(super) fn list_services(
+        &self,
+        key: Option<ServiceKey>,
+        cursor: Option<Cursor>,
+        limit: Option<u32>,
+    ) -> Result<Answer, ApiError> {
+        let (from, room) = (cursor.unwrap_or(Cursor::START), limit.unwrap_or(MOST_SERVERS).min(MOST_SERVERS) as usize);
+        let (pieces, next) = match key {
+            None => self.services.page(from, room),
+            Some(key) => self.services.page_of(&key, from, room).ok_or_else(|| ApiError {
+                code: Code::NoService,
+                place: key.to_string(),
+                text: "no such service".to_owned(),
+            })?,
         };
-        Ok(Answer::Services { table_size: TABLE_SIZE, services })
+        let services = pieces.iter().map(|piece| self.service_info(piece)).collect();
+        Ok(Answer::Services { table_size: TABLE_SIZE, services, next })
     }
 
-    fn service_info(&self, service: &Service) -> ServiceInfo {
+    fn service_info(&self, piece: &Piece<'_>) -> ServiceInfo {
         let read = |slot: u32| read_totals(&self.links, slot);
+        let service = piece.service;
         ServiceInfo {
             spec: service.spec.clone(),
             runtime: service.runtime,
             totals: totals(service.meter.totals(service.raw_totals(&read))),
             rates: service.meter.rates(),
-            servers: service.servers.iter().map(|server| self.server_info(server)).collect(),
+            servers: piece.servers.iter().map(|server| self.server_info(server)).collect(),
         }
     }
 
@@ -77,7 +88,10 @@ impl Director {
         let limit = limit.unwrap_or(MOST_LISTED).clamp(1, MOST_LISTED);
         let mut at = cursor.unwrap_or(0);
         let mut connections = Vec::new();
-        while connections.len() < limit as usize {
+        for _ in 0..MOST_ASKED {
+            if connections.len() >= limit as usize {
+                break;
+            }
             let (worker, slot) = ((at >> 32) as usize, at as u32);
             let room = limit - connections.len() as u32;
             if let Some(shard) = worker.checked_sub(self.links.len()) {
@@ -156,40 +170,39 @@ impl Director {
         Answer::Routes { routes: net::all_routes(&self.interfaces, &self.routes).into_iter().map(info).collect() }
     }
 
-    pub(super) fn proc(&mut self, name: &str, pump: Pump<'_>) -> Result<Answer, ApiError> {
-        let text = match name {
+    /// A page of a file of `/proc/net`. The first begins with the file's head.
+    pub(super) fn proc(&mut self, name: &str, cursor: Option<Cursor>, pump: Pump<'_>) -> Result<Answer, ApiError> {
+        let first = cursor.is_none();
+        let from = cursor.unwrap_or(Cursor::START);
+        match name {
             "ip_vs" => {
-                let services: Vec<_> = self.services.list().into_iter().map(|s| self.service_info(s)).collect();
-                procfs::services(TABLE_SIZE, &services)
+                let mut text = if first { procfs::services_head(TABLE_SIZE) } else { String::new() };
+                let (pieces, next) = self.services.page(from, MOST_SERVERS as usize);
+                for piece in &pieces {
+                    text += &procfs::service(&self.service_info(piece), piece.continued);
+                }
+                Ok(Answer::Text { text, next })
             }
-            "ip_vs_conn" => procfs::connections(&self.every_connection(pump)?),
+            "ip_vs_conn" => {
+                let mut text = if first { procfs::CONNECTIONS_HEAD.to_owned() } else { String::new() };
+                let Answer::Connections { connections, next } =
+                    self.list_connections(cursor.map(|cursor| cursor.service), None, pump)?
+                else {
+                    return Ok(Answer::Text { text, next: None });
+                };
+                connections.iter().for_each(|conn| text += &procfs::connection(conn));
+                Ok(Answer::Text { text, next: next.map(|at| Cursor { service: at, ..Cursor::START }) })
+            }
             "ip_vs_stats" => {
-                let now = totals(self.total.totals(self.raw_total()));
-                procfs::stats(&now, &self.total.rates())
+                let raw = self.raw_total();
+                let now = totals(self.total.totals(raw));
+                Ok(Answer::Text { text: procfs::stats(&now, &self.total.rates()), next: None })
             }
-            _ => {
-                return Err(ApiError {
-                    code: Code::Invalid,
-                    place: "name".to_owned(),
-                    text: format!("no file {name:?}; there are ip_vs, ip_vs_conn, ip_vs_stats"),
-                });
-            }
-        };
-        Ok(Answer::Text { text })
-    }
-
-    fn every_connection(&mut self, pump: Pump<'_>) -> Result<Vec<ConnInfo>, ApiError> {
-        let mut all = Vec::new();
-        let mut cursor = None;
-        loop {
-            let Answer::Connections { connections, next } = self.list_connections(cursor, None, pump)? else {
-                return Ok(all);
-            };
-            all.extend(connections);
-            if next.is_none() {
-                return Ok(all);
-            }
-            cursor = next;
+            _ => Err(ApiError {
+                code: Code::Invalid,
+                place: "name".to_owned(),
+                text: format!("no file {name:?}; there are ip_vs, ip_vs_conn, ip_vs_stats"),
+            }),
         }
     }
 }

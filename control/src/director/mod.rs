@@ -8,6 +8,7 @@ mod edits;
 mod frames;
 mod heartbeat;
 mod listing;
+mod publish;
 mod reload;
 mod status;
 mod sysctl;
@@ -16,7 +17,7 @@ mod watch;
 pub use reload::validate;
 use watch::Wish;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ use crate::api::{Answer, ApiError, Code, Counter, Request, SteeringReport};
 use crate::config::Config;
 use crate::ipvs::Services;
 use crate::neighbors::Neighbors;
-use crate::net::{self, NetInterface, NetRoute};
+use crate::net::{NetInterface, NetRoute};
 use crate::statistics::{self, Meter, sum};
 
 /// Nanoseconds between two rounds of housekeeping: timers of neighbours, announcements, memory to be freed.
@@ -42,6 +43,10 @@ const ROUND: u64 = 100_000_000;
 
 /// Templates of a shard that one round looks at for their end.
 const TEMPLATES: usize = 1024;
+/// Meters sampled in one turn.
+const SAMPLE_BUDGET: usize = 2048;
+/// Slots of removed servers looked at in one round of housekeeping.
+const SWEEP_BUDGET: usize = 16_384;
 
 /// Called while the director waits for its workers; `false` = the time is up.
 pub type Pump<'a> = &'a mut dyn FnMut() -> bool;
@@ -118,6 +123,8 @@ pub struct Director {
     interfaces: Vec<NetInterface>,
     routes: Vec<NetRoute>,
     vips: HashMap<IpAddr, Vip>,
+    /// The virtual addresses of each interface.
+    answered: Vec<BTreeSet<IpAddr>>,
     neighbors: Neighbors,
     services: Services,
     tables: Tables,
@@ -126,8 +133,7 @@ pub struct Director {
     hearts: Vec<heartbeat::Heart>,
     listed: Vec<Option<Page>>,
     total: Meter,
-    departed: TotalsRead,
-    announcements: Vec<frames::Announcement>,
+    announcements: frames::Announcements,
     watches: watch::Watches,
     started: Nanos,
     now: Nanos,
@@ -136,6 +142,8 @@ pub struct Director {
     next_claim: Nanos,
     unpublished: bool,
     net_changed: bool,
+    /// Until when changes of services wait for more of them.
+    held_until: Option<Nanos>,
 }
 
 impl Director {
@@ -155,16 +163,16 @@ impl Director {
             interfaces: interfaces(&config, &facts.macs),
             routes: Vec::new(),
             vips: HashMap::new(),
+            answered: vec![BTreeSet::new(); config.interfaces.len()],
             neighbors: Neighbors::default(),
-            services: Services::new(servers),
+            services: Services::new(servers, now),
             tables: Tables::default(),
             publisher,
             hearts: links.iter().map(|_| heartbeat::Heart::new(now)).collect(),
             listed: links.iter().map(|_| None).collect(),
             links,
             total: Meter::default(),
-            departed: TotalsRead::default(),
-            announcements: Vec::new(),
+            announcements: Default::default(),
             watches: watch::Watches::default(),
             started: now,
             now,
@@ -173,6 +181,7 @@ impl Director {
             next_claim: now,
             unpublished: false,
             net_changed: true,
+            held_until: None,
             config: Config::default(),
             facts,
         };
@@ -196,10 +205,8 @@ impl Director {
         if now >= self.next_round {
             self.keep_house();
         }
-        if now >= self.next_sample {
-            self.sample();
-        }
-        if self.unpublished {
+        self.sample();
+        if self.unpublished || self.is_held() {
             self.publish();
         }
         items
@@ -217,7 +224,7 @@ impl Director {
         self.sweep_watches();
         self.publisher.sweep();
         if self.publisher.behind().is_none() {
-            self.services.sweep();
+            self.services.sweep(SWEEP_BUDGET);
         }
     }
 
@@ -235,7 +242,7 @@ impl Director {
     pub fn handle(&mut self, request: Request, now: Nanos, pump: Pump<'_>) -> Result<Answer, ApiError> {
         self.now = now;
         match request {
-            Request::Services { key } => self.list_services(key),
+            Request::Services { key, cursor, limit } => self.list_services(key, cursor, limit),
             Request::Connections { cursor, limit } => self.list_connections(cursor, limit, pump),
             Request::Timeouts => Ok(self.timeouts()),
             Request::Sysctls { name } => self.list_sysctls(name),
@@ -245,8 +252,8 @@ impl Director {
             Request::Neighbors => Ok(self.list_neighbors()),
             Request::Routes => Ok(self.list_routes()),
             Request::Steering => Ok(Answer::Steering(Box::new(SteeringReport::of(&self.facts.steering)))),
-            Request::ConfigShow => Ok(Answer::Text { text: crate::config::render(&self.running_config()) }),
-            Request::Proc { name } => self.proc(&name, pump),
+            Request::ConfigShow => Ok(Answer::Text { text: crate::config::render(&self.running_config()), next: None }),
+            Request::Proc { name, cursor } => self.proc(&name, cursor, pump),
             Request::Reload { prune } => {
                 let changes = self.reload(prune)?;
                 self.commit(pump)?;
@@ -258,9 +265,13 @@ impl Director {
             }
             Request::WatchNext { watch } => self.next_of_watch(watch),
             Request::WatchStop { watch } => self.stop_watch(watch),
-            Request::Batch { requests } => {
+            Request::Batch { requests, more } => {
                 let result = self.batch(requests);
-                self.commit(pump)?;
+                if more {
+                    self.hold(pump)?
+                } else {
+                    self.commit(pump)?
+                }
                 result.map(|()| Answer::Done)
             }
             edit => {
@@ -272,68 +283,21 @@ impl Director {
     }
 
     /// The counters of all services since the start.
-    fn raw_total(&self) -> TotalsRead {
-        let read = |slot: u32| read_totals(&self.links, slot);
-        self.services.iter().map(|service| service.raw_totals(&read)).fold(self.departed, sum)
+    fn raw_total(&mut self) -> TotalsRead {
+        let links = &self.links;
+        self.services.total(&|slot| read_totals(links, slot))
     }
 
+    /// Samples what is due, a bounded piece of it; the rest follows in the next turns.
     fn sample(&mut self) {
         let links = &self.links;
-        let read = |slot: u32| read_totals(links, slot);
-        for service in self.services.iter_mut() {
-            let total = service.raw_totals(&read);
-            service.meter.sample(total);
-            service.servers.iter_mut().for_each(|server| server.meter.sample(read(server.slot)));
-        }
-        let total = self.raw_total();
-        self.total.sample(total);
-        self.next_sample = Nanos(self.now.0 + statistics::PERIOD * 1_000_000_000);
-    }
-
-    /// Publishes what changed and waits until every worker has seen it.
-    fn commit(&mut self, pump: Pump<'_>) -> Result<(), ApiError> {
-        self.publish();
-        while let Some(worker) = self.publisher.behind() {
-            self.drain();
-            if !pump() {
-                return Err(ApiError {
-                    code: Code::Timeout,
-                    place: format!("worker {worker}"),
-                    text: "did not take over the new tables in time; they stay published".to_owned(),
-                });
-            }
-        }
-        self.publisher.sweep();
-        self.services.sweep();
-        Ok(())
-    }
-
-    /// Publishes what changed, if anything did.
-    fn publish(&mut self) {
-        self.follow_addresses();
-        for (key, service) in self.services.take_changes() {
-            self.unpublished = true;
-            match service {
-                Some(service) => self.tables.services.insert(key, service),
-                None => self.tables.services.remove(&key),
-            };
-        }
-        for (listener, present) in self.services.take_listener_changes() {
-            match present {
-                true => self.tables.listeners.insert(listener, ()),
-                false => self.tables.listeners.remove(&listener),
-            };
-        }
-        self.tables.unhooked = self.services.unhooked();
-        if self.net_changed {
-            let version = self.tables.net.version.wrapping_add(1);
-            self.tables.net = Arc::new(net::tables(version, &self.interfaces, &self.routes, &self.neighbors));
-            self.net_changed = false;
-            self.unpublished = true;
-        }
-        if self.unpublished {
-            self.publisher.publish(self.tables.clone());
-            self.unpublished = false;
+        self.services.sample(self.now, SAMPLE_BUDGET, &|slot| read_totals(links, slot));
+        if self.now >= self.next_sample {
+            let total = self.raw_total();
+            self.total.sample(total);
+            let period = statistics::PERIOD * 1_000_000_000;
+            let missed = (self.now.0 - self.next_sample.0) / period;
+            self.next_sample.0 += (missed + 1) * period;
         }
     }
 

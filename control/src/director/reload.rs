@@ -1,7 +1,7 @@
 //! The file and the running state: converging to a configuration, the addresses that follow from it, and the running
 //! configuration as a file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -18,6 +18,37 @@ use crate::config::{self, Config, RouteAction, Server};
 use crate::ipvs;
 use crate::net::NetRoute;
 
+/// Most changes that are told one by one.
+const MOST_TOLD: usize = 5000;
+
+/// What a reload changed.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    told: Vec<String>,
+    untold: usize,
+}
+
+impl Changes {
+    pub(super) fn note(&mut self, text: impl FnOnce() -> String) {
+        if self.told.len() < MOST_TOLD {
+            self.told.push(text());
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.told.len() + self.untold
+    }
+
+    fn lines(mut self) -> Vec<String> {
+        if self.untold > 0 {
+            self.told.push(format!("and {} changes more", self.untold));
+        }
+        self.told
+    }
+}
+
 impl Director {
     /// Reads the file again and converges to it. Returns what changed, one line each.
     pub(super) fn reload(&mut self, prune: bool) -> Result<Vec<String>, ApiError> {
@@ -33,7 +64,7 @@ impl Director {
         self.needs_restart(&config).map_err(error)?;
         let changes = self.converge(config, prune)?;
         info!("{}: reloaded, {} changes", file.display(), changes.len());
-        Ok(changes)
+        Ok(changes.lines())
     }
 
     /// What only a new start can change.
@@ -53,39 +84,41 @@ impl Director {
     }
 
     /// Makes the running state what a configuration says. What was made at run time stays, unless `prune`.
-    pub(super) fn converge(&mut self, config: Config, prune: bool) -> Result<Vec<String>, ApiError> {
+    pub(super) fn converge(&mut self, mut config: Config, prune: bool) -> Result<Changes, ApiError> {
         validate(&config)?;
-        let mut changes = Vec::new();
+        let mut changes = Changes::default();
         self.converge_services(&config, prune, &mut changes)?;
         self.converge_net(&config, &mut changes);
         let options = Options { ip_forward: config.dataplane.ip_forward, icmp_rate: config.dataplane.icmp_rate };
         if options != self.tables.options {
-            changes.push(format!("ip_forward is {}, icmp_rate is {}", options.ip_forward, options.icmp_rate));
+            changes.note(|| format!("ip_forward is {}, icmp_rate is {}", options.ip_forward, options.icmp_rate));
         }
         self.tables.options = options;
         if config.ipvs.timeouts != self.config.ipvs.timeouts {
             self.tables.timeouts = Arc::new(timeouts_of(&config.ipvs.timeouts));
-            changes.push("timeouts changed".to_owned());
+            changes.note(|| "timeouts changed".to_owned());
         }
         self.converge_sysctls(&config, &mut changes)?;
         if config.vips != self.config.vips {
-            changes.push("virtual addresses changed".to_owned());
+            changes.note(|| "virtual addresses changed".to_owned());
         }
         self.converge_vips(&config);
         if config.ipvs.strict_parity != self.config.ipvs.strict_parity {
-            changes.push(format!("strict_parity is {}", config.ipvs.strict_parity));
+            changes.note(|| format!("strict_parity is {}", config.ipvs.strict_parity));
         }
+        // From here on the services are what runs, not what the file said.
+        config.services = Vec::new();
         self.config = config;
         self.unpublished = true;
         Ok(changes)
     }
 
-    fn converge_net(&mut self, config: &Config, changes: &mut Vec<String>) {
+    fn converge_net(&mut self, config: &Config, changes: &mut Changes) {
         let routes: Vec<NetRoute> = config.routes.iter().filter_map(|route| self.net_route(route)).collect();
         if routes != self.routes {
             self.routes = routes;
             self.net_changed = true;
-            changes.push("routes changed".to_owned());
+            changes.note(|| "routes changed".to_owned());
         }
         if config.neighbors != self.config.neighbors {
             self.neighbors.clear_static();
@@ -96,7 +129,7 @@ impl Director {
                 }
             }
             self.net_changed = true;
-            changes.push("static neighbours changed".to_owned());
+            changes.note(|| "static neighbours changed".to_owned());
         }
     }
 
@@ -118,18 +151,17 @@ impl Director {
         Some(NetRoute { to: route.to, action })
     }
 
-    fn converge_services(&mut self, config: &Config, prune: bool, changes: &mut Vec<String>) -> Result<(), ApiError> {
+    fn converge_services(&mut self, config: &Config, prune: bool, changes: &mut Changes) -> Result<(), ApiError> {
         let wanted: HashMap<ServiceKey, &config::Service> = config.services.iter().map(|s| (s.spec.key, s)).collect();
         let gone: Vec<ServiceKey> = self
             .services
-            .list()
-            .iter()
+            .newest_first()
             .filter(|service| (prune || !service.runtime) && !wanted.contains_key(&service.spec.key))
             .map(|service| service.spec.key)
             .collect();
         for key in gone {
             self.delete_service(&key)?;
-            changes.push(format!("service {key} removed"));
+            changes.note(|| format!("service {key} removed"));
         }
         for service in &config.services {
             self.converge_service(service, prune, changes)?;
@@ -141,17 +173,17 @@ impl Director {
         &mut self,
         service: &config::Service,
         prune: bool,
-        changes: &mut Vec<String>,
+        changes: &mut Changes,
     ) -> Result<(), ApiError> {
         let key = service.spec.key;
         match self.services.get(&key).map(|running| running.spec == service.spec) {
             None => {
                 self.edit(Request::AddService { service: service.spec.clone() }, false)?;
-                changes.push(format!("service {key} added"));
+                changes.note(|| format!("service {key} added"));
             }
             Some(false) => {
                 self.edit(Request::EditService { service: service.spec.clone() }, false)?;
-                changes.push(format!("service {key} changed"));
+                changes.note(|| format!("service {key} changed"));
             }
             Some(true) => {}
         }
@@ -164,13 +196,13 @@ impl Director {
         for (address, runtime) in running {
             if (prune || !runtime) && !kept(address) {
                 self.edit(Request::DeleteServer { key, address }, false)?;
-                changes.push(format!("service {key}: server {address} removed"));
+                changes.note(|| format!("service {key}: server {address} removed"));
             }
         }
         service.servers.iter().try_for_each(|server| self.converge_server(key, server, changes))
     }
 
-    fn converge_server(&mut self, key: ServiceKey, server: &Server, changes: &mut Vec<String>) -> Result<(), ApiError> {
+    fn converge_server(&mut self, key: ServiceKey, server: &Server, changes: &mut Changes) -> Result<(), ApiError> {
         let spec = server.spec.clone();
         let address = spec.address;
         let running = self.services.get(&key).and_then(|s| s.servers.iter().find(|s| s.spec.address == address));
@@ -187,7 +219,7 @@ impl Director {
         };
         self.services.set_runtime(&key, Some(address), false);
         if !change.is_empty() {
-            changes.push(format!("service {key}: server {address} {change}"));
+            changes.note(|| format!("service {key}: server {address} {change}"));
         }
         Ok(())
     }
@@ -203,8 +235,7 @@ impl Director {
                 let on = self.implied_interfaces(address);
                 self.answer_for(address, Vip { on, configured: false });
             } else {
-                self.vips.remove(&address);
-                self.set_local(address, self.is_own(address).then_some(true));
+                self.answer_no_more(address);
             }
         }
     }
@@ -214,8 +245,17 @@ impl Director {
         for interface in vip.on.iter().filter(|interface| !before.contains(interface)) {
             self.announce_soon(*interface, address);
         }
+        self.answer_no_more(address);
+        vip.on.iter().for_each(|interface| _ = self.answered[usize::from(*interface)].insert(address));
         self.vips.insert(address, vip);
         self.set_local(address, Some(true));
+    }
+
+    fn answer_no_more(&mut self, address: IpAddr) {
+        for interface in self.vips.remove(&address).map_or(Vec::new(), |vip| vip.on) {
+            self.answered[usize::from(interface)].remove(&address);
+        }
+        self.set_local(address, self.is_own(address).then_some(true));
     }
 
     /// Tells workers that an address is the director's (`true`), a broadcast (`false`), or neither.
@@ -236,13 +276,13 @@ impl Director {
     /// The virtual addresses that the file speaks of, in place of those it spoke of before.
     fn converge_vips(&mut self, config: &Config) {
         let gone: Vec<IpAddr> = self.vips.iter().filter(|(_, vip)| vip.configured).map(|(a, _)| *a).collect();
-        for address in gone.into_iter().filter(|address| !config.vips.iter().any(|vip| vip.address == *address)) {
+        let kept: HashSet<IpAddr> = config.vips.iter().map(|vip| vip.address).collect();
+        for address in gone.into_iter().filter(|address| !kept.contains(address)) {
             if self.services.has_address(address) {
                 let on = self.implied_interfaces(address);
                 self.answer_for(address, Vip { on, configured: false });
             } else {
-                self.vips.remove(&address);
-                self.set_local(address, self.is_own(address).then_some(true));
+                self.answer_no_more(address);
             }
         }
         for vip in &config.vips {
@@ -281,7 +321,7 @@ impl Director {
     /// The running configuration: the file's own parts, and the services as they are now, oldest first.
     pub(super) fn running_config(&self) -> Config {
         let mut config = self.config.clone();
-        let service = |running: &&crate::ipvs::Service| config::Service {
+        let service = |running: &ipvs::Service| config::Service {
             spec: running.spec.clone(),
             servers: running
                 .servers
@@ -291,7 +331,7 @@ impl Director {
                 .collect(),
             place: Default::default(),
         };
-        config.services = self.services.list().iter().rev().map(service).collect();
+        config.services = self.services.oldest_first().map(service).collect();
         config.ipvs.sysctls = self.running_sysctls();
         let (timeouts, usual) = (&self.tables.timeouts, config.ipvs.timeouts.profile.timeouts());
         let differs = |now: u32, usual: u32| (now != usual).then_some(now / dataplane::clock::TICKS_PER_SECOND);

@@ -3,18 +3,17 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::Director;
-use crate::api::{Answer, Counter, InterfaceCounters, InterfaceStatus, StatsReport, Status, WorkerStatus};
+use crate::api::{Answer, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, StatsReport, Status, WorkerStatus};
 use crate::statistics::totals;
 
 impl Director {
     pub(super) fn status(&self) -> Answer {
-        let servers = self.services.iter().map(|service| service.servers.len()).sum::<usize>();
         Answer::Status(Box::new(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config: self.facts.file.as_ref().map_or(String::new(), |file| file.display().to_string()),
             uptime: self.now.0.saturating_sub(self.started.0) / 1_000_000_000,
             services: self.services.len() as u32,
-            servers: servers as u32,
+            servers: self.services.servers() as u32,
             interfaces: (0..self.interfaces.len()).map(|index| self.interface_status(index)).collect(),
             workers: (0..self.links.len()).map(|worker| self.worker_status(worker)).collect(),
         }))
@@ -23,9 +22,7 @@ impl Director {
     fn interface_status(&self, index: usize) -> InterfaceStatus {
         let interface = &self.interfaces[index];
         let (link, speed) = self.facts.devices.link(interface.port);
-        let vips = self.vips.iter().filter(|(_, vip)| vip.on.contains(&(index as u16))).map(|(a, _)| a.to_string());
-        let mut addresses: Vec<String> = vips.collect();
-        addresses.sort();
+        let (own, vips) = (interface.addresses.iter().map(ToString::to_string), &self.answered[index]);
         InterfaceStatus {
             name: interface.name.to_string(),
             device: self.config.interfaces.get(index).and_then(|i| i.device.clone()).unwrap_or_default(),
@@ -34,7 +31,8 @@ impl Director {
             mtu: interface.mtu,
             link,
             speed,
-            addresses: interface.addresses.iter().map(ToString::to_string).chain(addresses).collect(),
+            addresses: own.chain(vips.iter().take(MOST_NAMED).map(ToString::to_string)).collect(),
+            virtual_addresses: vips.len() as u32,
             counters: self.facts.devices.counters(interface.port),
         }
     }
@@ -57,7 +55,8 @@ impl Director {
         }
     }
 
-    pub(super) fn stats(&self) -> Answer {
+    pub(super) fn stats(&mut self) -> Answer {
+        let total = self.raw_total();
         let counter = |(name, value): (&str, u64)| Counter { name: name.to_owned(), value };
         let workers: Vec<Vec<Counter>> =
             self.links.iter().map(|link| link.counters.read().into_iter().map(counter).collect()).collect();
@@ -70,7 +69,7 @@ impl Director {
             counters: self.facts.devices.counters(interface.port),
         });
         Answer::Stats(Box::new(StatsReport {
-            totals: totals(self.total.totals(self.raw_total())),
+            totals: totals(self.total.totals(total)),
             rates: self.total.rates(),
             counters,
             workers,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dataplane::sysctl::{SysctlError, Sysctls};
 
 use super::Director;
+use super::reload::Changes;
 use crate::api::{Answer, ApiError, Code};
 use crate::config::Config;
 
@@ -27,7 +28,7 @@ impl Director {
     }
 
     /// What the file says differently from what it said before; a setting that it does not name any more takes its default.
-    pub(super) fn converge_sysctls(&mut self, config: &Config, changes: &mut Vec<String>) -> Result<(), ApiError> {
+    pub(super) fn converge_sysctls(&mut self, config: &Config, changes: &mut Changes) -> Result<(), ApiError> {
         let defaults = Sysctls::default();
         let said = |config: &Config, name: &str| config.ipvs.sysctls.get(name).cloned();
         for name in Sysctls::NAMES {
@@ -38,7 +39,7 @@ impl Director {
             let value = now.or_else(|| defaults.get(name).ok()).unwrap_or_default();
             if self.tables.sysctls.get(name).ok() != Some(value.clone()) {
                 self.set_sysctl(name, &value)?;
-                changes.push(format!("{name} is {}", value.replace('\t', " ")));
+                changes.note(|| format!("{name} is {}", value.replace('\t', " ")));
             }
         }
         Ok(())

@@ -3,17 +3,18 @@
 //! server.
 
 mod check;
+mod estimate;
 mod index;
 mod slots;
+mod walk;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use dataplane::clock::{Tick, ticks};
-use dataplane::flow::ForwardMethod;
-use dataplane::flow::ServiceKey;
+use dataplane::clock::{Nanos, Tick, ticks};
+use dataplane::flow::{ForwardMethod, ServiceKey};
 use dataplane::sched::{Plan, Scheduler};
 use dataplane::service::{Listener, Manner, Persistent, RealServer, Servers, ServiceState, TotalsRead, VirtualService};
 use dataplane::sysctl::Sysctls;
@@ -21,9 +22,11 @@ use dataplane::tables::Unhooked;
 
 use crate::api::{ApiError, Code, Forward, Granularity, ServerSpec, ServiceSpec};
 use crate::statistics::{Meter, sum};
-
+use estimate::Estimates;
 use index::Index;
+
 pub use slots::Slots;
+pub use walk::Piece;
 
 /// Reads the totals of a server's slot, summed over workers.
 pub type ReadTotals<'a> = &'a dyn Fn(u32) -> TotalsRead;
@@ -42,9 +45,14 @@ pub struct Service {
     scheduler: Scheduler,
     state: Arc<ServiceState>,
     list_version: u16,
-    age: u64,
+    /// Of all services and servers, in the order in which they were added.
+    number: u64,
+    /// When it is sampled next.
+    due: Nanos,
     /// What servers that are gone from the list had counted.
     departed: TotalsRead,
+    /// What of its counters is in the sum of all.
+    summed: TotalsRead,
 }
 
 /// A server of a service.
@@ -58,6 +66,8 @@ pub struct ServerEntry {
     pub slot: u32,
     /// Totals and rates.
     pub meter: Meter,
+    /// Of all services and servers, in the order in which they were added.
+    number: u64,
     generation: u32,
     /// The last weight that was not 0.
     last_weight: u32,
@@ -140,8 +150,15 @@ pub fn validate<'a>(service: &ServiceSpec, servers: impl IntoIterator<Item = &'a
 #[derive(Debug)]
 pub struct Services {
     by_key: HashMap<ServiceKey, Service>,
+    /// By number: the order of every list.
+    order: BTreeMap<u64, ServiceKey>,
+    servers: usize,
     slots: Slots,
-    next_age: u64,
+    /// Services and servers ever added.
+    added: u64,
+    estimates: Estimates,
+    /// The counters of all services, those that are gone included, as far as they have been looked at.
+    sum: TotalsRead,
     dirty: HashSet<ServiceKey>,
     /// Services whose schedulers remember where destinations went.
     remembering: HashSet<ServiceKey>,
@@ -173,13 +190,17 @@ fn no_server(key: &ServiceKey, address: SocketAddr) -> ApiError {
 }
 
 impl Services {
-    /// An empty table over the slab of server states.
+    /// An empty table over the slab of server states. Samples are taken every two seconds from `start` on.
     #[must_use]
-    pub fn new(servers: Arc<Servers>) -> Self {
+    pub fn new(servers: Arc<Servers>, start: Nanos) -> Self {
         Self {
             by_key: HashMap::new(),
+            order: BTreeMap::new(),
+            servers: 0,
             slots: Slots::new(servers),
-            next_age: 0,
+            added: 0,
+            estimates: Estimates::new(start),
+            sum: TotalsRead::default(),
             dirty: HashSet::new(),
             remembering: HashSet::new(),
             index: Index::default(),
@@ -206,22 +227,10 @@ impl Services {
         self.by_key.get(key)
     }
 
-    /// All services, last added first.
+    /// Number of servers, of all services together.
     #[must_use]
-    pub fn list(&self) -> Vec<&Service> {
-        let mut all: Vec<_> = self.by_key.values().collect();
-        all.sort_by_key(|service| std::cmp::Reverse(service.age));
-        all
-    }
-
-    /// All services, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Service> {
-        self.by_key.values()
-    }
-
-    /// All services, to sample or zero their meters.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Service> {
-        self.by_key.values_mut()
+    pub fn servers(&self) -> usize {
+        self.servers
     }
 
     /// States of servers.
@@ -253,14 +262,15 @@ impl Services {
     }
 
     /// Adds a service at the head of the list.
-    pub fn add(&mut self, spec: ServiceSpec, runtime: bool) -> Result<(), ApiError> {
+    pub fn add(&mut self, spec: ServiceSpec, runtime: bool, now: Nanos) -> Result<(), ApiError> {
         let key = spec.key;
         if self.by_key.contains_key(&key) {
             let text = "the service exists".to_owned();
             return Err(ApiError { code: Code::Exists, place: key.to_string(), text });
         }
         let scheduler = check::service(&spec)?;
-        self.next_age += 1;
+        self.added += 1;
+        let number = self.added;
         if let ServiceKey::Address { address, .. } = key {
             let count = self.addresses.entry(address).or_default();
             *count += 1;
@@ -276,9 +286,12 @@ impl Services {
             scheduler,
             state: Arc::new(ServiceState::of(scheduler)),
             list_version: 0,
-            age: self.next_age,
+            number,
+            due: self.estimates.add(number, now),
             departed: TotalsRead::default(),
+            summed: TotalsRead::default(),
         };
+        self.order.insert(number, key);
         self.by_key.insert(key, service);
         self.index.add_service(&key);
         remember(&mut self.remembering, key, scheduler);
@@ -304,11 +317,15 @@ impl Services {
     }
 
     /// Removes a service; the connections of its servers stay listed, their packets are dropped.
-    pub fn delete(&mut self, key: &ServiceKey) -> Result<(), ApiError> {
-        let service = self.by_key.remove(key).ok_or_else(|| no_service(key))?;
+    pub fn delete(&mut self, key: &ServiceKey, read: ReadTotals<'_>) -> Result<(), ApiError> {
+        let mut service = self.by_key.remove(key).ok_or_else(|| no_service(key))?;
         self.remembering.remove(key);
         self.index.remove_service(key);
         retire(&service.state, self.slots.states());
+        service.count(read, &mut self.sum);
+        self.order.remove(&service.number);
+        self.estimates.forget(service.due, service.number);
+        self.servers -= service.servers.len();
         for entry in service.servers {
             self.index.remove_server(key, &entry.spec);
             self.slots.retire(*key, entry.spec.address, entry.slot);
@@ -351,8 +368,10 @@ impl Services {
             state.map_or((0, 0), |state| (state.generation.load(Relaxed), state.last_weight.load(Relaxed)));
         self.index.add_server(key, &spec);
         let now = read(slot);
-        let meter = Meter::starting_at(now);
-        let entry = ServerEntry { spec, runtime, slot, meter, generation, last_weight, joined: now };
+        self.added += 1;
+        self.servers += 1;
+        let (meter, number) = (Meter::starting_at(now), self.added);
+        let entry = ServerEntry { spec, runtime, slot, meter, number, generation, last_weight, joined: now };
         service.change_list(|servers| servers.insert(0, entry));
         self.dirty.insert(*key);
         Ok(())
@@ -387,6 +406,7 @@ impl Services {
         let at = service.position(address).ok_or_else(|| no_server(key, address))?;
         let entry = service.change_list(|servers| servers.remove(at));
         self.index.remove_server(key, &entry.spec);
+        self.servers -= 1;
         service.departed = sum(service.departed, read(entry.slot).zip(entry.joined, u64::wrapping_sub));
         self.slots.retire(*key, address, entry.slot);
         self.dirty.insert(*key);
@@ -404,6 +424,12 @@ impl Services {
                 }
             }
         }
+    }
+
+    /// How many services changed since what changed was taken.
+    #[must_use]
+    pub fn changed(&self) -> usize {
+        self.dirty.len()
     }
 
     /// What changed since the last call, as workers should see it: `None` = gone.
@@ -426,9 +452,9 @@ impl Services {
         }
     }
 
-    /// Frees the slots of removed servers that nothing refers to. Call only when every worker has seen the tables
-    /// without them.
-    pub fn sweep(&mut self) {
-        self.slots.sweep();
+    /// Frees slots of removed servers that nothing refers to; looks at so many at most. Call only when every worker has
+    /// seen the tables without them.
+    pub fn sweep(&mut self, most: usize) {
+        self.slots.sweep(most);
     }
 }

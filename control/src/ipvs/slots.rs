@@ -1,7 +1,7 @@
 //! Slots of server states: taken for a new server, kept while a connection names them, revived when the same server
 //! comes back (the kernel's destination trash).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,13 +18,24 @@ pub struct Slots {
     free: Vec<u32>,
     next: u32,
     /// Removed servers whose connections still name them.
-    trash: HashMap<(ServiceKey, SocketAddr), u32>,
+    trash: HashMap<(ServiceKey, SocketAddr), Retired>,
+    /// Who of the trash is looked at next. One that came back, or was removed again since, has another number.
+    looks: VecDeque<((ServiceKey, SocketAddr), u64)>,
+    retired: u64,
+}
+
+/// A removed server.
+#[derive(Clone, Copy, Debug)]
+struct Retired {
+    slot: u32,
+    /// Of all that were removed.
+    number: u64,
 }
 
 impl Slots {
     /// All slots of a slab are free.
     pub(super) fn new(states: Arc<Servers>) -> Self {
-        Self { states, free: Vec::new(), next: 0, trash: HashMap::new() }
+        Self { states, free: Vec::new(), next: 0, trash: HashMap::new(), looks: VecDeque::new(), retired: 0 }
     }
 
     pub(super) fn states(&self) -> &Servers {
@@ -33,8 +44,8 @@ impl Slots {
 
     /// A slot for a server: its old one if it is still in the trash. `None` when all are taken.
     pub(super) fn take(&mut self, key: ServiceKey, address: SocketAddr) -> Option<u32> {
-        if let Some(slot) = self.trash.remove(&(key, address)) {
-            return Some(slot);
+        if let Some(retired) = self.trash.remove(&(key, address)) {
+            return Some(retired.slot);
         }
         let slot = self.free.pop().or_else(|| {
             let slot = self.next;
@@ -71,21 +82,38 @@ impl Slots {
         if let Some(state) = self.states.get(slot) {
             state.available.store(false, Relaxed);
         }
-        self.trash.insert((key, address), slot);
+        self.retired += 1;
+        self.trash.insert((key, address), Retired { slot, number: self.retired });
+        self.looks.push_back(((key, address), self.retired));
     }
 
-    /// Frees what nothing but the trash refers to.
-    pub(super) fn sweep(&mut self) {
-        let Self { states, free, trash, .. } = self;
-        trash.retain(|_, slot| {
-            let Some(state) = states.get(*slot) else { return false };
-            let named = state.references.load(Relaxed) > 1;
-            if !named {
+    /// Frees what nothing but the trash refers to; looks at so many at most, in turn.
+    pub(super) fn sweep(&mut self, most: usize) {
+        for _ in 0..most.min(self.looks.len()) {
+            let Some((who, number)) = self.looks.pop_front() else { return };
+            let Some(slot) = self.trash.get(&who).filter(|retired| retired.number == number).map(|r| r.slot) else {
+                continue;
+            };
+            if self.is_named(slot) {
+                self.looks.push_back((who, number));
+                continue;
+            }
+            self.trash.remove(&who);
+            if let Some(state) = self.states.get(slot) {
                 state.references.store(0, Relaxed);
                 state.generation.fetch_add(1, Relaxed);
-                free.push(*slot);
+                self.free.push(slot);
             }
-            named
-        });
+        }
+        // After a large table is gone, and never twice for the same room.
+        if self.looks.len() < self.looks.capacity() / 8 {
+            self.looks.shrink_to(self.looks.len() * 2);
+            self.trash.shrink_to(self.trash.len() * 2);
+        }
+    }
+
+    /// Whether connections refer to a slot.
+    fn is_named(&self, slot: u32) -> bool {
+        self.states.get(slot).is_some_and(|state| state.references.load(Relaxed) > 1)
     }
 }

@@ -18,7 +18,7 @@ use std::io::BufRead;
 
 use dataplane::flow::ServiceKey;
 
-use crate::api::{Answer, ApiError, Client, Code, Request, ServiceInfo};
+use crate::api::{Answer, ApiError, Client, Code, PageError, Request, ServiceInfo, every_service};
 use command::Task;
 use errors::{Stop, no_such_service, not_listed, refused};
 use names::Names;
@@ -111,10 +111,12 @@ impl Session<'_> {
     }
 
     fn services(&mut self, key: Option<ServiceKey>) -> Result<(u32, Vec<ServiceInfo>), Stop> {
-        match self.fetch(Request::Services { key })? {
-            Answer::Services { table_size, services } => Ok((table_size, services)),
-            _ => Err(confused()),
-        }
+        let mut services = Vec::new();
+        let table_size = every_service(self.client, key, |service| {
+            services.push(service);
+            Ok::<_, Stop>(())
+        })?;
+        Ok((table_size, services))
     }
 
     /// Page after page.
@@ -159,6 +161,15 @@ impl Session<'_> {
                 }
                 *code
             }
+        }
+    }
+}
+
+impl From<PageError> for Stop {
+    fn from(error: PageError) -> Self {
+        match error {
+            PageError::Refused(error) => not_listed(&error),
+            PageError::Strange => confused(),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! other mistake ends the restore there. The exit code is that of the last line.
 //!
 //! The changes are not asked for one at a time but in batches, so that a table of any size is published in a few
-//! steps. A batch stops at its first refusal; then the rest follows in smaller ones, which grow again while all is
+//! steps; all but the last say that more follows. A batch stops at its first refusal; then the rest follows in smaller ones, which grow again while all is
 //! well, so even a table of which every line is refused costs no more than twice its requests.
 
 use std::io::BufRead;
@@ -64,22 +64,27 @@ impl Queue {
     fn push(&mut self, deed: Deed, request: Request, session: &mut Session<'_>) -> Result<(), Stop> {
         let bytes = serde_json::to_vec(&request).map_or(ENVELOPE, |text| text.len()) + 1;
         if self.bytes + bytes > MAX_REQUEST - ENVELOPE {
-            self.flush(session)?;
+            self.send(session, true)?;
         }
         self.bytes += bytes;
         self.changes.push((deed, request));
         Ok(())
     }
 
-    /// Asks for all that waits.
+    /// Asks for all that waits, and for it to be published.
     fn flush(&mut self, session: &mut Session<'_>) -> Result<(), Stop> {
+        self.send(session, false)
+    }
+
+    /// Asks for all that waits; `more` is to be published with it.
+    fn send(&mut self, session: &mut Session<'_>, more: bool) -> Result<(), Stop> {
         let changes = std::mem::take(&mut self.changes);
         self.bytes = 0;
         let mut rest = &changes[..];
         let mut size = rest.len();
         while !rest.is_empty() {
             let (batch, later) = rest.split_at(size.min(rest.len()));
-            match ask(batch, session) {
+            match ask(batch, more || !later.is_empty(), session) {
                 Ok(()) => {
                     self.code = 0;
                     rest = later;
@@ -105,10 +110,10 @@ impl Queue {
 }
 
 /// Asks for some changes at once. The error says how many were done before it.
-fn ask(batch: &[(Deed, Request)], session: &mut Session<'_>) -> Result<(), (usize, Stop)> {
+fn ask(batch: &[(Deed, Request)], more: bool, session: &mut Session<'_>) -> Result<(), (usize, Stop)> {
     let [(deed, request)] = batch else {
         let requests = batch.iter().map(|(_, request)| request.clone()).collect();
-        let Err(error) = session.client.ask(Request::Batch { requests }) else { return Ok(()) };
+        let Err(error) = session.client.ask(Request::Batch { requests, more }) else { return Ok(()) };
         return Err(match error.batch_position() {
             Some((position, error)) if position < batch.len() => (position, refused(batch[position].0, &error)),
             // Nobody knows how far it came.

@@ -102,6 +102,11 @@ fn batch(mut fields: Map<String, Value>) -> Result<Request, ApiError> {
         Some(_) => return Err(bad("requests", "is not a list")),
         None => return Err(bad("requests", "is missing")),
     };
+    let more = match fields.remove("more") {
+        None => false,
+        Some(Value::Bool(more)) => more,
+        Some(_) => return Err(bad("more", "is neither true nor false")),
+    };
     if let Some((name, _)) = fields.into_iter().next() {
         return Err(bad(name, "unknown field"));
     }
@@ -110,7 +115,7 @@ fn batch(mut fields: Map<String, Value>) -> Result<Request, ApiError> {
         _ => Err(bad("", "is not an object").in_batch(position)),
     };
     let requests: Result<Vec<Request>, ApiError> = requests.into_iter().enumerate().map(one).collect();
-    Ok(Request::Batch { requests: requests? })
+    Ok(Request::Batch { requests: requests?, more })
 }
 
 fn within(path: &str, name: &str) -> String {

@@ -43,7 +43,8 @@ fn director(asks: Receiver<Ask>) -> JoinHandle<()> {
         for ask in asks {
             let text = format!("{:?}", ask.request);
             let refused = ApiError { code: Code::NoService, place: "key".into(), text: "no such service".into() };
-            let answer = if text.contains("DeleteService") { Err(refused) } else { Ok(Answer::Text { text }) };
+            let answer =
+                if text.contains("DeleteService") { Err(refused) } else { Ok(Answer::Text { text, next: None }) };
             _ = ask.reply.send(answer);
         }
     })
@@ -103,16 +104,16 @@ fn requests_and_answers() {
     let room = Room::new();
     let _server = open(&room);
     let mut client = SocketClient::connect(&room.socket()).unwrap();
-    assert_eq!(client.ask(Request::Flush).unwrap(), Answer::Text { text: "Flush".into() });
-    let batch = Request::Batch { requests: vec![Request::Timeouts, Request::Zero { key: None }] };
+    assert_eq!(client.ask(Request::Flush).unwrap(), Answer::Text { text: "Flush".into(), next: None });
+    let batch = Request::Batch { requests: vec![Request::Timeouts, Request::Zero { key: None }], more: false };
     let text = format!("{batch:?}");
-    assert_eq!(client.ask(batch).unwrap(), Answer::Text { text });
+    assert_eq!(client.ask(batch).unwrap(), Answer::Text { text, next: None });
     let mut guest = Guest::new(&room);
     let answer = guest.ask(r#"{"v":1,"id":-7,"op":"delete-service","key":{"fwmark":1,"family":"ipv4"}}"#);
     let error = json!({"code": "no-service", "where": "key", "text": "no such service"});
     assert_eq!(answer, json!({"v": 1, "id": -7, "error": error}));
     let answer = guest.ask(r#"{"v":1,"id":18446744073709551615,"op":"flush"}"#);
-    assert_eq!(answer, json!({"v": 1, "id": u64::MAX, "ok": {"type": "text", "text": "Flush"}}));
+    assert_eq!(answer, json!({"v": 1, "id": u64::MAX, "ok": {"type": "text", "text": "Flush", "next": null}}));
 }
 
 #[test]
@@ -291,7 +292,7 @@ fn nobody_there() {
     drop(UnixListener::bind(room.socket()).unwrap());
     let error = SocketClient::connect(&room.socket()).unwrap_err();
     assert!(error.text.starts_with(&wanted), "{error}");
-    let large = Request::Proc { name: "x".repeat(MAX_REQUEST) };
+    let large = Request::Proc { name: "x".repeat(MAX_REQUEST), cursor: None };
     let _server = {
         std::fs::remove_file(room.socket()).unwrap();
         open(&room)

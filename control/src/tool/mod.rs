@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::api::{Answer, ApiError, Client, Request};
+use crate::api::{Answer, ApiError, Client, PageError, Request, every_text};
 use crate::config::DEFAULT_SOCKET;
 use crate::ipvsadm;
 
@@ -71,6 +71,15 @@ enum Failure {
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
         Self::Refused(error)
+    }
+}
+
+impl From<PageError> for Failure {
+    fn from(error: PageError) -> Self {
+        match error {
+            PageError::Refused(error) => Self::Refused(error),
+            PageError::Strange => Self::Strange,
+        }
     }
 }
 
@@ -129,8 +138,9 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Conns(options) => return conns::run(options, json, client, out),
         Command::Trace(options) => return watch::trace(options, json, client, out),
         Command::Capture(options) => return watch::capture(options, json, client, out),
+        Command::Services => return services::run(json, client, out),
+        Command::Proc { name } => return proc(name, json, client, out),
         Command::Status => Request::Status,
-        Command::Services => Request::Services { key: None },
         Command::Stats { .. } => Request::Stats,
         Command::Neigh => Request::Neighbors,
         Command::Routes => Request::Routes,
@@ -138,7 +148,6 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Sysctl { setting } => sysctl(setting.as_deref()),
         Command::Reload { prune } => Request::Reload { prune: *prune },
         Command::Config { command: ConfigCommand::Show } => Request::ConfigShow,
-        Command::Proc { name } => Request::Proc { name: name.clone() },
         // Has been taken care of.
         Command::Ipvsadm { .. } => return Ok(()),
     };
@@ -162,6 +171,20 @@ fn sysctl(setting: Option<&str>) -> Request {
     }
 }
 
+/// A file of `/proc/net`, piece by piece; as JSON in one.
+fn proc(name: &str, json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
+    let request = Request::Proc { name: name.to_owned(), cursor: None };
+    if !json {
+        return every_text(client, request, |piece| Ok(out.write_all(piece.as_bytes())?));
+    }
+    let mut text = String::new();
+    every_text(client, request, |piece| {
+        text += piece;
+        Ok::<_, Failure>(())
+    })?;
+    print_json(&Answer::Text { text, next: None }, out)
+}
+
 fn print_json(answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
     serde_json::to_writer(&mut *out, answer).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
@@ -171,7 +194,6 @@ fn print_json(answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
 fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
     match answer {
         Answer::Status(status) => status::print(status, out)?,
-        Answer::Services { services, .. } => services::print(services, out)?,
         Answer::Stats(report) => {
             let &Command::Stats { all, workers } = command else { return Err(Failure::Strange) };
             stats::print(report, all, workers, out)?;
@@ -184,9 +206,10 @@ fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), F
         Answer::Steering(report) => out.write_all(report.text.as_bytes())?,
         Answer::Reloaded { changes } if changes.is_empty() => writeln!(out, "nothing changed")?,
         Answer::Reloaded { changes } => changes.iter().try_for_each(|change| writeln!(out, "{change}"))?,
-        Answer::Text { text } => out.write_all(text.as_bytes())?,
+        Answer::Text { text, .. } => out.write_all(text.as_bytes())?,
         Answer::Done => {}
-        Answer::Connections { .. }
+        Answer::Services { .. }
+        | Answer::Connections { .. }
         | Answer::Timeouts { .. }
         | Answer::Daemons { .. }
         | Answer::Watching(_)

@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
+use super::Failure;
 use super::table::{Table, bit_rate};
-use crate::api::{Forward, Rates, ServerInfo, ServiceInfo, Totals};
+use crate::api::{Client, Forward, Rates, ServerInfo, ServiceInfo, Totals, every_service};
 
 const HEADINGS: [&str; 12] = [
     "SERVICE / SERVER",
@@ -20,16 +21,39 @@ const HEADINGS: [&str; 12] = [
     "NOTES",
 ];
 
-pub(super) fn print(services: &[ServiceInfo], out: &mut dyn Write) -> io::Result<()> {
-    if services.is_empty() {
-        return writeln!(out, "no services");
+/// Rows that are printed together: columns are as wide as these need.
+const ROWS: usize = 2000;
+
+/// Prints as the pages come: a table, or one answer that has them all.
+pub(super) fn run(json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
+    if json {
+        return print_json(client, out);
     }
     let mut table = Table::new(&HEADINGS);
-    for service in services {
-        table.row(service_row(service));
+    let mut any = false;
+    every_service(client, None, |service| {
+        any = true;
+        table.row(service_row(&service));
         service.servers.iter().for_each(|server| table.row(server_row(server)));
+        if table.waiting() >= ROWS {
+            table.print(out)?;
+        }
+        Ok::<_, Failure>(())
+    })?;
+    if !any {
+        return Ok(writeln!(out, "no services")?);
     }
-    table.print(out)
+    Ok(table.print(out)?)
+}
+
+fn print_json(client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
+    write!(out, "{{\"type\":\"services\",\"services\":[")?;
+    let mut first = true;
+    let table_size = every_service(client, None, |service| {
+        out.write_all(if std::mem::take(&mut first) { b"" } else { b"," })?;
+        Ok::<_, Failure>(serde_json::to_writer(&mut *out, &service).map_err(io::Error::from)?)
+    })?;
+    Ok(writeln!(out, "],\"table_size\":{table_size},\"next\":null}}")?)
 }
 
 fn service_row(service: &ServiceInfo) -> Vec<String> {

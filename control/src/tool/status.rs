@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::table::{Table, duration};
-use crate::api::{InterfaceStatus, Status, WorkerStatus};
+use crate::api::{InterfaceStatus, MOST_NAMED, Status, WorkerStatus};
 
 pub(super) fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "sluice {}, up {}, {}", status.version, duration(status.uptime), status.config)?;
@@ -23,10 +23,19 @@ fn interfaces(interfaces: &[InterfaceStatus], out: &mut dyn Write) -> io::Result
             each.mac.clone(),
             each.device.clone(),
             each.driver.clone(),
-            each.addresses.join(" "),
+            addresses(each),
         ]);
     }
     table.print(out)
+}
+
+/// The addresses that the answer names, and how many it leaves out.
+fn addresses(interface: &InterfaceStatus) -> String {
+    let named = interface.addresses.join(" ");
+    match (interface.virtual_addresses as usize).saturating_sub(MOST_NAMED) {
+        0 => named,
+        left => format!("{named} and {left} more"),
+    }
 }
 
 fn link(interface: &InterfaceStatus) -> String {

@@ -27,6 +27,11 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Rows that have not been printed.
+    pub(super) fn waiting(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Prints the rows so far, the first time under their headings. Columns keep the width that they have had.
     pub(super) fn print(&mut self, out: &mut dyn Write) -> io::Result<()> {
         if !self.headed {

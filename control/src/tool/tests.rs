@@ -73,7 +73,7 @@ fn service() -> ServiceInfo {
 
 #[test]
 fn services() {
-    let answer = Answer::Services { table_size: 4096, services: vec![service()] };
+    let answer = Answer::Services { table_size: 4096, services: vec![service()], next: None };
     let wanted = "\
 SERVICE / SERVER   HOW  WEIGHT  ACTIVE  INACTIVE  CONNS  PACKETS IN  PACKETS OUT  CONNS/S        RATE  UNRESOLVED  NOTES
 TCP 10.0.0.100:80  wlc               2         7      9         100           90        0  8.0 kbit/s           4  persistent 300s
@@ -82,7 +82,10 @@ TCP 10.0.0.100:80  wlc               2         7      9         100           90
     assert_eq!(printed("sluice services", answer.clone()), wanted);
     let json = printed("sluice services --json", answer.clone());
     assert_eq!(serde_json::from_str::<Answer>(&json).unwrap(), answer);
-    assert_eq!(printed("sluice services", Answer::Services { table_size: 1, services: vec![] }), "no services\n");
+    assert_eq!(
+        printed("sluice services", Answer::Services { table_size: 1, services: vec![], next: None }),
+        "no services\n"
+    );
 }
 
 #[test]
@@ -144,6 +147,7 @@ fn the_rest() {
         link: true,
         speed: 10000,
         addresses: vec!["10.0.0.1/24".into(), "10.0.0.100".into()],
+        virtual_addresses: 1,
         counters: vec![],
     };
     let worker = WorkerStatus {
@@ -177,11 +181,11 @@ fn the_rest() {
     let routes = vec![RouteInfo { to, via: Some(address), interface: Some(interface), kind }];
     assert!(printed("sluice routes", Answer::Routes { routes }).contains("0.0.0.0/0  10.0.0.2  wan        static"));
     assert_eq!(printed("sluice reload", Answer::Reloaded { changes: vec![] }), "nothing changed\n");
-    assert_eq!(printed("sluice config show", Answer::Text { text: "schema = 1\n".into() }), "schema = 1\n");
+    assert_eq!(printed("sluice config show", Answer::Text { text: "schema = 1\n".into(), next: None }), "schema = 1\n");
     let (.., asked) = call("sluice reload --prune", vec![Ok(Answer::Done)]);
     assert_eq!(asked, [Request::Reload { prune: true }]);
     let (.., asked) = call("sluice proc ip_vs", vec![Ok(Answer::Done)]);
-    assert_eq!(asked, [Request::Proc { name: "ip_vs".into() }]);
+    assert_eq!(asked, [Request::Proc { name: "ip_vs".into(), cursor: None }]);
 }
 
 #[test]
@@ -227,7 +231,7 @@ impl Write for Gone {
 fn a_broken_pipe_is_no_error() {
     for line in ["sluice services", "sluice services --json"] {
         let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
-        let answer = Answer::Services { table_size: 1, services: vec![service()] };
+        let answer = Answer::Services { table_size: 1, services: vec![service()], next: None };
         let mut script = Script { answers: vec![Ok(answer)], asked: vec![] };
         assert_eq!(run(&arguments, &mut io::empty(), &mut script, &mut Gone, &mut Gone), 0);
     }

@@ -1,5 +1,6 @@
 //! A whole worker, turned by hand over ports in memory.
 
+mod allocations;
 mod burst;
 mod counters;
 mod crew;
@@ -7,6 +8,8 @@ mod frames;
 mod handoff;
 mod lab;
 mod limits;
+#[path = "../../../tests/helpers/allocations.rs"]
+mod memory;
 mod parking;
 mod stream;
 mod trace;

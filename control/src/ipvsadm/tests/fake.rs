@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use dataplane::flow::ServiceKey;
 
 use crate::api::{
-    Answer, ApiError, Client, Code, ConnInfo, DaemonSpec, Rates, Request, ServerInfo, ServerSpec, ServiceInfo,
+    Answer, ApiError, Client, Code, ConnInfo, Cursor, DaemonSpec, Rates, Request, ServerInfo, ServerSpec, ServiceInfo,
     ServiceSpec, Totals,
 };
 
@@ -125,11 +125,11 @@ impl Client for Fake {
             return Err(refusal.clone());
         }
         match request {
-            Request::Services { key } => {
+            Request::Services { key, cursor, .. } => {
                 let wanted = |s: &&ServiceInfo| key.is_none_or(|key| s.spec.key == key);
                 let services: Vec<_> = self.services.iter().filter(wanted).cloned().collect();
                 refuse(key.is_some() && services.is_empty(), Code::NoService)?;
-                Ok(Answer::Services { table_size: 4096, services })
+                Ok(services_page(&services, cursor))
             }
             Request::Connections { cursor, .. } => Ok(self.page(cursor)),
             Request::Timeouts => {
@@ -137,7 +137,7 @@ impl Client for Fake {
                 Ok(Answer::Timeouts { tcp, tcp_fin, udp })
             }
             Request::Daemons => Ok(Answer::Daemons { daemons: self.daemons.clone() }),
-            Request::Batch { requests } => {
+            Request::Batch { requests, .. } => {
                 for (position, request) in requests.into_iter().enumerate() {
                     self.batched += 1;
                     self.change(request).map_err(|e| e.in_batch(position))?;
@@ -147,6 +147,25 @@ impl Client for Fake {
             request => self.change(request).map(|()| Answer::Done),
         }
     }
+}
+
+/// Two services to a page, and one server of each at a time.
+fn services_page(services: &[ServiceInfo], cursor: Option<Cursor>) -> Answer {
+    let (start, server) =
+        cursor.map_or((0, 0), |c| (c.service as usize, if c.server == u64::MAX { 0 } else { c.server as usize }));
+    let mut page = Vec::new();
+    for (at, service) in services.iter().enumerate().skip(start).take(2) {
+        let first = if at == start { server } else { 0 };
+        let servers: Vec<_> = service.servers.iter().skip(first).take(1).cloned().collect();
+        page.push(ServiceInfo { servers, ..service.clone() });
+        if service.servers.len() > first + 1 {
+            let next = Some(Cursor { service: at as u64, server: first as u64 + 1 });
+            return Answer::Services { table_size: 4096, services: page, next };
+        }
+    }
+    let end = start + page.len();
+    let next = (end < services.len()).then_some(Cursor { service: end as u64, ..Cursor::START });
+    Answer::Services { table_size: 4096, services: page, next }
 }
 
 /// A refusal in the director's words.

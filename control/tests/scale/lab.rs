@@ -1,0 +1,124 @@
+//! A director with one worker that does nothing but look for new tables: as large as a test wants.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use control::api::{Answer, ApiError, Client, Forward, Request, ServerSpec, ServiceSpec};
+use control::config;
+use control::director::{Director, Facts, WorkerSeat};
+use dataplane::clock::Nanos;
+use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::steering::{self, Steering};
+use dataplane::wire::ethernet::MacAddr;
+
+pub(crate) const MS: u64 = 1_000_000;
+
+const NETWORK: &str = r#"
+schema = 1
+[dataplane]
+workers = [0]
+[[interface]]
+name = "wan"
+device = "vdev:net_null0"
+addresses = ["172.16.0.254/24"]
+[[interface]]
+name = "lan"
+device = "vdev:net_null1"
+addresses = ["10.1.0.254/24"]
+"#;
+
+/// See the module.
+pub(crate) struct Lab {
+    pub(crate) director: Director,
+    pub(crate) seat: WorkerSeat,
+    pub(crate) now: Nanos,
+}
+
+impl Lab {
+    /// Without services.
+    pub(crate) fn new() -> Self {
+        let config = config::parse(NETWORK, "scale.toml").expect("a right configuration");
+        let macs = vec![MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 0, 2])];
+        let steering = steering::plan(&[], 1, Steering::Tuple);
+        let facts = Facts { macs, cpus: vec![0], devices: Box::new(()), file: None, steering };
+        let now = Nanos(1000 * MS);
+        let (director, mut seats) = Director::new(config, facts, now).expect("a possible configuration");
+        let seat = seats.pop().expect("one worker");
+        let mut lab = Self { director, seat, now };
+        lab.turn();
+        lab
+    }
+
+    /// With so many services of so many servers each, added in batches.
+    pub(crate) fn filled(services: u32, servers: u32) -> Self {
+        let mut lab = Self::new();
+        for from in (0..services).step_by(1000) {
+            let requests = (from..services.min(from + 1000)).flat_map(|service| {
+                let added = (0..servers).map(move |server| add_server(service, server));
+                std::iter::once(add_service(service)).chain(added)
+            });
+            lab.done(Request::Batch { requests: requests.collect(), more: false });
+        }
+        lab
+    }
+
+    /// Asks and wants "done".
+    #[track_caller]
+    pub(crate) fn done(&mut self, request: Request) {
+        assert_eq!(self.ask(request), Ok(Answer::Done));
+    }
+
+    /// Control turns, and the worker looks for new tables and does what control sends it for.
+    pub(crate) fn turn(&mut self) {
+        self.director.turn(self.now);
+        self.seat.reader.refresh();
+        while self.seat.link.commands.pop().is_some() {}
+    }
+
+    /// Publications so far.
+    pub(crate) fn publications(&mut self) -> u64 {
+        let Ok(Answer::Status(status)) = self.ask(Request::Status) else { panic!("not a status") };
+        status.workers[0].tables
+    }
+}
+
+impl Client for Lab {
+    fn ask(&mut self, request: Request) -> Result<Answer, ApiError> {
+        let Self { director, seat, now } = self;
+        director.handle(request, *now, &mut || {
+            seat.reader.refresh();
+            true
+        })
+    }
+}
+
+/// The key of a service by number.
+pub(crate) fn key(service: u32) -> ServiceKey {
+    let address = Ipv4Addr::from_bits(0x1400_0000 + service);
+    ServiceKey::Address { protocol: Protocol::Tcp, address: address.into(), port: 80 }
+}
+
+/// The address of a server by number.
+pub(crate) fn address(server: u32) -> SocketAddr {
+    (Ipv4Addr::from_bits(0x0a01_0100 + server), 8080).into()
+}
+
+pub(crate) fn add_service(service: u32) -> Request {
+    let spec = ServiceSpec {
+        key: key(service),
+        scheduler: "wrr".to_owned(),
+        sched_flags: 0,
+        ops: false,
+        persistence: None,
+        granularity: None,
+        engine: None,
+    };
+    Request::AddService { service: spec }
+}
+
+pub(crate) fn server(server: u32, weight: u32) -> ServerSpec {
+    ServerSpec { address: address(server), forward: Forward::Nat, weight, upper: 0, lower: 0, tunnel: None }
+}
+
+pub(crate) fn add_server(service: u32, number: u32) -> Request {
+    Request::AddServer { key: key(service), server: server(number, 1) }
+}
