@@ -28,43 +28,26 @@ pub fn service(service: &ServiceInfo, continued: bool) -> String {
     text
 }
 
+/// One-packet scheduling is told of IPv4 services and marks only.
 fn service_line(service: &ServiceInfo) -> String {
     let spec = &service.spec;
     let scheduler = &spec.scheduler;
     let ops = if spec.ops { "ops " } else { "" };
-    let mut line = match spec.key {
-        ServiceKey::Address { protocol, address: IpAddr::V6(_), .. } => {
-            format!("{protocol}  {} {scheduler} {}", hex_end(end(&spec.key)), ops.trim_end())
-        }
-        ServiceKey::Address { protocol, .. } => {
-            format!("{protocol}  {} {scheduler} {ops}", hex_end(end(&spec.key)))
+    let line = match spec.key {
+        ServiceKey::Address { protocol, address, port } => {
+            let ops = if address.is_ipv4() { format!("{ops} ") } else { String::new() };
+            format!("{protocol}  {} {scheduler} {ops}", hex_end(SocketAddr::new(address, port)))
         }
         ServiceKey::Mark { fwmark, .. } => format!("FWM  {fwmark:08X} {scheduler} {ops}"),
     };
-    match spec.persistence {
-        Some(seconds) => {
-            let mask = match spec.granularity {
-                Some(Granularity::Mask(mask)) => mask.to_bits(),
-                Some(Granularity::Prefix(bits)) => u32::from(bits).swap_bytes(),
-                None if spec.key.family() == dataplane::flow::Family::Ipv6 => 128u32.swap_bytes(),
-                None => u32::MAX,
-            };
-            if !line.ends_with(' ') || matches!(spec.key, ServiceKey::Address { address: IpAddr::V4(_), .. }) {
-                line.push(' ');
-            }
-            let _ = writeln!(line, "persistent {} {mask:08X}", u64::from(seconds) * HZ);
-        }
-        None if matches!(spec.key, ServiceKey::Address { address: IpAddr::V4(_), .. }) => line += " \n",
-        None => line += "\n",
-    }
-    line
-}
-
-fn end(key: &ServiceKey) -> SocketAddr {
-    match *key {
-        ServiceKey::Address { address, port, .. } => SocketAddr::new(address, port),
-        ServiceKey::Mark { .. } => SocketAddr::from(([0, 0, 0, 0], 0)),
-    }
+    let Some(seconds) = spec.persistence else { return line + "\n" };
+    let mask = match spec.granularity {
+        Some(Granularity::Mask(mask)) => mask.to_bits(),
+        Some(Granularity::Prefix(bits)) => u32::from(bits).swap_bytes(),
+        None if spec.key.family() == dataplane::flow::Family::Ipv6 => 128u32.swap_bytes(),
+        None => u32::MAX,
+    };
+    format!("{line}persistent {} {mask:08X}\n", u64::from(seconds) * HZ)
 }
 
 fn server_line(server: &ServerInfo) -> String {
@@ -84,15 +67,27 @@ pub const CONNECTIONS_HEAD: &str = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPr
 /// `ip_vs_conn`: a connection.
 #[must_use]
 pub fn connection(conn: &ConnInfo) -> String {
-    let ends =
-        [conn.client, conn.vip, conn.destination].map(|end| format!("{} {:04X}", hex_address(end.ip()), end.port()));
-    let protocol = conn.protocol.map_or("IP".to_owned(), |p| p.to_string());
-    let mut text = format!("{protocol:<3} {} {:<11} {:7}", ends.join(" "), conn.state, conn.expires);
+    let mut text = format!("{} {:7}", ends_and_state(conn), conn.expires);
     if let Some((engine, data)) = &conn.engine {
         let _ = write!(text, " {engine} {data}");
     }
-    text.push('\n');
-    text
+    text + "\n"
+}
+
+/// `ip_vs_conn_sync`: its head.
+pub const SYNC_HEAD: &str = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Origin Expires\n";
+
+/// `ip_vs_conn_sync`: a connection. All were made here.
+#[must_use]
+pub fn connection_of_origin(conn: &ConnInfo) -> String {
+    format!("{} LOCAL  {:7}\n", ends_and_state(conn), conn.expires)
+}
+
+fn ends_and_state(conn: &ConnInfo) -> String {
+    let ends =
+        [conn.client, conn.vip, conn.destination].map(|end| format!("{} {:04X}", hex_address(end.ip()), end.port()));
+    let protocol = conn.protocol.map_or("IP".to_owned(), |p| p.to_string());
+    format!("{protocol:<3} {} {:<11}", ends.join(" "), conn.state)
 }
 
 /// `ip_vs_stats`: sums over all services, in hexadecimal.

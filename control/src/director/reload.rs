@@ -17,6 +17,7 @@ use crate::api::{ApiError, Code, Request};
 use crate::config::{self, Config, RouteAction, Server};
 use crate::ipvs;
 use crate::net::NetRoute;
+use crate::statistics::Reading;
 
 /// Most changes that are told one by one.
 const MOST_TOLD: usize = 5000;
@@ -108,6 +109,7 @@ impl Director {
         }
         // From here on the services are what runs, not what the file said.
         config.services = Vec::new();
+        self.services.reading = if config.ipvs.strict_parity { Reading::Sampled } else { Reading::Exact };
         self.config = config;
         self.unpublished = true;
         Ok(changes)

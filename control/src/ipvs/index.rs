@@ -1,13 +1,15 @@
-//! What the services amount to for packets that belong to no connection: families that have a service (the kernel's
-//! hooks), and where servers listen for what NAT sends them (the kernel's `rs_table`). Kept by each edit, so that none
-//! looks at the whole table.
+//! What the services amount to beside their own entries: families that have a service (the kernel's hooks), virtual
+//! addresses, and where servers listen for what NAT sends them (the kernel's `rs_table`). Kept by each edit, so that
+//! none looks at the whole table.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use dataplane::flow::{Family, ServiceKey};
 use dataplane::service::Listener;
 use dataplane::tables::Unhooked;
 
+use super::Services;
 use crate::api::{Forward, ServerSpec};
 
 /// Counts of what is there, and what came or went.
@@ -15,8 +17,40 @@ use crate::api::{Forward, ServerSpec};
 pub(super) struct Index {
     /// Services by family: IPv4, IPv6.
     families: [u32; 2],
-    listeners: HashMap<Listener, u32>,
-    changes: Vec<(Listener, bool)>,
+    addresses: Counts<IpAddr>,
+    listeners: Counts<Listener>,
+}
+
+/// How often each is there, and what came (`true`) or went.
+#[derive(Debug)]
+struct Counts<T> {
+    of: HashMap<T, u32>,
+    changes: Vec<(T, bool)>,
+}
+
+impl<T> Default for Counts<T> {
+    fn default() -> Self {
+        Self { of: HashMap::new(), changes: Vec::new() }
+    }
+}
+
+impl<T: Copy + Eq + std::hash::Hash> Counts<T> {
+    fn add(&mut self, item: T) {
+        let count = self.of.entry(item).or_default();
+        *count += 1;
+        if *count == 1 {
+            self.changes.push((item, true));
+        }
+    }
+
+    fn remove(&mut self, item: T) {
+        let Some(count) = self.of.get_mut(&item) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.of.remove(&item);
+            self.changes.push((item, false));
+        }
+    }
 }
 
 impl Index {
@@ -27,42 +61,59 @@ impl Index {
     /// A service came.
     pub(super) fn add_service(&mut self, key: &ServiceKey) {
         *self.family(key) += 1;
+        if let ServiceKey::Address { address, .. } = *key {
+            self.addresses.add(address);
+        }
     }
 
     /// A service is gone.
     pub(super) fn remove_service(&mut self, key: &ServiceKey) {
         *self.family(key) -= 1;
-    }
-
-    /// Families that have no service.
-    pub(super) fn unhooked(&self) -> Unhooked {
-        Unhooked { v4: self.families[0] == 0, v6: self.families[1] == 0 }
+        if let ServiceKey::Address { address, .. } = *key {
+            self.addresses.remove(address);
+        }
     }
 
     /// A server came.
     pub(super) fn add_server(&mut self, key: &ServiceKey, server: &ServerSpec) {
-        let Some(listener) = listener(key, server) else { return };
-        let count = self.listeners.entry(listener).or_default();
-        *count += 1;
-        if *count == 1 {
-            self.changes.push((listener, true));
+        if let Some(listener) = listener(key, server) {
+            self.listeners.add(listener);
         }
     }
 
     /// A server is gone.
     pub(super) fn remove_server(&mut self, key: &ServiceKey, server: &ServerSpec) {
-        let Some(listener) = listener(key, server) else { return };
-        let Some(count) = self.listeners.get_mut(&listener) else { return };
-        *count -= 1;
-        if *count == 0 {
-            self.listeners.remove(&listener);
-            self.changes.push((listener, false));
+        if let Some(listener) = listener(key, server) {
+            self.listeners.remove(listener);
         }
     }
 
-    /// Listeners that came (`true`) or went since the last call, in order.
-    pub(super) fn take_changes(&mut self) -> Vec<(Listener, bool)> {
-        std::mem::take(&mut self.changes)
+    fn unhooked(&self) -> Unhooked {
+        Unhooked { v4: self.families[0] == 0, v6: self.families[1] == 0 }
+    }
+}
+
+impl Services {
+    /// Families that have no service.
+    #[must_use]
+    pub fn unhooked(&self) -> Unhooked {
+        self.index.unhooked()
+    }
+
+    /// Whether an address is the virtual address of a service.
+    #[must_use]
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.index.addresses.of.contains_key(&address)
+    }
+
+    /// Virtual addresses that came (`true`) or went since the last call, in order.
+    pub fn take_address_changes(&mut self) -> Vec<(IpAddr, bool)> {
+        std::mem::take(&mut self.index.addresses.changes)
+    }
+
+    /// Where servers listen for what NAT sends them: what came (`true`) or went since the last call, in order.
+    pub fn take_listener_changes(&mut self) -> Vec<(Listener, bool)> {
+        std::mem::take(&mut self.index.listeners.changes)
     }
 }
 
@@ -98,15 +149,15 @@ mod tests {
         index.add_server(&key(80), &server(Forward::Nat));
         index.add_server(&key(81), &server(Forward::Nat));
         index.add_server(&key(82), &server(Forward::Dr));
-        assert_eq!(index.take_changes(), [(listener, true)]);
+        assert_eq!(std::mem::take(&mut index.listeners.changes), [(listener, true)]);
         index.remove_server(&key(80), &server(Forward::Nat));
         index.remove_server(&key(82), &server(Forward::Dr));
-        assert_eq!(index.take_changes(), []);
+        assert_eq!(std::mem::take(&mut index.listeners.changes), []);
         index.remove_server(&key(81), &server(Forward::Nat));
-        assert_eq!(index.take_changes(), [(listener, false)]);
+        assert_eq!(std::mem::take(&mut index.listeners.changes), [(listener, false)]);
         let mark = ServiceKey::Mark { fwmark: 5, family: Family::Ipv4 };
         index.add_server(&mark, &server(Forward::Nat));
-        assert_eq!(index.take_changes(), [(Listener { protocol: None, ..listener }, true)]);
+        assert_eq!(std::mem::take(&mut index.listeners.changes), [(Listener { protocol: None, ..listener }, true)]);
     }
 
     #[test]

@@ -9,19 +9,18 @@ mod slots;
 mod walk;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::{Nanos, Tick, ticks};
 use dataplane::flow::{ForwardMethod, ServiceKey};
 use dataplane::sched::{Plan, Scheduler};
-use dataplane::service::{Listener, Manner, Persistent, RealServer, Servers, ServiceState, TotalsRead, VirtualService};
+use dataplane::service::{Manner, Persistent, RealServer, Servers, ServiceState, TotalsRead, VirtualService};
 use dataplane::sysctl::Sysctls;
-use dataplane::tables::Unhooked;
 
 use crate::api::{ApiError, Code, Forward, Granularity, ServerSpec, ServiceSpec};
-use crate::statistics::{Meter, sum};
+use crate::statistics::{Meter, Reading, sum};
 use estimate::Estimates;
 use index::Index;
 
@@ -149,6 +148,8 @@ pub fn validate<'a>(service: &ServiceSpec, servers: impl IntoIterator<Item = &'a
 /// Every service.
 #[derive(Debug)]
 pub struct Services {
+    /// Which totals are told.
+    pub reading: Reading,
     by_key: HashMap<ServiceKey, Service>,
     /// By number: the order of every list.
     order: BTreeMap<u64, ServiceKey>,
@@ -163,8 +164,6 @@ pub struct Services {
     /// Services whose schedulers remember where destinations went.
     remembering: HashSet<ServiceKey>,
     index: Index,
-    addresses: HashMap<IpAddr, u32>,
-    address_changes: Vec<(IpAddr, bool)>,
 }
 
 /// A scheduler's memory is not needed any more.
@@ -190,22 +189,21 @@ fn no_server(key: &ServiceKey, address: SocketAddr) -> ApiError {
 }
 
 impl Services {
-    /// An empty table over the slab of server states. Samples are taken every two seconds from `start` on.
+    /// An empty table over the slab of server states.
     #[must_use]
-    pub fn new(servers: Arc<Servers>, start: Nanos) -> Self {
+    pub fn new(servers: Arc<Servers>) -> Self {
         Self {
+            reading: Reading::default(),
             by_key: HashMap::new(),
             order: BTreeMap::new(),
             servers: 0,
             slots: Slots::new(servers),
             added: 0,
-            estimates: Estimates::new(start),
+            estimates: Estimates::default(),
             sum: TotalsRead::default(),
             dirty: HashSet::new(),
             remembering: HashSet::new(),
             index: Index::default(),
-            addresses: HashMap::new(),
-            address_changes: Vec::new(),
         }
     }
 
@@ -239,28 +237,6 @@ impl Services {
         self.slots.states()
     }
 
-    /// Whether an address is the virtual address of a service.
-    #[must_use]
-    pub fn has_address(&self, address: IpAddr) -> bool {
-        self.addresses.contains_key(&address)
-    }
-
-    /// Virtual addresses that came (`true`) or went since the last call, in order.
-    pub fn take_address_changes(&mut self) -> Vec<(IpAddr, bool)> {
-        std::mem::take(&mut self.address_changes)
-    }
-
-    /// Families that have no service.
-    #[must_use]
-    pub fn unhooked(&self) -> Unhooked {
-        self.index.unhooked()
-    }
-
-    /// Where servers listen for what NAT sends them: what came (`true`) or went since the last call, in order.
-    pub fn take_listener_changes(&mut self) -> Vec<(Listener, bool)> {
-        self.index.take_changes()
-    }
-
     /// Adds a service at the head of the list.
     pub fn add(&mut self, spec: ServiceSpec, runtime: bool, now: Nanos) -> Result<(), ApiError> {
         let key = spec.key;
@@ -271,13 +247,6 @@ impl Services {
         let scheduler = check::service(&spec)?;
         self.added += 1;
         let number = self.added;
-        if let ServiceKey::Address { address, .. } = key {
-            let count = self.addresses.entry(address).or_default();
-            *count += 1;
-            if *count == 1 {
-                self.address_changes.push((address, true));
-            }
-        }
         let service = Service {
             spec,
             runtime,
@@ -328,16 +297,7 @@ impl Services {
         self.servers -= service.servers.len();
         for entry in service.servers {
             self.index.remove_server(key, &entry.spec);
-            self.slots.retire(*key, entry.spec.address, entry.slot);
-        }
-        if let ServiceKey::Address { address, .. } = key
-            && let Some(count) = self.addresses.get_mut(address)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.addresses.remove(address);
-                self.address_changes.push((*address, false));
-            }
+            self.slots.retire((*key, entry.spec.address), entry.slot, (entry.meter, service.number));
         }
         self.dirty.insert(*key);
         Ok(())
@@ -357,7 +317,7 @@ impl Services {
             let text = format!("the server {} exists", spec.address);
             return Err(ApiError { code: Code::Exists, place: key.to_string(), text });
         }
-        let slot = self.slots.take(*key, spec.address).ok_or_else(|| ApiError {
+        let (slot, kept) = self.slots.take(*key, spec.address).ok_or_else(|| ApiError {
             code: Code::Full,
             place: key.to_string(),
             text: format!("no room for more than {} real servers", dataplane::service::MAX_SERVERS),
@@ -370,7 +330,12 @@ impl Services {
         let now = read(slot);
         self.added += 1;
         self.servers += 1;
-        let (meter, number) = (Meter::starting_at(now), self.added);
+        let number = self.added;
+        let meter = match kept {
+            Some((meter, owner)) if owner == service.number => meter,
+            Some((meter, _)) => meter.zeroed(now, self.reading),
+            None => Meter::starting_at(now),
+        };
         let entry = ServerEntry { spec, runtime, slot, meter, number, generation, last_weight, joined: now };
         service.change_list(|servers| servers.insert(0, entry));
         self.dirty.insert(*key);
@@ -408,7 +373,7 @@ impl Services {
         self.index.remove_server(key, &entry.spec);
         self.servers -= 1;
         service.departed = sum(service.departed, read(entry.slot).zip(entry.joined, u64::wrapping_sub));
-        self.slots.retire(*key, address, entry.slot);
+        self.slots.retire((*key, address), entry.slot, (entry.meter, service.number));
         self.dirty.insert(*key);
         Ok(())
     }
