@@ -4,32 +4,19 @@
 use super::{Context, classify, schedule, track};
 use crate::conn::{Found, NONE};
 use crate::flow::Direction;
-use crate::packet::{Arrival, Burst, Kind, Meta, Step};
-use crate::port::PacketBuf;
+use crate::packet::{Arrival, Kind, Meta, Step};
 use crate::shard::Shard;
 use crate::verdict::{Answer, Drop};
 
-pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, shard: &mut Shard<B>, context: Context<'_>) {
-    let changes = burst.changes;
-    let hooked = !context.tables.unhooked.v4;
-    for (packet, meta) in burst.packets.iter().zip(&mut burst.meta) {
-        if meta.step == Step::Undecided {
-            meta.step = one(packet.data(), meta, hooked.then_some(changes), shard, context);
-        }
-    }
-}
-
-/// `changes`: the table's when candidates were looked up; absent where connections do not count ([`Unhooked`]).
-///
-/// [`Unhooked`]: crate::tables::Unhooked
-fn one<B>(frame: &[u8], meta: &mut Meta, changes: Option<u32>, shard: &mut Shard<B>, context: Context<'_>) -> Step {
+/// What happens to a packet that no stage before decided.
+#[inline(never)]
+pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     if meta.kind == Kind::Transport4 {
-        match changes.and_then(|changes| found(meta, changes, shard)) {
-            Some(Found::Conn(index, Direction::Reply)) => return track::reply(meta, index, shard, context),
+        match known(meta, shard, context) {
             Some(Found::Conn(index, Direction::Request)) if track::ends(meta, &shard.table[index], context) => {
                 shard.end_now(index, context.now);
             }
-            Some(Found::Conn(index, Direction::Request)) => return track::request(meta, index, shard, context),
+            Some(Found::Conn(index, direction)) => return track::step(meta, index, direction, shard, context),
             Some(Found::Away { home, conn }) => return Step::Handoff { worker: home, conn },
             None => {}
         }
@@ -49,14 +36,18 @@ fn one<B>(frame: &[u8], meta: &mut Meta, changes: Option<u32>, shard: &mut Shard
     }
 }
 
+/// What a packet belongs to, where connections count ([`Unhooked`](crate::tables::Unhooked)).
+fn known<B>(meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<Found> {
+    if context.tables.unhooked.v4 { None } else { found(meta, shard) }
+}
+
 /// What a packet belongs to. A signpost that led here named the connection.
-#[inline(always)]
-pub(super) fn found<B>(meta: &Meta, changes: u32, shard: &Shard<B>) -> Option<Found> {
+pub(super) fn found<B>(meta: &Meta, shard: &Shard<B>) -> Option<Found> {
     if let Arrival::Signed { conn } = meta.arrival {
         let there = shard.table.is_reply_of(conn, &meta.tuple);
         return there.then_some(Found::Conn(conn, Direction::Reply));
     }
-    shard.table.confirm(meta.candidate, changes, meta.hash, &meta.tuple)
+    shard.table.find(meta.hash, &meta.tuple)
 }
 
 /// Devices that land packets at home may err, so a packet without a connection is looked at again before it starts one.
