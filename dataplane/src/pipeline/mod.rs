@@ -7,6 +7,7 @@
 mod answer;
 mod classify;
 mod decide;
+mod local;
 mod lookup;
 mod observe;
 mod parse;

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Context, Next};
+use super::{Context, Next, local};
 use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, ForwardMethod, Protocol};
 use crate::packet::{Meta, Step};
@@ -13,7 +13,7 @@ use crate::service::Server;
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Forward};
-use crate::wire::tcp::SYN;
+use crate::wire::tcp::{RST, SYN};
 
 /// Whether a connection ends because of this packet of its client, which is then looked at as if there were none: a new
 /// SYN may take its tuple, or its server is gone and `expire_nodest_conn` says so.
@@ -200,12 +200,29 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
         Direction::Request => conn.server,
         Direction::Reply => conn.client,
     };
+    if direction == Direction::Request
+        && let Some(step) = local::step(meta, conn, context)
+    {
+        if step == Step::Answer(Answer::TcpReset) {
+            refused(conn, context);
+        }
+        return step;
+    }
     let reason = reason(conn, direction);
     let step = send(meta, index, reason, Ipv4Addr::from_bits(target).into(), context);
     if let Step::Send { hop, .. } = step {
         remember(conn, direction, hop, context.tables.net.version);
     }
     step
+}
+
+/// A connection sees the reset that the director itself answers for its server.
+fn refused(conn: &mut Conn, context: Context<'_>) {
+    let next = context.tcp.next(tcp::Seen::Output, conn.state, RST);
+    if let Some(server) = context.servers.get(conn.server_slot) {
+        change_state(conn, next, server, context);
+    }
+    conn.timeout = context.tables.timeouts.tcp[next as usize];
 }
 
 /// Keeps a next hop with the version of the tables that gave it; those of older tables are forgotten.
