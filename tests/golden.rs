@@ -4,6 +4,8 @@
 mod bursts;
 #[path = "runner/machine.rs"]
 mod machine;
+#[path = "runner/netfilter.rs"]
+mod netfilter;
 #[path = "runner/product.rs"]
 mod product;
 mod runner;

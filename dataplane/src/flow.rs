@@ -180,6 +180,8 @@ pub enum ForwardMethod {
     Nat = 0,
     /// Only the MAC changes; the server answers the client itself.
     Dr = 3,
+    /// To whom the client sent it, past the servers: there is none.
+    Bypass = 4,
 }
 
 impl ForwardMethod {
@@ -188,6 +190,7 @@ impl ForwardMethod {
     pub const fn from_number(number: u8) -> Self {
         match number {
             3 => Self::Dr,
+            4 => Self::Bypass,
             _ => Self::Nat,
         }
     }

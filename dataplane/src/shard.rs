@@ -128,7 +128,7 @@ impl<B> Shard<B> {
         let stop = from.saturating_add(budget).min(end);
         for index in from..stop {
             let conn = &self.table[index];
-            let gone = || servers.get(conn.server_slot).is_none_or(|server| !server.available.load(Relaxed));
+            let gone = || servers.get(conn.server_slot).is_some_and(|server| !server.available.load(Relaxed));
             if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && gone() {
                 self.table[index].set(flag::DROPPED, true);
                 self.end_now(index, now);

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::map::SharedMap;
+use crate::mark::Marks;
 use crate::neighbor::NextHops;
 use crate::proto::Timeouts;
 use crate::route::{Action, RouteTable};
@@ -25,6 +26,8 @@ pub struct Tables {
     pub unhooked: Unhooked,
     /// Where servers that are reached by NAT listen.
     pub listeners: SharedMap<Listener, ()>,
+    /// Rules that mark packets.
+    pub marks: Marks,
     /// Lifetimes of connections.
     pub timeouts: Arc<Timeouts>,
     /// Switches.

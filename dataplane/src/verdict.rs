@@ -35,6 +35,8 @@ reasons! {
         NatReply "nat_reply",
         /// Client to server, only the MAC changed.
         Dr "dr",
+        /// Client to whom it sent to, past a service by mark without a usable server.
+        Bypass "bypass",
         /// Belongs to no connection: plain routing.
         Routed "routed",
     }
@@ -83,6 +85,16 @@ reasons! {
         HostUnreachable "host_unreachable",
         /// Larger than the next link takes, and not to be fragmented.
         TooBig "too_big",
+    }
+}
+
+impl Answer {
+    /// Whether it is said in the name of whom the packet was addressed to, rather than of a router. Of a marked packet
+    /// that may be another, in whose name nothing is said.
+    #[must_use]
+    pub fn speaks_for_destination(self) -> bool {
+        use Answer::{Echo, NoServer, PortUnreachable, ProtocolUnreachable, TcpReset};
+        matches!(self, Echo | NoServer | PortUnreachable | ProtocolUnreachable | TcpReset)
     }
 }
 

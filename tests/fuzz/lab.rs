@@ -1,7 +1,7 @@
 //! A director over ports in memory: control and a worker, turned by hand.
 //!
 //! Clients are 172.16.0.1 to .4 behind port 0, servers 10.1.0.11 to .14 behind port 1; their MACs are known. 10.1.0.15
-//! is not. VIPs are 10.0.0.100 and 10.0.0.101.
+//! is not. VIPs are 10.0.0.100 and 10.0.0.101; what is for 10.3.0.0/16 is marked with 7.
 
 // Each target is a crate of its own and uses a part of this.
 #![allow(dead_code)]
@@ -46,6 +46,8 @@ name = "lan"
 device = "vdev:net_null1"
 addresses = ["10.1.0.254/24"]
 mac = "02:00:00:00:00:01"
+[ipvs]
+cache_bypass = 1
 [[route]]
 to = "0.0.0.0/0"
 via = "172.16.0.1"
@@ -55,6 +57,17 @@ blackhole = true
 "#;
 
 const SERVICES: &str = r#"
+[[mark]]
+mark = 7
+interface = "wan"
+destination = "10.3.0.0/16"
+[[service]]
+fwmark = 7
+scheduler = "rr"
+[[service.server]]
+address = "10.1.0.14"
+forward = "dr"
+upper = 1
 [[service]]
 protocol = "tcp"
 address = "10.0.0.100:80"
@@ -213,14 +226,15 @@ impl Lab {
         assert_eq!(outstanding, held as i64, "buffers out, and buffers that wait");
     }
 
-    /// Servers count the connections that name them.
+    /// Servers count the connections that name them; destinations that lblc and lblcr remember may name them, too.
     fn check_counts(&self) {
         let table = &self.worker.shard().table;
         let mut named = vec![(0u32, 0u32); self.slots().len()];
         for index in 0..table.walk_end() {
             let conn = &table[index];
-            if conn.has(flag::LIVE) {
-                let (active, inactive) = &mut named[conn.server_slot as usize];
+            // What goes past the servers has none.
+            let counted = named.get_mut(conn.server_slot as usize).filter(|_| conn.has(flag::LIVE));
+            if let Some((active, inactive)) = counted {
                 *(if conn.has(flag::INACTIVE) { inactive } else { active }) += 1;
             }
         }
@@ -230,7 +244,7 @@ impl Lab {
             let references = state.references.load(Relaxed);
             let connections = counted.0 + counted.1;
             assert!(
-                references == connections + 1 || (references == 0 && connections == 0),
+                references > connections || (references == 0 && connections == 0),
                 "slot {slot}: {references}"
             );
         }

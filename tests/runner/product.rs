@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use control::api::{Answer, ApiError, Client, Code, Request};
+use control::api::{Answer, ApiError, Client, Code, PageError, Request, every_text};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
@@ -16,6 +16,7 @@ use dataplane::worker::{Parts, Worker};
 
 use crate::bursts::Bursts;
 use crate::machine::{self, File, KeptOut};
+use crate::netfilter::Netfilter;
 use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
 
@@ -39,6 +40,7 @@ struct Product {
     now: Nanos,
     sent: Vec<(Leg, Vec<u8>)>,
     file: Option<File>,
+    netfilter: Netfilter,
 }
 
 impl Product {
@@ -62,7 +64,14 @@ impl Product {
             station: Station::alone(),
             mesh: Mesh::alone(),
         };
-        let mut product = Self { control, worker: Worker::new(parts, now), now, sent: Vec::new(), file: Some(file) };
+        let mut product = Self {
+            control,
+            worker: Worker::new(parts, now),
+            now,
+            sent: Vec::new(),
+            file: Some(file),
+            netfilter: Netfilter::default(),
+        };
         product.settle();
         product
     }
@@ -81,6 +90,25 @@ impl Product {
         for (port, leg) in self.worker.ports_mut().iter_mut().zip(LEGS) {
             self.sent.extend(port.tx.drain(..).map(|buffer| (leg, buffer.data().to_vec())));
         }
+    }
+}
+
+/// What commands change around the director; `None` for one that means nothing to it.
+impl Product {
+    fn extend_file(&mut self, more: &str) -> Option<Result<(), String>> {
+        let mut file = self.file.take()?;
+        let done = file.extend(more, self);
+        self.file = Some(file);
+        Some(done)
+    }
+
+    fn set_marks(&mut self, command: &str) -> Option<Result<(), String>> {
+        let before = self.netfilter.rules();
+        self.netfilter.take(command)?;
+        let gone = before.into_iter().map(|rule| Request::DeleteMark { rule });
+        let new = self.netfilter.rules().into_iter().map(|rule| Request::AddMark { rule });
+        let requests = gone.chain(new).collect();
+        Some(self.ask(Request::Batch { requests, more: false }).map(drop).map_err(|error| error.to_string()))
     }
 }
 
@@ -144,11 +172,13 @@ impl Director for Product {
             "conn_sync" => "ip_vs_conn_sync",
             other => other,
         };
-        match self.ask(Request::Proc { name: name.to_owned(), cursor: None }) {
-            Ok(Answer::Text { text, .. }) => Ok(text),
-            Ok(other) => Err(format!("an unexpected answer: {other:?}")),
-            Err(error) => Err(error.to_string()),
-        }
+        let mut text = String::new();
+        let request = Request::Proc { name: name.to_owned(), cursor: None };
+        let read: Result<(), PageError> = every_text(self, request, |piece| {
+            text += piece;
+            Ok(())
+        });
+        read.map(|()| text).map_err(|error| format!("{error:?}"))
     }
 
     fn sysctl(&mut self, name: &str, value: Option<&str>) -> Result<String, String> {
@@ -173,10 +203,10 @@ impl Director for Product {
             let outcome = control::ipvsadm::run(&args, &mut Cursor::new(""), &mut KeptOut);
             return Some((outcome.code, outcome.out, outcome.err));
         }
-        let more = machine::route(command)?;
-        let mut file = self.file.take()?;
-        let done = file.extend(&more, self);
-        self.file = Some(file);
+        let done = match machine::route(command) {
+            Some(more) => self.extend_file(&more)?,
+            None => self.set_marks(command)?,
+        };
         Some(done.map_or_else(|error| (1, String::new(), error), |()| (0, String::new(), String::new())))
     }
 }

@@ -3,6 +3,7 @@
 
 mod cursor;
 mod info;
+mod mark;
 mod pages;
 mod spec;
 mod steering;
@@ -18,6 +19,7 @@ pub use info::{
     ConnInfo, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, NeighborInfo, Rates, RouteInfo, ServerInfo,
     ServiceInfo, StatsReport, Status, Totals, WorkerStatus,
 };
+pub use mark::{IpProtocol, MarkInfo, MarkSpec, Ports};
 pub use pages::{PageError, every_service, every_text};
 pub use spec::{
     DaemonRole, DaemonSpec, Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
@@ -88,6 +90,16 @@ pub enum Request {
         /// UDP.
         udp: u32,
     },
+    /// A new rule that marks packets, behind those that are there.
+    AddMark {
+        /// The rule.
+        rule: MarkSpec,
+    },
+    /// Takes a rule away.
+    DeleteMark {
+        /// The rule, in every part.
+        rule: MarkSpec,
+    },
     /// Writes a setting of `net.ipv4.vs`, as sysctl(8) does.
     SetSysctl {
         /// Its name, without `net.ipv4.vs.`.
@@ -145,6 +157,8 @@ pub enum Request {
     Neighbors,
     /// Routes, longest prefix first. Answer: [`Answer::Routes`].
     Routes,
+    /// Rules that mark packets, in their order. Answer: [`Answer::Marks`].
+    Marks,
     /// Which worker gets what, decided at the start. Answer: [`Answer::Steering`].
     Steering,
     /// Reads the configuration file again and converges to it.
@@ -267,6 +281,11 @@ pub enum Answer {
     Routes {
         /// The entries.
         routes: Vec<RouteInfo>,
+    },
+    /// Rules that mark packets, in their order: of those that fit a packet, the last counts.
+    Marks {
+        /// The rules.
+        rules: Vec<MarkInfo>,
     },
     /// Which worker gets what.
     Steering(Box<SteeringReport>),

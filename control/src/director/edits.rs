@@ -47,6 +47,8 @@ impl Director {
                 self.set_timeouts(tcp, tcp_fin, udp);
                 Ok(())
             }
+            Request::AddMark { rule } => self.add_mark(rule),
+            Request::DeleteMark { rule } => self.delete_mark(&rule),
             Request::SetSysctl { name, value } => self.set_sysctl(&name, &value),
             Request::StartDaemon { daemon } => Err(self.no_daemon(&daemon)),
             Request::StopDaemon { .. } => Err(ApiError {

@@ -8,6 +8,7 @@ mod edits;
 mod frames;
 mod heartbeat;
 mod listing;
+mod marks;
 mod publish;
 mod reload;
 mod rules;
@@ -32,7 +33,7 @@ use dataplane::steering::Plan;
 use dataplane::tables::Tables;
 use dataplane::wire::ethernet::MacAddr;
 
-use crate::api::{Answer, ApiError, Code, Counter, Request, SteeringReport};
+use crate::api::{Answer, ApiError, Code, Counter, MarkInfo, Request, SteeringReport};
 use crate::config::Config;
 use crate::ipvs::Services;
 use crate::neighbors::Neighbors;
@@ -128,6 +129,7 @@ pub struct Director {
     answered: Vec<BTreeSet<IpAddr>>,
     neighbors: Neighbors,
     services: Services,
+    marks: Vec<MarkInfo>,
     tables: Tables,
     publisher: Publisher,
     links: Vec<Arc<Link>>,
@@ -168,6 +170,7 @@ impl Director {
             answered: vec![BTreeSet::new(); config.interfaces.len()],
             neighbors: Neighbors::default(),
             services: Services::new(servers),
+            marks: Vec::new(),
             tables: Tables::default(),
             publisher,
             hearts: links.iter().map(|_| heartbeat::Heart::new(now)).collect(),
@@ -255,6 +258,7 @@ impl Director {
             Request::Stats => Ok(self.stats()),
             Request::Neighbors => Ok(self.list_neighbors()),
             Request::Routes => Ok(self.list_routes()),
+            Request::Marks => Ok(Answer::Marks { rules: self.marks.clone() }),
             Request::Steering => Ok(Answer::Steering(Box::new(SteeringReport::of(&self.facts.steering)))),
             Request::ConfigShow => Ok(Answer::Text { text: crate::config::render(&self.running_config()), next: None }),
             Request::Proc { name, cursor } => self.proc(&name, cursor, pump),

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use log::info;
 
 use super::{Director, Vip};
-use crate::api::{ApiError, Code, Request};
+use crate::api::{ApiError, Code, MarkInfo, Request};
 use crate::config::{self, Config, RouteAction, Server};
 use crate::ipvs;
 use crate::net::NetRoute;
@@ -42,7 +42,7 @@ impl Changes {
         self.told.len() + self.untold
     }
 
-    fn lines(mut self) -> Vec<String> {
+    pub(super) fn lines(mut self) -> Vec<String> {
         if self.untold > 0 {
             self.told.push(format!("and {} changes more", self.untold));
         }
@@ -104,6 +104,7 @@ impl Director {
             changes.note(|| "virtual addresses changed".to_owned());
         }
         self.converge_vips(&config);
+        self.converge_marks(&config, prune, &mut changes);
         if config.ipvs.strict_parity != self.config.ipvs.strict_parity {
             changes.note(|| format!("strict_parity is {}", config.ipvs.strict_parity));
         }
@@ -135,7 +136,7 @@ impl Director {
         }
     }
 
-    fn interface_index(&self, name: &str) -> Option<u16> {
+    pub(super) fn interface_index(&self, name: &str) -> Option<u16> {
         self.interfaces.iter().position(|i| *i.name == *name).map(|index| index as u16)
     }
 
@@ -334,6 +335,8 @@ impl Director {
             place: Default::default(),
         };
         config.services = self.services.oldest_first().map(service).collect();
+        let rule = |rule: &MarkInfo| config::MarkRule { spec: rule.spec.clone(), place: Default::default() };
+        config.marks = self.marks.iter().map(rule).collect();
         config.ipvs.sysctls = self.running_sysctls();
         let (timeouts, usual) = (&self.tables.timeouts, config.ipvs.timeouts.profile.timeouts());
         let differs = |now: u32, usual: u32| (now != usual).then_some(now / dataplane::clock::TICKS_PER_SECOND);

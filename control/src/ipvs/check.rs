@@ -22,9 +22,6 @@ pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
         let text = format!("scheduler {:?} is not available; there are {}", spec.scheduler, names.join(", "));
         return refuse(Code::NoEntry, key, text);
     };
-    let ServiceKey::Address { protocol, port, .. } = *key else {
-        return refuse(Code::Unsupported, key, "services by firewall mark are not supported yet");
-    };
     match &spec.engine {
         Some(engine) if engine != "sip" => {
             return refuse(Code::NoEntry, key, format!("no persistence engine {engine:?}"));
@@ -32,13 +29,16 @@ pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
         Some(_) => return refuse(Code::Unsupported, key, "persistence engines are not supported yet"),
         None => {}
     }
-    if protocol == Protocol::Sctp {
+    if let ServiceKey::Address { protocol: Protocol::Sctp, .. } = key {
         return refuse(Code::Unsupported, key, "SCTP is not supported yet");
     }
-    if port == 0 && spec.persistence.is_none() {
-        return refuse(Code::Invalid, key, "port 0 needs a persistent service");
+    match key {
+        ServiceKey::Address { port: 0, .. } if spec.persistence.is_none() => {
+            refuse(Code::Invalid, key, "port 0 needs a persistent service")
+        }
+        ServiceKey::Mark { fwmark: 0, .. } => refuse(Code::Invalid, key, "0 is no mark"),
+        _ => Ok(scheduler),
     }
-    Ok(scheduler)
 }
 
 pub(super) fn server(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), ApiError> {

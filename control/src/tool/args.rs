@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use dataplane::flow::Protocol;
 use ipnet::IpNet;
 
+use super::marks::MarkCommand;
+
 const AFTER: &str = "\
 The socket is that of --socket, else of the environment variable SLUICE_SOCKET, else /run/sluice/control.sock.
 Errors go to the standard error, with exit code 1 (2 for a command line that is not understood).
@@ -50,6 +52,11 @@ pub(super) enum Command {
     Neigh,
     /// Routes, longest prefix first
     Routes,
+    /// Rules that mark packets, for services by mark
+    Mark {
+        #[command(subcommand)]
+        command: MarkCommand,
+    },
     /// Which worker gets what: the case in force on each port, what crosses between workers, and why
     Steering,
     /// Settings of net.ipv4.vs: lists them, shows one, or writes NAME=VALUE

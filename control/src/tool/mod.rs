@@ -4,6 +4,7 @@
 mod args;
 mod conns;
 mod lazy;
+mod marks;
 mod network;
 mod services;
 mod stats;
@@ -145,6 +146,7 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Neigh => Request::Neighbors,
         Command::Routes => Request::Routes,
         Command::Steering => Request::Steering,
+        Command::Mark { command } => command.request(),
         Command::Sysctl { setting } => sysctl(setting.as_deref()),
         Command::Reload { prune } => Request::Reload { prune: *prune },
         Command::Config { command: ConfigCommand::Show } => Request::ConfigShow,
@@ -200,6 +202,7 @@ fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), F
         }
         Answer::Neighbors { neighbors } => network::print_neighbors(neighbors, out)?,
         Answer::Routes { routes } => network::print_routes(routes, out)?,
+        Answer::Marks { rules } => marks::print(rules, out)?,
         Answer::Sysctls { settings } => {
             settings.iter().try_for_each(|(name, value)| writeln!(out, "net.ipv4.vs.{name} = {value}"))?;
         }

@@ -27,7 +27,7 @@ impl Change {
         match reason {
             Forward::NatRequest => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
             Forward::NatReply => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
-            Forward::Dr | Forward::Routed => Self::Ttl,
+            Forward::Dr | Forward::Bypass | Forward::Routed => Self::Ttl,
         }
     }
 

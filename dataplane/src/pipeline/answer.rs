@@ -53,11 +53,14 @@ struct Made {
 
 fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>) -> Option<Made> {
     if packet.first()? >> 4 == 6 {
-        return port_unreachable6(packet);
+        return port_unreachable6(packet, context);
     }
     let header = ipv4::Header::parse(packet).ok()?;
     let packet = &packet[..header.total];
     let to = Ipv4Addr::from_bits(header.src);
+    if kind.speaks_for_destination() && context.tables.locals.v4.get(&header.dst) != Some(&true) {
+        return None;
+    }
     let error = match kind {
         Answer::Echo => return echo(packet, &header, id, to),
         Answer::TcpReset => return reset(packet, &header, to),
@@ -132,8 +135,9 @@ fn reset(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option<Made> {
     Some(Made { packet, to: to.into(), sent: Sent::TcpReset })
 }
 
-fn port_unreachable6(packet: &[u8]) -> Option<Made> {
+fn port_unreachable6(packet: &[u8], context: Context<'_>) -> Option<Made> {
     let header = ipv6::Header::parse(packet).ok()?;
+    context.tables.locals.v6.get(&u128::from_be_bytes(header.dst))?;
     let quoted = header.total.min(icmpv6::ERROR_MAX - ipv6::HEADER - icmpv6::HEADER);
     let mut message = vec![0; icmpv6::HEADER];
     message.extend_from_slice(&packet[..quoted]);

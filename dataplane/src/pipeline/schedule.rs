@@ -1,5 +1,5 @@
-//! Schedule: the first packet of a connection gets a server. After `ip_vs_schedule`, `ip_vs_sched_persist` and
-//! `ip_vs_conn_new`.
+//! Schedule: the first packet of a connection gets a server. After `ip_vs_schedule`, `ip_vs_sched_persist`,
+//! `ip_vs_conn_new` and, where there is no server, `ip_vs_leave`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,9 +9,9 @@ use bytemuck::Zeroable;
 use super::{Context, track};
 use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Direction, Protocol, ServiceKey};
+use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey};
 use crate::forward::nat;
-use crate::packet::{Meta, Step};
+use crate::packet::{Kind, Meta, Step};
 use crate::sched::Asked;
 use crate::service::{Persistent, RealServer, Server, VirtualService};
 use crate::shard::Shard;
@@ -32,6 +32,7 @@ struct Place<'a> {
 }
 
 pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shard<B>, context: Context<'_>) -> Step {
+    let one_packet = service.manner.one_packet && meta.tuple.protocol == Protocol::Udp.number();
     let place = match service.manner.persistent {
         Some(persistent) => place_by_template(meta, service, persistent, context),
         None => choose(meta, service, context).ok_or(Step::Answer(Answer::NoServer)).map(|(server, state)| Place {
@@ -43,9 +44,11 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
     };
     let place = match place {
         Ok(place) => place,
+        Err(Step::Answer(Answer::NoServer)) if may_pass_by(meta, service, context) => {
+            return pass_by(meta, one_packet, shard, context);
+        }
         Err(step) => return step,
     };
-    let one_packet = service.manner.one_packet && meta.tuple.protocol == Protocol::Udp.number();
     let index = match connect(meta, &place, one_packet, shard, context) {
         Ok(index) => index,
         Err(reason) => {
@@ -162,28 +165,71 @@ fn connect<B>(
     let IpAddr::V4(address) = server.address else { return Err(Drop::Ipv6) };
     let (header, transport) = nat::changes((meta.tuple.dst, meta.tuple.dport), (address.to_bits(), place.port));
     let new = Conn {
-        client: meta.tuple.src,
-        vip: meta.tuple.dst,
         server: address.to_bits(),
-        client_port: meta.tuple.sport,
-        vip_port: meta.tuple.dport,
         server_port: place.port,
         header_change: header.number(),
         transport_change: transport.number(),
-        protocol: meta.tuple.protocol,
         flags: flag::INACTIVE | if server.forward.has_replies() { 0 } else { flag::NO_OUTPUT },
         forward: server.forward as u8,
-        last_seen: context.now.0,
-        timeout: context.tables.timeouts.initial,
         server_slot: server.slot,
         server_generation: server.generation as u8,
+        controller: place.controller,
+        ..to_destination(meta, context)
+    };
+    let index = enter(new, one_packet, shard, context)?;
+    if let Some(totals) = context.link.totals.get(server.slot) {
+        totals.connection();
+    }
+    Ok(index)
+}
+
+/// A connection that leads where the client sent its packet, without a server.
+fn to_destination(meta: &Meta, context: Context<'_>) -> Conn {
+    Conn {
+        client: meta.tuple.src,
+        vip: meta.tuple.dst,
+        server: meta.tuple.dst,
+        client_port: meta.tuple.sport,
+        vip_port: meta.tuple.dport,
+        server_port: meta.tuple.dport,
+        protocol: meta.tuple.protocol,
+        flags: flag::INACTIVE | flag::NO_OUTPUT,
+        forward: ForwardMethod::Bypass as u8,
+        last_seen: context.now.0,
+        timeout: context.tables.timeouts.initial,
+        server_slot: NONE,
         net_version: context.tables.net.version,
         hop_request: NONE,
         hop_reply: NONE,
         side: NONE,
-        controller: place.controller,
+        controller: NONE,
         ..Conn::zeroed()
+    }
+}
+
+/// Whether a packet that finds no server goes on to whom it was sent: a mark led it here, `cache_bypass` says so, and
+/// that is somebody else.
+fn may_pass_by(meta: &Meta, service: &VirtualService, context: Context<'_>) -> bool {
+    matches!(service.key, ServiceKey::Mark { .. })
+        && meta.kind == Kind::Transport4
+        && context.tables.sysctls.cache_bypass != 0
+        && !context.tables.locals.v4.contains_key(&meta.tuple.dst)
+}
+
+fn pass_by<B>(meta: &mut Meta, one_packet: bool, shard: &mut Shard<B>, context: Context<'_>) -> Step {
+    let index = match enter(to_destination(meta, context), one_packet, shard, context) {
+        Ok(index) => index,
+        Err(reason) => return Step::Drop(reason),
     };
+    let step = track::step(meta, index, Direction::Request, shard, context);
+    if !one_packet {
+        shard.watch(index);
+    }
+    step
+}
+
+/// Takes a new connection in: for this packet alone, or until its time is over.
+fn enter<B>(new: Conn, one_packet: bool, shard: &mut Shard<B>, context: Context<'_>) -> Result<u32, Drop> {
     let index = match one_packet {
         true => {
             let index = shard.table.pass(shard.passing.len(), new);
@@ -192,9 +238,6 @@ fn connect<B>(
         }
         false => insert(new, shard)?,
     };
-    if let Some(totals) = context.link.totals.get(server.slot) {
-        totals.connection();
-    }
     crate::counters::add(&context.link.counters.connections_made, 1);
     Ok(index)
 }

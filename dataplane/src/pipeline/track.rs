@@ -38,7 +38,7 @@ pub(super) fn may_take_the_tuple(meta: &Meta) -> bool {
 #[cold]
 fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool {
     let server = context.servers.get(conn.server_slot);
-    if nodest && server.is_none_or(|server| !server.available.load(Relaxed)) {
+    if nodest && server.is_some_and(|server| !server.available.load(Relaxed)) {
         return true;
     }
     if meta.tcp_flags & SYN == 0 {
@@ -50,7 +50,7 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
     let mode = context.tables.sysctls.conn_reuse_mode;
     let over = match tcp::State::from_number(conn.state) {
         tcp::State::TimeWait | tcp::State::Close => true,
-        tcp::State::FinWait => mode & 2 != 0 && conn.has(flag::NO_OUTPUT),
+        tcp::State::FinWait => mode & 2 != 0 && seen_of(conn) == tcp::Seen::InputOnly,
         _ => false,
     };
     mode != 0 && over && conn.controller == NONE
@@ -88,8 +88,9 @@ pub(super) fn packet<'a, B>(
         return Next::Step(Step::Answer(Answer::TtlExceeded));
     }
     let conn = &mut shard.table[index];
-    let Some(server) = context.servers.get(conn.server_slot) else { return GONE };
-    let available = server.available.load(Relaxed);
+    let server = context.servers.get(conn.server_slot);
+    // What goes past the servers has none.
+    let available = server.is_none_or(|server| server.available.load(Relaxed));
     if !available && !reply {
         return GONE;
     }
@@ -101,8 +102,7 @@ pub(super) fn packet<'a, B>(
     }
     let seen = match direction {
         Direction::Reply => tcp::Seen::Output,
-        Direction::Request if conn.has(flag::NO_OUTPUT) => tcp::Seen::InputOnly,
-        Direction::Request => tcp::Seen::Input,
+        Direction::Request => seen_of(conn),
     };
     conn.last_seen = context.now.0;
     let shorter = advance(meta, conn, seen, server, context);
@@ -115,20 +115,31 @@ pub(super) fn packet<'a, B>(
 
 const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
 
+/// What a packet of the client is to the states. Replies to a bypass do not come here either, but the kernel does not say
+/// so of it.
+#[inline(always)]
+fn seen_of(conn: &Conn) -> tcp::Seen {
+    if conn.has(flag::NO_OUTPUT) && conn.method() != ForwardMethod::Bypass {
+        tcp::Seen::InputOnly
+    } else {
+        tcp::Seen::Input
+    }
+}
+
 /// Why a packet of a connection is sent on.
 #[inline(always)]
 pub(super) fn reason(conn: &Conn, direction: Direction) -> Forward {
     match (direction, conn.method()) {
         (Direction::Reply, _) => Forward::NatReply,
-        (Direction::Request, _) if !conn.has(flag::NO_OUTPUT) => Forward::NatRequest,
         (Direction::Request, ForwardMethod::Nat) => Forward::NatRequest,
         (Direction::Request, ForwardMethod::Dr) => Forward::Dr,
+        (Direction::Request, ForwardMethod::Bypass) => Forward::Bypass,
     }
 }
 
 /// The state after this packet, and the counts that follow it. Returns whether the connection's life got shorter.
 #[inline(always)]
-fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, context: &Context<'_>) -> bool {
+fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: Option<&Server>, context: &Context<'_>) -> bool {
     let timeouts = &context.tables.timeouts;
     let timeout = if conn.protocol == Protocol::Tcp.number() {
         let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
@@ -148,7 +159,7 @@ fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, conte
 }
 
 #[inline(never)]
-fn change_state(conn: &mut Conn, next: tcp::State, server: &Server, context: Context<'_>) {
+fn change_state(conn: &mut Conn, next: tcp::State, server: Option<&Server>, context: Context<'_>) {
     conn.state = next as u8;
     if next == tcp::State::Established {
         assure(conn, context);
@@ -156,7 +167,9 @@ fn change_state(conn: &mut Conn, next: tcp::State, server: &Server, context: Con
     let inactive = !next.is_active();
     if conn.has(flag::INACTIVE) != inactive {
         conn.set(flag::INACTIVE, inactive);
-        server.shift(inactive);
+        if let Some(server) = server {
+            server.shift(inactive);
+        }
     }
 }
 
@@ -219,9 +232,7 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
 /// A connection sees the reset that the director itself answers for its server.
 fn refused(conn: &mut Conn, context: Context<'_>) {
     let next = context.tcp.next(tcp::Seen::Output, conn.state, RST);
-    if let Some(server) = context.servers.get(conn.server_slot) {
-        change_state(conn, next, server, context);
-    }
+    change_state(conn, next, context.servers.get(conn.server_slot), context);
     conn.timeout = context.tables.timeouts.tcp[next as usize];
 }
 

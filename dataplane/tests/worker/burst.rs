@@ -63,6 +63,7 @@ proptest! {
         lab.pass(3600 * SECOND);
         prop_assert!(lab.connections().is_empty());
         lab.check_counts();
+        lab.forget_destinations();
         for slot in lab.slots() {
             let state = lab.state(slot);
             prop_assert_eq!(state.references.load(Relaxed), 1);

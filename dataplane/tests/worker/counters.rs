@@ -3,6 +3,7 @@
 use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::Protocol;
 use dataplane::mailbox::Command;
+use dataplane::mark::Marks;
 use dataplane::parking::MAX_PARKED_PER_HOP;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::Listener;
@@ -15,6 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::frames::{Body, DIRECTOR, Packet, arp, ether, packet, seal, udp6};
 use crate::lab::{LAN, Lab, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, server};
+use crate::marks::{REMOTE, by_mark, to};
 
 /// Counters that nothing moves here, with the reason. With several workers, `handoff.rs` moves them.
 const UNMOVED: [(&str, &str); 8] = [
@@ -103,6 +105,16 @@ fn balanced(story: &mut Story) {
     story.frame("a packet to a removed server", &syn(VIP, 1, 80).frame(), &["drop_server_gone"]);
     story.lab.state(0).available.store(true, Relaxed);
     story.moves(&[("connections_ended", 3)], "time", |lab| lab.pass(901 * SECOND));
+}
+
+fn marked(story: &mut Story) {
+    story.lab.service_by(by_mark(7), Rr, &[]);
+    story.lab.tables.marks = Marks::new(vec![to(REMOTE, 7, true)]);
+    let sysctls = std::sync::Arc::make_mut(&mut story.lab.tables.sysctls);
+    sysctls.set("cache_bypass", "1").expect("a value that it takes");
+    story.lab.publish();
+    story.frame("one past a service by mark", &syn(REMOTE, 1, 80).frame(), &["connections_made", "forward_bypass"]);
+    story.moves(&[("connections_ended", 1)], "time", |lab| lab.pass(901 * SECOND));
 }
 
 fn for_the_director(story: &mut Story) {
@@ -229,7 +241,7 @@ fn queues(story: &mut Story) {
 #[test]
 fn every_counter_is_moved_by_something() {
     let mut story = Story::new();
-    [balanced, for_the_director, for_others, malformed, defended, orphaned, waiting, queues]
+    [balanced, marked, for_the_director, for_others, malformed, defended, orphaned, waiting, queues]
         .iter()
         .for_each(|part| part(&mut story));
     let names = story.lab.link.counters.read().into_iter().map(|(name, _)| name);

@@ -12,10 +12,10 @@
 #[path = "../lab.rs"]
 mod lab;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use control::api::{Client, Forward, Request, ServerSpec, ServiceSpec};
-use dataplane::flow::{Protocol, ServiceKey};
+use control::api::{Client, Forward, IpProtocol, MarkSpec, Ports, Request, ServerSpec, ServiceSpec};
+use dataplane::flow::{Family, Protocol, ServiceKey};
 use lab::{Lab, SECOND, frame};
 use libfuzzer_sys::fuzz_target;
 
@@ -59,12 +59,19 @@ fn vip(n: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, 100 + n % 2)
 }
 
+/// Somebody behind the default route, whose packets are marked.
+const FAR: Ipv4Addr = Ipv4Addr::new(10, 3, 0, 9);
+
 fn protocol(n: u8) -> Protocol {
     if n & 0x80 == 0 { Protocol::Tcp } else { Protocol::Udp }
 }
 
 fn speak(lab: &mut Lab, what: u8, who: u8, which: u8, how: u8) {
-    let to = if what & 0x40 == 0 { vip(which) } else { server(which) };
+    let to = match (what & 0x40, which & 0x40) {
+        (0, 0) => vip(which),
+        (0, _) => FAR,
+        _ => server(which),
+    };
     let ports = (4000 + u16::from(who >> 4) % 4, 80 + u16::from(which >> 1) % 3);
     let ttl = if what & 0x30 == 0x30 { 1 } else { 64 };
     let fragment = if what & 0x38 == 0x28 { 0x2000 } else { 0 };
@@ -80,15 +87,15 @@ fn answer(lab: &mut Lab, what: u8, who: u8, which: u8, how: u8) {
 }
 
 fn edit(who: u8, which: u8, how: u8) -> Request {
-    let key = ServiceKey::Address {
-        protocol: protocol(which),
-        address: vip(which).into(),
-        port: 80 + u16::from(which >> 1) % 3,
+    let port = 80 + u16::from(which >> 1) % 3;
+    let key = match which & 0x40 {
+        0 => ServiceKey::Address { protocol: protocol(which), address: vip(which).into(), port },
+        _ => ServiceKey::Mark { fwmark: 7 + u32::from(which % 2), family: Family::Ipv4 },
     };
     let service = ServiceSpec {
         key,
         scheduler: SCHEDULERS[usize::from(how) % SCHEDULERS.len()].to_owned(),
-        sched_flags: 0,
+        sched_flags: who >> 4 & 7,
         ops: false,
         persistence: None,
         granularity: None,
@@ -104,7 +111,19 @@ fn edit(who: u8, which: u8, how: u8) -> Request {
         lower: upper.saturating_sub(1),
         tunnel: None,
     };
-    match who % 10 {
+    let rule = MarkSpec {
+        mark: [0, 7, 8][usize::from(how) % 3],
+        local: how & 0x40 == 0,
+        interface: None,
+        source_mac: None,
+        not_source_mac: None,
+        source: None,
+        destination: Some(IpAddr::from(if which & 0x40 == 0 { vip(which) } else { FAR }).into()),
+        protocol: Some(IpProtocol(protocol(which).number())),
+        source_port: None,
+        destination_port: Some(Ports { first: port, last: port }),
+    };
+    match who % 12 {
         0 => Request::AddService { service },
         1 => Request::EditService { service },
         2 => Request::DeleteService { key },
@@ -112,6 +131,8 @@ fn edit(who: u8, which: u8, how: u8) -> Request {
         6 => Request::EditServer { key, server },
         7 => Request::DeleteServer { key, address },
         8 => Request::Connections { cursor: None, limit: Some(u32::from(how)) },
+        9 => Request::AddMark { rule },
+        10 => Request::DeleteMark { rule },
         _ => Request::Zero { key: None },
     }
 }

@@ -143,6 +143,20 @@ mac = "02:00:00:00:00:02"
 [[vip]]
 address = "10.0.0.9"
 interfaces = []
+[[mark]]
+mark = 4294967295
+local = false
+interface = "wan"
+not_source_mac = "02:00:00:00:00:09"
+source = "172.16.0.0/12"
+destination = "10.3.0.0/16"
+protocol = 17
+source_port = 53
+destination_port = "1-65535"
+[[mark]]
+mark = 0
+source_mac = "02:00:00:00:00:09"
+protocol = "47"
 [[service]]
 fwmark = 4294967295
 family = "ipv6"
