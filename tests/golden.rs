@@ -2,6 +2,8 @@
 
 #[path = "runner/bursts.rs"]
 mod bursts;
+#[path = "runner/machine.rs"]
+mod machine;
 #[path = "runner/netfilter.rs"]
 mod netfilter;
 #[path = "runner/product.rs"]

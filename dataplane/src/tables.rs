@@ -8,7 +8,7 @@ use crate::mark::Marks;
 use crate::neighbor::NextHops;
 use crate::proto::Timeouts;
 use crate::route::{Action, RouteTable};
-use crate::service::ServiceTable;
+use crate::service::{Listener, ServiceTable};
 use crate::sysctl::Sysctls;
 use crate::template::Templates;
 use crate::wire::ethernet::MacAddr;
@@ -22,6 +22,10 @@ pub struct Tables {
     pub locals: Locals,
     /// Virtual services.
     pub services: ServiceTable,
+    /// Families that have no service at all.
+    pub unhooked: Unhooked,
+    /// Where servers that are reached by NAT listen.
+    pub listeners: SharedMap<Listener, ()>,
     /// Rules that mark packets.
     pub marks: Marks,
     /// Lifetimes of connections.
@@ -32,6 +36,16 @@ pub struct Tables {
     pub sysctls: Arc<Sysctls>,
     /// Which servers clients of persistent services go to: the same in all versions of the tables.
     pub templates: Arc<Templates>,
+}
+
+/// Families without a service. As in the kernel, whose hooks come with the first service of a family and go with the
+/// last, their packets then pass as if nothing were balanced: connections that are still there are not looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unhooked {
+    /// IPv4.
+    pub v4: bool,
+    /// IPv6.
+    pub v6: bool,
 }
 
 /// Switches of the dataplane.

@@ -77,6 +77,8 @@ reasons! {
         ProtocolUnreachable "protocol_unreachable",
         /// A service without a usable server.
         NoServer "no_server",
+        /// From a server's port but of no connection, and `nat_icmp_send` is on.
+        NoConnection "no_connection",
         /// Time to live ran out.
         TtlExceeded "ttl_exceeded",
         /// No route to the destination.

@@ -15,6 +15,7 @@ use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
 
 use crate::bursts::Bursts;
+use crate::machine::{self, KeptOut};
 use crate::netfilter::Netfilter;
 use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
@@ -166,6 +167,9 @@ impl Director for Product {
             "conn" => "ip_vs_conn",
             "proc" => "ip_vs",
             "stats" => "ip_vs_stats",
+            "app" => "ip_vs_app",
+            "stats_percpu" => "ip_vs_stats_percpu",
+            "conn_sync" => "ip_vs_conn_sync",
             other => other,
         };
         let mut text = String::new();
@@ -195,6 +199,10 @@ impl Director for Product {
     }
 
     fn sh(&mut self, command: &str) -> Option<(i32, String, String)> {
+        if let Some(args) = machine::tool_of_another(command) {
+            let outcome = control::ipvsadm::run(&args, &mut Cursor::new(""), &mut KeptOut);
+            return Some((outcome.code, outcome.out, outcome.err));
+        }
         let requests = match route(command) {
             Some(request) => vec![request],
             None => self.marks(command)?,

@@ -118,6 +118,8 @@ pub struct Status {
     pub interfaces: Vec<InterfaceStatus>,
     /// Workers.
     pub workers: Vec<WorkerStatus>,
+    /// Whether oddities of the kernel and its tool are kept even where they help nobody.
+    pub strict_parity: bool,
 }
 
 /// Virtual addresses of an interface that a status names, at most.

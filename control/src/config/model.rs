@@ -88,11 +88,13 @@ pub struct Control {
     pub socket: PathBuf,
     /// Group that may use it, by name or number; root's if absent.
     pub group: Option<String>,
+    /// A file of ipvsadm's (`ipvsadm-save`) that is restored at the start, after the services of this one.
+    pub rules: Option<PathBuf>,
 }
 
 impl Default for Control {
     fn default() -> Self {
-        Self { socket: PathBuf::from(DEFAULT_SOCKET), group: None }
+        Self { socket: PathBuf::from(DEFAULT_SOCKET), group: None, rules: None }
     }
 }
 

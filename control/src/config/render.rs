@@ -19,6 +19,7 @@ pub fn render(config: &Config) -> String {
     file.table("[control]");
     file.quoted("socket", &config.control.socket.to_string_lossy());
     file.quoted_if("group", config.control.group.as_deref());
+    file.quoted_if("rules", config.control.rules.as_ref().map(|path| path.to_string_lossy()).as_deref());
     ipvs(&mut file, config);
     config.interfaces.iter().for_each(|each| interface(&mut file, each));
     config.routes.iter().for_each(|each| route(&mut file, each));

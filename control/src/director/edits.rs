@@ -8,7 +8,7 @@ use dataplane::mailbox::Command;
 use dataplane::proto::tcp::State;
 
 use super::{Director, read_totals, unsupported};
-use crate::api::{ApiError, Code, Request};
+use crate::api::{ApiError, Code, DaemonSpec, Request};
 
 impl Director {
     pub(super) fn batch(&mut self, requests: Vec<Request>) -> Result<(), ApiError> {
@@ -57,7 +57,7 @@ impl Director {
             Request::SetSysctl { name, value } => self.set_sysctl(&name, &value),
             Request::AddRoute { route } => self.add_route(&route),
             Request::DeleteRoute { to } => self.delete_route(&to),
-            Request::StartDaemon { .. } => Err(unsupported("the synchronisation daemon is not supported yet")),
+            Request::StartDaemon { daemon } => Err(self.no_daemon(&daemon)),
             Request::StopDaemon { .. } => Err(ApiError {
                 code: Code::NoService,
                 place: String::new(),
@@ -68,6 +68,18 @@ impl Director {
                 place: String::new(),
                 text: "only changes of the table can be part of a batch".to_owned(),
             }),
+        }
+    }
+
+    /// Why no synchronisation daemon starts.
+    fn no_daemon(&self, daemon: &DaemonSpec) -> ApiError {
+        if self.interfaces.iter().any(|interface| *interface.name == *daemon.interface) {
+            return unsupported("the synchronisation daemon is not supported yet");
+        }
+        ApiError {
+            code: Code::NoDevice,
+            place: daemon.interface.clone(),
+            text: "there is no such interface".to_owned(),
         }
     }
 
@@ -98,7 +110,7 @@ impl Director {
         self.services.zero(key, &|slot| read_totals(links, slot));
         if key.is_none() {
             let now = self.raw_total();
-            self.total.zero(now);
+            self.total = self.total.zeroed(now, self.services.reading);
         }
         Ok(())
     }

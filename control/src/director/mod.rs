@@ -12,6 +12,7 @@ mod marks;
 mod publish;
 mod reload;
 mod routes;
+mod rules;
 mod status;
 mod sysctl;
 mod watch;
@@ -140,7 +141,8 @@ pub struct Director {
     watches: watch::Watches,
     started: Nanos,
     now: Nanos,
-    next_sample: Nanos,
+    /// When all services together are sampled next; not before there is one.
+    next_sample: Option<Nanos>,
     next_round: Nanos,
     next_claim: Nanos,
     unpublished: bool,
@@ -168,7 +170,7 @@ impl Director {
             vips: HashMap::new(),
             answered: vec![BTreeSet::new(); config.interfaces.len()],
             neighbors: Neighbors::default(),
-            services: Services::new(servers, now),
+            services: Services::new(servers),
             marks: Vec::new(),
             tables: Tables::default(),
             publisher,
@@ -180,7 +182,7 @@ impl Director {
             watches: watch::Watches::default(),
             started: now,
             now,
-            next_sample: Nanos(now.0 + statistics::PERIOD * 1_000_000_000),
+            next_sample: None,
             next_round: now,
             next_claim: now,
             unpublished: false,
@@ -192,7 +194,9 @@ impl Director {
         // The file's switches decide whether the first addresses are announced.
         director.config.ipvs.strict_parity = config.ipvs.strict_parity;
         director.take_own_addresses();
+        let rules = config.control.rules.clone();
         director.converge(config, false)?;
+        rules.map_or(Ok(()), |rules| director.restore(&rules))?;
         director.publish();
         Ok((director, seats))
     }
@@ -295,14 +299,20 @@ impl Director {
 
     /// Samples what is due, a bounded piece of it; the rest follows in the next turns.
     fn sample(&mut self) {
+        if self.tables.sysctls.run_estimation == 0 {
+            return;
+        }
         let links = &self.links;
         self.services.sample(self.now, SAMPLE_BUDGET, &|slot| read_totals(links, slot));
-        if self.now >= self.next_sample {
+        let period = statistics::PERIOD * 1_000_000_000;
+        if self.next_sample.is_none() && !self.services.is_empty() {
+            self.next_sample = Some(Nanos(self.now.0 + period));
+        }
+        if let Some(due) = self.next_sample.filter(|due| self.now >= *due) {
             let total = self.raw_total();
             self.total.sample(total);
-            let period = statistics::PERIOD * 1_000_000_000;
-            let missed = (self.now.0 - self.next_sample.0) / period;
-            self.next_sample.0 += (missed + 1) * period;
+            let missed = (self.now.0 - due.0) / period;
+            self.next_sample = Some(Nanos(due.0 + (missed + 1) * period));
         }
     }
 

@@ -15,6 +15,7 @@ use super::{Director, Vip};
 use crate::api::{ApiError, Code, MarkInfo, Request};
 use crate::config::{self, Config, Server};
 use crate::ipvs;
+use crate::statistics::Reading;
 
 /// Most changes that are told one by one.
 const MOST_TOLD: usize = 5000;
@@ -112,6 +113,7 @@ impl Director {
         }
         // From here on the services are what runs, not what the file said.
         config.services = Vec::new();
+        self.services.reading = if config.ipvs.strict_parity { Reading::Sampled } else { Reading::Exact };
         self.config = config;
         self.unpublished = true;
         Ok(changes)

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Director;
 use crate::api::{Answer, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, StatsReport, Status, WorkerStatus};
-use crate::statistics::totals;
 
 impl Director {
     pub(super) fn status(&self) -> Answer {
@@ -15,6 +14,7 @@ impl Director {
             services: self.services.len() as u32,
             servers: self.services.servers() as u32,
             interfaces: (0..self.interfaces.len()).map(|index| self.interface_status(index)).collect(),
+            strict_parity: self.config.ipvs.strict_parity,
             workers: (0..self.links.len()).map(|worker| self.worker_status(worker)).collect(),
         }))
     }
@@ -69,7 +69,7 @@ impl Director {
             counters: self.facts.devices.counters(interface.port),
         });
         Answer::Stats(Box::new(StatsReport {
-            totals: totals(self.total.totals(total)),
+            totals: self.total.totals(total, self.services.reading),
             rates: self.total.rates(),
             counters,
             workers,

@@ -4,12 +4,13 @@
 
 mod check;
 mod estimate;
+mod index;
 mod slots;
 mod view;
 mod walk;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -20,8 +21,9 @@ use dataplane::service::{Server, Servers, ServiceState, TotalsRead, VirtualServi
 use dataplane::sysctl::Sysctls;
 
 use crate::api::{ApiError, Code, ServerSpec, ServiceSpec};
-use crate::statistics::{Meter, sum};
+use crate::statistics::{Meter, Reading, sum};
 use estimate::Estimates;
+use index::Index;
 
 pub use slots::Slots;
 pub use walk::Piece;
@@ -104,6 +106,8 @@ pub fn validate<'a>(service: &ServiceSpec, servers: impl IntoIterator<Item = &'a
 /// Every service.
 #[derive(Debug)]
 pub struct Services {
+    /// Which totals are told.
+    pub reading: Reading,
     by_key: HashMap<ServiceKey, Service>,
     /// By number: the order of every list.
     order: BTreeMap<u64, ServiceKey>,
@@ -117,8 +121,7 @@ pub struct Services {
     dirty: HashSet<ServiceKey>,
     /// Services whose schedulers remember where destinations went.
     remembering: HashSet<ServiceKey>,
-    addresses: HashMap<IpAddr, u32>,
-    address_changes: Vec<(IpAddr, bool)>,
+    index: Index,
 }
 
 /// A scheduler's memory is not needed any more.
@@ -144,21 +147,21 @@ fn no_server(key: &ServiceKey, address: SocketAddr) -> ApiError {
 }
 
 impl Services {
-    /// An empty table over the slab of server states. Samples are taken every two seconds from `start` on.
+    /// An empty table over the slab of server states.
     #[must_use]
-    pub fn new(servers: Arc<Servers>, start: Nanos) -> Self {
+    pub fn new(servers: Arc<Servers>) -> Self {
         Self {
+            reading: Reading::default(),
             by_key: HashMap::new(),
             order: BTreeMap::new(),
             servers: 0,
             slots: Slots::new(servers),
             added: 0,
-            estimates: Estimates::new(start),
+            estimates: Estimates::default(),
             sum: TotalsRead::default(),
             dirty: HashSet::new(),
             remembering: HashSet::new(),
-            addresses: HashMap::new(),
-            address_changes: Vec::new(),
+            index: Index::default(),
         }
     }
 
@@ -192,17 +195,6 @@ impl Services {
         self.slots.states()
     }
 
-    /// Whether an address is the virtual address of a service.
-    #[must_use]
-    pub fn has_address(&self, address: IpAddr) -> bool {
-        self.addresses.contains_key(&address)
-    }
-
-    /// Virtual addresses that came (`true`) or went since the last call, in order.
-    pub fn take_address_changes(&mut self) -> Vec<(IpAddr, bool)> {
-        std::mem::take(&mut self.address_changes)
-    }
-
     /// Adds a service at the head of the list.
     pub fn add(&mut self, spec: ServiceSpec, runtime: bool, now: Nanos) -> Result<(), ApiError> {
         let key = spec.key;
@@ -213,13 +205,6 @@ impl Services {
         let scheduler = check::service(&spec)?;
         self.added += 1;
         let number = self.added;
-        if let ServiceKey::Address { address, .. } = key {
-            let count = self.addresses.entry(address).or_default();
-            *count += 1;
-            if *count == 1 {
-                self.address_changes.push((address, true));
-            }
-        }
         let service = Service {
             spec,
             runtime,
@@ -235,6 +220,7 @@ impl Services {
         };
         self.order.insert(number, key);
         self.by_key.insert(key, service);
+        self.index.add_service(&key);
         remember(&mut self.remembering, key, scheduler);
         self.dirty.insert(key);
         Ok(())
@@ -261,22 +247,15 @@ impl Services {
     pub fn delete(&mut self, key: &ServiceKey, read: ReadTotals<'_>) -> Result<(), ApiError> {
         let mut service = self.by_key.remove(key).ok_or_else(|| no_service(key))?;
         self.remembering.remove(key);
+        self.index.remove_service(key);
         retire(&service.state, self.slots.states());
         service.count(read, &mut self.sum);
         self.order.remove(&service.number);
         self.estimates.forget(service.due, service.number);
         self.servers -= service.servers.len();
         for entry in service.servers {
-            self.slots.retire(*key, entry.spec.address, entry.slot);
-        }
-        if let ServiceKey::Address { address, .. } = key
-            && let Some(count) = self.addresses.get_mut(address)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.addresses.remove(address);
-                self.address_changes.push((*address, false));
-            }
+            self.index.remove_server(key, &entry.spec);
+            self.slots.retire((*key, entry.spec.address), entry.slot, (entry.meter, service.number));
         }
         self.dirty.insert(*key);
         Ok(())
@@ -296,17 +275,23 @@ impl Services {
             let text = format!("the server {} exists", spec.address);
             return Err(ApiError { code: Code::Exists, place: key.to_string(), text });
         }
-        let slot = self.slots.take(*key, spec.address).ok_or_else(|| ApiError {
+        let (slot, kept) = self.slots.take(*key, spec.address).ok_or_else(|| ApiError {
             code: Code::Full,
             place: key.to_string(),
             text: format!("no room for more than {} real servers", dataplane::service::MAX_SERVERS),
         })?;
         self.slots.configure(slot, &spec);
         let generation = self.slots.states().get(slot).map_or(0, |state| state.generation.load(Relaxed));
+        self.index.add_server(key, &spec);
         let now = read(slot);
         self.added += 1;
         self.servers += 1;
-        let (meter, number, last_weight) = (Meter::starting_at(now), self.added, spec.weight);
+        let (number, last_weight) = (self.added, spec.weight);
+        let meter = match kept {
+            Some((meter, owner)) if owner == service.number => meter,
+            Some((meter, _)) => meter.zeroed(now, self.reading),
+            None => Meter::starting_at(now),
+        };
         let entry = ServerEntry { spec, runtime, slot, meter, number, generation, last_weight, joined: now };
         service.change_list(|servers| servers.insert(0, entry));
         self.dirty.insert(*key);
@@ -319,6 +304,8 @@ impl Services {
         check::server(&service.spec, &spec)?;
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
         self.slots.configure(service.servers[at].slot, &spec);
+        self.index.remove_server(key, &service.servers[at].spec);
+        self.index.add_server(key, &spec);
         service.change_list(|servers| {
             if spec.weight > 0 {
                 servers[at].last_weight = spec.weight;
@@ -339,9 +326,10 @@ impl Services {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
         let at = service.position(address).ok_or_else(|| no_server(key, address))?;
         let entry = service.change_list(|servers| servers.remove(at));
+        self.index.remove_server(key, &entry.spec);
         self.servers -= 1;
         service.departed = sum(service.departed, read(entry.slot).zip(entry.joined, u64::wrapping_sub));
-        self.slots.retire(*key, address, entry.slot);
+        self.slots.retire((*key, address), entry.slot, (entry.meter, service.number));
         self.dirty.insert(*key);
         Ok(())
     }

@@ -167,7 +167,8 @@ fn the_rest() {
     let still = WorkerStatus { id: 1, stalled_for: Some(7), ..worker.clone() };
     let (version, config) = ("0.1.0".into(), "/etc/sluice/sluice.toml".into());
     let (interfaces, workers) = (vec![interface], vec![worker, still]);
-    let status = Status { version, config, uptime: 61, services: 2, servers: 6, interfaces, workers };
+    let status =
+        Status { version, config, uptime: 61, services: 2, servers: 6, interfaces, strict_parity: false, workers };
     let out = printed("sluice status", Answer::Status(Box::new(status)));
     assert!(out.starts_with("sluice 0.1.0, up 1m 1s, /etc/sluice/sluice.toml\n2 services, 6 real servers\n"), "{out}");
     assert!(out.contains("up 10000 Mbit/s  1500") && out.contains("1  stalled for 7 s "), "{out}");

@@ -68,7 +68,7 @@ fn a_turn_samples_a_bounded_number() {
     use dataplane::clock::Nanos;
     use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 
-    let mut services = Services::new(Arc::new(Servers::new(MAX_SERVERS)), Nanos(0));
+    let mut services = Services::new(Arc::new(Servers::new(MAX_SERVERS)));
     let read = |_: u32| TotalsRead::default();
     for service in 0..1000 {
         let Request::AddService { service: spec } = add_service(service) else { unreachable!() };

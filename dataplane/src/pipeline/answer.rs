@@ -64,7 +64,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     let error = match kind {
         Answer::Echo => return echo(packet, &header, id, to),
         Answer::TcpReset => return reset(packet, &header, to),
-        Answer::PortUnreachable | Answer::NoServer => icmpv4::Error::PortUnreachable,
+        Answer::PortUnreachable | Answer::NoServer | Answer::NoConnection => icmpv4::Error::PortUnreachable,
         Answer::ProtocolUnreachable => icmpv4::Error::ProtocolUnreachable,
         Answer::TtlExceeded => icmpv4::Error::TimeExceeded,
         Answer::NetUnreachable => icmpv4::Error::NetUnreachable,
@@ -78,7 +78,8 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     let quoted = packet.len().min(icmpv4::ERROR_MAX - ipv4::HEADER - icmpv4::HEADER);
     let mut message = vec![0; icmpv4::HEADER];
     message.extend_from_slice(&packet[..quoted]);
-    if kind == Answer::TooBig && meta.ttl_lowered {
+    let under_way = kind == Answer::NoConnection && src != header.dst;
+    if under_way || kind == Answer::TooBig && meta.ttl_lowered {
         lower_ttl(&mut message[icmpv4::HEADER..]);
     }
     error.write(&mut message);

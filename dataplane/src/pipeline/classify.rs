@@ -7,7 +7,7 @@ use super::Context;
 use crate::flow::{Family, Protocol, ServiceKey};
 use crate::mark::{self, Mark};
 use crate::packet::{Kind, Meta, Step};
-use crate::service::VirtualService;
+use crate::service::{Listener, VirtualService};
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::{RST, SYN};
 use crate::wire::{checksum::Sum, ethernet, icmpv4, ipv6, udp};
@@ -75,6 +75,7 @@ fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2], context: 
 fn local<'a>(frame: &[u8], meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) -> Class<'a> {
     match meta.kind {
         Kind::Fragment4 => Class::Other(Step::Drop(Drop::Fragment)),
+        Kind::Transport4 if is_orphan(meta, context) => Class::Other(Step::Answer(Answer::NoConnection)),
         Kind::Transport4 => {
             service(meta, address, mark, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service)
         }
@@ -96,6 +97,21 @@ fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) ->
     let of_mark = || find(ServiceKey::Mark { fwmark: mark, family: Family::of(address) });
     let marked = if mark == 0 { None } else { of_mark() };
     marked.or_else(|| of_port(meta.tuple.dport)).or_else(|| of_port(0))
+}
+
+/// Whether a packet without a connection comes from where a server of ours listens, and its sender is to be told so: as
+/// `ip_vs_out_hook` with `nat_icmp_send`. Nobody answers a reset.
+pub(super) fn is_orphan(meta: &Meta, context: Context<'_>) -> bool {
+    let tables = context.tables;
+    tables.sysctls.nat_icmp_send != 0 && !tables.unhooked.v4 && meta.kind == Kind::Transport4 && listens(meta, context)
+}
+
+fn listens(meta: &Meta, context: Context<'_>) -> bool {
+    let Some(protocol) = Protocol::from_number(meta.tuple.protocol) else { return false };
+    let (address, port) = (Ipv4Addr::from_bits(meta.tuple.src).into(), meta.tuple.sport);
+    let known = |protocol| context.tables.listeners.contains_key(&Listener { address, port, protocol });
+    let reset = protocol == Protocol::Tcp && meta.tcp_flags & RST != 0;
+    !reset && (known(Some(protocol)) || known(None))
 }
 
 /// As a host answers what nobody listens for.

@@ -7,6 +7,7 @@
 mod answer;
 mod classify;
 mod decide;
+mod local;
 mod lookup;
 mod observe;
 mod parse;
@@ -145,7 +146,8 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
     lookup::run(burst, &shard.table);
     eyes.after(Stage::Lookup, burst, shard, context);
     let mut forwarded = Forwarded::default();
-    if E::OPEN {
+    // Without a service, the usual packet is of no connection.
+    if E::OPEN || context.tables.unhooked.v4 {
         stop_at_stages(burst, &mut forwarded, shard, context, alloc, eyes);
     } else {
         go_through(burst, &mut forwarded, shard, context, alloc);

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Context, Next, shared_route};
+use super::{Context, Next, local, shared_route};
 use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, Encapsulation, ForwardMethod, Protocol};
 use crate::neighbor::NextHop;
@@ -14,7 +14,7 @@ use crate::service::Server;
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Forward};
-use crate::wire::tcp::SYN;
+use crate::wire::tcp::{RST, SYN};
 
 /// Whether a connection ends because of this packet of its client, which is then looked at as if there were none: a new
 /// SYN may take its tuple, or its server is gone and `expire_nodest_conn` says so.
@@ -211,6 +211,14 @@ fn towards<'a>(
 /// Looks the next hop up, and remembers it.
 #[inline(never)]
 fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction, context: Context<'_>) -> Step {
+    if direction == Direction::Request
+        && let Some(step) = local::step(meta, conn, context)
+    {
+        if step == Step::Answer(Answer::TcpReset) {
+            refused(conn, context);
+        }
+        return step;
+    }
     let reason = reason(conn, direction);
     if reason == Forward::Tun {
         return through_tunnel(meta, index, conn, context);
@@ -236,6 +244,13 @@ fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context
         remember(conn, Direction::Reply, hop, version);
     }
     step
+}
+
+/// A connection sees the reset that the director itself answers for its server.
+fn refused(conn: &mut Conn, context: Context<'_>) {
+    let next = context.tcp.next(tcp::Seen::Output, conn.state, RST);
+    change_state(conn, next, context.servers.get(conn.server_slot), context);
+    conn.timeout = context.tables.timeouts.tcp[next as usize];
 }
 
 /// Keeps a next hop with the version of the tables that gave it; those of older tables are forgotten.

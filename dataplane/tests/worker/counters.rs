@@ -8,6 +8,7 @@ use dataplane::parking::MAX_PARKED_PER_HOP;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemBuf;
 use dataplane::sched::Scheduler::Rr;
+use dataplane::service::Listener;
 use dataplane::wire::ethernet::{self, BROADCAST, MacAddr};
 use dataplane::wire::put;
 use dataplane::wire::tcp::{ACK, RST, SYN};
@@ -209,6 +210,19 @@ fn defended(story: &mut Story) {
     sysctls(&mut story.lab, "0");
 }
 
+fn orphaned(story: &mut Story) {
+    let listener = Listener { address: server(11).into(), port: 80, protocol: Some(Protocol::Tcp) };
+    story.lab.tables.listeners.insert(listener, ());
+    let set = std::sync::Arc::make_mut(&mut story.lab.tables.sysctls).set("nat_icmp_send", "1");
+    set.expect("it takes that value");
+    story.lab.publish();
+    story.lab.turn();
+    let stray = |flags| packet(server(11), client(2), Body::Tcp(80, 9, flags, 0)).frame();
+    let told = ["answer_no_connection", "sent_icmp_error"];
+    story.frame_by(LAN, "a server's segment of no connection", &stray(ACK), &told);
+    story.frame_by(LAN, "its reset", &stray(RST), &["forward_routed"]);
+}
+
 fn waiting(story: &mut Story) {
     let room = MAX_PARKED_PER_HOP as i64;
     story.moves(&[("received", room), ("parked", room)], "for an unknown server", |lab| {
@@ -248,7 +262,7 @@ fn queues(story: &mut Story) {
 #[test]
 fn every_counter_is_moved_by_something() {
     let mut story = Story::new();
-    [balanced, marked, tunnelled, for_the_director, for_others, malformed, defended, waiting, queues]
+    [balanced, marked, tunnelled, for_the_director, for_others, malformed, defended, orphaned, waiting, queues]
         .iter()
         .for_each(|part| part(&mut story));
     let names = story.lab.link.counters.read().into_iter().map(|(name, _)| name);

@@ -6,6 +6,7 @@ mod counters;
 mod crew;
 mod frames;
 mod handoff;
+mod hooks;
 mod lab;
 mod limits;
 mod marks;
