@@ -150,3 +150,66 @@ fn hex_address(address: IpAddr) -> String {
         IpAddr::V6(address) => address.segments().map(|s| format!("{s:04x}")).join(":"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Request, ServiceSpec};
+    use crate::ipvsadm::names::Names;
+    use crate::ipvsadm::rules;
+
+    fn spec(line: &str) -> ServiceSpec {
+        let changes = rules::read(line, "test", &Names::from_text("", "")).expect("a good line");
+        match changes.into_iter().next() {
+            Some((_, Request::AddService { service })) => service,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// As Linux 6.1.176 writes them.
+    #[test]
+    fn every_form_of_a_service() {
+        for (line, wanted) in [
+            ("-A -t 10.0.0.100:81 -s lc", "TCP  0A000064:0051 lc  "),
+            ("-A -t 10.0.0.100:80 -s rr -p 100", "TCP  0A000064:0050 rr  persistent 10000 FFFFFFFF"),
+            (
+                "-A -u 10.0.0.100:53 -s wrr -o -p 60 -M 255.255.0.0",
+                "UDP  0A000064:0035 wrr ops  persistent 6000 FFFF0000",
+            ),
+            ("-A -f 5 -s rr", "FWM  00000005 rr "),
+            ("-A -f 6 -s rr -p 100", "FWM  00000006 rr persistent 10000 FFFFFFFF"),
+            ("-A -f 7 -s rr -p 100 -M 255.255.255.0 -o", "FWM  00000007 rr ops persistent 10000 FFFFFF00"),
+            ("-A -f 8 -s rr -o", "FWM  00000008 rr ops "),
+            ("-A -f 9 -6 -s rr -p 10 -M 64", "FWM  00000009 rr persistent 1000 40000000"),
+            ("-A -f 4294967295 -s rr", "FWM  FFFFFFFF rr "),
+            ("-A -u [fd00::100]:53 -s rr -o", "UDP  [fd00:0000:0000:0000:0000:0000:0000:0100]:0035 rr "),
+            (
+                "-A -u [fd00::100]:54 -s rr -o -p 10",
+                "UDP  [fd00:0000:0000:0000:0000:0000:0000:0100]:0036 rr persistent 1000 80000000",
+            ),
+        ] {
+            let (totals, rates) = (Totals::default(), Rates::default());
+            let service = ServiceInfo { spec: spec(line), runtime: true, totals, rates, servers: Vec::new() };
+            assert_eq!(service_line(&service), format!("{wanted}\n"), "{line}");
+        }
+    }
+
+    #[test]
+    fn where_a_connection_comes_from() {
+        let [client, vip, destination] =
+            ["172.16.0.1:4000", "10.0.0.100:80", "10.1.0.11:8080"].map(|end| end.parse().expect("an address"));
+        let conn = ConnInfo {
+            protocol: Some(dataplane::flow::Protocol::Tcp),
+            client,
+            vip,
+            destination,
+            state: "SYN_RECV".to_owned(),
+            expires: 59,
+            engine: None,
+            worker: 0,
+            in_packets: 1,
+        };
+        let wanted = "TCP AC100001 0FA0 0A000064 0050 0A01000B 1F90 SYN_RECV    LOCAL       59\n";
+        assert_eq!(connection_of_origin(&conn), wanted);
+    }
+}

@@ -180,8 +180,9 @@ pub enum Request {
     },
     /// The running configuration as a file. Answer: [`Answer::Text`].
     ConfigShow,
-    /// A page of a file of `/proc/net` as the kernel would show it: `ip_vs`, `ip_vs_conn`, `ip_vs_stats`. Answer:
-    /// [`Answer::Text`]; pass its `next` to go on ([`every_text`] does).
+    /// A page of a file of `/proc/net` as the kernel would show it: `ip_vs`, `ip_vs_app`, `ip_vs_conn`,
+    /// `ip_vs_conn_sync`, `ip_vs_stats`, `ip_vs_stats_percpu`. Answer: [`Answer::Text`]; pass its `next` to go on
+    /// ([`every_text`] does).
     Proc {
         /// File name.
         name: String,

@@ -13,6 +13,8 @@ mod publish;
 mod reload;
 mod routes;
 mod rules;
+#[cfg(test)]
+mod statistics_tests;
 mod status;
 mod sysctl;
 mod watch;

@@ -89,7 +89,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// A file of the kernel's /proc/net: ip_vs, ip_vs_conn, ip_vs_stats
+    /// A file of the kernel's /proc/net: ip_vs, ip_vs_app, ip_vs_conn, ip_vs_conn_sync, ip_vs_stats, ip_vs_stats_percpu
     Proc {
         /// Name of the file
         name: String,

@@ -9,6 +9,7 @@ mod handoff;
 mod hooks;
 mod lab;
 mod limits;
+mod local;
 mod marks;
 #[path = "../../../tests/helpers/allocations.rs"]
 mod memory;
