@@ -358,8 +358,8 @@ impl Director {
     fn counts(&self, slot: u32) -> (u32, u32, u32, bool, u64) {
         self.services.states().get(slot).map_or((0, 0, 0, false, 0), |state| {
             (
-                state.active.load(Relaxed),
-                state.inactive.load(Relaxed),
+                state.active(),
+                state.inactive(),
                 state.persistent.load(Relaxed),
                 state.is_overloaded(),
                 state.unresolved.load(Relaxed),

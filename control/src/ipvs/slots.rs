@@ -110,6 +110,6 @@ impl Slots {
 
     /// Whether connections refer to a slot.
     fn is_named(&self, slot: u32) -> bool {
-        self.states.get(slot).is_some_and(|state| state.references.load(Relaxed) > 1)
+        self.states.get(slot).is_some_and(|state| state.names() > 1)
     }
 }

@@ -1,6 +1,7 @@
 //! The estimator over a large table: every meter every two seconds, a bounded number of them at a turn.
 
 use control::api::{Answer, Client, PageError, Rates, Request, every_service};
+use dataplane::flow::Direction;
 
 use crate::lab::{Lab, MS, add_server, add_service, key, server};
 
@@ -35,7 +36,7 @@ fn every_meter_is_sampled_every_two_seconds() {
         lab.now.0 += step * MS;
         for slot in 0..services * servers {
             let totals = lab.seat.link.totals.get(slot).expect("a slot of a server");
-            (0..PACKETS).for_each(|_| totals.request(BYTES));
+            (0..PACKETS).for_each(|_| totals.packet(Direction::Request, BYTES));
         }
         lab.turn();
     }

@@ -262,7 +262,7 @@ impl ConnTable {
     /// room for it.
     pub fn put_signpost(&mut self, key: &Tuple, home: u16, conn: u32) -> bool {
         let Some(post) = self.posts.take(key, home, conn) else { return false };
-        let linked = self.link_reply(post | POST);
+        let linked = self.link_reply(post | POST, self.key.hash(key));
         if !linked {
             self.posts.give(post);
         }
@@ -271,7 +271,7 @@ impl ConnTable {
 
     /// Takes a signpost down.
     pub fn take_signpost(&mut self, key: &Tuple, home: u16, conn: u32) {
-        let mut entry = self.locate(key, REPLY).map_or(NONE, |place| place.entry);
+        let mut entry = self.locate(key, self.key.hash(key), REPLY).map_or(NONE, |place| place.entry);
         while entry != NONE {
             let post = self.posts.get(entry & !POST).filter(|_| entry & POST != 0);
             if post.is_some_and(|post| post.home == home && post.conn == conn) {
@@ -284,12 +284,17 @@ impl ConnTable {
 
     /// Takes a free entry and makes it findable by its keys. `None` when the table is full.
     pub fn insert(&mut self, conn: Conn) -> Option<u32> {
+        let hashes = [self.hash(&conn.request_key()), self.hash(&conn.reply_key())];
+        self.insert_hashed(conn, hashes)
+    }
+
+    /// The same with the hashes of its request key and its reply key, which the caller knows.
+    pub(crate) fn insert_hashed(&mut self, conn: Conn, [request, reply]: [u64; 2]) -> Option<u32> {
         let index = self.take()?;
-        self[index] = conn;
-        self[index].set(flag::LIVE, true);
-        self[index].shadowed = NONE;
-        let linked = self.link(&conn.request_key(), index)
-            && (!conn.has_reply_key() || self.link_reply(index) || {
+        let flags = conn.flags | flag::LIVE;
+        self[index] = Conn { flags, shadowed: NONE, ..conn };
+        let linked = self.link(request, index)
+            && (!conn.has_reply_key() || self.link_reply(index, reply) || {
                 self.unlink_request(index);
                 false
             });
@@ -308,19 +313,29 @@ impl ConnTable {
         index
     }
 
+    /// Takes a free entry, and asks for the lines of the next one.
     fn take(&mut self) -> Option<u32> {
         let index = if self.free != NONE {
             let index = self.free;
             self.free = self[index].wheel_next;
+            self.prefetch_whole(self.free);
             index
         } else if self.untouched < self.capacity() {
             self.untouched += 1;
+            self.prefetch_whole(self.untouched);
             self.untouched - 1
         } else {
             return None;
         };
         self.len += 1;
         Some(index)
+    }
+
+    fn prefetch_whole(&self, index: u32) {
+        if let Some(conn) = self.memory.conns.get(index as usize) {
+            prefetch::read(&conn.client);
+            prefetch::read(&conn.addresses6);
+        }
     }
 
     fn give(&mut self, index: u32) {

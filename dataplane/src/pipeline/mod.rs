@@ -34,9 +34,11 @@ use crate::service::Servers;
 use crate::shard::Shard;
 use crate::tables::Tables;
 
-/// What all packets of a burst share.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
+/// What all packets of a burst consult.
+pub type Context<'a> = &'a Scene<'a>;
+
+/// Where a burst takes place.
+pub struct Scene<'a> {
     /// The moment.
     pub now: Tick,
     /// The tables.
@@ -166,9 +168,9 @@ fn go_through<B: PacketBuf>(
     let watch_servers = track::ends_without_server(context);
     for (packet, meta) in packets.drain(..).zip(meta) {
         let packet = match shard.table.confirm(meta.candidate, *changes, &meta.tuple) {
-            Confirmed::Reply(conn) => usual(packet, meta, conn, Direction::Reply, forwarded, shard, &context),
+            Confirmed::Reply(conn) => usual(packet, meta, conn, Direction::Reply, forwarded, shard, context),
             Confirmed::Request(conn) if !watch_servers && !track::may_take_the_tuple(meta) => {
-                usual(packet, meta, conn, Direction::Request, forwarded, shard, &context)
+                usual(packet, meta, conn, Direction::Request, forwarded, shard, context)
             }
             Confirmed::Request(_) | Confirmed::Unknown => {
                 decide(&packet, meta, shard, context);
@@ -192,7 +194,7 @@ fn usual<B: PacketBuf>(
     direction: Direction,
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
-    context: &Context<'_>,
+    context: Context<'_>,
 ) -> Option<B> {
     match track::packet(meta, conn, direction, shard, context) {
         Next::Leave(_, hop) => {

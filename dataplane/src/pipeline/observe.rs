@@ -5,7 +5,6 @@
 mod differences;
 
 use std::mem;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Context, classify, decide, resolve, track};
 use crate::conn::{Conn, Found, NONE};
@@ -223,7 +222,7 @@ fn decision<B>(decided: &mut Decided, meta: &Meta, shard: &Shard<B>, context: Co
         _ => connection(meta, shard).map(|(_, conn)| conn),
     };
     if let Some(server) = decided.conn.and_then(|conn| context.servers.get(conn.server_slot)) {
-        decided.counts = (server.active.load(Relaxed), server.inactive.load(Relaxed));
+        decided.counts = (server.active(), server.inactive());
     }
     if let Step::Send { conn, reason, .. } = meta.step {
         let before = decided.found.filter(|_| !decided.ends);

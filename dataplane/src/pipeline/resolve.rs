@@ -44,7 +44,7 @@ pub(super) fn run<B: PacketBuf>(
 ) {
     match meta.step {
         Step::Send { conn, reason, hop } => match context.tables.net.hops.get(hop) {
-            Some(hop) => send(packet, meta, (reason, Change::Nothing), hop, forwarded, shard, &context),
+            Some(hop) => send(packet, meta, (reason, Change::Nothing), hop, forwarded, shard, context),
             None => wait(packet, meta, conn, reason, shard, context),
         },
         Step::Handoff { worker, conn } => hand_off(packet, meta, worker, conn, shard, context),
@@ -67,11 +67,11 @@ pub(super) fn send<B: PacketBuf>(
     hop: &NextHop,
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
-    context: &Context<'_>,
+    context: Context<'_>,
 ) {
     match queue(packet, meta, change, hop, shard, context.now) {
         Ok(()) => forwarded.0[reason as usize] += 1,
-        Err(packet) => by_another(packet, hop.port, Ending::Forward(reason), meta.mark, shard, *context),
+        Err(packet) => by_another(packet, hop.port, Ending::Forward(reason), meta.mark, shard, context),
     }
 }
 

@@ -9,12 +9,13 @@ use bytemuck::Zeroable;
 use super::{Context, track};
 use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey};
+use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey, Tuple};
 use crate::forward::nat;
 use crate::packet::{Kind, Meta, Step};
 use crate::sched::Asked;
 use crate::service::{Persistent, RealServer, Server, VirtualService};
 use crate::shard::Shard;
+use crate::tables::Path;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
 use crate::verdict::{Answer, Drop};
 
@@ -153,6 +154,14 @@ fn template_key(meta: &Meta, service: &VirtualService, persistent: Persistent) -
     (TemplateKey { protocol, client, vip: vip.into(), port: if names_port { own_port } else { 0 } }, names_port)
 }
 
+/// The hash of the reply key that a connection will have; its bucket is asked for.
+fn ask_for_reply<B>(meta: &Meta, (src, sport): (u32, u16), shard: &Shard<B>) -> u64 {
+    let Tuple { src: dst, sport: dport, protocol, .. } = meta.tuple;
+    let hash = shard.table.hash(&Tuple { dst, src, dport, sport, protocol });
+    shard.table.prefetch_bucket(hash);
+    hash
+}
+
 /// Makes the connection and counts it; its state is still the protocol's first.
 fn connect<B>(
     meta: &Meta,
@@ -163,9 +172,13 @@ fn connect<B>(
 ) -> Result<u32, Drop> {
     let server = place.server;
     let IpAddr::V4(address) = server.address else { return Err(Drop::Ipv6) };
-    let (header, transport) = nat::changes((meta.tuple.dst, meta.tuple.dport), (address.to_bits(), place.port));
+    let server_side = (address.to_bits(), place.port);
+    let reply_hash = ask_for_reply(meta, server_side, shard);
+    // Looked up while the line of the reply key comes.
+    let hop_request = if let Path::Hop(hop) = context.tables.net.path(address.into()) { hop } else { NONE };
+    let (header, transport) = nat::changes((meta.tuple.dst, meta.tuple.dport), server_side);
     let new = Conn {
-        server: address.to_bits(),
+        server: server_side.0,
         server_port: place.port,
         header_change: header.number(),
         transport_change: transport.number(),
@@ -173,10 +186,11 @@ fn connect<B>(
         forward: server.forward as u8,
         server_slot: server.slot,
         server_generation: server.generation as u8,
+        hop_request,
         controller: place.controller,
         ..to_destination(meta, context)
     };
-    let index = enter(new, one_packet, shard, context)?;
+    let index = enter(new, one_packet, [meta.hash, reply_hash], shard, context)?;
     if let Some(totals) = context.link.totals.get(server.slot) {
         totals.connection();
     }
@@ -217,7 +231,9 @@ fn may_pass_by(meta: &Meta, service: &VirtualService, context: Context<'_>) -> b
 }
 
 fn pass_by<B>(meta: &mut Meta, one_packet: bool, shard: &mut Shard<B>, context: Context<'_>) -> Step {
-    let index = match enter(to_destination(meta, context), one_packet, shard, context) {
+    let new = to_destination(meta, context);
+    let hashes = [meta.hash, shard.table.hash(&new.reply_key())];
+    let index = match enter(new, one_packet, hashes, shard, context) {
         Ok(index) => index,
         Err(reason) => return Step::Drop(reason),
     };
@@ -229,25 +245,31 @@ fn pass_by<B>(meta: &mut Meta, one_packet: bool, shard: &mut Shard<B>, context: 
 }
 
 /// Takes a new connection in: for this packet alone, or until its time is over.
-fn enter<B>(new: Conn, one_packet: bool, shard: &mut Shard<B>, context: Context<'_>) -> Result<u32, Drop> {
+fn enter<B>(
+    new: Conn,
+    one_packet: bool,
+    hashes: [u64; 2],
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Result<u32, Drop> {
     let index = match one_packet {
         true => {
             let index = shard.table.pass(shard.passing.len(), new);
             shard.passing.push(index);
             index
         }
-        false => insert(new, shard)?,
+        false => insert(new, hashes, shard)?,
     };
     crate::counters::add(&context.link.counters.connections_made, 1);
     Ok(index)
 }
 
 /// Makes it findable by both its keys: replies that land on another worker need a signpost there.
-fn insert<B>(mut conn: Conn, shard: &mut Shard<B>) -> Result<u32, Drop> {
+fn insert<B>(mut conn: Conn, hashes: [u64; 2], shard: &mut Shard<B>) -> Result<u32, Drop> {
     let has_replies = conn.method().has_replies();
     let away = if has_replies { shard.signpost_for(&conn.reply_key()).map_err(|_| Drop::SignpostFull)? } else { None };
     conn.set(flag::REPLY_AWAY, away.is_some());
-    let index = shard.table.insert(conn).ok_or(Drop::ConnectionsFull)?;
+    let index = shard.table.insert_hashed(conn, hashes).ok_or(Drop::ConnectionsFull)?;
     if let Some(worker) = away {
         shard.put_signpost(worker, index);
     }

@@ -65,7 +65,7 @@ pub(super) fn step<B>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Step {
-    match packet(meta, conn, direction, shard, &context) {
+    match packet(meta, conn, direction, shard, context) {
         Next::Leave(hop, _) => Step::Send { conn, reason: reason(&shard.table[conn], direction), hop },
         Next::Step(step) => step,
     }
@@ -80,7 +80,7 @@ pub(super) fn packet<'a, B>(
     index: u32,
     direction: Direction,
     shard: &mut Shard<B>,
-    context: &Context<'a>,
+    context: Context<'a>,
 ) -> Next<'a> {
     let reply = direction == Direction::Reply;
     let len = meta.ip_len();
@@ -131,7 +131,6 @@ fn seen_of(conn: &Conn) -> tcp::Seen {
 pub(super) fn reason(conn: &Conn, direction: Direction) -> Forward {
     match (direction, conn.method()) {
         (Direction::Reply, _) => Forward::NatReply,
-        (Direction::Request, _) if !conn.has(flag::NO_OUTPUT) => Forward::NatRequest,
         (Direction::Request, ForwardMethod::Nat) => Forward::NatRequest,
         (Direction::Request, ForwardMethod::Dr) => Forward::Dr,
         (Direction::Request, ForwardMethod::Bypass) => Forward::Bypass,
@@ -140,17 +139,17 @@ pub(super) fn reason(conn: &Conn, direction: Direction) -> Forward {
 
 /// The state after this packet, and the counts that follow it. Returns whether the connection's life got shorter.
 #[inline(always)]
-fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: Option<&Server>, context: &Context<'_>) -> bool {
+fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: Option<&Server>, context: Context<'_>) -> bool {
     let timeouts = &context.tables.timeouts;
     let timeout = if conn.protocol == Protocol::Tcp.number() {
         let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
         if next as u8 != conn.state {
-            change_state(conn, next, server, *context);
+            change_state(conn, next, server, context);
         }
         timeouts.tcp[next as usize]
     } else {
         if seen == tcp::Seen::Output {
-            assure(conn, *context);
+            assure(conn, context);
         }
         conn.state = udp::NORMAL;
         timeouts.udp
@@ -190,7 +189,7 @@ fn towards<'a>(
     index: u32,
     conn: &mut Conn,
     direction: Direction,
-    context: &Context<'a>,
+    context: Context<'a>,
 ) -> Next<'a> {
     let cached = match direction {
         Direction::Request => conn.hop_request,
@@ -204,7 +203,7 @@ fn towards<'a>(
     {
         return Next::Leave(cached, to);
     }
-    Next::Step(send_anew(meta, index, conn, direction, *context))
+    Next::Step(send_anew(meta, index, conn, direction, context))
 }
 
 /// Looks the next hop up, and remembers it.

@@ -23,7 +23,7 @@ use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::route::{Action, Prefix};
-use dataplane::sched::{Plan, Scheduler};
+use dataplane::sched::{Cache, Plan, Scheduler};
 use dataplane::service::{Manner, RealServer, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
@@ -346,7 +346,17 @@ impl Lab {
         assert_eq!(outstanding, (parked + queued) as i64, "buffers out, and buffers that wait");
     }
 
-    /// What servers count is what the connection table holds.
+    /// Where destinations went, of services whose schedulers remember.
+    fn caches(&self) -> impl Iterator<Item = &Cache> {
+        self.tables.services.values().filter_map(|service| service.state.cache.as_ref())
+    }
+
+    /// Has schedulers forget where destinations went.
+    pub(crate) fn forget_destinations(&self) {
+        self.caches().for_each(|cache| cache.retire(&self.servers));
+    }
+
+    /// What servers count is what the connection table holds, and where destinations went.
     pub(crate) fn check_counts(&self) {
         let connections = self.connections();
         assert_eq!(self.crew().map(|worker| worker.shard().table.len() as usize).sum::<usize>(), connections.len());
@@ -357,10 +367,11 @@ impl Lab {
                 mine.count() as u32
             };
             let state = self.state(slot);
-            let counted = (state.active.load(Relaxed), state.inactive.load(Relaxed));
+            let counted = (state.active(), state.inactive());
             assert_eq!(counted, (of(false), of(true)), "active and inactive of slot {slot}");
-            let named = 1 + counted.0 + counted.1 + state.persistent.load(Relaxed);
-            assert_eq!(state.references.load(Relaxed), named, "references of slot {slot}");
+            let remembered = self.caches().filter_map(|cache| cache.named().get(&slot).copied()).sum::<u32>();
+            let named = 1 + counted.0 + counted.1 + state.persistent.load(Relaxed) + remembered;
+            assert_eq!(state.names(), named, "references of slot {slot}");
         }
         let (made, ended) = (self.count("connections_made"), self.count("connections_ended"));
         assert_eq!(made - ended, connections.len() as u64);

@@ -41,13 +41,17 @@ const FLAGS: [u8; 9] = [SYN, SYN, ACK, ACK, FIN | ACK, RST, SYN | ACK, RST | ACK
 /// Virtual addresses and ports; one is of a service without a server, the last but one nobody's, the last somebody else's
 /// and marked. Ports of UDP are a hundred more: one service there keeps no connections, one keeps those of a client
 /// together.
-const ENDS: [(Ipv4Addr, u16); 9] = [
+const ENDS: [(Ipv4Addr, u16); 13] = [
     (VIP, 80),
     (VIP, 81),
     (OTHER_VIP, 80),
     (OTHER_VIP, 81),
     (OTHER_VIP, 82),
     (OTHER_VIP, 83),
+    (VIP, 83),
+    (VIP, 84),
+    (OTHER_VIP, 84),
+    (OTHER_VIP, 85),
     (VIP, 82),
     (VIP, 99),
     (REMOTE, 80),
@@ -159,7 +163,7 @@ pub(crate) fn stream() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(prop_oneof![30 => event(), 1 => spoiled()], 1..250)
 }
 
-/// A lab with services of every scheduler; servers 11 to 14 are known, 15 is not.
+/// A lab with services of many schedulers; servers 11 to 14 are known, 15 is not.
 pub(crate) fn lab(one_armed: bool, rate: u32, capacity: u32) -> (Lab, ServiceKey) {
     populated(if one_armed { Lab::one_armed(capacity) } else { Lab::new(capacity) }, rate)
 }
@@ -194,6 +198,12 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     for server in lab.tables.services[&marked].servers.clone() {
         lab.state(server.slot).upper.store(1, Relaxed);
     }
+    lab.service(Protocol::Tcp, VIP, 83, Scheduler::Lblc, &[(a, 83, Nat, 1), (b, 83, Nat, 1), (c, 83, Nat, 2)]);
+    lab.service(Protocol::Tcp, VIP, 84, Scheduler::Lblcr, &[(a, 84, Nat, 1), (b, 84, Nat, 1), (c, 0, Dr, 0)]);
+    lab.service(Protocol::Tcp, OTHER_VIP, 84, Scheduler::Mh, &[(a, 84, Nat, 1), (b, 84, Nat, 3), (c, 84, Nat, 0)]);
+    lab.service(Protocol::Udp, OTHER_VIP, 184, Scheduler::Sh, &[(a, 184, Nat, 1), (b, 184, Nat, 2), (c, 0, Dr, 0)]);
+    lab.service(Protocol::Tcp, OTHER_VIP, 85, Scheduler::Nq, &[(a, 85, Nat, 1), (b, 85, Nat, 3), (c, 0, Dr, 2)]);
+    lab.service(Protocol::Udp, OTHER_VIP, 185, Scheduler::Sed, &[(a, 185, Nat, 1), (b, 185, Nat, 2)]);
     let tight = lab.tables.services[&tcp].servers[0].slot;
     lab.state(tight).upper.store(1, Relaxed);
     let small = lab.tables.services[&limited].servers[0].slot;

@@ -95,7 +95,7 @@ fn edit(who: u8, which: u8, how: u8) -> Request {
     let service = ServiceSpec {
         key,
         scheduler: SCHEDULERS[usize::from(how) % SCHEDULERS.len()].to_owned(),
-        sched_flags: 0,
+        sched_flags: who >> 4 & 7,
         ops: false,
         persistence: None,
         granularity: None,
