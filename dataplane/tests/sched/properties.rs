@@ -156,7 +156,10 @@ impl PlainWrr {
         let (step, top) = Self::step_and_top(table);
         let begin = self.last;
         let (mut from, mut restarted, mut last_walk) = (begin.map_or(0, |index| index + 1), false, false);
-        while top > 0 {
+        if top <= 0 {
+            return None;
+        }
+        loop {
             for (index, server) in list.iter().enumerate().skip(from) {
                 let n = server.slot as u16;
                 if i64::from(server.weight) >= self.weight && !table.state(n).is_overloaded() {
@@ -178,7 +181,6 @@ impl PlainWrr {
             }
             last_walk = restarted && self.weight <= step;
         }
-        None
     }
 }
 
