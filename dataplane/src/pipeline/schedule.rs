@@ -13,7 +13,7 @@ use crate::flow::{Direction, Protocol, ServiceKey, Tuple};
 use crate::forward::nat;
 use crate::packet::{Meta, Step};
 use crate::sched::Asked;
-use crate::service::{Persistent, RealServer, Server, VirtualService};
+use crate::service::{Persistent, RealServer, Server, ServerTotals, VirtualService};
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
@@ -159,6 +159,19 @@ fn ask_for_reply<B>(meta: &Meta, (src, sport): (u32, u16), shard: &Shard<B>) -> 
     hash
 }
 
+/// The next hop towards a server, if it is resolved. The worker remembers it beside the server's totals.
+fn hop(server: &RealServer, totals: Option<&ServerTotals>, context: Context<'_>) -> u32 {
+    let net = &context.tables.net;
+    if let Some(hop) = totals.and_then(|totals| totals.hop(server.generation, net.version)) {
+        return hop;
+    }
+    let Path::Hop(hop) = net.path(server.address) else { return NONE };
+    if let Some(totals) = totals {
+        totals.remember_hop(server.generation, net.version, hop);
+    }
+    hop
+}
+
 /// Makes the connection and counts it; its state is still the protocol's first.
 fn connect<B>(
     meta: &Meta,
@@ -171,8 +184,9 @@ fn connect<B>(
     let IpAddr::V4(address) = server.address else { return Err(Drop::Ipv6) };
     let server_side = (address.to_bits(), place.port);
     let reply_hash = ask_for_reply(meta, server_side, shard);
-    // Looked up while the line of the reply key comes.
-    let hop_request = if let Path::Hop(hop) = context.tables.net.path(address.into()) { hop } else { NONE };
+    // While that line comes.
+    let totals = context.link.totals.get(server.slot);
+    let hop_request = hop(server, totals, context);
     let (header, transport) = nat::changes((meta.tuple.dst, meta.tuple.dport), server_side);
     let new = Conn {
         client: meta.tuple.src,
@@ -205,7 +219,7 @@ fn connect<B>(
         }
         false => insert(new, [meta.hash, reply_hash], shard)?,
     };
-    if let Some(totals) = context.link.totals.get(server.slot) {
+    if let Some(totals) = totals {
         totals.connection();
     }
     crate::counters::add(&context.link.counters.connections_made, 1);
