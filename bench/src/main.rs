@@ -31,10 +31,13 @@ fn main() {
     // One size and one round, for callgrind.
     if asked == "instructions" {
         let flows = SIZES[0].1;
-        floor_round(&mut stage::floor(flows), flows);
+        let mut floor = stage::floor(flows);
+        stage::arrive(&mut floor, flows, PACKETS);
+        run_floor(&mut floor);
         let mut stage = Stage::new(flows, Scheduler::Rr, 1);
         stage.establish();
-        nat_round(&mut stage);
+        stage.acknowledge(PACKETS);
+        run_nat(&mut stage);
         lives::counted();
         return;
     }

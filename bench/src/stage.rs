@@ -21,7 +21,7 @@ use dataplane::wire::ethernet::{self, Header, MacAddr};
 use dataplane::wire::{ipv4, put, tcp};
 use dataplane::worker::{Parts, Worker};
 
-use crate::floor::{Floor, Rule};
+use crate::floor::{Ends, Floor};
 use crate::flows::{FRAME, FlowPort};
 
 /// When the stage begins.
@@ -126,19 +126,13 @@ pub(crate) fn random_flows(flows: u32, n: usize) -> impl Iterator<Item = u32> {
     })
 }
 
-/// The floor with the same flows, and its packets.
+/// The floor with the same flows.
 pub(crate) fn floor(flows: u32) -> Floor {
-    let vip = VIP.to_bits();
-    let rules = (0..flows).flat_map(|flow| {
+    Floor::new((0..flows).map(|flow| {
         let (client, port) = client(flow);
-        let (client, server) = (client.to_bits(), server((flow % u32::from(SERVERS)) as u8).to_bits());
-        let ports = |src: u16, dst: u16| u32::from(src) << 16 | u32::from(dst);
-        let request =
-            Rule { src: client, dst: vip, ports: ports(port, 80), source: false, address: server, port: 8080 };
-        let reply = Rule { src: server, dst: client, ports: ports(8080, port), source: true, address: vip, port: 80 };
-        [request, reply]
-    });
-    Floor::new(rules)
+        let server = server((flow % u32::from(SERVERS)) as u8);
+        Ends { client: (client.to_bits(), port), vip: (VIP.to_bits(), 80), server: (server.to_bits(), 8080) }
+    }))
 }
 
 /// Has packets of random flows arrive at the floor.

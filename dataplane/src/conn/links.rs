@@ -16,7 +16,19 @@ pub(super) struct Place {
 
 impl ConnTable {
     /// Reply keys may be taken by an older entry: it steps behind the new one.
+    #[inline]
     pub(super) fn link_reply(&mut self, entry: u32, hash: u64) -> bool {
+        let (bucket, tag) = self.place(hash);
+        let line = &self.memory.buckets[bucket];
+        // Usually nothing there is like it.
+        if line.matches(tag) != 0 || line.overflow != 0 {
+            return self.link_behind(entry, hash);
+        }
+        self.link(hash, entry | REPLY)
+    }
+
+    #[cold]
+    fn link_behind(&mut self, entry: u32, hash: u64) -> bool {
         let Some(place) = self.locate(&self.reply_key_of(entry), hash, REPLY) else {
             return self.link(hash, entry | REPLY);
         };
@@ -26,15 +38,27 @@ impl ConnTable {
         true
     }
 
+    #[inline]
     pub(super) fn link(&mut self, hash: u64, entry: u32) -> bool {
+        let (bucket, tag) = self.place(hash);
+        let line = &mut self.memory.buckets[bucket];
+        let empty = line.matches(0);
+        if empty == 0 {
+            return self.link_in_chain(hash, entry);
+        }
+        line.put(Bucket::slot(empty), tag, entry);
+        self.changes = self.changes.wrapping_add(1);
+        true
+    }
+
+    #[cold]
+    fn link_in_chain(&mut self, hash: u64, entry: u32) -> bool {
         let (mut at, tag) = self.place(hash);
         loop {
             let line = &mut self.memory.buckets[at];
             let empty = line.matches(0);
             if empty != 0 {
-                let slot = Bucket::slot(empty);
-                line.tags[slot] = tag;
-                line.entries[slot] = entry;
+                line.put(Bucket::slot(empty), tag, entry);
                 self.changes = self.changes.wrapping_add(1);
                 return true;
             }

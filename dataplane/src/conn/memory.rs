@@ -32,6 +32,13 @@ impl Bucket {
         !(((differs & BELOW_TOP) + BELOW_TOP) | differs | BELOW_TOP)
     }
 
+    /// Fills a slot.
+    #[inline(always)]
+    pub(super) fn put(&mut self, slot: usize, tag: u8, entry: u32) {
+        self.tags[slot] = tag;
+        self.entries[slot] = entry;
+    }
+
     /// The slot of the first match.
     #[inline]
     pub(super) const fn slot(bits: u64) -> usize {

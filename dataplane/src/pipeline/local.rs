@@ -10,6 +10,11 @@ use crate::packet::{Meta, Step};
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::RST;
 
+/// Whether a server is the director itself.
+pub(super) fn is_here(server: Ipv4Addr, context: Context<'_>) -> bool {
+    server.is_loopback() || context.tables.locals.v4.get(&server.to_bits()) == Some(&true)
+}
+
 /// What becomes of a client's packet, if its server is here.
 pub(super) fn step(meta: &Meta, conn: &Conn, context: Context<'_>) -> Option<Step> {
     let server = Ipv4Addr::from_bits(conn.server);
@@ -17,8 +22,7 @@ pub(super) fn step(meta: &Meta, conn: &Conn, context: Context<'_>) -> Option<Ste
     if server.is_loopback() && conn.method() == ForwardMethod::Nat {
         return Some(Step::Drop(Drop::Martian));
     }
-    let here = server.is_loopback() || context.tables.locals.v4.get(&conn.server) == Some(&true);
-    here.then(|| match Protocol::from_number(conn.protocol) {
+    is_here(server, context).then(|| match Protocol::from_number(conn.protocol) {
         Some(Protocol::Tcp) if meta.tcp_flags & RST != 0 => Step::Drop(Drop::StrayReset),
         Some(Protocol::Tcp) => Step::Answer(Answer::TcpReset),
         Some(Protocol::Udp) => Step::Answer(Answer::PortUnreachable),

@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytemuck::Zeroable;
 
-use super::{Context, track};
+use super::{Context, local, track};
 use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey, Tuple};
 use crate::forward::nat;
 use crate::packet::{Kind, Meta, Step};
 use crate::sched::Asked;
-use crate::service::{Persistent, RealServer, Server, VirtualService};
+use crate::service::{Persistent, RealServer, Server, ServerTotals, VirtualService};
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
@@ -162,6 +162,26 @@ fn ask_for_reply<B>(meta: &Meta, (src, sport): (u32, u16), shard: &Shard<B>) -> 
     hash
 }
 
+/// The next hop towards a server, if it is resolved. The worker remembers it beside the server's totals. For tunnels,
+/// servers that share a route and those that are here, more is asked when their packet is sent.
+fn hop(server: &RealServer, address: Ipv4Addr, totals: Option<&ServerTotals>, context: Context<'_>) -> u32 {
+    if server.forward == ForwardMethod::Tun || context.tables.options.strict_parity {
+        return NONE;
+    }
+    let net = &context.tables.net;
+    if let Some(hop) = totals.and_then(|totals| totals.hop(server.generation, net.version)) {
+        return hop;
+    }
+    if local::is_here(address, context) {
+        return NONE;
+    }
+    let Path::Hop(hop) = net.path(server.address) else { return NONE };
+    if let Some(totals) = totals {
+        totals.remember_hop(server.generation, net.version, hop);
+    }
+    hop
+}
+
 /// Makes the connection and counts it; its state is still the protocol's first.
 fn connect<B>(
     meta: &Meta,
@@ -174,10 +194,9 @@ fn connect<B>(
     let IpAddr::V4(address) = server.address else { return Err(Drop::Ipv6) };
     let server_side = (address.to_bits(), place.port);
     let reply_hash = ask_for_reply(meta, server_side, shard);
-    // Looked up while the line of the reply key comes. Tunnels and servers that share a route look when they send.
-    let plain = server.forward != ForwardMethod::Tun && !context.tables.options.strict_parity;
-    let path = plain.then(|| context.tables.net.path(address.into()));
-    let hop_request = if let Some(Path::Hop(hop)) = path { hop } else { NONE };
+    // While that line comes.
+    let totals = context.link.totals.get(server.slot);
+    let hop_request = hop(server, address, totals, context);
     let (header, transport) = nat::changes((meta.tuple.dst, meta.tuple.dport), server_side);
     let new = Conn {
         server: server_side.0,
@@ -193,7 +212,7 @@ fn connect<B>(
         ..to_destination(meta, context)
     };
     let index = enter(new, one_packet, [meta.hash, reply_hash], shard, context)?;
-    if let Some(totals) = context.link.totals.get(server.slot) {
+    if let Some(totals) = totals {
         totals.connection();
     }
     Ok(index)

@@ -211,6 +211,10 @@ pub struct ServerTotals {
     /// By direction: requests, replies.
     packets: [AtomicU64; 2],
     bytes: [AtomicU64; 2],
+    /// Its next hop, for new connections: the version of the net tables above, the index of the hop + 1 below.
+    hop: AtomicU64,
+    /// Whose next hop that is: the generation of its slot.
+    hop_of: AtomicU32,
 }
 
 /// Totals read at one moment.
@@ -232,6 +236,21 @@ impl ServerTotals {
     /// A connection was scheduled.
     pub fn connection(&self) {
         counters::add(&self.connections, 1);
+    }
+
+    /// The server's next hop by these net tables, if it has been looked up.
+    #[inline]
+    #[must_use]
+    pub fn hop(&self, generation: u32, version: u32) -> Option<u32> {
+        let hop = self.hop.load(Relaxed);
+        let known = (hop >> 32) as u32 == version && self.hop_of.load(Relaxed) == generation;
+        (hop as u32).checked_sub(1).filter(|_| known)
+    }
+
+    /// Remembers it.
+    pub fn remember_hop(&self, generation: u32, version: u32, hop: u32) {
+        self.hop.store(u64::from(version) << 32 | u64::from(hop.wrapping_add(1)), Relaxed);
+        self.hop_of.store(generation, Relaxed);
     }
 
     /// A packet.

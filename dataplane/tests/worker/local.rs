@@ -7,7 +7,6 @@ use dataplane::wire::ethernet;
 use dataplane::wire::ipv4::Header;
 use dataplane::wire::tcp::{RST, SYN};
 use std::net::Ipv4Addr;
-use std::sync::atomic::Ordering::Relaxed;
 
 use crate::frames::{Body, packet};
 use crate::lab::{Lab, VIP, WAN, client};
@@ -39,7 +38,7 @@ fn a_connection_is_reset_and_closed() {
         lab.feed(WAN, &tcp(SYN));
         assert_eq!(told_by(&mut lab), VIP);
         let state = lab.state(0);
-        assert_eq!((state.active.load(Relaxed), state.inactive.load(Relaxed)), (0, 1), "{forward:?}: it is over");
+        assert_eq!((state.active(), state.inactive()), (0, 1), "{forward:?}: it is over");
         let moved = lab.moved(|lab| lab.feed(WAN, &tcp(RST)));
         assert_eq!(moved, [("received", 1), ("drop_stray_reset", 1)], "nobody answers a reset");
         lab.check_accounts();
@@ -61,5 +60,5 @@ fn nothing_is_translated_to_a_loopback_address() {
     let mut lab = lab(Protocol::Tcp, Ipv4Addr::LOCALHOST, Nat);
     let moved = lab.moved(|lab| lab.feed(WAN, &tcp(SYN)));
     assert_eq!(moved, [("received", 1), ("connections_made", 1), ("drop_martian", 1)]);
-    assert_eq!(lab.state(0).active.load(Relaxed), 1, "its connection waits, as in the kernel");
+    assert_eq!(lab.state(0).active(), 1, "its connection waits, as in the kernel");
 }
