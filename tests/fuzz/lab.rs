@@ -8,7 +8,6 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use control::api::{Answer, ApiError, Client, Request};
 use control::director::{Director, Facts};
@@ -198,7 +197,7 @@ impl Lab {
 
     /// Whether no slot of a server is referred to.
     pub fn servers_are_free(&self) -> bool {
-        self.slots().all(|slot| self.servers.get(slot).is_none_or(|state| state.references.load(Relaxed) == 0))
+        self.slots().all(|slot| self.servers.get(slot).is_none_or(|state| state.names() == 0))
     }
 
     fn slots(&self) -> std::ops::Range<u32> {
@@ -244,8 +243,8 @@ impl Lab {
         }
         for (slot, counted) in named.into_iter().enumerate() {
             let Some(state) = self.servers.get(slot as u32) else { continue };
-            assert_eq!((state.active.load(Relaxed), state.inactive.load(Relaxed)), counted, "slot {slot}");
-            let references = state.references.load(Relaxed);
+            assert_eq!((state.active(), state.inactive()), counted, "slot {slot}");
+            let references = state.names();
             let connections = counted.0 + counted.1;
             assert!(
                 references > connections || (references == 0 && connections == 0),
