@@ -142,8 +142,9 @@ pub(crate) fn arrive(floor: &mut Floor, flows: u32, packets: usize) {
     }
 }
 
+/// Beyond the virtual addresses of 100,000 services.
 fn server(index: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 1, 0, 11 + index)
+    Ipv4Addr::new(10, 9, 0, 11 + index)
 }
 
 /// With rr, which starts at the head of the list, flow n goes to server n modulo ten; wlc does the same while all
@@ -188,7 +189,7 @@ fn net() -> Net {
     let mut route = |address: Ipv4Addr, length, action| {
         routes.insert(Prefix { address: address.into(), length }, action);
     };
-    route(Ipv4Addr::new(10, 1, 0, 0), 24, Action::OnLink { interface: 1 });
+    route(Ipv4Addr::new(10, 9, 0, 0), 24, Action::OnLink { interface: 1 });
     route(Ipv4Addr::UNSPECIFIED, 0, Action::Via { interface: 0, gateway: GATEWAY.into() });
     let hop = |port: u16, last: u8| {
         let mac = MacAddr([2, 0, 0, 0, 9, last]);
