@@ -1,6 +1,7 @@
 //! Schedule: the first packet of a connection gets a server. After `ip_vs_schedule`, `ip_vs_sched_persist`,
 //! `ip_vs_conn_new` and, where there is no server, `ip_vs_leave`.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,10 +23,20 @@ use crate::verdict::{Answer, Drop};
 /// FTP's data connections come to any port: its templates name none.
 const FTP: u16 = 21;
 
-/// A server that a connection has a place at.
-struct Place<'a> {
+const NO_SERVER: Step = Step::Answer(Answer::NoServer);
+
+/// A server that was chosen, and has taken the connection.
+#[derive(Clone, Copy)]
+struct Bound<'a> {
     server: &'a RealServer,
     state: &'a Server,
+    /// Whether it was open to any before.
+    was_open: bool,
+}
+
+/// A server that a connection has a place at.
+struct Place<'a> {
+    bound: Bound<'a>,
     /// The server's port, as far as the service says.
     port: u16,
     /// The template that led there.
@@ -36,33 +47,33 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
     let one_packet = service.manner.one_packet && meta.tuple.protocol == Protocol::Udp.number();
     let place = match service.manner.persistent {
         Some(persistent) => place_by_template(meta, service, persistent, context),
-        None => choose(meta, service, context).ok_or(Step::Answer(Answer::NoServer)).map(|(server, state)| Place {
-            server,
-            state,
-            port: if server.port == 0 { meta.tuple.dport } else { server.port },
+        None => choose(meta, service, context).ok_or(NO_SERVER).map(|bound| Place {
+            bound,
+            port: if bound.server.port == 0 { meta.tuple.dport } else { bound.server.port },
             controller: NONE,
         }),
     };
     let place = match place {
         Ok(place) => place,
-        Err(Step::Answer(Answer::NoServer)) if may_pass_by(meta, service, context) => {
+        Err(NO_SERVER) if may_pass_by(meta, service, context) => {
             return pass_by(meta, one_packet, shard, context);
         }
         Err(step) => return step,
     };
+    let Bound { server, state, was_open } = place.bound;
     let index = match connect(meta, &place, one_packet, shard, context) {
         Ok(index) => index,
         Err(reason) => {
-            place.state.give_back();
+            state.give_back(was_open);
             context.tables.templates.release(place.controller, false);
             return Step::Drop(reason);
         }
     };
-    debug_assert_eq!(place.state.generation.load(Relaxed), place.server.generation, "a slot outlives its references");
+    debug_assert_eq!(state.generation.load(Relaxed), server.generation, "a slot outlives its references");
     let step = track::step(meta, index, Direction::Request, shard, context);
     if one_packet {
         // Whoever comes next finds the counts as they were.
-        place.state.unbind(shard.table[index].has(flag::INACTIVE));
+        state.unbind(shard.table[index].has(flag::INACTIVE));
     } else {
         shard.watch(index);
     }
@@ -71,7 +82,7 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
 
 /// The scheduler's choice, with a place taken. Where another worker took the last one meanwhile, that server is out and
 /// the scheduler is asked again.
-fn choose<'a>(meta: &Meta, service: &'a VirtualService, context: Context<'a>) -> Option<(&'a RealServer, &'a Server)> {
+fn choose<'a>(meta: &Meta, service: &'a VirtualService, context: Context<'a>) -> Option<Bound<'a>> {
     let asked = Asked {
         service,
         servers: context.servers,
@@ -85,11 +96,10 @@ fn choose<'a>(meta: &Meta, service: &'a VirtualService, context: Context<'a>) ->
         let server = &service.servers[service.scheduler.pick(&asked)?];
         let state = context.servers.get(server.slot)?;
         if service.scheduler.passes_thresholds() {
-            state.bind_anyway();
-            return Some((server, state));
+            return Some(Bound { server, state, was_open: state.bind_anyway() });
         }
         if state.bind() {
-            return Some((server, state));
+            return Some(Bound { server, state, was_open: true });
         }
     }
     None
@@ -106,33 +116,34 @@ fn place_by_template<'a>(
     let own_port = service_port(service);
     let (key, names_port) = template_key(meta, service, persistent);
     let quiescent_too = context.tables.sysctls.expire_quiescent_template == 0;
-    let find = |slot: u32| {
-        let server = service.servers.iter().find(|server| server.slot == slot)?;
-        context.servers.get(slot).filter(|state| state.available.load(Relaxed)).map(|state| (server, state))
+    // By whichever of the two questions finds it.
+    let found = Cell::new(None);
+    let usable = |template: &Template| {
+        let server = service.servers.iter().find(|server| server.slot == template.server);
+        let known = server.and_then(|server| {
+            let state = context.servers.get(server.slot).filter(|state| state.available.load(Relaxed))?;
+            (quiescent_too || server.weight > 0).then(|| Bound { server, state, was_open: state.bind_anyway() })
+        });
+        found.set(known);
+        known.is_some()
     };
-    let usable =
-        |template: &Template| find(template.server).is_some_and(|(server, _)| quiescent_too || server.weight > 0);
-    let mut chosen = None;
     let new = || {
-        let (server, state) = choose(meta, service, context)?;
-        state.hold_template();
-        chosen = Some((server, state));
+        let bound = choose(meta, service, context)?;
+        bound.state.hold_template();
+        found.set(Some(bound));
+        let Bound { server, .. } = bound;
         let destination = (server.address, if names_port { server.port } else { 0 });
         Some(Choice { server: server.slot, destination, timeout: persistent.timeout })
     };
-    let no_server = Step::Answer(Answer::NoServer);
-    let ((server, state), controller) = match context.tables.templates.enlist(key, context.now, usable, new) {
-        Enlisted::Found(handle, slot) => {
-            let found = find(slot).ok_or(no_server)?;
-            found.1.bind_anyway();
-            (found, handle)
-        }
-        Enlisted::Made(handle) => (chosen.ok_or(no_server)?, handle),
-        Enlisted::NoServer => return Err(no_server),
+    let controller = match context.tables.templates.enlist(key, context.now, usable, new) {
+        Enlisted::At(handle) => handle,
+        Enlisted::NoServer => return Err(NO_SERVER),
         Enlisted::Full => return Err(Step::Drop(Drop::ConnectionsFull)),
     };
+    let bound = found.get().ok_or(NO_SERVER)?;
+    let server = bound.server;
     let port = if meta.tuple.dport == own_port && server.port != 0 { server.port } else { meta.tuple.dport };
-    Ok(Place { server, state, port, controller })
+    Ok(Place { bound, port, controller })
 }
 
 fn service_port(service: &VirtualService) -> u16 {
@@ -190,7 +201,7 @@ fn connect<B>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Result<u32, Drop> {
-    let server = place.server;
+    let server = place.bound.server;
     let IpAddr::V4(address) = server.address else { return Err(Drop::Ipv6) };
     let server_side = (address.to_bits(), place.port);
     let reply_hash = ask_for_reply(meta, server_side, shard);

@@ -126,11 +126,12 @@ impl Server {
         self.room.fetch_update(Relaxed, Relaxed, take).is_ok()
     }
 
-    /// A new connection that goes here in any case, because its client's others do.
-    pub fn bind_anyway(&self) {
+    /// A new connection that goes here in any case, because its client's others do. Returns whether it was open to any.
+    pub fn bind_anyway(&self) -> bool {
         let upper = self.upper.load(Relaxed);
         // The closure never declines.
-        let _ = self.room.fetch_update(Relaxed, Relaxed, |room| Some(one_more(room, upper)));
+        let bound = self.room.fetch_update(Relaxed, Relaxed, |room| Some(one_more(room, upper)));
+        bound.is_ok_and(|room| room & OVERLOADED == 0)
     }
 
     /// A template leads here.
@@ -149,10 +150,13 @@ impl Server {
         self.references.fetch_sub(1, Release);
     }
 
-    /// A place that was taken is not needed: as if it had never been.
-    pub fn give_back(&self) {
-        // It was open, or it would not have been given.
-        let leave = |room: u64| Some(room.wrapping_sub(INACTIVE) & !OVERLOADED);
+    /// A place that was taken is not needed: as if it had never been. `was_open` before it was taken.
+    pub fn give_back(&self, was_open: bool) {
+        let leave = |room: u64| {
+            let room = room.wrapping_sub(INACTIVE);
+            Some(if was_open { room & !OVERLOADED } else { room })
+        };
+        // The closure never declines.
         let _ = self.room.fetch_update(Relaxed, Relaxed, leave);
     }
 

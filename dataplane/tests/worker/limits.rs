@@ -5,6 +5,7 @@ use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::Protocol;
 use dataplane::mailbox::{Command, Page, Report};
 use dataplane::sched::Scheduler;
+use dataplane::service::{Manner, Persistent};
 use dataplane::wire::be16;
 use dataplane::wire::tcp::{ACK, RST, SYN};
 use dataplane::worker::{COMMAND_BUDGET, EXPIRE_BUDGET};
@@ -79,6 +80,28 @@ fn a_full_table_drops_what_is_new_and_serves_what_is_old() {
     lab.pass(901 * SECOND);
     lab.feed(WAN, &tcp(client(2), 5, SYN));
     assert_eq!(lab.sent(LAN).len(), 1, "room comes back");
+    lab.check_counts();
+}
+
+/// A client's next connection goes where the first went, above the threshold too; one that finds no room leaves the
+/// threshold as it was.
+#[test]
+fn a_place_that_is_given_back_opens_no_server() {
+    let mut lab = lab(3);
+    let key = *lab.tables.services.keys().next().expect("a service");
+    lab.manner(
+        key,
+        Manner { one_packet: false, persistent: Some(Persistent { timeout: ticks(300), mask4: u32::MAX }) },
+    );
+    lab.turn();
+    lab.state(0).upper.store(3, Relaxed);
+    lab.state(0).lower.store(1, Relaxed);
+    (1..=3).for_each(|sport| lab.feed(WAN, &tcp(client(2), sport, SYN)));
+    assert!(lab.state(0).is_overloaded());
+    lab.feed(WAN, &tcp(client(2), 4, SYN));
+    assert_eq!((lab.count("drop_connections_full"), lab.state(0).is_overloaded()), (1, true));
+    lab.feed(WAN, &tcp(client(3), 1, SYN));
+    assert_eq!(lab.count("answer_no_server"), 1, "nobody else gets in");
     lab.check_counts();
 }
 
