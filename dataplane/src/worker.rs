@@ -26,7 +26,7 @@ use crate::verdict::Sent;
 pub const EXPIRE_BUDGET: usize = 256;
 /// Commands per turn.
 pub const COMMAND_BUDGET: usize = 32;
-/// Connection slots looked at for one command to list.
+/// Connection slots looked at for one command to list, and in one turn for connections whose servers are gone.
 pub const LIST_BUDGET: u32 = 1024;
 /// Entries looked at per turn for the defence to drop.
 pub const DEFENCE_BUDGET: u32 = 256;

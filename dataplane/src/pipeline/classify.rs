@@ -55,7 +55,10 @@ fn martian(meta: &Meta, context: Context<'_>) -> Option<Drop> {
 /// What the rules make of a packet.
 fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2], context: Context<'_>) -> Mark {
     let marks = &context.tables.marks;
-    let Some(header) = ethernet::Header::parse(frame).filter(|_| !marks.is_empty()) else { return Mark::default() };
+    if marks.is_empty() {
+        return Mark::default();
+    }
+    let Some(header) = ethernet::Header::parse(frame) else { return Mark::default() };
     let ports = match (meta.kind, Protocol::from_number(meta.tuple.protocol)) {
         (Kind::Transport4, _) | (Kind::Ipv6, Some(Protocol::Tcp | Protocol::Udp)) => {
             Some((meta.tuple.sport, meta.tuple.dport))

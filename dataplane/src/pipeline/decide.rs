@@ -36,13 +36,12 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
     }
 }
 
-/// What a packet belongs to, where connections count ([`Unhooked`](crate::tables::Unhooked)).
-fn known<B>(meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<Found> {
-    if context.tables.unhooked.v4 { None } else { found(meta, shard) }
-}
-
-/// What a packet belongs to. A signpost that led here named the connection.
-pub(super) fn found<B>(meta: &Meta, shard: &Shard<B>) -> Option<Found> {
+/// What a packet belongs to, where connections count ([`Unhooked`](crate::tables::Unhooked)). A signpost that led here
+/// named the connection.
+pub(super) fn known<B>(meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<Found> {
+    if context.tables.unhooked.v4 {
+        return None;
+    }
     if let Arrival::Signed { conn } = meta.arrival {
         let there = shard.table.is_reply_of(conn, &meta.tuple);
         return there.then_some(Found::Conn(conn, Direction::Reply));

@@ -236,10 +236,9 @@ fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context
     let version = context.tables.net.version;
     let server = context.servers.get(conn.server_slot);
     meta.encapsulation = server.map_or(Encapsulation::Ipip, Server::encapsulation);
-    if conn.net_version == version && conn.hop_reply != NONE {
-        return limits(meta, index, Forward::Tun, conn.hop_reply, context);
-    }
-    let step = send(meta, index, Forward::Tun, way(conn, Forward::Tun, context), context);
+    let remembered = conn.net_version == version && conn.hop_reply != NONE;
+    let way = if remembered { Path::Hop(conn.hop_reply) } else { way(conn, Forward::Tun, context) };
+    let step = send(meta, index, Forward::Tun, way, context);
     if let Step::Send { hop, .. } = step {
         remember(conn, Direction::Reply, hop, version);
     }
@@ -274,29 +273,23 @@ pub(super) fn way(conn: &Conn, reason: Forward, context: Context<'_>) -> Path {
     }
 }
 
-/// Sends a packet on a way.
+/// Sends a packet on a way, if the next link and the time to live allow it.
 #[inline(never)]
 pub(super) fn send(meta: &mut Meta, conn: u32, reason: Forward, way: Path, context: Context<'_>) -> Step {
     if meta.ttl <= 1 {
         return Step::Answer(Answer::TtlExceeded);
     }
     match way {
-        Path::Hop(hop) => limits(meta, conn, reason, hop, context),
+        Path::Hop(hop) => {
+            let refused = context.tables.net.hops.get(hop).and_then(|next| refusal(meta, reason, next, context));
+            refused.unwrap_or(Step::Send { conn, reason, hop })
+        }
         Path::Unresolved { .. } => Step::Send { conn, reason, hop: NONE },
         // The client knows the virtual address as one host, and that is what cannot be reached.
         Path::Unreachable if conn != NONE => Step::Answer(Answer::HostUnreachable),
         Path::Unreachable => Step::Answer(Answer::NetUnreachable),
         Path::Blackhole => Step::Drop(Drop::Blackhole),
     }
-}
-
-/// What the next link and the time to live allow.
-fn limits(meta: &mut Meta, conn: u32, reason: Forward, hop: u32, context: Context<'_>) -> Step {
-    if meta.ttl <= 1 {
-        return Step::Answer(Answer::TtlExceeded);
-    }
-    let refused = context.tables.net.hops.get(hop).and_then(|next| refusal(meta, reason, next, context));
-    refused.unwrap_or(Step::Send { conn, reason, hop })
 }
 
 /// Why the way to a next hop does not take a packet, if it does not.

@@ -1,5 +1,6 @@
 //! A whole worker, turned by hand over ports in memory.
 
+mod accounts;
 mod allocations;
 mod burst;
 mod counters;
