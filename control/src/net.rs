@@ -11,6 +11,12 @@ use ipnet::IpNet;
 
 use crate::neighbors::Neighbors;
 
+/// An address, which is the prefix of one host, or a prefix.
+#[must_use]
+pub fn host_or_prefix(text: &str) -> Option<IpNet> {
+    text.parse::<IpAddr>().map(IpNet::from).ok().or_else(|| text.parse().ok())
+}
+
 /// An interface of the configuration, on a port that was started.
 #[derive(Clone, Debug)]
 pub struct NetInterface {

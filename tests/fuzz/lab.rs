@@ -19,7 +19,7 @@ use dataplane::mailbox::Link;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::service::Servers;
-use dataplane::steering::{Station, plan};
+use dataplane::steering::Station;
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, Header, MacAddr};
 use dataplane::wire::{ipv4, put};
@@ -137,13 +137,7 @@ impl Lab {
         }
         text += services;
         let config = control::config::parse(&text, "fuzz.toml").expect("a right configuration");
-        let facts = Facts {
-            macs: MACS.map(MacAddr).to_vec(),
-            cpus: vec![0],
-            devices: Box::new(()),
-            file: None,
-            steering: plan(&[], 1, config.dataplane.steering),
-        };
+        let facts = Facts::in_memory(&config);
         let now = Nanos(SECOND);
         let (control, mut seats) = Director::new(config, facts, now).expect("a possible configuration");
         let seat = seats.pop().expect("one worker");

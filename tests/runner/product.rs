@@ -10,8 +10,7 @@ use dataplane::conn::{ConnMemory, HashKey};
 use dataplane::handoff::Mesh;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
-use dataplane::steering::{Station, plan};
-use dataplane::wire::ethernet::MacAddr;
+use dataplane::steering::Station;
 use dataplane::worker::{Parts, Worker};
 
 use crate::bursts::Bursts;
@@ -47,9 +46,7 @@ impl Product {
         let now = Nanos(1_000_000_000);
         let text = stage.to_toml();
         let config = control::config::parse(&text, "stage.toml").unwrap_or_else(|errors| panic!("{errors}\n{text}"));
-        let macs = config.interfaces.iter().map(|i| MacAddr(i.mac.expect("the stage says the MACs").0)).collect();
-        let steering = plan(&[], 1, config.dataplane.steering);
-        let facts = Facts { macs, cpus: vec![0], devices: Box::new(()), file: None, steering };
+        let facts = Facts::in_memory(&config);
         let (control, mut seats) = Control::new(config, facts, now).expect("the stage is a possible configuration");
         let seat = seats.pop().expect("one worker");
         let parts = Parts {

@@ -9,6 +9,7 @@ use dataplane::proto::tcp::State;
 
 use super::{Director, read_totals, unsupported};
 use crate::api::{ApiError, Code, DaemonSpec, Request};
+use crate::ipvs::no_service;
 
 impl Director {
     pub(super) fn batch(&mut self, requests: Vec<Request>) -> Result<(), ApiError> {
@@ -104,7 +105,7 @@ impl Director {
         if let Some(key) = key
             && self.services.get(&key).is_none()
         {
-            return Err(ApiError { code: Code::NoService, place: key.to_string(), text: "no such service".to_owned() });
+            return Err(no_service(&key));
         }
         let links = &self.links;
         self.services.zero(key, &|slot| read_totals(links, slot));

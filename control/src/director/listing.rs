@@ -15,7 +15,7 @@ use dataplane::worker::LIST_BUDGET;
 
 use super::{Director, Pump, read_totals};
 use crate::api::{Answer, ApiError, Code, ConnInfo, Cursor, NeighborInfo, ServerInfo, ServiceInfo, Totals};
-use crate::ipvs::{Piece, ServerEntry};
+use crate::ipvs::{Piece, ServerEntry, no_service};
 use crate::procfs;
 use crate::statistics::{sum, totals};
 
@@ -36,7 +36,7 @@ const PROC_FILES: [&str; 6] =
 
 impl Director {
     /// The totals of all services.
-    fn totals(&mut self) -> Totals {
+    pub(super) fn totals(&mut self) -> Totals {
         let raw = self.raw_total();
         self.total.totals(raw, self.services.reading)
     }
@@ -60,11 +60,7 @@ impl Director {
         let (from, room) = (cursor.unwrap_or(Cursor::START), limit.unwrap_or(MOST_SERVERS).min(MOST_SERVERS) as usize);
         let (pieces, next) = match key {
             None => self.services.page(from, room),
-            Some(key) => self.services.page_of(&key, from, room).ok_or_else(|| ApiError {
-                code: Code::NoService,
-                place: key.to_string(),
-                text: "no such service".to_owned(),
-            })?,
+            Some(key) => self.services.page_of(&key, from, room).ok_or_else(|| no_service(&key))?,
         };
         let services = pieces.iter().map(|piece| self.service_info(piece)).collect();
         Ok(Answer::Services { table_size: TABLE_SIZE, services, next })

@@ -84,7 +84,6 @@ impl Director {
 #[cfg(test)]
 mod tests {
     use dataplane::clock::Nanos;
-    use dataplane::steering::plan;
 
     use super::*;
     use crate::api::Request;
@@ -102,9 +101,7 @@ mod tests {
 
     fn director(marks: &[u32]) -> Director {
         let config = config(marks);
-        let steering = plan(&[], 1, config.dataplane.steering);
-        let facts =
-            Facts { macs: vec![MacAddr::default()], cpus: vec![0], devices: Box::new(()), file: None, steering };
+        let facts = Facts::in_memory(&config);
         Director::new(config, facts, Nanos(0)).expect("a possible configuration").0
     }
 

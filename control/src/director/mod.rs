@@ -32,7 +32,7 @@ use dataplane::clock::Nanos;
 use dataplane::mailbox::{Link, Page, Report};
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 use dataplane::snapshot::{Publisher, Reader};
-use dataplane::steering::Plan;
+use dataplane::steering::{self, Plan};
 use dataplane::tables::Tables;
 use dataplane::wire::ethernet::MacAddr;
 
@@ -99,6 +99,24 @@ pub struct Facts {
     pub file: Option<PathBuf>,
     /// Which worker gets what.
     pub steering: Plan,
+}
+
+impl Facts {
+    /// Of a director whose ports are in memory: each interface has the MAC of the configuration, else one of its own.
+    #[must_use]
+    pub fn in_memory(config: &Config) -> Self {
+        let mac = |(number, interface): (u8, &crate::config::Interface)| {
+            interface.mac.map_or(MacAddr([2, 0, 0, 0, 1, number]), |mac| MacAddr(mac.0))
+        };
+        let workers = &config.dataplane.workers;
+        Self {
+            macs: (0..).zip(&config.interfaces).map(mac).collect(),
+            cpus: workers.iter().map(|cpu| *cpu as u32).collect(),
+            devices: Box::new(()),
+            file: None,
+            steering: steering::plan(&[], workers.len() as u16, config.dataplane.steering),
+        }
+    }
 }
 
 /// What a worker gets of the director.

@@ -1,8 +1,6 @@
 //! Routes at run time: added, refused, listed, kept and pruned. What is asked for is turned by hand: no worker runs.
 
 use dataplane::clock::Nanos;
-use dataplane::steering::plan;
-use dataplane::wire::ethernet::MacAddr;
 
 use crate::api::{Answer, ApiError, Code, Request, RouteSpec};
 use crate::config::{self, Config};
@@ -29,10 +27,7 @@ fn file() -> Config {
 }
 
 fn director() -> Director {
-    let steering = plan(&[], 1, file().dataplane.steering);
-    let macs = vec![MacAddr([2, 0, 0, 0, 1, 0]), MacAddr([2, 0, 0, 0, 1, 1])];
-    let facts = Facts { macs, cpus: vec![1], devices: Box::new(()), file: None, steering };
-    Director::new(file(), facts, NOW).unwrap().0
+    Director::new(file(), Facts::in_memory(&file()), NOW).unwrap().0
 }
 
 fn change(director: &mut Director, request: Request) -> Result<(), ApiError> {

@@ -78,13 +78,18 @@ impl Director {
         Some(NetRoute { to: route.to, action, runtime })
     }
 
+    fn interface_name(&self, interface: u16) -> Option<String> {
+        self.interfaces.get(usize::from(interface)).map(|interface| interface.name.to_string())
+    }
+
     /// Routes as they are now, for a file.
     pub(super) fn running_routes(&self) -> Vec<config::Route> {
-        let name = |interface: u16| self.interfaces.get(usize::from(interface)).map(|i| i.name.to_string());
         let route = |route: &NetRoute| {
             let action = match route.action {
-                Action::OnLink { interface } => RouteAction::Interface(name(interface)?),
-                Action::Via { interface, gateway } => RouteAction::Via { gateway, interface: name(interface) },
+                Action::OnLink { interface } => RouteAction::Interface(self.interface_name(interface)?),
+                Action::Via { interface, gateway } => {
+                    RouteAction::Via { gateway, interface: self.interface_name(interface) }
+                }
                 Action::Unreachable => RouteAction::Unreachable,
                 Action::Blackhole => RouteAction::Blackhole,
             };
@@ -94,12 +99,11 @@ impl Director {
     }
 
     pub(super) fn list_routes(&self) -> Answer {
-        let name = |interface: u16| self.interfaces.get(usize::from(interface)).map(|i| i.name.to_string());
         let info = |(route, connected): (NetRoute, bool)| {
             let (via, interface, kind) = match route.action {
-                Action::OnLink { interface } if connected => (None, name(interface), "connected"),
-                Action::OnLink { interface } => (None, name(interface), "static"),
-                Action::Via { interface, gateway } => (Some(gateway), name(interface), "static"),
+                Action::OnLink { interface } if connected => (None, self.interface_name(interface), "connected"),
+                Action::OnLink { interface } => (None, self.interface_name(interface), "static"),
+                Action::Via { interface, gateway } => (Some(gateway), self.interface_name(interface), "static"),
                 Action::Unreachable => (None, None, "unreachable"),
                 Action::Blackhole => (None, None, "blackhole"),
             };

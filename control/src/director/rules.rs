@@ -27,7 +27,6 @@ fn refused(errors: ConfigErrors) -> ApiError {
 #[cfg(test)]
 mod tests {
     use dataplane::clock::Nanos;
-    use dataplane::wire::ethernet::MacAddr;
 
     use super::*;
     use crate::config;
@@ -45,8 +44,7 @@ mod tests {
              address = \"10.0.0.100:80\"\n"
         );
         let config = config::parse(&text, "test.toml").expect("a good file");
-        let steering = dataplane::steering::plan(&[], 1, config.dataplane.steering);
-        let facts = Facts { macs: vec![MacAddr([2; 6])], cpus: vec![3], devices: Box::new(()), file: None, steering };
+        let facts = Facts::in_memory(&config);
         let started = Director::new(config, facts, Nanos(0));
         _ = std::fs::remove_file(&path);
         started.map(|(director, _)| director).map_err(|e| e.to_string().replace(&path.display().to_string(), "rules"))

@@ -2,7 +2,6 @@
 
 use dataplane::clock::Nanos;
 use dataplane::flow::Direction;
-use dataplane::wire::ethernet::MacAddr;
 
 use super::{Director, Facts, WorkerSeat};
 use crate::api::{Answer, Request, ServiceInfo};
@@ -27,8 +26,7 @@ impl Story {
         let text = "schema = 1\n[dataplane]\nworkers = [3]\n[ipvs]\nstrict_parity = true\n[[interface]]\n\
                     name = \"wan\"\ndevice = \"tap:wan\"\naddresses = [\"10.0.0.1/24\"]\n";
         let config = config::parse(text, "test.toml").expect("a good file");
-        let steering = dataplane::steering::plan(&[], 1, config.dataplane.steering);
-        let facts = Facts { macs: vec![MacAddr([2; 6])], cpus: vec![3], devices: Box::new(()), file: None, steering };
+        let facts = Facts::in_memory(&config);
         let (director, mut seats) = Director::new(config, facts, Nanos(0)).expect("it starts");
         let mut story = Self { director, seat: seats.pop().expect("a worker"), now: 0 };
         story.ipvsadm(&[SERVICE, SERVER]);

@@ -56,7 +56,7 @@ impl Director {
     }
 
     pub(super) fn stats(&mut self) -> Answer {
-        let total = self.raw_total();
+        let totals = self.totals();
         let counter = |(name, value): (&str, u64)| Counter { name: name.to_owned(), value };
         let workers: Vec<Vec<Counter>> =
             self.links.iter().map(|link| link.counters.read().into_iter().map(counter).collect()).collect();
@@ -69,7 +69,7 @@ impl Director {
             counters: self.facts.devices.counters(interface.port),
         });
         Answer::Stats(Box::new(StatsReport {
-            totals: self.total.totals(total, self.services.reading),
+            totals,
             rates: self.total.rates(),
             counters,
             workers,

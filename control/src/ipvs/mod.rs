@@ -138,7 +138,7 @@ fn remember(remembering: &mut HashSet<ServiceKey>, key: ServiceKey, scheduler: S
     };
 }
 
-fn no_service(key: &ServiceKey) -> ApiError {
+pub(crate) fn no_service(key: &ServiceKey) -> ApiError {
     ApiError { code: Code::NoService, place: key.to_string(), text: "no such service".to_owned() }
 }
 

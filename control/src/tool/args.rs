@@ -8,6 +8,7 @@ use dataplane::flow::Protocol;
 use ipnet::IpNet;
 
 use super::marks::MarkCommand;
+use crate::net::host_or_prefix;
 
 const AFTER: &str = "\
 The socket is that of --socket, else of the environment variable SLUICE_SOCKET, else /run/sluice/control.sock.
@@ -222,13 +223,12 @@ fn protocol(text: &str) -> Result<Protocol, String> {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
-    let alone = |text: &str| text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse::<IpNet>());
-    if let Ok(net) = alone(text) {
+    if let Some(net) = host_or_prefix(text) {
         return Ok(Endpoint { net, port: None });
     }
     let parts = text.rsplit_once(':').and_then(|(host, port)| {
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let net = alone(bare.unwrap_or(host)).ok()?;
+        let net = host_or_prefix(bare.unwrap_or(host))?;
         // Without brackets, the last part of an IPv6 address would pass for a port.
         let clear = bare.is_some() || net.addr().is_ipv4();
         clear.then_some(Endpoint { net, port: Some(port.parse().ok()?) })

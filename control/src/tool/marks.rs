@@ -1,7 +1,6 @@
 //! `sluice mark`: the rules that mark packets.
 
 use std::io::{self, Write};
-use std::net::IpAddr;
 
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
@@ -9,6 +8,7 @@ use ipnet::IpNet;
 use super::table::Table;
 use crate::api::{IpProtocol, MarkInfo, MarkSpec, Ports, Request};
 use crate::config::Mac;
+use crate::net::host_or_prefix;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum MarkCommand {
@@ -54,10 +54,8 @@ pub(super) struct Rule {
     not_local: bool,
 }
 
-/// An address alone is the prefix of one host.
 fn prefix(text: &str) -> Result<IpNet, String> {
-    let host = text.parse::<IpAddr>().map(IpNet::from).ok();
-    host.or_else(|| text.parse().ok()).ok_or_else(|| "write 10.0.0.1, 10.0.0.0/24 or fd00::/64".to_owned())
+    host_or_prefix(text).ok_or_else(|| "write 10.0.0.1, 10.0.0.0/24 or fd00::/64".to_owned())
 }
 
 impl Rule {

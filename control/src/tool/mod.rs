@@ -188,8 +188,8 @@ fn proc(name: &str, json: bool, client: &mut dyn Client, out: &mut dyn Write) ->
     print_json(&Answer::Text { text, next: None }, out)
 }
 
-fn print_json(answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
-    serde_json::to_writer(&mut *out, answer).map_err(io::Error::from)?;
+fn print_json(value: &impl serde::Serialize, out: &mut dyn Write) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
 }
 

@@ -9,15 +9,6 @@ use crate::lab::{Lab, MS, add_server, add_service, key, server};
 const PACKETS: usize = 2;
 const BYTES: usize = 100;
 
-#[derive(Debug)]
-struct Wrong(#[allow(dead_code)] PageError);
-
-impl From<PageError> for Wrong {
-    fn from(error: PageError) -> Self {
-        Self(error)
-    }
-}
-
 /// A steady rate: whoever is sampled at other spans than two seconds has another average.
 #[test]
 fn every_meter_is_sampled_every_two_seconds() {
@@ -49,7 +40,7 @@ fn every_meter_is_sampled_every_two_seconds() {
     every_service(&mut lab, None, |service| {
         assert_eq!(service.rates, rate(u64::from(servers)), "{}", service.spec.key);
         assert!(service.servers.iter().all(|server| server.rates == rate(1)), "{:?}", service.servers);
-        Ok::<_, Wrong>(())
+        Ok::<_, PageError>(())
     })
     .expect("to the end");
     let Ok(Answer::Stats(stats)) = lab.ask(Request::Stats) else { panic!("not counters") };
