@@ -153,6 +153,7 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
         go_through(burst, &mut forwarded, shard, context, alloc);
     }
     forwarded.count(context);
+    shard.table.settle();
     if !shard.passing.is_empty() {
         shard.end_passing(&context.tables.templates, context.link);
     }
@@ -233,6 +234,7 @@ fn stop_at_stages<B: PacketBuf>(
     for (packet, meta) in burst.packets.iter().zip(&mut burst.meta) {
         decide(packet, meta, shard, context);
     }
+    shard.table.settle();
     eyes.after(Stage::Decide, burst, shard, context);
     for (packet, meta) in burst.packets.iter_mut().zip(&mut burst.meta) {
         rewrite::run(packet, meta, shard, context);
