@@ -1,6 +1,7 @@
 //! Connections: the entry, the table that finds it by either of its two keys, and the wheel that ends it.
 
 mod hash;
+mod later;
 mod links;
 mod memory;
 mod posts;

@@ -12,6 +12,7 @@ use crate::verdict::{Answer, Drop};
 #[inline(never)]
 pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     if meta.kind == Kind::Transport4 {
+        shard.table.settle_for(meta.hash);
         match known(meta, shard, context) {
             Some(Found::Conn(index, Direction::Request)) if track::ends(meta, &shard.table[index], context) => {
                 shard.end_now(index, context.now);

@@ -153,6 +153,7 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
         go_through(burst, &mut forwarded, shard, context, alloc);
     }
     forwarded.count(context);
+    shard.table.settle();
     if !shard.passing.is_empty() {
         shard.end_passing(&context.tables.templates, context.link);
     }
@@ -191,27 +192,33 @@ fn go_through<B: PacketBuf>(
 /// step. Inlined once for each direction.
 #[inline(always)]
 fn usual<B: PacketBuf>(
-    packet: B,
+    mut packet: B,
     meta: &mut Meta,
-    conn: u32,
+    index: u32,
     direction: Direction,
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Option<B> {
-    match track::packet(meta, conn, direction, shard, context) {
+    let conn = &mut shard.table[index];
+    let (next, shorter) = track::packet(meta, index, conn, direction, context);
+    let leaves = match next {
         Next::Leave(_, hop) => {
-            let conn = &shard.table[conn];
             let reason = track::reason(conn, direction);
-            let change = Change::of(conn, reason);
-            resolve::send(packet, meta, (reason, change), hop, forwarded, shard, context);
-            None
+            resolve::dress(&mut packet, meta, Change::of(conn, reason), hop, context.now);
+            Some((reason, hop))
         }
         Next::Step(step) => {
             meta.step = step;
-            Some(packet)
+            None
         }
+    };
+    if shorter {
+        shard.shortened(index);
     }
+    let Some((reason, hop)) = leaves else { return Some(packet) };
+    resolve::send(packet, meta, reason, hop, forwarded, shard, context);
+    None
 }
 
 /// Any other.
@@ -233,6 +240,7 @@ fn stop_at_stages<B: PacketBuf>(
     for (packet, meta) in burst.packets.iter().zip(&mut burst.meta) {
         decide(packet, meta, shard, context);
     }
+    shard.table.settle();
     eyes.after(Stage::Decide, burst, shard, context);
     for (packet, meta) in burst.packets.iter_mut().zip(&mut burst.meta) {
         rewrite::run(packet, meta, shard, context);

@@ -35,7 +35,7 @@ impl Forwarded {
 /// A packet takes the step that was decided, changed as it needs to be.
 #[inline(never)]
 pub(super) fn run<B: PacketBuf>(
-    packet: B,
+    mut packet: B,
     meta: &Meta,
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
@@ -44,7 +44,10 @@ pub(super) fn run<B: PacketBuf>(
 ) {
     match meta.step {
         Step::Send { conn, reason, hop } => match context.tables.net.hops.get(hop) {
-            Some(hop) => send(packet, meta, (reason, Change::Nothing), hop, forwarded, shard, context),
+            Some(hop) => {
+                dress(&mut packet, meta, Change::Nothing, hop, context.now);
+                send(packet, meta, reason, hop, forwarded, shard, context);
+            }
             None => wait(packet, meta, conn, reason, shard, context),
         },
         Step::Handoff { worker, conn } => hand_off(packet, meta, worker, conn, shard, context),
@@ -58,18 +61,18 @@ pub(super) fn run<B: PacketBuf>(
     }
 }
 
-/// Changes a packet, and sends it by its next hop.
+/// Sends a packet that is all done by its next hop.
 #[inline(always)]
 pub(super) fn send<B: PacketBuf>(
     packet: B,
     meta: &Meta,
-    (reason, change): (Forward, Change),
+    reason: Forward,
     hop: &NextHop,
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) {
-    match queue(packet, meta, change, hop, shard, context.now) {
+    match shard.output.push(hop.port, packet) {
         Ok(()) => forwarded.0[reason as usize] += 1,
         Err(packet) => by_another(packet, hop.port, Ending::Forward(reason), meta.mark, shard, context),
     }
@@ -90,16 +93,9 @@ fn lose<B>(packet: B, ending: Ending, reason: Drop, shard: &mut Shard<B>, contex
     shard.output.dropped.push(packet);
 }
 
-/// Changes a packet, writes its Ethernet header and queues it, or gives it back where the port's queue has no room.
+/// Changes a packet, and writes its Ethernet header.
 #[inline(always)]
-fn queue<B: PacketBuf>(
-    mut packet: B,
-    meta: &Meta,
-    change: Change,
-    hop: &NextHop,
-    shard: &mut Shard<B>,
-    now: Tick,
-) -> Result<(), B> {
+pub(super) fn dress<B: PacketBuf>(packet: &mut B, meta: &Meta, change: Change, hop: &NextHop, now: Tick) {
     let frame = packet.data_mut();
     change.apply(frame, meta);
     let start = usize::from(meta.l3).saturating_sub(ethernet::HEADER);
@@ -110,7 +106,6 @@ fn queue<B: PacketBuf>(
         address(packet.data_mut(), hop);
     }
     hop.touch(now);
-    shard.output.push(hop.port, packet)
 }
 
 #[inline(always)]
@@ -164,14 +159,15 @@ fn count(ending: Ending, context: Context<'_>) {
 
 /// Queues a packet and counts it, or drops it where the port's queue is full.
 pub(super) fn transmit<B: PacketBuf>(
-    packet: B,
+    mut packet: B,
     meta: &Meta,
     ending: Ending,
     hop: &NextHop,
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) {
-    match queue(packet, meta, Change::Nothing, hop, shard, context.now) {
+    dress(&mut packet, meta, Change::Nothing, hop, context.now);
+    match shard.output.push(hop.port, packet) {
         Ok(()) => count(ending, context),
         Err(packet) => by_another(packet, hop.port, ending, meta.mark, shard, context),
     }

@@ -66,34 +66,39 @@ pub(super) fn step<B>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Step {
-    match packet(meta, conn, direction, shard, context) {
-        Next::Leave(hop, _) => Step::Send { conn, reason: reason(&shard.table[conn], direction), hop },
+    let entry = &mut shard.table[conn];
+    let (next, shorter) = packet(meta, conn, entry, direction, context);
+    let step = match next {
+        Next::Leave(hop, _) => Step::Send { conn, reason: reason(entry, direction), hop },
         Next::Step(step) => step,
+    };
+    if shorter {
+        shard.shortened(conn);
     }
+    step
 }
 
 /// A packet of a connection: its totals, its state, its next hop. `ip_vs_in` looks at the server first: what goes to one
 /// that was removed is dropped in silence. A reply is routed, and a router looks at the time to live before anything
-/// else.
+/// else. Tells, too, whether the connection's life got shorter, which is the wheel's business.
 #[inline(always)]
-pub(super) fn packet<'a, B>(
+pub(super) fn packet<'a>(
     meta: &mut Meta,
     index: u32,
+    conn: &mut Conn,
     direction: Direction,
-    shard: &mut Shard<B>,
     context: Context<'a>,
-) -> Next<'a> {
+) -> (Next<'a>, bool) {
     let reply = direction == Direction::Reply;
     let len = meta.ip_len();
     if reply && meta.ttl <= 1 {
-        return Next::Step(Step::Answer(Answer::TtlExceeded));
+        return (Next::Step(Step::Answer(Answer::TtlExceeded)), false);
     }
-    let conn = &mut shard.table[index];
     let server = context.servers.get(conn.server_slot);
     // What goes past the servers has none.
     let available = server.is_none_or(|server| server.available.load(Relaxed));
     if !available && !reply {
-        return GONE;
+        return (GONE, false);
     }
     if available && let Some(totals) = context.link.totals.get(conn.server_slot) {
         totals.packet(direction, len);
@@ -107,11 +112,7 @@ pub(super) fn packet<'a, B>(
     };
     conn.last_seen = context.now.0;
     let shorter = advance(meta, conn, seen, server, context);
-    let next = towards(meta, len, index, conn, direction, context);
-    if shorter {
-        shard.shortened(index);
-    }
-    next
+    (towards(meta, len, index, conn, direction, context), shorter)
 }
 
 const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
