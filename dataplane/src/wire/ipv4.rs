@@ -1,6 +1,6 @@
 //! IPv4 (RFC 791, RFC 1812).
 
-use super::{be16, be32, checksum, put};
+use super::{be16, be32, checksum};
 
 /// Bytes of a header without options.
 pub const HEADER: usize = 20;
@@ -120,20 +120,22 @@ pub struct Build {
 
 impl Build {
     /// The header, checksum included.
+    #[inline]
     #[must_use]
     pub fn bytes(&self) -> [u8; HEADER] {
+        let total = (HEADER + self.payload) as u16;
+        let first = 0x4500_0000 | u32::from(self.tos) << 16 | u32::from(total);
+        let second = u32::from(self.id) << 16 | u32::from(if self.df { DF } else { 0 });
+        let third = u32::from(self.ttl) << 24 | u32::from(self.protocol) << 16;
+        let words = [first, second, third, self.src, self.dst];
+        let sum = words.into_iter().fold(checksum::Sum::default(), checksum::Sum::long).finish();
+        let [a, b, c, d, e] = [first, second, third | u32::from(sum), self.src, self.dst].map(u32::to_be_bytes);
         let mut h = [0; HEADER];
-        h[0] = 0x45;
-        h[1] = self.tos;
-        put(&mut h, 2, &((HEADER + self.payload) as u16).to_be_bytes());
-        put(&mut h, 4, &self.id.to_be_bytes());
-        put(&mut h, 6, &if self.df { DF } else { 0 }.to_be_bytes());
-        h[8] = self.ttl;
-        h[9] = self.protocol;
-        put(&mut h, 12, &self.src.to_be_bytes());
-        put(&mut h, 16, &self.dst.to_be_bytes());
-        let sum = checksum::of(&h);
-        put(&mut h, 10, &sum.to_be_bytes());
+        h[..4].copy_from_slice(&a);
+        h[4..8].copy_from_slice(&b);
+        h[8..12].copy_from_slice(&c);
+        h[12..16].copy_from_slice(&d);
+        h[16..].copy_from_slice(&e);
         h
     }
 }
@@ -152,6 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::put;
 
     fn build() -> Build {
         Build { tos: 0, payload: 4, id: 7, df: true, ttl: 64, protocol: 17, src: 0x0a00_0001, dst: 0x0a00_0002 }
