@@ -25,11 +25,12 @@ impl Service {
     }
 
     fn manner(&self) -> Manner {
-        let mask4 = match self.spec.granularity {
-            Some(Granularity::Mask(mask)) => mask.to_bits(),
-            Some(Granularity::Prefix(_)) | None => u32::MAX,
+        let (mask4, prefix6) = match self.spec.granularity {
+            Some(Granularity::Mask(mask)) => (mask.to_bits(), 128),
+            Some(Granularity::Prefix(length)) => (u32::MAX, length),
+            None => (u32::MAX, 128),
         };
-        let persistent = self.spec.persistence.map(|seconds| Persistent { timeout: ticks(seconds), mask4 });
+        let persistent = self.spec.persistence.map(|seconds| Persistent { timeout: ticks(seconds), mask4, prefix6 });
         Manner { one_packet: self.spec.ops, persistent }
     }
 

@@ -60,6 +60,8 @@ pub struct Persistent {
     pub timeout: u32,
     /// Bits of an IPv4 client's address that tell clients apart.
     pub mask4: u32,
+    /// The same of IPv6 clients: the bits of a prefix, 1 to 128.
+    pub prefix6: u8,
 }
 
 /// A service's memory: edits of the service or of others do not touch it.
