@@ -7,6 +7,7 @@
 mod answer;
 mod classify;
 mod decide;
+mod discovery;
 mod local;
 mod lookup;
 mod observe;

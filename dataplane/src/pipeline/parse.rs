@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::discovery;
 use crate::flow::{Protocol, Tuple};
 use crate::packet::{Burst, Kind, Meta, Step};
 use crate::port::PacketBuf;
@@ -27,7 +28,7 @@ pub(super) fn run<B: PacketBuf>(
         let arrived = bytes.len();
         if !usual(bytes, ours, meta) {
             (meta.l3, meta.plain) = (ethernet::HEADER as u16, false);
-            if let Err(step) = frame(bytes, mac, meta) {
+            if let Err(step) = discovery::taken(bytes, mac, tables).map_or_else(|| frame(bytes, mac, meta), Err) {
                 meta.step = step;
                 continue;
             }
