@@ -125,8 +125,6 @@ reasons! {
         TransportChecksum "transport_checksum",
         /// A fragment of a packet for a service.
         Fragment "fragment",
-        /// IPv6 beyond what is balanced.
-        Ipv6 "ipv6",
         /// Neighbour discovery that is not valid.
         InvalidDiscovery "invalid_discovery",
         /// Router solicitation, router advertisement or redirect: routes are configured.

@@ -5,6 +5,7 @@
 //! before: a burst gives what its packets would give one at a time.
 
 mod answer;
+mod answer6;
 mod classify;
 mod decide;
 mod discovery;
@@ -29,7 +30,7 @@ use crate::flow::Direction;
 use crate::forward::Change;
 use crate::mailbox::Link;
 use crate::neighbor::NextHop;
-use crate::packet::{Arrival, Burst, Mark, Meta, Step};
+use crate::packet::{Arrival, Burst, Kind, Mark, Meta, Step};
 use crate::parking::Ending;
 use crate::port::PacketBuf;
 use crate::proto::tcp::Machine;
@@ -109,7 +110,7 @@ fn arrived<B: PacketBuf, E: Eyes<B>>(
     eyes: &mut E,
 ) {
     let all = 0..burst.packets.len();
-    parse::run(burst, all, port, context.tables, |meta| lookup::ask(meta, &shard.table));
+    parse::run(burst, all, port, context.tables, &shard.table);
     eyes.after(Stage::Parse, burst, shard, context);
     if !shard.station.is_alone() {
         steer::run(burst, port, &shard.station);
@@ -129,7 +130,7 @@ fn handed<B: PacketBuf, E: Eyes<B>>(
     while from < burst.packets.len() {
         let port = burst.meta[from].port;
         let same = burst.meta[from..burst.packets.len()].iter().take_while(|meta| meta.port == port).count();
-        parse::run(burst, from..from + same, port, context.tables, |meta| lookup::ask(meta, &shard.table));
+        parse::run(burst, from..from + same, port, context.tables, &shard.table);
         from += same;
     }
     eyes.after(Stage::Parse, burst, shard, context);
@@ -144,11 +145,10 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
     alloc: &mut impl FnMut() -> Option<B>,
     eyes: &mut E,
 ) {
-    lookup::run(burst, &shard.table);
+    lookup::run(burst, &shard.table, context.tables.unhooked);
     eyes.after(Stage::Lookup, burst, shard, context);
     let mut forwarded = Forwarded::default();
-    // Without a service, the usual packet is of no connection.
-    if E::OPEN || context.tables.unhooked.v4 {
+    if E::OPEN {
         stop_at_stages(burst, &mut forwarded, shard, context, alloc, eyes);
     } else {
         go_through(burst, &mut forwarded, shard, context, alloc);
@@ -172,7 +172,11 @@ fn go_through<B: PacketBuf>(
     let Burst { packets, meta, changes } = burst;
     let watch_servers = track::ends_without_server(context);
     for (packet, meta) in packets.drain(..).zip(meta) {
-        let packet = match shard.table.confirm(meta.candidate, *changes, &meta.tuple) {
+        let mut confirmed = shard.table.confirm(meta.candidate, *changes, &meta.tuple);
+        if meta.kind == Kind::Transport6 {
+            confirmed = lookup::confirm_addresses(confirmed, packet.data(), meta, &shard.table);
+        }
+        let packet = match confirmed {
             Confirmed::Reply(conn) => usual(packet, meta, conn, Direction::Reply, forwarded, shard, context),
             Confirmed::Request(conn) if !watch_servers && !track::may_take_the_tuple(meta) => {
                 usual(packet, meta, conn, Direction::Request, forwarded, shard, context)

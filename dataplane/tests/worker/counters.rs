@@ -154,7 +154,8 @@ fn for_the_director(story: &mut Story) {
     story.frame("a stray datagram", &datagram(VIP).frame(), &["answer_port_unreachable", "sent_icmp_error"]);
     let gre = packet(client(2), VIP, Body::Other(47, 8)).frame();
     story.frame("GRE", &gre, &["answer_protocol_unreachable", "sent_icmp_error"]);
-    story.frame("IPv6", &udp6([0xfd; 16], VIP6.octets(), 80), &["drop_ipv6"]);
+    let unchecked = udp6([0xfd; 16], VIP6.octets(), 80);
+    story.frame("IPv6 without a checksum", &unchecked, &["drop_transport_checksum"]);
     story.lab.tables.options.icmp_rate = 1;
     story.lab.publish();
     story.moves(

@@ -182,7 +182,8 @@ impl Lab {
             IpAddr::V4(a) => MacAddr([2, 1, a.octets()[0], a.octets()[1], a.octets()[2], a.octets()[3]]),
             IpAddr::V6(a) => MacAddr([2, 2, 0, 0, a.octets()[14], a.octets()[15]]),
         };
-        let hop = NextHop::new(here.port, here.mtu, here.mac, mac, Arc::new(AtomicU32::new(0))).from(here.source4);
+        let hop = NextHop::new(here.port, here.mtu, here.mac, mac, Arc::new(AtomicU32::new(0)))
+            .from(here.source4.map(IpAddr::V4));
         if self.neighbors.iter().all(|(key, _)| *key != (interface, address)) {
             self.neighbors.push(((interface, address), hop));
         }

@@ -187,7 +187,7 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     lab.service(Protocol::Udp, VIP6, 80, rr, &[]);
     let ops = lab.service(Protocol::Udp, OTHER_VIP, 182, lc, &[(a, 182, Nat, 1), (b, 182, Nat, 1), (c, 182, Dr, 1)]);
     lab.manner(ops, Manner { one_packet: true, persistent: None });
-    let sticky = Persistent { timeout: ticks(30), mask4: 0xffff_fffe, prefix6: 128 };
+    let sticky = Persistent { timeout: ticks(30), mask4: 0xffff_fffe, mask6: u128::MAX };
     let together = Manner { one_packet: false, persistent: Some(sticky) };
     let tcp = lab.service(Protocol::Tcp, OTHER_VIP, 82, rr, &[(a, 82, Nat, 1), (b, 82, Nat, 1), (c, 82, Nat, 1)]);
     lab.manner(tcp, together);
