@@ -203,12 +203,14 @@ pub struct Burst<B> {
     pub packets: RxBurst<B>,
     /// What is known of each; valid up to the number of packets.
     pub meta: [Meta; BURST],
+    /// Whether one of them may be [`Kind::Transport6`].
+    pub six: bool,
     /// [`crate::conn::ConnTable::changes`] when the candidates were taken.
     pub changes: u32,
 }
 
 impl<B> Default for Burst<B> {
     fn default() -> Self {
-        Self { packets: RxBurst::new(), meta: [Meta::default(); BURST], changes: 0 }
+        Self { packets: RxBurst::new(), meta: [Meta::default(); BURST], six: false, changes: 0 }
     }
 }

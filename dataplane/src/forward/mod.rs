@@ -36,19 +36,23 @@ impl Change {
     #[must_use]
     pub fn of(conn: &Conn, reason: Forward) -> Self {
         match reason {
-            Forward::NatRequest => Self::nat(conn, Direction::Request),
-            Forward::NatReply => Self::nat(conn, Direction::Reply),
-            Forward::Tun => Self::Tun { server: conn.server_address() },
-            Forward::Dr | Forward::Bypass | Forward::Routed => Self::Ttl,
+            Forward::NatRequest if conn.has(flag::CLIENT_V6) => {
+                Self::Nat6(nat6::NewEnd::of(conn, Direction::Request))
+            }
+            Forward::NatReply if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Reply)),
+            _ => Self::of4(conn, reason),
         }
     }
 
+    /// The same where its packets are known to be IPv4.
     #[inline(always)]
-    fn nat(conn: &Conn, direction: Direction) -> Self {
-        if conn.has(flag::CLIENT_V6) {
-            Self::Nat6(nat6::NewEnd::of(conn, direction))
-        } else {
-            Self::Nat(nat::NewEnd::of(conn, direction))
+    #[must_use]
+    pub fn of4(conn: &Conn, reason: Forward) -> Self {
+        match reason {
+            Forward::NatRequest => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
+            Forward::NatReply => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
+            Forward::Tun => Self::Tun { server: conn.server_address() },
+            Forward::Dr | Forward::Bypass | Forward::Routed => Self::Ttl,
         }
     }
 

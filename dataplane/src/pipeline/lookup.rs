@@ -17,20 +17,27 @@ pub(super) fn ask(meta: &mut Meta, table: &ConnTable) {
     }
 }
 
-/// The candidates of a burst. Packets of a family without a service are of no connection.
+/// The candidates of a burst.
 pub(super) fn run<B>(burst: &mut Burst<B>, table: &ConnTable, unhooked: Unhooked) {
     burst.changes = table.changes();
-    let looked_up = |kind: Kind| match kind {
-        Kind::Transport4 => !unhooked.v4,
-        Kind::Transport6 => !unhooked.v6,
-        Kind::Other4 | Kind::Fragment4 | Kind::Other6 | Kind::Fragment6 => false,
-    };
-    for meta in &mut burst.meta[..burst.packets.len()] {
-        let wanted = looked_up(meta.kind) && meta.step == Step::Undecided && meta.arrival.is_by_tuple();
+    let all = &mut burst.meta[..burst.packets.len()];
+    for meta in &mut *all {
+        let wanted = meta.kind.is_transport() && meta.step == Step::Undecided && meta.arrival.is_by_tuple();
         meta.candidate = if wanted { table.candidate(meta.hash) } else { Candidate::default() };
-        if meta.kind == Kind::Transport6 {
-            table.prefetch_addresses(meta.candidate);
-        }
+    }
+    if burst.six {
+        all.iter().filter(|meta| meta.kind == Kind::Transport6).for_each(|m| table.prefetch_addresses(m.candidate));
+    }
+    if unhooked != Unhooked::default() {
+        forget(all, unhooked);
+    }
+}
+
+/// Packets of a family without a service are of no connection.
+#[cold]
+fn forget(all: &mut [Meta], unhooked: Unhooked) {
+    for meta in all.iter_mut().filter(|meta| unhooked.passes(meta.kind)) {
+        meta.candidate = Candidate::default();
     }
 }
 

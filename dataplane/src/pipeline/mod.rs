@@ -110,6 +110,7 @@ fn arrived<B: PacketBuf, E: Eyes<B>>(
     eyes: &mut E,
 ) {
     let all = 0..burst.packets.len();
+    burst.six = false;
     parse::run(burst, all, port, context.tables, &shard.table);
     eyes.after(Stage::Parse, burst, shard, context);
     if !shard.station.is_alone() {
@@ -127,6 +128,7 @@ fn handed<B: PacketBuf, E: Eyes<B>>(
     eyes: &mut E,
 ) {
     let mut from = 0;
+    burst.six = false;
     while from < burst.packets.len() {
         let port = burst.meta[from].port;
         let same = burst.meta[from..burst.packets.len()].iter().take_while(|meta| meta.port == port).count();
@@ -150,8 +152,10 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
     let mut forwarded = Forwarded::default();
     if E::OPEN {
         stop_at_stages(burst, &mut forwarded, shard, context, alloc, eyes);
+    } else if burst.six {
+        go_through::<B, true>(burst, &mut forwarded, shard, context, alloc);
     } else {
-        go_through(burst, &mut forwarded, shard, context, alloc);
+        go_through::<B, false>(burst, &mut forwarded, shard, context, alloc);
     }
     forwarded.count(context);
     shard.table.settle();
@@ -160,26 +164,26 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
     }
 }
 
-/// One packet after the other to its end.
+/// One packet after the other to its end. `SIX`: there may be IPv6 among those of connections.
 #[inline(always)]
-fn go_through<B: PacketBuf>(
+fn go_through<B: PacketBuf, const SIX: bool>(
     burst: &mut Burst<B>,
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    let Burst { packets, meta, changes } = burst;
+    let Burst { packets, meta, changes, .. } = burst;
     let watch_servers = track::ends_without_server(context);
     for (packet, meta) in packets.drain(..).zip(meta) {
         let mut confirmed = shard.table.confirm(meta.candidate, *changes, &meta.tuple);
-        if meta.kind == Kind::Transport6 {
+        if SIX && meta.kind == Kind::Transport6 {
             confirmed = lookup::confirm_addresses(confirmed, packet.data(), meta, &shard.table);
         }
         let packet = match confirmed {
-            Confirmed::Reply(conn) => usual(packet, meta, conn, Direction::Reply, forwarded, shard, context),
+            Confirmed::Reply(conn) => usual::<B, SIX>(packet, meta, conn, Direction::Reply, forwarded, shard, context),
             Confirmed::Request(conn) if !watch_servers && !track::may_take_the_tuple(meta) => {
-                usual(packet, meta, conn, Direction::Request, forwarded, shard, context)
+                usual::<B, SIX>(packet, meta, conn, Direction::Request, forwarded, shard, context)
             }
             Confirmed::Request(_) | Confirmed::Unknown => {
                 decide(&packet, meta, shard, context);
@@ -196,7 +200,7 @@ fn go_through<B: PacketBuf>(
 /// The usual packet: of a connection that is the first guess, on its way at once. Gives it back where it takes another
 /// step. Inlined once for each direction.
 #[inline(always)]
-fn usual<B: PacketBuf>(
+fn usual<B: PacketBuf, const SIX: bool>(
     mut packet: B,
     meta: &mut Meta,
     index: u32,
@@ -210,7 +214,8 @@ fn usual<B: PacketBuf>(
     let leaves = match next {
         Next::Leave(_, hop) => {
             let reason = track::reason(conn, direction);
-            resolve::dress(&mut packet, meta, Change::of(conn, reason), hop, context.now);
+            let change = if SIX { Change::of(conn, reason) } else { Change::of4(conn, reason) };
+            resolve::dress(&mut packet, meta, change, hop, context.now);
             Some((reason, hop))
         }
         Next::Step(step) => {

@@ -22,7 +22,8 @@ pub(super) fn run<B: PacketBuf>(
 ) {
     let mac = tables.net.interface_of_port(port).map_or(MacAddr::default(), |(_, interface)| interface.mac);
     let ours = begins(mac);
-    for (packet, meta) in burst.packets[which.clone()].iter_mut().zip(&mut burst.meta[which]) {
+    let Burst { packets, meta, six, .. } = burst;
+    for (packet, meta) in packets[which.clone()].iter_mut().zip(&mut meta[which]) {
         meta.port = port;
         meta.step = Step::Undecided;
         let bytes = packet.data();
@@ -34,6 +35,7 @@ pub(super) fn run<B: PacketBuf>(
                 meta.step = step;
                 continue;
             }
+            *six |= meta.kind == Kind::Transport6;
         }
         lookup::ask(meta, table);
         if arrived > usize::from(meta.end) {
