@@ -1,11 +1,11 @@
 //! Interfaces, addresses and routes: what the configuration says, turned into what workers read.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::route::{Action, Prefix, RouteTable};
-use dataplane::tables::{Interface, Net};
+use dataplane::tables::{Interface, Net, is_link_local};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::ndisc;
 use ipnet::IpNet;
@@ -34,12 +34,6 @@ pub struct NetInterface {
     /// What it is called by on its own link: the first such address of the file, else one made of its MAC. Without any
     /// IPv6 address it has none.
     pub link_local: Option<Ipv6Addr>,
-}
-
-/// Whether an address means something on one link only.
-#[must_use]
-pub const fn is_link_local(address: IpAddr) -> bool {
-    matches!(address, IpAddr::V6(six) if six.is_unicast_link_local())
 }
 
 /// The link-local address of an interface with these addresses.
@@ -87,9 +81,10 @@ impl NetInterface {
 }
 
 /// The director's address on the way to a neighbour: one of the same prefix, else the interface's first, else that of
-/// another interface (`inet_select_addr`).
+/// another interface (`inet_select_addr`). It is to be heard behind the neighbour too, so none is link-local.
 fn source(interfaces: &[NetInterface], interface: &NetInterface, neighbor: IpAddr) -> Option<IpAddr> {
-    let alike = |net: &IpNet| Some(net.addr()).filter(|address| address.is_ipv4() == neighbor.is_ipv4());
+    let fits = |address: &IpAddr| address.is_ipv4() == neighbor.is_ipv4() && !is_link_local(*address);
+    let alike = |net: &IpNet| Some(net.addr()).filter(fits);
     let near = interface.addresses.iter().filter(|net| net.contains(&neighbor)).find_map(alike);
     near.or_else(|| interface.addresses.iter().find_map(alike))
         .or_else(|| interfaces.iter().flat_map(|other| &other.addresses).find_map(alike))

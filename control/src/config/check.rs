@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::IpAddr;
 
+use dataplane::tables::is_link_local;
 use ipnet::IpNet;
 
 use super::device;
 use super::model::{Interface, MarkRule, Neighbor, Route, RouteAction, Vip};
 use super::scope::{Read, Scope};
 use super::suggest;
-use crate::net::is_link_local;
 
 /// The interfaces of the file, for those who refer to them.
 pub(super) struct Links<'r, 'a> {

@@ -8,11 +8,11 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use dataplane::tables::is_link_local;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::ndisc::{ALL_NODES, Advertisement, Message, Solicitation, group_mac, solicited_node};
 
 use super::Director;
-use crate::net::is_link_local;
 
 impl Director {
     /// A message that came by an interface, in a frame from a MAC.

@@ -25,7 +25,8 @@ const NEXT: usize = ethernet::HEADER + 6;
 /// EtherType IPv6.
 const IPV6: [u8; 2] = ethernet::IPV6.to_be_bytes();
 
-/// What becomes of a frame, if it is neighbour discovery for this station.
+/// What becomes of a frame, if it is neighbour discovery for this station. Kept out of the loop over packets.
+#[inline(never)]
 pub(super) fn taken(frame: &[u8], mac: MacAddr, tables: &Tables) -> Option<Step> {
     let h = frame.first_chunk::<LEAST>()?;
     let kind = h[LEAST - 1];

@@ -8,7 +8,7 @@ use dataplane::wire::ndisc::{self, Advertisement, Solicitation, group_mac, solic
 use dataplane::wire::{icmpv6, ipv6, put};
 
 use crate::frames::{DIRECTOR, SENDER};
-use crate::lab::{Lab, VIP6, WAN};
+use crate::lab::{LAN, Lab, VIP6, WAN};
 
 const NEIGHBOR: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 9);
 const STRANGER: Ipv6Addr = Ipv6Addr::new(0xfd00, 9, 0, 0, 0, 0, 0, 9);
@@ -95,4 +95,28 @@ fn what_does_not_concern_us_is_left_at_the_door() {
     let passing = fate(&mut lab, &asked(VIP6, STRANGER, DIRECTOR));
     assert!(!passing.contains(&"punt_neighbor6"), "for a station elsewhere, to be routed or not: {passing:?}");
     lab.check_accounts();
+}
+
+/// An echo request.
+fn ping(src: Ipv6Addr, dst: Ipv6Addr) -> Vec<u8> {
+    let frame = Solicitation { source: src, destination: dst, target: dst, mac: None }.frame(SENDER, DIRECTOR);
+    patched(patched(frame, 7, &[64]), ipv6::HEADER, &[icmpv6::ECHO])
+}
+
+#[test]
+fn a_link_local_address_is_answered_on_its_link_and_never_passed_on() {
+    let near = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9);
+    let mut lab = Lab::new(1);
+    lab.neighbor(LAN, near.into());
+    lab.publish();
+    lab.turn();
+    lab.feed(WAN, &ping(near, VIP6));
+    assert_eq!((lab.count("answer_echo"), lab.count("sent_echo_reply")), (1, 0), "nobody is known by that name on wan");
+    assert_eq!(lab.count("parked"), 1);
+    lab.feed(LAN, &ping(near, VIP6));
+    assert_eq!((lab.count("answer_echo"), lab.count("sent_echo_reply")), (2, 1));
+    let [reply] = &lab.sent(LAN)[..] else { panic!("not one reply") };
+    assert_eq!(reply[ethernet::HEADER + 24..][..16], near.octets());
+    assert_eq!(fate(&mut lab, &ping(NEIGHBOR, near)), ["drop_martian"]);
+    assert_eq!(fate(&mut lab, &ping(near, STRANGER)), ["drop_martian"]);
 }
