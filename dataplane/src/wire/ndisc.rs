@@ -170,7 +170,7 @@ impl Advertisement {
     /// Itself, if it comes from somebody and no group is told that it had asked (7.1.2).
     fn valid(self) -> Option<Self> {
         let to_group = self.destination.is_multicast();
-        (!self.source.is_unspecified() && !(to_group && self.solicited)).then_some(self)
+        (!(self.source.is_unspecified() || to_group && self.solicited)).then_some(self)
     }
 
     /// The whole frame, from one MAC to another.
