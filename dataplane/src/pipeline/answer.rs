@@ -94,7 +94,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
 /// A packet as it was when it was found too large.
 fn lower_ttl(packet: &mut [u8]) {
     if let Some(header) = packet.first_chunk_mut() {
-        ipv4::decrement_ttl(header, checksum::Delta::default());
+        ipv4::decrement_ttl(header);
     }
 }
 

@@ -138,15 +138,13 @@ impl Build {
     }
 }
 
-/// Lowers the TTL by one and keeps the checksum right, which `change` (of the addresses) has yet to be applied to. The
-/// caller has seen that the TTL is above 1.
+/// Lowers the TTL by one and keeps the checksum right. The caller has seen that the TTL is above 1.
 #[inline]
-pub fn decrement_ttl(header: &mut [u8; HEADER], change: checksum::Delta) {
-    let old = be16(header, 8);
-    let new = old.wrapping_sub(0x0100);
-    let sum = change.word(old, new).apply(be16(header, 10));
+pub fn decrement_ttl(header: &mut [u8; HEADER]) {
     header[8] = header[8].wrapping_sub(1);
-    put(header, 10, &sum.to_be_bytes());
+    if let Some(sum) = header[10..].first_chunk_mut() {
+        checksum::lower_ttl(sum);
+    }
 }
 
 #[cfg(test)]
@@ -175,7 +173,7 @@ mod tests {
         #[test]
         fn ttl_keeps_the_checksum(ttl in 2u8.., id: u16, src: u32, dst: u32) {
             let mut bytes = Build { ttl, id, src, dst, payload: 0, ..build() }.bytes();
-            decrement_ttl(&mut bytes, checksum::Delta::default());
+            decrement_ttl(&mut bytes);
             prop_assert_eq!(Header::parse(&bytes).map(|h| h.ttl), Ok(ttl - 1));
         }
 
