@@ -8,6 +8,7 @@ mod answer;
 mod answer6;
 mod classify;
 mod decide;
+mod discovery;
 mod local;
 mod lookup;
 mod observe;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::lookup;
+use super::{discovery, lookup};
 use crate::conn::ConnTable;
 use crate::flow::{Protocol, Tuple};
 use crate::packet::{Burst, Kind, Meta, Step};
@@ -30,7 +30,8 @@ pub(super) fn run<B: PacketBuf>(
         let arrived = bytes.len();
         if !usual(bytes, ours, meta) && !usual6(bytes, ours, meta, table, six) {
             (meta.l3, meta.plain) = (ethernet::HEADER as u16, false);
-            if let Err(step) = frame(bytes, mac, meta, table) {
+            if let Err(step) = discovery::taken(bytes, mac, tables).map_or_else(|| frame(bytes, mac, meta, table), Err)
+            {
                 meta.step = step;
                 continue;
             }

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::discovery;
 use crate::frames::{Body, DIRECTOR, Packet, arp, ether, packet, seal};
 use crate::lab::{LAN, Lab, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, client6, server};
 use crate::marks::{REMOTE, by_mark, to};
@@ -141,6 +142,9 @@ fn tunnelled(story: &mut Story) {
 fn for_the_director(story: &mut Story) {
     let echo = packet(client(2), VIP, Body::Icmp(8));
     story.frame("ARP", &arp(), &["punt_arp"]);
+    story.frame("the same of IPv6", &discovery::question(VIP6), &["punt_neighbor6"]);
+    story.frame("one that a router passed on", &discovery::stale(VIP6), &["drop_invalid_discovery"]);
+    story.frame("a router's advertisement", &discovery::router(), &["drop_router_discovery"]);
     story.frame("a ping", &echo.frame(), &["answer_echo", "sent_echo_reply"]);
     story.frame("a bent ping", &bent(&echo), &["drop_transport_checksum"]);
     story.frame("an echo reply", &packet(client(2), VIP, Body::Icmp(0)).frame(), &["drop_icmp"]);
