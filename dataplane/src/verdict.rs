@@ -139,6 +139,8 @@ reasons! {
         Blackhole "blackhole",
         /// The next link takes less, and nobody fragments yet.
         NeedsFragmenting "needs_fragmenting",
+        /// A tunnel by the next link would take less than any link must.
+        TunnelTooNarrow "tunnel_too_narrow",
         /// Would have started a connection, and `drop_packet` is on.
         Defence "defence",
         /// The connection's server was removed.

@@ -322,8 +322,19 @@ fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Optio
     }
     let outer = if hop.source4 != 0 { Family::Ipv4 } else { Family::Ipv6 };
     let mtu = hop.mtu.saturating_sub(meta.encapsulation.overhead(outer));
+    if mtu < least_mtu(outer) {
+        return Some(Step::Drop(Drop::TunnelTooNarrow));
+    }
     let tell = meta.kind.is_v6() || meta.df && context.tables.sysctls.pmtu_disc != 0;
     (meta.ip_len() > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu, tell))
+}
+
+/// What must be left of a link inside a tunnel for it to be used at all: `__ip_vs_get_out_rt`, `__ip_vs_get_out_rt_v6`.
+const fn least_mtu(outer: Family) -> u16 {
+    match outer {
+        Family::Ipv4 => 68,
+        Family::Ipv6 => 1280,
+    }
 }
 
 #[cold]
