@@ -114,6 +114,21 @@ pub(super) fn packet<'a>(
     (towards(meta, len, index, conn, direction, context), shorter)
 }
 
+/// A reply that passes here, though it need not: totals and state are those of any reply.
+pub(super) fn pass_by<B>(meta: &Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) {
+    let conn = &mut shard.table[index];
+    let server = context.servers.get(conn.server_slot);
+    let available = server.is_some_and(|server| server.available.load(Relaxed));
+    if available && let Some(totals) = context.link.totals.get(conn.server_slot) {
+        totals.packet(Direction::Reply, meta.ip_len());
+    }
+    conn.set(flag::NO_OUTPUT, false);
+    conn.last_seen = context.now.0;
+    if advance(meta, conn, tcp::Seen::Output, server, context) {
+        shard.shortened(index);
+    }
+}
+
 const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
 
 /// What a packet of the client is to the states. Replies to a bypass do not come here either, but the kernel does not say
