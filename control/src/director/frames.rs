@@ -130,11 +130,12 @@ impl Director {
         }
     }
 
-    /// Sends the announcements that are due, so many at most, first ones first; the rest waits for the next round.
+    /// Sends the announcements that are due, so many at most, last times first so that few are between two times; the
+    /// rest waits for the next round.
     pub(super) fn announce(&mut self) {
         let now = self.now;
         let mut left = ANNOUNCE_BUDGET;
-        for time in 0..ANNOUNCEMENTS {
+        for time in (0..ANNOUNCEMENTS).rev() {
             while left > 0
                 && let Some(due) = self.announcements[time].pop_front_if(|a| a.next <= now)
             {
@@ -147,6 +148,9 @@ impl Director {
                 if let Some(later) = self.announcements.get_mut(time + 1) {
                     later.push_back(Announcement { next: Nanos(now.0 + 1_000_000_000), ..due });
                 }
+            }
+            if self.announcements[time].is_empty() {
+                self.announcements[time] = VecDeque::new();
             }
         }
     }

@@ -4,6 +4,7 @@
 
 mod check;
 mod estimate;
+mod memory;
 mod slots;
 mod walk;
 
@@ -22,6 +23,7 @@ use crate::api::{ApiError, Code, Forward, Granularity, ServerSpec, ServiceSpec};
 use crate::statistics::{Meter, sum};
 use estimate::Estimates;
 
+pub use memory::{Memory, needed};
 pub use slots::Slots;
 pub use walk::Piece;
 
@@ -352,7 +354,11 @@ impl Services {
         self.servers += 1;
         let (meter, number) = (Meter::starting_at(now), self.added);
         let entry = ServerEntry { spec, runtime, slot, meter, number, generation, last_weight, joined: now };
-        service.change_list(|servers| servers.insert(0, entry));
+        service.change_list(|servers| {
+            // A million servers are too many for half as much room again.
+            servers.reserve_exact(1);
+            servers.insert(0, entry);
+        });
         self.dirty.insert(*key);
         Ok(())
     }

@@ -12,7 +12,8 @@ use dataplane::wire::ethernet::MacAddr;
 
 pub(crate) const MS: u64 = 1_000_000;
 
-const NETWORK: &str = r#"
+/// Two interfaces.
+pub(crate) const NETWORK: &str = r#"
 schema = 1
 [dataplane]
 workers = [0]
@@ -36,7 +37,11 @@ pub(crate) struct Lab {
 impl Lab {
     /// Without services.
     pub(crate) fn new() -> Self {
-        let config = config::parse(NETWORK, "scale.toml").expect("a right configuration");
+        Self::of(config::parse(NETWORK, "scale.toml").expect("a right configuration"))
+    }
+
+    /// As a file says.
+    pub(crate) fn of(config: config::Config) -> Self {
         let macs = vec![MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 0, 2])];
         let steering = steering::plan(&[], 1, Steering::Tuple);
         let facts = Facts { macs, cpus: vec![0], devices: Box::new(()), file: None, steering };
@@ -93,8 +98,12 @@ impl Client for Lab {
 
 /// The key of a service by number.
 pub(crate) fn key(service: u32) -> ServiceKey {
-    let address = Ipv4Addr::from_bits(0x1400_0000 + service);
-    ServiceKey::Address { protocol: Protocol::Tcp, address: address.into(), port: 80 }
+    ServiceKey::Address { protocol: Protocol::Tcp, address: vip(service).into(), port: 80 }
+}
+
+/// The virtual address of a service by number.
+pub(crate) fn vip(service: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(0x1400_0000 + service)
 }
 
 /// The address of a server by number.
