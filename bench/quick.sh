@@ -9,12 +9,13 @@ bench=target/release/bench
 [ -z "${CARGO_TARGET_DIR:-}" ] || bench=$CARGO_TARGET_DIR/release/bench
 "$bench"
 
-# The bench says how many packets a counted round has.
-packets=$("$bench" packets)
+# The bench says how many packets and how many connections a counted round has.
+counted=$("$bench" counted)
 instructions() {
     valgrind --tool=callgrind --collect-atstart=no --toggle-collect="bench::$1" --callgrind-out-file=/dev/null \
-        "$bench" instructions 2>&1 | awk -v name="$2" -v packets="$packets" \
-        '/Collected/ { printf "%s %.0f instructions\n", name, $4 / packets }'
+        "$bench" instructions 2>&1 | awk -v name="$2" -v of="$3" \
+        '/Collected/ { printf "%s %.0f instructions\n", name, $4 / of }'
 }
-instructions run_floor floor_instr
-instructions run_nat instr_nat4
+instructions run_floor floor_instr "${counted% *}"
+instructions run_nat instr_nat4 "${counted% *}"
+instructions lives::run_syn instr_newconn "${counted#* }"

@@ -65,7 +65,7 @@ impl Floor {
         let flows: Vec<Flow> = rules.map(flow).collect();
         let buckets = (flows.len() / 3).max(64).next_power_of_two();
         let mut floor = Self {
-            ports: [FlowPort::default(), FlowPort::default()],
+            ports: FlowPort::pair(),
             buckets: vec![Bucket { tags: [0; SLOTS], flows: [0; SLOTS] }; buckets],
             flows,
             packets: RxBurst::new(),

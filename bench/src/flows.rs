@@ -1,5 +1,8 @@
 //! A port that deals out packets of many flows, and the memory they lie in.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use dataplane::port::{PacketBuf, Port, RxBurst};
 
 /// Bytes of a frame without its checksum sequence.
@@ -70,15 +73,24 @@ impl PacketBuf for FlowBuf {
     }
 }
 
-/// A port whose wire is a list of frames, in order of arrival. What it sends goes back to its pool.
-#[derive(Debug, Default)]
+/// The buffers that all ports of a worker share, as a driver's pool: the one given back last is taken first.
+type Pool = Rc<RefCell<Vec<FlowBuf>>>;
+
+/// A port whose wire is a list of frames, in order of arrival. What it sends goes back to the pool.
+#[derive(Debug)]
 pub(crate) struct FlowPort {
     wire: Vec<[u8; FRAME]>,
     at: usize,
-    spare: Vec<FlowBuf>,
+    pool: Pool,
 }
 
 impl FlowPort {
+    /// Two ports that share a pool.
+    pub(crate) fn pair() -> [Self; 2] {
+        let pool = Pool::default();
+        [0, 1].map(|_| Self { wire: Vec::new(), at: 0, pool: Rc::clone(&pool) })
+    }
+
     /// Has these frames arrive next.
     pub(crate) fn arrive(&mut self, frames: impl Iterator<Item = [u8; FRAME]>) {
         self.wire.clear();
@@ -98,8 +110,9 @@ impl Port for FlowPort {
     fn rx_burst(&mut self, out: &mut RxBurst<FlowBuf>) -> usize {
         let end = (self.at + out.remaining_capacity()).min(self.wire.len());
         let before = out.len();
+        let mut pool = self.pool.borrow_mut();
         for frame in &self.wire[self.at..end] {
-            let mut buffer = self.spare.pop().unwrap_or_else(FlowBuf::new);
+            let mut buffer = pool.pop().unwrap_or_else(FlowBuf::new);
             buffer.0.start = HEADROOM;
             buffer.0.len = FRAME as u16;
             buffer.data_mut().copy_from_slice(frame);
@@ -111,18 +124,18 @@ impl Port for FlowPort {
 
     fn tx_burst(&mut self, packets: &mut Vec<FlowBuf>) -> usize {
         let n = packets.len();
-        self.spare.append(packets);
+        self.pool.borrow_mut().append(packets);
         n
     }
 
     fn alloc(&mut self) -> Option<FlowBuf> {
-        let mut buffer = self.spare.pop().unwrap_or_else(FlowBuf::new);
+        let mut buffer = self.pool.borrow_mut().pop().unwrap_or_else(FlowBuf::new);
         buffer.0.start = HEADROOM;
         buffer.0.len = 0;
         Some(buffer)
     }
 
     fn free_bulk(&mut self, packets: &mut Vec<FlowBuf>) {
-        self.spare.append(packets);
+        self.pool.borrow_mut().append(packets);
     }
 }

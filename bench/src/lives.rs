@@ -10,10 +10,23 @@ use crate::median;
 use crate::stage::{START, Stage};
 
 /// Connections of a round.
-const CONNECTIONS: u32 = 200_000;
+pub(crate) const CONNECTIONS: u32 = 200_000;
 const ROUNDS: usize = 5;
 /// Later than any timeout.
 const LATER: Nanos = Nanos(START.0 + 2_000_000_000_000);
+
+/// One round of new connections, for callgrind.
+pub(crate) fn counted() {
+    let mut stage = Stage::new(CONNECTIONS, Scheduler::Rr, 1);
+    stage.arrive(0, SYN);
+    run_syn(&mut stage);
+}
+
+/// What is counted of new connections.
+#[inline(never)]
+fn run_syn(stage: &mut Stage) {
+    drain(stage);
+}
 
 /// Nanoseconds from SYN to a stored connection.
 pub(crate) fn new_connection(scheduler: Scheduler) -> f64 {
@@ -21,7 +34,7 @@ pub(crate) fn new_connection(scheduler: Scheduler) -> f64 {
         let mut stage = Stage::new(CONNECTIONS, scheduler, 1);
         stage.arrive(0, SYN);
         let start = Instant::now();
-        drain(&mut stage);
+        run_syn(&mut stage);
         let spent = start.elapsed();
         assert_eq!(stage.connections(), CONNECTIONS, "every SYN is a connection");
         spent.as_nanos() as f64

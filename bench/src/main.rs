@@ -25,8 +25,8 @@ const SIZES: [(&str, u32); 4] = [("1k", 1_000), ("64k", 64_000), ("1m", 1_000_00
 
 fn main() {
     let asked = std::env::args().nth(1).unwrap_or_default();
-    if asked == "packets" {
-        println!("{PACKETS}");
+    if asked == "counted" {
+        println!("{PACKETS} {}", lives::CONNECTIONS);
         return;
     }
     // One size and one round, for callgrind.
@@ -36,6 +36,7 @@ fn main() {
         let mut stage = Stage::new(flows, Scheduler::Rr, 1);
         stage.establish();
         nat_round(&mut stage);
+        lives::counted();
         return;
     }
     for (name, flows) in SIZES {

@@ -48,7 +48,7 @@ impl Stage {
         let link = Link::new();
         let (publisher, board) = Publisher::new(1, tables(&servers, &link, scheduler, services));
         let parts = Parts {
-            ports: vec![FlowPort::default(), FlowPort::default()],
+            ports: FlowPort::pair().into(),
             memory: ConnMemory::new(flows, false),
             key: HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]),
             reader: Reader::new(board, 0),

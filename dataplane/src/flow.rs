@@ -122,19 +122,54 @@ impl fmt::Display for ServiceKey {
     }
 }
 
-/// What a packet carries: addresses, ports, protocol.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What a packet carries: addresses, ports, protocol. In the order of the fields the addresses make one word and the
+/// ports another, so that comparing two tuples takes a load for each.
+#[derive(Clone, Copy, Debug, Default, Eq)]
+#[repr(C)]
 pub struct Tuple {
-    /// Source address.
-    pub src: u32,
     /// Destination address.
     pub dst: u32,
-    /// Source port.
-    pub sport: u16,
+    /// Source address.
+    pub src: u32,
     /// Destination port.
     pub dport: u16,
+    /// Source port.
+    pub sport: u16,
     /// IANA protocol number.
     pub protocol: u8,
+}
+
+impl Tuple {
+    /// The tuple of both addresses and both ports, as [`Tuple::addresses`] and [`Tuple::ports`] give them.
+    #[inline(always)]
+    #[must_use]
+    pub const fn of(addresses: u64, ports: u32, protocol: u8) -> Self {
+        let (src, dst) = ((addresses >> 32) as u32, addresses as u32);
+        Self { dst, src, dport: ports as u16, sport: (ports >> 16) as u16, protocol }
+    }
+
+    /// Both addresses in a word, the source's bits above, as they lie in a packet.
+    #[inline(always)]
+    #[must_use]
+    pub const fn addresses(&self) -> u64 {
+        self.dst as u64 | (self.src as u64) << 32
+    }
+
+    /// Both ports in a word, the source's above.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ports(&self) -> u32 {
+        self.dport as u32 | (self.sport as u32) << 16
+    }
+}
+
+impl PartialEq for Tuple {
+    /// All differences in one word: one branch instead of five.
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        let rest = (self.ports() ^ other.ports()) | u32::from(self.protocol ^ other.protocol);
+        (self.addresses() ^ other.addresses()) | u64::from(rest) == 0
+    }
 }
 
 /// A forwarding method, as the dataplane carries it out.

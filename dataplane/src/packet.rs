@@ -48,6 +48,15 @@ pub enum Arrival {
     },
 }
 
+impl Arrival {
+    /// Whether its tuple tells what it belongs to.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_by_tuple(self) -> bool {
+        !matches!(self, Self::Signed { .. })
+    }
+}
+
 /// Which of the director's watches ([`crate::trace`]) follow a packet, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark(pub u8);
@@ -117,6 +126,8 @@ pub struct Meta {
     pub kind: Kind,
     /// TCP flags.
     pub tcp_flags: u8,
+    /// Untagged Ethernet, IPv4 without options, a whole TCP header: everything is where it usually is.
+    pub plain: bool,
     /// Time to live.
     pub ttl: u8,
     /// Whether it must not be fragmented.

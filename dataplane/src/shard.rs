@@ -97,6 +97,7 @@ impl<B> Shard<B> {
     }
 
     /// Tells the wheel that a connection's life got shorter.
+    #[inline(never)]
     pub fn shortened(&mut self, index: u32) {
         self.wheel.shorten(&mut self.table, index);
     }

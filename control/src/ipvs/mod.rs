@@ -68,7 +68,7 @@ pub struct ServerEntry {
     /// Of all services and servers, in the order in which they were added.
     number: u64,
     generation: u32,
-    /// The last weight that was not 0.
+    /// The last weight that was not 0, or that it joined with; what it had before it was removed does not count.
     last_weight: u32,
     /// What the slot stood at when the server joined the service.
     joined: TotalsRead,
@@ -346,13 +346,11 @@ impl Services {
             text: format!("no room for more than {} real servers", dataplane::service::MAX_SERVERS),
         })?;
         self.slots.configure(slot, &spec);
-        let state = self.slots.states().get(slot);
-        let (generation, last_weight) =
-            state.map_or((0, 0), |state| (state.generation.load(Relaxed), state.last_weight.load(Relaxed)));
+        let generation = self.slots.states().get(slot).map_or(0, |state| state.generation.load(Relaxed));
         let now = read(slot);
         self.added += 1;
         self.servers += 1;
-        let (meter, number) = (Meter::starting_at(now), self.added);
+        let (meter, number, last_weight) = (Meter::starting_at(now), self.added, spec.weight);
         let entry = ServerEntry { spec, runtime, slot, meter, number, generation, last_weight, joined: now };
         service.change_list(|servers| {
             // A million servers are too many for half as much room again.

@@ -58,7 +58,6 @@ impl Slots {
         state.references.fetch_add(1, Relaxed);
         state.reopen();
         state.unresolved.store(0, Relaxed);
-        state.last_weight.store(0, Relaxed);
         Some(slot)
     }
 
@@ -68,9 +67,6 @@ impl Slots {
         let before = state.upper.swap(spec.upper, Relaxed);
         state.lower.store(spec.lower, Relaxed);
         state.weight.store(spec.weight, Relaxed);
-        if spec.weight > 0 {
-            state.last_weight.store(spec.weight, Relaxed);
-        }
         if spec.upper == 0 || spec.upper > before {
             state.reopen();
         }

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! fold(x, y) = high and low half of the 128-bit product x * y, xored
-//! h = fold(addresses ^ key0, ports_and_protocol ^ key1); hash = fold(h ^ key1, 0x9e3779b97f4a7c15)
+//! addresses = destination + (source << 32); rest = protocol + (destination port << 8) + (source port << 24)
+//! h = fold(addresses ^ key0, rest ^ key1); hash = fold(h ^ key1, 0x9e3779b97f4a7c15)
 //! ```
 
 use crate::flow::Tuple;
@@ -17,9 +18,8 @@ impl HashKey {
     #[inline]
     #[must_use]
     pub fn hash(&self, tuple: &Tuple) -> u64 {
-        let addresses = u64::from(tuple.src) << 32 | u64::from(tuple.dst);
-        let rest = u64::from(tuple.sport) << 32 | u64::from(tuple.dport) << 8 | u64::from(tuple.protocol);
-        let once = fold(addresses ^ self.0[0], rest ^ self.0[1]);
+        let rest = u64::from(tuple.ports()) << 8 | u64::from(tuple.protocol);
+        let once = fold(tuple.addresses() ^ self.0[0], rest ^ self.0[1]);
         fold(once ^ self.0[1], 0x9e37_79b9_7f4a_7c15)
     }
 }

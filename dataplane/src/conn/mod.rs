@@ -13,7 +13,7 @@ use bytemuck::{Pod, Zeroable};
 
 pub use hash::HashKey;
 pub use memory::ConnMemory;
-pub use table::{ConnTable, Found, NONE};
+pub use table::{Confirmed, ConnTable, Found, NONE};
 pub use wheel::Wheel;
 
 use crate::clock::Tick;
@@ -45,19 +45,21 @@ pub mod flag {
 
 /// A connection: plain data, linked by indices. The first cache line holds all that an established IPv4 packet
 /// touches, the second the addresses of the other family and the links of timers and collisions.
+///
+/// Virtual end, client, server: any two neighbours are destination and source of one direction's packets, in one word.
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C, align(64))]
 pub struct Conn {
-    /// Client address; for IPv6 a digest of it.
-    pub client: u32,
     /// Virtual address; for IPv6 a digest of it.
     pub vip: u32,
+    /// Client address; for IPv6 a digest of it.
+    pub client: u32,
     /// Server address; for IPv6 a digest of it.
     pub server: u32,
-    /// Client port.
-    pub client_port: u16,
     /// Virtual port.
     pub vip_port: u16,
+    /// Client port.
+    pub client_port: u16,
     /// Server port.
     pub server_port: u16,
     /// IANA protocol number.
@@ -110,7 +112,7 @@ const _: () = assert!(std::mem::offset_of!(Conn, addresses6) == 64);
 
 impl Conn {
     /// The request key: what the client's packets carry.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn request_key(&self) -> Tuple {
         Tuple {
@@ -123,7 +125,7 @@ impl Conn {
     }
 
     /// The reply key: what the server's packets carry.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn reply_key(&self) -> Tuple {
         Tuple {
@@ -136,7 +138,7 @@ impl Conn {
     }
 
     /// The key of a direction.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn key(&self, direction: Direction) -> Tuple {
         match direction {

@@ -36,6 +36,17 @@ pub enum Found {
     },
 }
 
+/// What a candidate proves to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmed {
+    /// A packet to the client of this connection.
+    Reply(u32),
+    /// A packet from the client of this connection.
+    Request(u32),
+    /// That takes a search.
+    Unknown,
+}
+
 /// The table of one worker.
 #[derive(Debug)]
 pub struct ConnTable {
@@ -134,7 +145,7 @@ impl ConnTable {
         self.key.hash(tuple)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn place(&self, hash: u64) -> (usize, u8) {
         ((((hash >> 32) * self.primary) >> 32) as usize, (hash as u8).max(1))
     }
@@ -146,7 +157,7 @@ impl ConnTable {
     }
 
     /// The first entry whose tag fits, and asks for its line; the keys are not compared yet.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn candidate(&self, hash: u64) -> Candidate {
         let (bucket, tag) = self.place(hash);
@@ -163,24 +174,27 @@ impl ConnTable {
         Candidate { entry, only: bits & (bits - 1) == 0 && bucket.overflow == 0 }
     }
 
-    /// As [`ConnTable::find`], with a candidate taken when [`ConnTable::changes`] stood at `then`: while nothing has
-    /// changed, a candidate whose key fits is what `find` would give, if it is a reply or the only one.
-    #[inline]
+    /// Whether a candidate taken when [`ConnTable::changes`] stood at `then` is what [`ConnTable::find`] gives: while
+    /// nothing has changed, it is if its key fits and it is a reply, or the only one.
+    #[inline(always)]
     #[must_use]
-    pub fn confirm(&self, candidate: Candidate, then: u32, hash: u64, tuple: &Tuple) -> Option<Found> {
-        let Candidate { entry, only } = candidate;
-        // No entry is none of a connection's either.
-        if then == self.changes && entry & POST == 0 {
-            let index = entry & !REPLY;
-            let direction = if entry & REPLY != 0 { Direction::Reply } else { Direction::Request };
-            if (only || direction == Direction::Reply) && self[index].key(direction) == *tuple {
-                return Some(Found::Conn(index, direction));
-            }
+    pub fn confirm(&self, candidate: Candidate, then: u32, tuple: &Tuple) -> Confirmed {
+        let index = candidate.entry & !REPLY;
+        // Neither a signpost nor no entry is an index of a connection.
+        let Some(conn) = self.memory.conns.get(index as usize).filter(|_| then == self.changes) else {
+            return Confirmed::Unknown;
+        };
+        if candidate.entry & REPLY != 0 {
+            if conn.reply_key() == *tuple { Confirmed::Reply(index) } else { Confirmed::Unknown }
+        } else if candidate.only && conn.request_key() == *tuple {
+            Confirmed::Request(index)
+        } else {
+            Confirmed::Unknown
         }
-        self.find(hash, tuple)
     }
 
     /// What a key leads to. Where both keys fit, the reply counts, as in the kernel.
+    #[inline(never)]
     #[must_use]
     pub fn find(&self, hash: u64, tuple: &Tuple) -> Option<Found> {
         let (mut bucket, tag) = self.place(hash);

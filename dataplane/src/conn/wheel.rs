@@ -61,7 +61,6 @@ impl Wheel {
     }
 
     /// After a connection's life got shorter: moves it if it would be looked at too late.
-    #[inline]
     pub fn shorten(&mut self, table: &mut ConnTable, index: u32) {
         let conn = &table[index];
         let due = conn.due();

@@ -3,10 +3,10 @@
 pub mod dr;
 pub mod nat;
 
-use crate::conn::{ConnTable, NONE};
+use crate::conn::{Conn, ConnTable, NONE};
+use crate::flow::Direction;
 use crate::packet::Meta;
 use crate::verdict::Forward;
-use crate::wire::checksum;
 
 /// What changes in a packet that is sent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,37 +20,25 @@ pub enum Change {
 }
 
 impl Change {
-    /// What changes in a packet of a connection, or of none.
-    #[inline]
+    /// What changes in a packet of a connection.
+    #[inline(always)]
     #[must_use]
-    pub fn of(table: &ConnTable, conn: u32, reason: Forward) -> Self {
+    pub fn of(conn: &Conn, reason: Forward) -> Self {
         match reason {
-            Forward::NatRequest if conn != NONE => {
-                let conn = &table[conn];
-                Self::Nat(nat::NewEnd {
-                    side: nat::Side::Destination,
-                    address: conn.server,
-                    port: conn.server_port,
-                    header: checksum::Change::from_number(conn.header_change),
-                    transport: checksum::Change::from_number(conn.transport_change),
-                })
-            }
-            Forward::NatReply if conn != NONE => {
-                let conn = &table[conn];
-                Self::Nat(nat::NewEnd {
-                    side: nat::Side::Source,
-                    address: conn.vip,
-                    port: conn.vip_port,
-                    header: checksum::Change::from_number(conn.header_change).reversed(),
-                    transport: checksum::Change::from_number(conn.transport_change).reversed(),
-                })
-            }
-            _ => Self::Ttl,
+            Forward::NatRequest => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
+            Forward::NatReply => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
+            Forward::Dr | Forward::Routed => Self::Ttl,
         }
     }
 
+    /// What changes in a packet of a connection, or of none.
+    #[must_use]
+    pub fn in_table(table: &ConnTable, conn: u32, reason: Forward) -> Self {
+        if conn == NONE { Self::Ttl } else { Self::of(&table[conn], reason) }
+    }
+
     /// Changes a packet.
-    #[inline]
+    #[inline(always)]
     pub fn apply(self, frame: &mut [u8], meta: &Meta) {
         match self {
             Self::Nothing => {}

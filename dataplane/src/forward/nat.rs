@@ -3,9 +3,11 @@
 //! A UDP checksum of zero (not computed by the sender) is filled in, as the kernel does; one that comes out as zero is
 //! sent as all ones (RFC 768).
 
+use crate::conn::Conn;
+use crate::flow::{Direction, Protocol};
 use crate::packet::Meta;
 use crate::wire::checksum::{Change, Delta, Sum};
-use crate::wire::{be16, ipv4, put, tcp, udp};
+use crate::wire::{be16, ethernet, ipv4, put, tcp, udp};
 
 /// Which end of a packet is rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,40 +40,100 @@ pub fn changes(old: (u32, u16), new: (u32, u16)) -> (Change, Change) {
     (address.fold(), address.word(old.1, new.1).fold())
 }
 
+impl NewEnd {
+    /// What becomes of a packet of a connection.
+    #[inline(always)]
+    #[must_use]
+    pub fn of(conn: &Conn, direction: Direction) -> Self {
+        let (header, transport) = (Change::from_number(conn.header_change), Change::from_number(conn.transport_change));
+        match direction {
+            Direction::Request => {
+                Self { side: Side::Destination, address: conn.server, port: conn.server_port, header, transport }
+            }
+            Direction::Reply => Self {
+                side: Side::Source,
+                address: conn.vip,
+                port: conn.vip_port,
+                header: header.reversed(),
+                transport: transport.reversed(),
+            },
+        }
+    }
+}
+
+/// Where TCP follows an IPv4 header without options.
+const PLAIN: usize = ethernet::HEADER + ipv4::HEADER;
+
 /// Rewrites one end and lowers the time to live. The caller has seen that it is above 1.
-#[inline]
+#[inline(always)]
 pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
+    if meta.plain
+        && let Some((headers, _)) = frame.split_first_chunk_mut::<{ PLAIN + tcp::HEADER }>()
+        && let Some((front, segment)) = headers.split_first_chunk_mut::<PLAIN>()
+        && let (Some(header), Some(segment)) = (front.last_chunk_mut(), segment.first_chunk_mut())
+    {
+        rewrite_header(header, new);
+        rewrite_segment(segment, new);
+    } else {
+        rewrite_any(frame, meta, *new);
+    }
+}
+
+#[inline(never)]
+fn rewrite_any(frame: &mut [u8], meta: &Meta, new: NewEnd) {
     let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), usize::from(meta.end));
     let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
         return;
     };
-    let Some(header) = front.get_mut(l3..).and_then(|h| h.first_chunk_mut::<{ ipv4::HEADER }>()) else { return };
-    let (address_at, port_at) = match new.side {
-        Side::Source => (12, 0),
-        Side::Destination => (16, 2),
-    };
-    put(header, address_at, &new.address.to_be_bytes());
-    header[8] = header[8].wrapping_sub(1);
-    let sum = new.header.apply_with_ttl(be16(header, 10));
-    put(header, 10, &sum.to_be_bytes());
-    if meta.tuple.protocol == crate::flow::Protocol::Tcp.number() {
-        if let Some(segment) = transport.first_chunk_mut::<{ tcp::HEADER }>() {
-            put(segment, port_at, &new.port.to_be_bytes());
-            let sum = new.transport.apply(be16(segment, tcp::CHECKSUM));
-            put(segment, tcp::CHECKSUM, &sum.to_be_bytes());
+    let Some(header) = front.get_mut(l3..).and_then(|h| h.first_chunk_mut()) else { return };
+    rewrite_header(header, &new);
+    if meta.tuple.protocol == Protocol::Tcp.number() {
+        if let Some(segment) = transport.first_chunk_mut() {
+            rewrite_segment(segment, &new);
         }
     } else {
-        put(transport, port_at, &new.port.to_be_bytes());
+        put(transport, port_at(new.side), &new.port.to_be_bytes());
         udp_checksum(transport, new.transport, &header[12..]);
     }
 }
 
+#[inline(always)]
+fn rewrite_header(header: &mut [u8; ipv4::HEADER], new: &NewEnd) {
+    let address_at = match new.side {
+        Side::Source => 12,
+        Side::Destination => 16,
+    };
+    put(header, address_at, &new.address.to_be_bytes());
+    header[8] = header[8].wrapping_sub(1);
+    if let Some(sum) = header[10..].first_chunk_mut() {
+        new.header.apply_with_ttl(sum);
+    }
+}
+
+#[inline(always)]
+fn rewrite_segment(segment: &mut [u8; tcp::HEADER], new: &NewEnd) {
+    put(segment, port_at(new.side), &new.port.to_be_bytes());
+    if let Some(sum) = segment[tcp::CHECKSUM..].first_chunk_mut() {
+        new.transport.apply(sum);
+    }
+}
+
+#[inline(always)]
+const fn port_at(side: Side) -> usize {
+    match side {
+        Side::Source => 0,
+        Side::Destination => 2,
+    }
+}
+
 fn udp_checksum(datagram: &mut [u8], change: Change, ends: &[u8]) {
-    let before = be16(datagram, udp::CHECKSUM);
-    let sum = if before == 0 {
+    let sum = if be16(datagram, udp::CHECKSUM) == 0 {
         Sum::default().pseudo(&ends[..4], &ends[4..], 17, datagram.len()).bytes(datagram).finish()
+    } else if let Some(sum) = datagram.get_mut(udp::CHECKSUM..).and_then(|rest| rest.first_chunk_mut()) {
+        change.apply(sum);
+        u16::from_be_bytes(*sum)
     } else {
-        change.apply(before)
+        return;
     };
     put(datagram, udp::CHECKSUM, &if sum == 0 { 0xffff } else { sum }.to_be_bytes());
 }
@@ -122,6 +184,7 @@ mod tests {
             port: u16,
             tcp: bool,
             source: bool,
+            plain: bool,
         ) {
             let (protocol, at) = if tcp { (6, tcp::CHECKSUM) } else { (17, udp::CHECKSUM) };
             let mut bytes = frame(protocol, &payload, at);
@@ -129,6 +192,7 @@ mod tests {
                 l3: 14,
                 l4: 34,
                 end: bytes.len() as u16,
+                plain: plain && tcp,
                 tuple: Tuple {
                     src: 0xac10_0001,
                     dst: 0x0a00_0064,

@@ -4,28 +4,19 @@
 use super::{Context, classify, schedule, track};
 use crate::conn::{Found, NONE};
 use crate::flow::Direction;
-use crate::packet::{Arrival, Burst, Kind, Meta, Step};
-use crate::port::PacketBuf;
+use crate::packet::{Arrival, Kind, Meta, Step};
 use crate::shard::Shard;
 use crate::verdict::Drop;
 
-pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, shard: &mut Shard<B>, context: Context<'_>) {
-    let changes = burst.changes;
-    for (packet, meta) in burst.packets.iter().zip(&mut burst.meta) {
-        if meta.step == Step::Undecided {
-            meta.step = one(packet.data(), meta, changes, shard, context);
-        }
-    }
-}
-
-fn one<B>(frame: &[u8], meta: &mut Meta, changes: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
+/// What happens to a packet that no stage before decided.
+#[inline(never)]
+pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     if meta.kind == Kind::Transport4 {
-        match found(meta, changes, shard) {
-            Some(Found::Conn(index, Direction::Reply)) => return track::reply(meta, index, shard, context),
+        match found(meta, shard) {
             Some(Found::Conn(index, Direction::Request)) if track::ends(meta, &shard.table[index], context) => {
                 shard.end_now(index, context.now);
             }
-            Some(Found::Conn(index, Direction::Request)) => return track::request(meta, index, shard, context),
+            Some(Found::Conn(index, direction)) => return track::step(meta, index, direction, shard, context),
             Some(Found::Away { home, conn }) => return Step::Handoff { worker: home, conn },
             None => {}
         }
@@ -46,13 +37,12 @@ fn one<B>(frame: &[u8], meta: &mut Meta, changes: u32, shard: &mut Shard<B>, con
 }
 
 /// What a packet belongs to. A signpost that led here named the connection.
-#[inline(always)]
-pub(super) fn found<B>(meta: &Meta, changes: u32, shard: &Shard<B>) -> Option<Found> {
+pub(super) fn found<B>(meta: &Meta, shard: &Shard<B>) -> Option<Found> {
     if let Arrival::Signed { conn } = meta.arrival {
         let there = shard.table.is_reply_of(conn, &meta.tuple);
         return there.then_some(Found::Conn(conn, Direction::Reply));
     }
-    shard.table.confirm(meta.candidate, changes, meta.hash, &meta.tuple)
+    shard.table.find(meta.hash, &meta.tuple)
 }
 
 /// Devices that land packets at home may err, so a packet without a connection is looked at again before it starts one.

@@ -1,8 +1,8 @@
 //! The packet's way: `parse -> steer -> lookup -> decide (classify, schedule, track) -> rewrite -> resolve`.
 //!
-//! Every stage runs over the whole burst before the next starts, so that cache misses overlap. Decisions are taken
-//! packet by packet in order of arrival, each seeing the effect of the one before: a burst gives what its packets
-//! would give one at a time.
+//! The stages up to lookup run over the whole burst before the next starts, so that cache misses overlap. From there on
+//! all is at hand, and one packet after the other is decided, rewritten and resolved, each seeing the effect of the one
+//! before: a burst gives what its packets would give one at a time.
 
 mod answer;
 mod classify;
@@ -17,11 +17,16 @@ mod steer;
 mod track;
 
 use observe::{Blind, Eyes, Releases, Stage};
+use resolve::Forwarded;
 
 use crate::chance::Chance;
 use crate::clock::Tick;
+use crate::conn::Confirmed;
+use crate::flow::Direction;
+use crate::forward::Change;
 use crate::mailbox::Link;
-use crate::packet::{Arrival, Burst, Mark};
+use crate::neighbor::NextHop;
+use crate::packet::{Arrival, Burst, Mark, Meta, Step};
 use crate::parking::Ending;
 use crate::port::PacketBuf;
 use crate::proto::tcp::Machine;
@@ -44,6 +49,14 @@ pub struct Context<'a> {
     pub chance: &'a Chance,
     /// The state machine of TCP in force.
     pub tcp: &'static Machine,
+}
+
+/// What happens to a packet of a connection.
+enum Next<'a> {
+    /// It leaves by a next hop that is known: its index, and the hop.
+    Leave(u32, &'a NextHop),
+    /// It takes another step.
+    Step(Step),
 }
 
 /// Takes a burst that arrived on `port` through every stage. Afterwards it is empty; what leaves is in the shard's
@@ -82,16 +95,16 @@ pub fn run_handed<B: PacketBuf>(
 }
 
 /// The stages of a burst that a device delivered, and whoever looks between them.
-fn arrived<B: PacketBuf>(
+fn arrived<B: PacketBuf, E: Eyes<B>>(
     burst: &mut Burst<B>,
     port: u16,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
-    eyes: &mut impl Eyes<B>,
+    eyes: &mut E,
 ) {
     let all = 0..burst.packets.len();
-    parse::run(burst, all, port, context.tables);
+    parse::run(burst, all, port, context.tables, |meta| lookup::ask(meta, &shard.table));
     eyes.after(Stage::Parse, burst, shard, context);
     if !shard.station.is_alone() {
         steer::run(burst, port, &shard.station);
@@ -100,18 +113,18 @@ fn arrived<B: PacketBuf>(
 }
 
 /// The stages of a burst that other workers handed over.
-fn handed<B: PacketBuf>(
+fn handed<B: PacketBuf, E: Eyes<B>>(
     burst: &mut Burst<B>,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
-    eyes: &mut impl Eyes<B>,
+    eyes: &mut E,
 ) {
     let mut from = 0;
     while from < burst.packets.len() {
         let port = burst.meta[from].port;
         let same = burst.meta[from..burst.packets.len()].iter().take_while(|meta| meta.port == port).count();
-        parse::run(burst, from..from + same, port, context.tables);
+        parse::run(burst, from..from + same, port, context.tables, |meta| lookup::ask(meta, &shard.table));
         from += same;
     }
     eyes.after(Stage::Parse, burst, shard, context);
@@ -119,22 +132,109 @@ fn handed<B: PacketBuf>(
 }
 
 /// What follows when it is known where packets belong.
-fn finish<B: PacketBuf>(
+fn finish<B: PacketBuf, E: Eyes<B>>(
     burst: &mut Burst<B>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+    eyes: &mut E,
+) {
+    lookup::run(burst, &shard.table);
+    eyes.after(Stage::Lookup, burst, shard, context);
+    let mut forwarded = Forwarded::default();
+    if E::OPEN {
+        stop_at_stages(burst, &mut forwarded, shard, context, alloc, eyes);
+    } else {
+        go_through(burst, &mut forwarded, shard, context, alloc);
+    }
+    forwarded.count(context);
+    if !shard.passing.is_empty() {
+        shard.end_passing(&context.tables.templates, context.link);
+    }
+}
+
+/// One packet after the other to its end.
+#[inline(always)]
+fn go_through<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    forwarded: &mut Forwarded,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    let Burst { packets, meta, changes } = burst;
+    let watch_servers = track::ends_without_server(context);
+    for (packet, meta) in packets.drain(..).zip(meta) {
+        let packet = match shard.table.confirm(meta.candidate, *changes, &meta.tuple) {
+            Confirmed::Reply(conn) => usual(packet, meta, conn, Direction::Reply, forwarded, shard, &context),
+            Confirmed::Request(conn) if !watch_servers && !track::may_take_the_tuple(meta) => {
+                usual(packet, meta, conn, Direction::Request, forwarded, shard, &context)
+            }
+            Confirmed::Request(_) | Confirmed::Unknown => {
+                decide(&packet, meta, shard, context);
+                Some(packet)
+            }
+        };
+        if let Some(mut packet) = packet {
+            rewrite::run(&mut packet, meta, &shard.table);
+            resolve::run(packet, meta, forwarded, shard, context, alloc);
+        }
+    }
+}
+
+/// The usual packet: of a connection that is the first guess, on its way at once. Gives it back where it takes another
+/// step. Inlined once for each direction.
+#[inline(always)]
+fn usual<B: PacketBuf>(
+    packet: B,
+    meta: &mut Meta,
+    conn: u32,
+    direction: Direction,
+    forwarded: &mut Forwarded,
+    shard: &mut Shard<B>,
+    context: &Context<'_>,
+) -> Option<B> {
+    match track::packet(meta, conn, direction, shard, context) {
+        Next::Leave(_, hop) => {
+            let conn = &shard.table[conn];
+            let reason = track::reason(conn, direction);
+            let change = Change::of(conn, reason);
+            resolve::send(packet, meta, (reason, change), hop, forwarded, shard, context);
+            None
+        }
+        Next::Step(step) => {
+            meta.step = step;
+            Some(packet)
+        }
+    }
+}
+
+/// Any other.
+fn decide<B: PacketBuf>(packet: &B, meta: &mut Meta, shard: &mut Shard<B>, context: Context<'_>) {
+    if meta.step == Step::Undecided {
+        meta.step = decide::run(packet.data(), meta, shard, context);
+    }
+}
+
+/// The same, stage by stage, so that eyes can look between them.
+fn stop_at_stages<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
     eyes: &mut impl Eyes<B>,
 ) {
-    lookup::run(burst, &shard.table);
-    eyes.after(Stage::Lookup, burst, shard, context);
-    decide::run(burst, shard, context);
+    for (packet, meta) in burst.packets.iter().zip(&mut burst.meta) {
+        decide(packet, meta, shard, context);
+    }
     eyes.after(Stage::Decide, burst, shard, context);
-    rewrite::run(burst, &shard.table);
+    for (packet, meta) in burst.packets.iter_mut().zip(&burst.meta) {
+        rewrite::run(packet, meta, &shard.table);
+    }
     eyes.after(Stage::Rewrite, burst, shard, context);
-    resolve::run(burst, shard, context, alloc);
-    if !shard.passing.is_empty() {
-        shard.end_passing(&context.tables.templates, context.link);
+    for (packet, meta) in burst.packets.drain(..).zip(&burst.meta) {
+        resolve::run(packet, meta, forwarded, shard, context, alloc);
     }
 }
 

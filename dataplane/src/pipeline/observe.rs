@@ -33,6 +33,8 @@ pub(super) enum Stage {
 
 /// Whoever looks between the stages.
 pub(super) trait Eyes<B> {
+    /// Whether they see anything: only then do packets stop after every stage.
+    const OPEN: bool = true;
     /// A stage is done with the burst.
     #[inline(always)]
     fn after(&mut self, _: Stage, _: &Burst<B>, _: &Shard<B>, _: Context<'_>) {}
@@ -47,7 +49,9 @@ pub(super) trait Eyes<B> {
 /// Nobody looks.
 pub(super) struct Blind;
 
-impl<B> Eyes<B> for Blind {}
+impl<B> Eyes<B> for Blind {
+    const OPEN: bool = false;
+}
 
 /// Takes a burst that a device delivered through the stages one packet at a time, under the eyes of a worker's watches.
 #[cold]
@@ -164,11 +168,11 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
             Stage::Lookup if undecided => {
                 let known = |candidate: Candidate| candidate.entry != NONE;
                 trace.candidate = (meta.kind == Kind::Transport4).then_some(known(meta.candidate));
-                trace.decided = Some(before_decision(packet.data(), meta, burst.changes, shard, context));
+                trace.decided = Some(before_decision(packet.data(), meta, shard, context));
             }
             Stage::Decide => {
                 if let Some(decided) = &mut trace.decided {
-                    decision(decided, meta, burst.changes, shard, context);
+                    decision(decided, meta, shard, context);
                 }
             }
             Stage::Rewrite => {
@@ -183,14 +187,14 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
 }
 
 /// The connection that a packet belongs to here, by the same search as the decision's.
-fn connection<B>(meta: &Meta, changes: u32, shard: &Shard<B>) -> Option<(Direction, Conn)> {
-    let found = (meta.kind == Kind::Transport4).then(|| decide::found(meta, changes, shard)).flatten();
+fn connection<B>(meta: &Meta, shard: &Shard<B>) -> Option<(Direction, Conn)> {
+    let found = (meta.kind == Kind::Transport4).then(|| decide::found(meta, shard)).flatten();
     if let Some(Found::Conn(index, direction)) = found { Some((direction, shard.table[index])) } else { None }
 }
 
 /// What is known before the decision, which changes it.
-fn before_decision<B>(frame: &[u8], meta: &Meta, changes: u32, shard: &Shard<B>, context: Context<'_>) -> Decided {
-    let found = connection(meta, changes, shard);
+fn before_decision<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Decided {
+    let found = connection(meta, shard);
     let ends = matches!(&found, Some((Direction::Request, conn)) if track::ends(meta, conn, context));
     let service = if found.is_none() || ends { scheduling(frame, meta, context) } else { None };
     Decided { found, ends, service, conn: None, counts: (0, 0), route: None, step: Step::Undecided }
@@ -208,7 +212,7 @@ fn scheduling(frame: &[u8], meta: &Meta, context: Context<'_>) -> Option<Schedul
     })
 }
 
-fn decision<B>(decided: &mut Decided, meta: &Meta, changes: u32, shard: &Shard<B>, context: Context<'_>) {
+fn decision<B>(decided: &mut Decided, meta: &Meta, shard: &Shard<B>, context: Context<'_>) {
     decided.step = meta.step;
     if matches!(meta.step, Step::Handoff { .. }) {
         decided.service = None;
@@ -216,7 +220,7 @@ fn decision<B>(decided: &mut Decided, meta: &Meta, changes: u32, shard: &Shard<B
     decided.conn = match meta.step {
         // One of a single packet is not found by its keys.
         Step::Send { conn, .. } if conn != NONE => Some(shard.table[conn]),
-        _ => connection(meta, changes, shard).map(|(_, conn)| conn),
+        _ => connection(meta, shard).map(|(_, conn)| conn),
     };
     if let Some(server) = decided.conn.and_then(|conn| context.servers.get(conn.server_slot)) {
         decided.counts = (server.active.load(Relaxed), server.inactive.load(Relaxed));

@@ -10,17 +10,30 @@ use crate::verdict::{Drop, Punt};
 use crate::wire::ethernet::{self, MacAddr};
 use crate::wire::{be16, icmpv4, ipv4, ipv6, tcp, udp};
 
-/// Packets of one port.
-pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, which: Range<usize>, port: u16, tables: &Tables) {
+/// Packets of one port. Tells of each tuple at once.
+pub(super) fn run<B: PacketBuf>(
+    burst: &mut Burst<B>,
+    which: Range<usize>,
+    port: u16,
+    tables: &Tables,
+    known: impl Fn(&mut Meta),
+) {
     let mac = tables.net.interface_of_port(port).map_or(MacAddr::default(), |(_, interface)| interface.mac);
+    let ours = begins(mac);
     for (packet, meta) in burst.packets[which.clone()].iter_mut().zip(&mut burst.meta[which]) {
         meta.port = port;
-        meta.l3 = ethernet::HEADER as u16;
+        meta.step = Step::Undecided;
         let bytes = packet.data();
         let arrived = bytes.len();
-        meta.step =
-            if usual(bytes, mac, meta) { Step::Undecided } else { frame(bytes, mac, meta).err().unwrap_or_default() };
-        if meta.step == Step::Undecided && arrived > usize::from(meta.end) {
+        if !usual(bytes, ours, meta) {
+            (meta.l3, meta.plain) = (ethernet::HEADER as u16, false);
+            if let Err(step) = frame(bytes, mac, meta) {
+                meta.step = step;
+                continue;
+            }
+        }
+        known(meta);
+        if arrived > usize::from(meta.end) {
             packet.set_len(usize::from(meta.end)); // padding of short frames is not part of the packet
         }
     }
@@ -29,32 +42,49 @@ pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, which: Range<usize>, port:
 /// Ethernet, IPv4 and ports, the least of what most packets begin with.
 const USUAL: usize = ethernet::HEADER + ipv4::HEADER + udp::HEADER;
 
+/// A destination as the word of a frame that it begins, as the machine loads it.
+fn begins(mac: MacAddr) -> u64 {
+    let [a, b, c, d, e, f] = mac.0;
+    u64::from_ne_bytes([a, b, c, d, e, f, 0, 0])
+}
+
+/// A destination's bytes of that word.
+const MAC_MASK: u64 = u64::from_ne_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]);
+/// EtherType IPv4, a header of version 4 without options, and any type of service.
+const IPV4: u32 = u32::from_ne_bytes([8, 0, 0x45, 0]);
+const IPV4_MASK: u32 = u32::from_ne_bytes([0xff, 0xff, 0xff, 0]);
+const FRAGMENT_MASK: u16 = ipv4::FRAGMENT_MASK.to_be();
+
 /// The usual packet, whole TCP or UDP in IPv4 without options, in one look. `false` = not usual: look closer.
-#[inline]
-fn usual(bytes: &[u8], mac: MacAddr, meta: &mut Meta) -> bool {
+#[inline(always)]
+fn usual(bytes: &[u8], ours: u64, meta: &mut Meta) -> bool {
     let Some(h) = bytes.first_chunk::<USUAL>() else { return false };
-    let word = |at: usize| u32::from_be_bytes([h[at], h[at + 1], h[at + 2], h[at + 3]]);
-    let (total, protocol) = (usize::from(u16::from_be_bytes([h[16], h[17]])), h[23]);
-    let header = [word(14), word(18), word(22), word(26), word(30)];
-    let end = ethernet::HEADER + total;
-    let least = match protocol {
-        TCP => ethernet::HEADER + ipv4::HEADER + tcp::HEADER,
-        UDP => USUAL,
+    let Some(header) = h[ethernet::HEADER..].first_chunk() else { return false };
+    let half = |at: usize| [h[at], h[at + 1]];
+    let word = |at: usize| [h[at], h[at + 1], h[at + 2], h[at + 3]];
+    let first = u64::from_ne_bytes([h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]]);
+    let differs = (first ^ ours) & MAC_MASK
+        | u64::from((u32::from_ne_bytes(word(12)) ^ IPV4) & IPV4_MASK)
+        | u64::from(u16::from_ne_bytes(half(20)) & FRAGMENT_MASK);
+    let (end, protocol) = (ethernet::HEADER + usize::from(u16::from_be_bytes(half(16))), h[23]);
+    let transport = match protocol {
+        TCP => tcp::HEADER,
+        UDP => udp::HEADER,
         _ => return false,
     };
-    let fits = h[..6] == mac.0 && h[12..15] == [8, 0, 0x45] && end >= least && end <= bytes.len();
-    let whole = header[1] & u32::from(ipv4::FRAGMENT_MASK) == 0;
-    if !fits || !whole || ipv4::sum_of_words(header) != 0xffff {
+    let fits = end >= ethernet::HEADER + ipv4::HEADER + transport && end <= bytes.len();
+    if differs != 0 || !fits || !ipv4::is_right(header) {
         return false;
     }
-    meta.l4 = (ethernet::HEADER + ipv4::HEADER) as u16;
+    (meta.l3, meta.l4) = (ethernet::HEADER as u16, (ethernet::HEADER + ipv4::HEADER) as u16);
     meta.end = end as u16;
     meta.ttl = h[22];
-    meta.df = header[1] & u32::from(ipv4::DF) != 0;
+    meta.df = h[20] & (ipv4::DF >> 8) as u8 != 0;
     meta.kind = Kind::Transport4;
-    let ports = word(34);
-    meta.tuple = Tuple { src: header[3], dst: header[4], sport: (ports >> 16) as u16, dport: ports as u16, protocol };
-    meta.tcp_flags = if protocol == TCP { bytes[47] } else { 0 };
+    let addresses = u64::from_be_bytes([h[26], h[27], h[28], h[29], h[30], h[31], h[32], h[33]]);
+    meta.tuple = Tuple::of(addresses, u32::from_be_bytes(word(34)), protocol);
+    meta.plain = protocol == TCP;
+    meta.tcp_flags = if meta.plain { bytes.get(47).copied().unwrap_or_default() } else { 0 };
     true
 }
 

@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::observe::Eyes;
 use super::{Context, answer};
+use crate::clock::Tick;
 use crate::conn::NONE;
 use crate::forward::Change;
 use crate::handoff::{Crossing, Errand};
 use crate::mailbox::Report;
 use crate::neighbor::NextHop;
-use crate::packet::{Burst, Mark, Meta, Step};
+use crate::packet::{Mark, Meta, Step};
 use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
@@ -19,34 +20,58 @@ use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Forward, Handoff, Punt, Sent, Verdict};
 use crate::wire::ethernet;
 
+/// What was forwarded of a burst, by reason: counted once, at its end.
+#[derive(Default)]
+pub(super) struct Forwarded([u64; Forward::ALL.len()]);
+
+impl Forwarded {
+    pub(super) fn count(&self, context: Context<'_>) {
+        for (reason, n) in Forward::ALL.iter().zip(self.0).filter(|(_, n)| *n > 0) {
+            context.link.counters.verdicts(Verdict::Forward(*reason), n);
+        }
+    }
+}
+
+/// A packet takes the step that was decided, changed as it needs to be.
+#[inline(never)]
 pub(super) fn run<B: PacketBuf>(
-    burst: &mut Burst<B>,
+    packet: B,
+    meta: &Meta,
+    forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    let mut forwarded = [0; Forward::ALL.len()];
-    for (packet, meta) in burst.packets.drain(..).zip(&burst.meta) {
-        match meta.step {
-            Step::Send { conn, reason, hop } => match context.tables.net.hops.get(hop) {
-                Some(hop) => match queue(packet, meta.l3, hop, shard, context) {
-                    Ok(()) => forwarded[reason as usize] += 1,
-                    Err(packet) => by_another(packet, hop.port, Ending::Forward(reason), meta.mark, shard, context),
-                },
-                None => wait(packet, meta, conn, reason, shard, context),
-            },
-            Step::Handoff { worker, conn } => hand_off(packet, meta, worker, conn, shard, context),
-            Step::Answer(kind) => {
-                answer::run(packet.data(), meta, kind, shard, context, alloc);
-                shard.output.dropped.push(packet);
-            }
-            Step::Punt(punt) => hand_over(packet, meta.port, punt, shard, context),
-            Step::Drop(reason) => drop_packet(packet, reason, shard, context),
-            Step::Undecided => drop_packet(packet, Drop::Malformed, shard, context),
+    match meta.step {
+        Step::Send { conn, reason, hop } => match context.tables.net.hops.get(hop) {
+            Some(hop) => send(packet, meta, (reason, Change::Nothing), hop, forwarded, shard, &context),
+            None => wait(packet, meta, conn, reason, shard, context),
+        },
+        Step::Handoff { worker, conn } => hand_off(packet, meta, worker, conn, shard, context),
+        Step::Answer(kind) => {
+            answer::run(packet.data(), meta, kind, shard, context, alloc);
+            shard.output.dropped.push(packet);
         }
+        Step::Punt(punt) => hand_over(packet, meta.port, punt, shard, context),
+        Step::Drop(reason) => drop_packet(packet, reason, shard, context),
+        Step::Undecided => drop_packet(packet, Drop::Malformed, shard, context),
     }
-    for (reason, n) in Forward::ALL.iter().zip(forwarded).filter(|(_, n)| *n > 0) {
-        context.link.counters.verdicts(Verdict::Forward(*reason), n);
+}
+
+/// Changes a packet, and sends it by its next hop.
+#[inline(always)]
+pub(super) fn send<B: PacketBuf>(
+    packet: B,
+    meta: &Meta,
+    (reason, change): (Forward, Change),
+    hop: &NextHop,
+    forwarded: &mut Forwarded,
+    shard: &mut Shard<B>,
+    context: &Context<'_>,
+) {
+    match queue(packet, meta, change, hop, shard, context.now) {
+        Ok(()) => forwarded.0[reason as usize] += 1,
+        Err(packet) => by_another(packet, hop.port, Ending::Forward(reason), meta.mark, shard, *context),
     }
 }
 
@@ -65,24 +90,34 @@ fn lose<B>(packet: B, ending: Ending, reason: Drop, shard: &mut Shard<B>, contex
     shard.output.dropped.push(packet);
 }
 
-/// Writes the Ethernet header and queues the packet, or gives it back where the port's queue has no room.
-#[inline]
+/// Changes a packet, writes its Ethernet header and queues it, or gives it back where the port's queue has no room.
+#[inline(always)]
 fn queue<B: PacketBuf>(
     mut packet: B,
-    l3: u16,
+    meta: &Meta,
+    change: Change,
     hop: &NextHop,
     shard: &mut Shard<B>,
-    context: Context<'_>,
+    now: Tick,
 ) -> Result<(), B> {
-    let start = usize::from(l3).saturating_sub(ethernet::HEADER);
-    if start > 0 {
+    let frame = packet.data_mut();
+    change.apply(frame, meta);
+    let start = usize::from(meta.l3).saturating_sub(ethernet::HEADER);
+    if start == 0 {
+        address(frame, hop);
+    } else {
         packet.adj(start);
+        address(packet.data_mut(), hop);
     }
-    if let Some(macs) = packet.data_mut().first_chunk_mut() {
+    hop.touch(now);
+    shard.output.push(hop.port, packet)
+}
+
+#[inline(always)]
+fn address(frame: &mut [u8], hop: &NextHop) {
+    if let Some(macs) = frame.first_chunk_mut() {
         *macs = hop.macs;
     }
-    hop.touch(context.now);
-    shard.output.push(hop.port, packet)
 }
 
 /// A finished packet found no room in a port's queue: it is full, or another worker sends by that port.
@@ -136,7 +171,7 @@ pub(super) fn transmit<B: PacketBuf>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) {
-    match queue(packet, meta.l3, hop, shard, context) {
+    match queue(packet, meta, Change::Nothing, hop, shard, context.now) {
         Ok(()) => count(ending, context),
         Err(packet) => by_another(packet, hop.port, ending, meta.mark, shard, context),
     }
@@ -153,7 +188,7 @@ fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, shard:
     let Path::Unresolved { interface, address } = context.tables.net.path(Ipv4Addr::from_bits(target).into()) else {
         return drop_packet(packet, Drop::ParkFull, shard, context);
     };
-    let change = Change::of(&shard.table, conn, reason);
+    let change = Change::in_table(&shard.table, conn, reason);
     let (neighbor, ending) = ((interface, address), Ending::Forward(reason));
     park(Parked { packet, neighbor, meta: *meta, change, ending, server, since: context.now }, shard, context);
 }

@@ -9,10 +9,10 @@ use bytemuck::Zeroable;
 use super::{Context, track};
 use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Protocol, ServiceKey};
+use crate::flow::{Direction, Protocol, ServiceKey};
 use crate::forward::nat;
 use crate::packet::{Meta, Step};
-use crate::sched::{Asked, Expirations};
+use crate::sched::Asked;
 use crate::service::{Persistent, RealServer, Server, VirtualService};
 use crate::shard::Shard;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
@@ -55,7 +55,7 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
         }
     };
     debug_assert_eq!(place.state.generation.load(Relaxed), place.server.generation, "a slot outlives its references");
-    let step = track::request(meta, index, shard, context);
+    let step = track::step(meta, index, Direction::Request, shard, context);
     if one_packet {
         // Whoever comes next finds the counts as they were.
         place.state.unbind(shard.table[index].has(flag::INACTIVE));
@@ -68,15 +68,13 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
 /// The scheduler's choice, with a place taken. Where another worker took the last one meanwhile, that server is out and
 /// the scheduler is asked again.
 fn choose<'a>(meta: &Meta, service: &'a VirtualService, context: Context<'a>) -> Option<(&'a RealServer, &'a Server)> {
-    let sysctls = &context.tables.sysctls;
-    let seconds = |value: i32| ticks(value.max(0).cast_unsigned());
     let asked = Asked {
         service,
         servers: context.servers,
         client: SocketAddr::new(Ipv4Addr::from_bits(meta.tuple.src).into(), meta.tuple.sport),
         vip: Ipv4Addr::from_bits(meta.tuple.dst).into(),
         now: context.now,
-        expirations: Expirations { lblc: seconds(sysctls.lblc_expiration), lblcr: seconds(sysctls.lblcr_expiration) },
+        lblcr_expiration: ticks(context.tables.sysctls.lblcr_expiration.max(0).cast_unsigned()),
         chance: context.chance,
     };
     for _ in 0..=service.servers.len() {

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Context;
+use super::{Context, Next};
 use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, ForwardMethod, Protocol};
 use crate::packet::{Meta, Step};
@@ -19,8 +19,19 @@ use crate::wire::tcp::SYN;
 /// SYN may take its tuple, or its server is gone and `expire_nodest_conn` says so.
 #[inline]
 pub(super) fn ends(meta: &Meta, conn: &Conn, context: Context<'_>) -> bool {
-    let nodest = context.tables.sysctls.expire_nodest_conn != 0;
-    (nodest || meta.tcp_flags & SYN != 0) && ends_by(meta, conn, nodest, context)
+    let nodest = ends_without_server(context);
+    (nodest || may_take_the_tuple(meta)) && ends_by(meta, conn, nodest, context)
+}
+
+/// Whether a packet for a server that is gone ends its connection.
+pub(super) fn ends_without_server(context: Context<'_>) -> bool {
+    context.tables.sysctls.expire_nodest_conn != 0
+}
+
+/// Whether a packet can be a new SYN that takes the tuple of a connection that is over.
+#[inline(always)]
+pub(super) fn may_take_the_tuple(meta: &Meta) -> bool {
+    meta.tcp_flags & SYN != 0
 }
 
 /// `is_new_conn_expected` and what stands around its call in `ip_vs_in_hook`.
@@ -45,73 +56,98 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
     mode != 0 && over && conn.controller == NONE
 }
 
-/// A packet from the client.
-#[inline(always)]
-pub(super) fn request<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
-    let conn = &mut shard.table[index];
-    let Some(server) = context.servers.get(conn.server_slot).filter(|server| server.available.load(Relaxed)) else {
-        return Step::Drop(Drop::ServerGone);
-    };
-    if let Some(totals) = context.link.totals.get(conn.server_slot) {
-        totals.request(meta.ip_len());
+/// The step of a packet of a connection.
+#[inline(never)]
+pub(super) fn step<B>(
+    meta: &mut Meta,
+    conn: u32,
+    direction: Direction,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Step {
+    match packet(meta, conn, direction, shard, &context) {
+        Next::Leave(hop, _) => Step::Send { conn, reason: reason(&shard.table[conn], direction), hop },
+        Next::Step(step) => step,
     }
-    conn.in_packets = conn.in_packets.wrapping_add(1);
-    let seen = if conn.has(flag::NO_OUTPUT) { tcp::Seen::InputOnly } else { tcp::Seen::Input };
-    let shorter = advance(meta, conn, seen, server, context);
-    let reason = match conn.method() {
-        ForwardMethod::Nat => Forward::NatRequest,
-        ForwardMethod::Dr => Forward::Dr,
-    };
-    let step = send_cached(meta, index, conn, Direction::Request, reason, context);
-    if shorter {
-        shard.shortened(index);
-    }
-    step
 }
 
-/// A packet from the server. A router looks at the time to live before anything else.
-#[inline]
-pub(super) fn reply<B>(meta: &mut Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
-    if meta.ttl <= 1 {
-        return Step::Answer(Answer::TtlExceeded);
+/// A packet of a connection: its totals, its state, its next hop. `ip_vs_in` looks at the server first: what goes to one
+/// that was removed is dropped in silence. A reply is routed, and a router looks at the time to live before anything
+/// else.
+#[inline(always)]
+pub(super) fn packet<'a, B>(
+    meta: &mut Meta,
+    index: u32,
+    direction: Direction,
+    shard: &mut Shard<B>,
+    context: &Context<'a>,
+) -> Next<'a> {
+    let reply = direction == Direction::Reply;
+    let len = meta.ip_len();
+    if reply && meta.ttl <= 1 {
+        return Next::Step(Step::Answer(Answer::TtlExceeded));
     }
     let conn = &mut shard.table[index];
-    let Some(server) = context.servers.get(conn.server_slot) else { return Step::Drop(Drop::ServerGone) };
-    if server.available.load(Relaxed)
-        && let Some(totals) = context.link.totals.get(conn.server_slot)
-    {
-        totals.reply(meta.ip_len());
+    let Some(server) = context.servers.get(conn.server_slot) else { return GONE };
+    let available = server.available.load(Relaxed);
+    if !available && !reply {
+        return GONE;
     }
-    let shorter = advance(meta, conn, tcp::Seen::Output, server, context);
-    let step = send_cached(meta, index, conn, Direction::Reply, Forward::NatReply, context);
+    if available && let Some(totals) = context.link.totals.get(conn.server_slot) {
+        totals.packet(direction, len);
+    }
+    if !reply {
+        conn.in_packets = conn.in_packets.wrapping_add(1);
+    }
+    let seen = match direction {
+        Direction::Reply => tcp::Seen::Output,
+        Direction::Request if conn.has(flag::NO_OUTPUT) => tcp::Seen::InputOnly,
+        Direction::Request => tcp::Seen::Input,
+    };
+    conn.last_seen = context.now.0;
+    let shorter = advance(meta, conn, seen, server, context);
+    let next = towards(meta, len, index, conn, direction, context);
     if shorter {
         shard.shortened(index);
     }
-    step
+    next
+}
+
+const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
+
+/// Why a packet of a connection is sent on.
+#[inline(always)]
+pub(super) fn reason(conn: &Conn, direction: Direction) -> Forward {
+    match (direction, conn.method()) {
+        (Direction::Reply, _) => Forward::NatReply,
+        (Direction::Request, _) if !conn.has(flag::NO_OUTPUT) => Forward::NatRequest,
+        (Direction::Request, ForwardMethod::Nat) => Forward::NatRequest,
+        (Direction::Request, ForwardMethod::Dr) => Forward::Dr,
+    }
 }
 
 /// The state after this packet, and the counts that follow it. Returns whether the connection's life got shorter.
-#[inline]
-fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, context: Context<'_>) -> bool {
+#[inline(always)]
+fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, context: &Context<'_>) -> bool {
     let timeouts = &context.tables.timeouts;
-    let before = conn.timeout;
-    conn.last_seen = context.now.0;
-    if conn.protocol == Protocol::Tcp.number() {
+    let timeout = if conn.protocol == Protocol::Tcp.number() {
         let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
         if next as u8 != conn.state {
-            change_state(conn, next, server, context);
+            change_state(conn, next, server, *context);
         }
-        conn.timeout = timeouts.tcp[next as usize];
+        timeouts.tcp[next as usize]
     } else {
         if seen == tcp::Seen::Output {
-            assure(conn, context);
+            assure(conn, *context);
         }
         conn.state = udp::NORMAL;
-        conn.timeout = timeouts.udp;
-    }
-    conn.timeout < before
+        timeouts.udp
+    };
+    let before = std::mem::replace(&mut conn.timeout, timeout);
+    timeout < before
 }
 
+#[inline(never)]
 fn change_state(conn: &mut Conn, next: tcp::State, server: &Server, context: Context<'_>) {
     conn.state = next as u8;
     if next == tcp::State::Established {
@@ -132,23 +168,39 @@ fn assure(conn: &mut Conn, context: Context<'_>) {
     }
 }
 
-/// Sends a packet of a connection to the next hop that the connection remembers, if the tables are still those.
-#[inline]
-fn send_cached(
+/// To the next hop that the connection remembers, if the tables are still those and its link takes the packet.
+#[inline(always)]
+fn towards<'a>(
     meta: &mut Meta,
+    len: usize,
     index: u32,
     conn: &mut Conn,
     direction: Direction,
-    reason: Forward,
-    context: Context<'_>,
-) -> Step {
-    let (cached, target) = match direction {
-        Direction::Request => (conn.hop_request, conn.server),
-        Direction::Reply => (conn.hop_reply, conn.client),
+    context: &Context<'a>,
+) -> Next<'a> {
+    let cached = match direction {
+        Direction::Request => conn.hop_request,
+        Direction::Reply => conn.hop_reply,
     };
-    if conn.net_version == context.tables.net.version && cached != NONE {
-        return limits(meta, index, reason, cached, context);
+    let net = &context.tables.net;
+    if conn.net_version == net.version
+        && meta.ttl > 1
+        && let Some(to) = net.hops.get(cached)
+        && len <= usize::from(to.mtu)
+    {
+        return Next::Leave(cached, to);
     }
+    Next::Step(send_anew(meta, index, conn, direction, *context))
+}
+
+/// Looks the next hop up, and remembers it.
+#[inline(never)]
+fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction, context: Context<'_>) -> Step {
+    let target = match direction {
+        Direction::Request => conn.server,
+        Direction::Reply => conn.client,
+    };
+    let reason = reason(conn, direction);
     let step = send(meta, index, reason, Ipv4Addr::from_bits(target).into(), context);
     if let Step::Send { hop, .. } = step {
         remember(conn, direction, hop, context.tables.net.version);
@@ -168,6 +220,7 @@ fn remember(conn: &mut Conn, direction: Direction, hop: u32, version: u32) {
 }
 
 /// Sends a packet towards `target`.
+#[inline(never)]
 pub(super) fn send(meta: &mut Meta, conn: u32, reason: Forward, target: IpAddr, context: Context<'_>) -> Step {
     if meta.ttl <= 1 {
         return Step::Answer(Answer::TtlExceeded);
@@ -183,7 +236,6 @@ pub(super) fn send(meta: &mut Meta, conn: u32, reason: Forward, target: IpAddr, 
 }
 
 /// What the next link and the time to live allow.
-#[inline]
 fn limits(meta: &mut Meta, conn: u32, reason: Forward, hop: u32, context: Context<'_>) -> Step {
     if meta.ttl <= 1 {
         return Step::Answer(Answer::TtlExceeded);

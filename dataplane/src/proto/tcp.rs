@@ -90,14 +90,19 @@ pub enum Seen {
 
 type Table = [[State; STATES]; 4];
 
-/// The state machine: by what was seen, event (SYN, FIN, ACK, RST) and state before.
+/// The state machine: by what was seen, flags and state before. One load without a branch gives the next state.
 #[derive(Debug)]
-pub struct Machine([Table; 3]);
+pub struct Machine([[[State; STATES_MASK + 1]; FLAGS_MASK + 1]; 3]);
+
+/// The flags that count.
+const FLAGS_MASK: usize = 0x1f;
+/// Room for every state.
+const STATES_MASK: usize = 0xf;
 
 /// The usual one.
-pub static USUAL: Machine = Machine([INPUT, OUTPUT, INPUT_ONLY]);
+pub static USUAL: Machine = Machine::of(&INPUT, &OUTPUT, &INPUT_ONLY);
 /// That of `secure_tcp`: a connection is active only when both sides have spoken.
-pub static SECURE: Machine = Machine([SECURE_INPUT, SECURE_OUTPUT, SECURE_INPUT_ONLY]);
+pub static SECURE: Machine = Machine::of(&SECURE_INPUT, &SECURE_OUTPUT, &SECURE_INPUT_ONLY);
 
 const INPUT: Table = [
     [SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR],
@@ -129,20 +134,40 @@ const SECURE_INPUT_ONLY: Table =
     [[SA, ES, ES, SR, SA, SA, SA, SA, SA, SA, SA], INPUT_ONLY[1], INPUT_ONLY[2], INPUT_ONLY[3]];
 
 impl Machine {
-    /// The state after a segment with these flags. Reset counts before SYN, SYN before FIN, FIN before ACK; a segment
-    /// with none of them closes.
-    #[inline]
+    const fn of(input: &Table, output: &Table, input_only: &Table) -> Self {
+        Self([by_flags(input), by_flags(output), by_flags(input_only)])
+    }
+
+    /// The state after a segment with these flags.
+    #[inline(always)]
     #[must_use]
     pub fn next(&self, seen: Seen, state: u8, flags: u8) -> State {
-        let row = match flags {
-            f if f & RST != 0 => 3,
-            f if f & SYN != 0 => 0,
-            f if f & FIN != 0 => 1,
-            f if f & ACK != 0 => 2,
-            _ => return CL,
-        };
-        self.0[seen as usize][row][usize::from(state).min(STATES - 1)]
+        self.0[seen as usize][usize::from(flags) & FLAGS_MASK][usize::from(state) & STATES_MASK]
     }
+}
+
+/// Reset counts before SYN, SYN before FIN, FIN before ACK; a segment with none of them closes.
+const fn by_flags(table: &Table) -> [[State; STATES_MASK + 1]; FLAGS_MASK + 1] {
+    let mut rows = [[CL; STATES_MASK + 1]; FLAGS_MASK + 1];
+    let mut flags = 0;
+    while flags <= FLAGS_MASK {
+        let event = match flags as u8 {
+            f if f & RST != 0 => Some(&table[3]),
+            f if f & SYN != 0 => Some(&table[0]),
+            f if f & FIN != 0 => Some(&table[1]),
+            f if f & ACK != 0 => Some(&table[2]),
+            _ => None,
+        };
+        let mut state = 0;
+        while let Some(event) = event
+            && state < STATES
+        {
+            rows[flags][state] = event[state];
+            state += 1;
+        }
+        flags += 1;
+    }
+    rows
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! control collects, a round a minute
-//!   every 30th round, but one that collected in between does not count: entries unused for the expiration go
+//!   every 30th round, not counting those that collected: entries unused for the expiration go
 //!   else, above 16384 entries: those unused for 6 minutes, bucket by bucket from where the last round stopped, until
 //!         4/3 of the surplus (at most 8192) are gone
 //! ```
@@ -37,15 +37,6 @@ const IDLE: u32 = ticks(6 * 60);
 const ROUNDS: u32 = 30;
 /// Members of a set that are in no list, before they are forgotten.
 const GONE: usize = 64;
-
-/// After how long lblc and lblcr forget, in ticks (`lblc_expiration`, `lblcr_expiration`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Expirations {
-    /// An unused entry of lblc.
-    pub lblc: u32,
-    /// An unused entry of lblcr; a set that has not changed for so long loses a member.
-    pub lblcr: u32,
-}
 
 /// See the module.
 #[derive(Debug)]
@@ -143,7 +134,8 @@ impl Cache {
         });
     }
 
-    /// Carries out the rounds that are due, `ROUNDS` at most. Control calls it now and then.
+    /// Carries out the rounds that are due, `ROUNDS` at most; `expiration` in ticks (`lblc_expiration`,
+    /// `lblcr_expiration`). Control calls it now and then.
     pub fn collect(&self, now: Tick, expiration: u32, servers: &Servers) {
         let mut collector = lock(&self.collector);
         for _ in 0..ROUNDS {

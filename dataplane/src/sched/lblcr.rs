@@ -19,7 +19,7 @@ pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
     };
     entry.used = asked.now;
     let known = least(asked, entry.present(asked));
-    let stable = entry.changed.after(asked.expirations.lblcr).is_before(asked.now);
+    let stable = entry.changed.after(asked.lblcr_expiration).is_before(asked.now);
     if entry.members.len() > 1
         && stable
         && let Some(most) = entry.busiest(asked)

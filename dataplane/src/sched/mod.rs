@@ -22,7 +22,7 @@ mod wrr;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicU64;
 
-pub use cache::{Cache, Expirations};
+pub use cache::Cache;
 pub use plan::Plan;
 
 use crate::chance::Chance;
@@ -51,8 +51,8 @@ pub struct Asked<'a> {
     pub vip: IpAddr,
     /// The moment.
     pub now: Tick,
-    /// After how long things are forgotten.
-    pub expirations: Expirations,
+    /// Ticks after which an unchanged set of lblcr loses a member.
+    pub lblcr_expiration: u32,
     /// Chance.
     pub chance: &'a Chance,
 }

@@ -71,7 +71,7 @@ fn turn(asked: &Asked<'_>, mark: &mut Mark) -> Option<usize> {
             }
         }
         from = 0;
-        mark.weight -= step;
+        mark.weight = next_weight(asked, mark.weight);
         if mark.weight <= 0 {
             mark.weight = top;
             if last_pass || begin.is_none() {
@@ -81,6 +81,17 @@ fn turn(asked: &Asked<'_>, mark: &mut Mark) -> Option<usize> {
         }
         last_pass = restarted && mark.weight <= step;
     }
+}
+
+/// The current weight of the next walk. Walks that nobody open is heavy enough for are left out: there may be as many
+/// as the largest weight.
+fn next_weight(asked: &Asked<'_>, weight: i64) -> i64 {
+    let step = i64::from(asked.service.plan.gcd);
+    let next = weight - step;
+    let open = |server: &&RealServer| asked.open(server).is_some();
+    let heaviest = asked.list().iter().filter(open).map(|server| i64::from(server.weight)).max().unwrap_or(0);
+    let fruitless = (next - heaviest + step - 1).max(0) / step;
+    next - fruitless.min((next - 1).max(0) / step) * step
 }
 
 fn top(plan: &Plan) -> i64 {

@@ -94,7 +94,7 @@ pub struct RealServer {
     pub forward: ForwardMethod,
     /// Share of connections; 0 = none new.
     pub weight: u32,
-    /// The last weight that was not 0.
+    /// The last weight that was not 0, or that it joined with.
     pub last_weight: u32,
 }
 

@@ -8,6 +8,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::counters;
+use crate::flow::Direction;
 
 const OVERLOADED: u64 = 1 << 63;
 
@@ -28,8 +29,6 @@ pub struct Server {
     pub lower: AtomicU32,
     /// Share of new connections; 0 = quiesced.
     pub weight: AtomicU32,
-    /// The last weight that was not 0.
-    pub last_weight: AtomicU32,
     /// Active connections.
     pub active: AtomicU32,
     /// Inactive connections.
@@ -159,10 +158,9 @@ impl Server {
 #[repr(align(64))]
 pub struct ServerTotals {
     connections: AtomicU64,
-    in_packets: AtomicU64,
-    in_bytes: AtomicU64,
-    out_packets: AtomicU64,
-    out_bytes: AtomicU64,
+    /// By direction: requests, replies.
+    packets: [AtomicU64; 2],
+    bytes: [AtomicU64; 2],
 }
 
 /// Totals read at one moment.
@@ -186,18 +184,11 @@ impl ServerTotals {
         counters::add(&self.connections, 1);
     }
 
-    /// A packet from the client.
-    #[inline]
-    pub fn request(&self, bytes: usize) {
-        counters::add(&self.in_packets, 1);
-        counters::add(&self.in_bytes, bytes as u64);
-    }
-
-    /// A packet from the server.
-    #[inline]
-    pub fn reply(&self, bytes: usize) {
-        counters::add(&self.out_packets, 1);
-        counters::add(&self.out_bytes, bytes as u64);
+    /// A packet.
+    #[inline(always)]
+    pub fn packet(&self, direction: Direction, bytes: usize) {
+        counters::add(&self.packets[direction as usize], 1);
+        counters::add(&self.bytes[direction as usize], bytes as u64);
     }
 
     /// The values now.
@@ -205,10 +196,10 @@ impl ServerTotals {
     pub fn read(&self) -> TotalsRead {
         TotalsRead {
             connections: self.connections.load(Relaxed),
-            in_packets: self.in_packets.load(Relaxed),
-            in_bytes: self.in_bytes.load(Relaxed),
-            out_packets: self.out_packets.load(Relaxed),
-            out_bytes: self.out_bytes.load(Relaxed),
+            in_packets: self.packets[Direction::Request as usize].load(Relaxed),
+            in_bytes: self.bytes[Direction::Request as usize].load(Relaxed),
+            out_packets: self.packets[Direction::Reply as usize].load(Relaxed),
+            out_bytes: self.bytes[Direction::Reply as usize].load(Relaxed),
         }
     }
 }

@@ -7,7 +7,7 @@ const CHUNK: usize = 1024;
 /// Elements by index. Control makes chunks exist before it tells workers of an index; workers only read them.
 #[derive(Debug)]
 pub struct Slab<T> {
-    chunks: Box<[OnceLock<Box<[T]>>]>,
+    chunks: Box<[OnceLock<Box<[T; CHUNK]>>]>,
 }
 
 impl<T: Default> Slab<T> {
@@ -20,14 +20,20 @@ impl<T: Default> Slab<T> {
     /// Makes the element at `index` exist. `false` where the index is out of range.
     pub fn ensure(&self, index: u32) -> bool {
         let chunk = self.chunks.get(index as usize / CHUNK);
-        chunk.map(|chunk| chunk.get_or_init(|| (0..CHUNK).map(|_| T::default()).collect())).is_some()
+        chunk.map(|chunk| chunk.get_or_init(Self::fresh)).is_some()
+    }
+
+    /// Made in place: an array on the stack would be large.
+    fn fresh() -> Box<[T; CHUNK]> {
+        let elements: Vec<T> = std::iter::repeat_with(T::default).take(CHUNK).collect();
+        elements.try_into().unwrap_or_else(|_| unreachable!("as many as asked for"))
     }
 
     /// The element at `index`, if it exists.
     #[inline]
     #[must_use]
     pub fn get(&self, index: u32) -> Option<&T> {
-        self.chunks.get(index as usize / CHUNK)?.get()?.get(index as usize % CHUNK)
+        Some(&self.chunks.get(index as usize / CHUNK)?.get()?[index as usize % CHUNK])
     }
 }
 

@@ -61,13 +61,17 @@ pub fn of(bytes: &[u8]) -> u16 {
     Sum::default().bytes(bytes).finish()
 }
 
-/// The folded form of a change, as a connection keeps it: never zero, so that it negates by complement.
+/// The folded form of a change, as a connection keeps it: in the byte order of packets, which a ones' complement sum
+/// does not care about (RFC 1071 2(B)). Never zero when made, so that it negates by complement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change(u16);
 
+/// A time to live lower by one: the word it is in goes down by 0x100, whatever it was.
+const TTL: Change = Change(0xfeff_u16.to_be());
+
 impl Change {
     /// The change that a stored number means.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub const fn from_number(number: u16) -> Self {
         Self(number)
@@ -80,25 +84,25 @@ impl Change {
     }
 
     /// The change back.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub const fn reversed(self) -> Self {
-        Self(if self.0 == 0xffff { 0xffff } else { !self.0 })
+        Self(!self.0)
     }
 
-    /// The checksum after the change.
-    #[inline]
-    #[must_use]
-    pub fn apply(self, checksum: u16) -> u16 {
-        Delta(u32::from(self.0)).apply(checksum)
+    /// Brings a checksum, as it lies in a packet, up to the change: `!(!checksum + change)`, which is `checksum -
+    /// change`, both with the carry around the end.
+    #[inline(always)]
+    pub fn apply(self, checksum: &mut [u8; 2]) {
+        let (difference, borrow) = u16::from_ne_bytes(*checksum).overflowing_sub(self.0);
+        *checksum = difference.wrapping_sub(u16::from(borrow)).to_ne_bytes();
     }
 
-    /// The checksum of an IPv4 header after the change and with a time to live lower by one: the word it is in goes
-    /// down by 0x100, whatever it was.
-    #[inline]
-    #[must_use]
-    pub fn apply_with_ttl(self, checksum: u16) -> u16 {
-        Delta(u32::from(self.0) + 0xfeff).apply(checksum)
+    /// The same for an IPv4 header whose time to live goes down by one, too.
+    #[inline(always)]
+    pub fn apply_with_ttl(self, checksum: &mut [u8; 2]) {
+        self.apply(checksum);
+        TTL.apply(checksum);
     }
 }
 
@@ -126,7 +130,7 @@ impl Delta {
     #[must_use]
     pub fn fold(self) -> Change {
         let sum = (self.0 & 0xffff) + (self.0 >> 16);
-        Change(((sum & 0xffff) + (sum >> 16)) as u16)
+        Change((((sum & 0xffff) + (sum >> 16)) as u16).to_be())
     }
 
     /// The checksum after the change.
@@ -168,7 +172,13 @@ mod tests {
             prop_assert_eq!(middle.apply(before), of(&bytes));
             let old = u16::from_be_bytes([bytes[at], bytes[at + 1]]);
             bytes[at..at + 2].copy_from_slice(&word.to_be_bytes());
-            prop_assert_eq!(middle.word(old, word).apply(before), of(&bytes));
+            let whole = middle.word(old, word);
+            prop_assert_eq!(whole.apply(before), of(&bytes));
+            let mut checksum = before.to_be_bytes();
+            whole.fold().apply(&mut checksum);
+            prop_assert_eq!(u16::from_be_bytes(checksum), of(&bytes));
+            whole.fold().reversed().apply(&mut checksum);
+            prop_assert_eq!(u16::from_be_bytes(checksum), before);
         }
 
         #[test]

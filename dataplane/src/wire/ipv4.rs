@@ -58,8 +58,8 @@ impl Header {
         if total < len || total > bytes.len() {
             return Err(Malformed::Length);
         }
-        let sum = if len == HEADER { header_sum(h) } else { checksum::Sum::default().bytes(&bytes[..len]).fold() };
-        if sum != 0xffff {
+        let right = || checksum::Sum::default().bytes(&bytes[..len]).fold() == 0xffff;
+        if !(if len == HEADER { is_right(h) } else { right() }) {
             return Err(Malformed::Checksum);
         }
         Ok(Self {
@@ -81,22 +81,20 @@ impl Header {
     }
 }
 
-/// The folded sum of a header without options, unrolled: every packet passes here.
-#[inline]
-fn header_sum(h: &[u8; HEADER]) -> u16 {
-    let word = |at: usize| u32::from_be_bytes([h[at], h[at + 1], h[at + 2], h[at + 3]]);
-    sum_of_words([word(0), word(4), word(8), word(12), word(16)])
-}
-
-/// The folded sum of a header's five words.
-#[inline]
+/// Whether the checksum of a header without options is right. The caller has seen that its version is 4: a sum of zero
+/// would not be right, and is not possible then.
+///
+/// RFC 1071 (2): the sum is one modulo 65535, so words of any width and byte order do.
+#[inline(always)]
 #[must_use]
-pub fn sum_of_words(words: [u32; 5]) -> u16 {
-    // Five words make at most 35 bits, their halves at most 20, and so on.
-    let sum = words.iter().map(|word| u64::from(*word)).sum::<u64>();
-    let sum = (sum >> 16) + (sum & 0xffff);
-    let sum = (sum >> 16) + (sum & 0xffff);
-    ((sum >> 16) + (sum & 0xffff)) as u16
+pub fn is_right(h: &[u8; HEADER]) -> bool {
+    let long = |at: usize| {
+        u64::from_ne_bytes([h[at], h[at + 1], h[at + 2], h[at + 3], h[at + 4], h[at + 5], h[at + 6], h[at + 7]])
+    };
+    let last = u32::from_ne_bytes([h[16], h[17], h[18], h[19]]);
+    let (sum, carry) = long(0).overflowing_add(long(8));
+    let (sum, another) = sum.overflowing_add(u64::from(last) + u64::from(carry));
+    (sum + u64::from(another)).is_multiple_of(0xffff)
 }
 
 /// What to write into a new header.
@@ -179,6 +177,18 @@ mod tests {
             let mut bytes = Build { ttl, id, src, dst, payload: 0, ..build() }.bytes();
             decrement_ttl(&mut bytes, checksum::Delta::default());
             prop_assert_eq!(Header::parse(&bytes).map(|h| h.ttl), Ok(ttl - 1));
+        }
+
+        #[test]
+        fn right_is_what_sums_to_all_ones(mut bytes: [u8; HEADER], made: bool) {
+            bytes[0] = 0x45;
+            if made {
+                bytes[10..12].fill(0);
+                let sum = checksum::of(&bytes);
+                put(&mut bytes, 10, &sum.to_be_bytes());
+            }
+            prop_assert_eq!(is_right(&bytes), checksum::Sum::default().bytes(&bytes).fold() == 0xffff);
+            prop_assert!(!made || is_right(&bytes));
         }
 
         #[test]
