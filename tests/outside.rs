@@ -12,6 +12,8 @@ mod daemon;
 mod host;
 #[path = "outside/lab.rs"]
 mod lab;
+#[path = "outside/memory.rs"]
+mod memory;
 #[path = "outside/neighbors.rs"]
 mod neighbors;
 #[path = "outside/operator.rs"]

@@ -11,6 +11,9 @@ use crate::counters::Counters;
 use crate::service::{MAX_SERVERS, Totals};
 use crate::trace::Watch;
 
+/// Messages that may wait, in each direction.
+pub const QUEUE: usize = 1024;
+
 /// From control.
 #[derive(Debug)]
 pub enum Command {
@@ -101,8 +104,8 @@ impl Link {
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
-            commands: ArrayQueue::new(1024),
-            reports: ArrayQueue::new(1024),
+            commands: ArrayQueue::new(QUEUE),
+            reports: ArrayQueue::new(QUEUE),
             counters: Counters::default(),
             totals: Totals::new(MAX_SERVERS),
             turns: AtomicU64::default(),

@@ -8,6 +8,7 @@ mod frames;
 mod handoff;
 mod lab;
 mod limits;
+mod listing;
 #[path = "../../../tests/helpers/allocations.rs"]
 mod memory;
 mod parking;
