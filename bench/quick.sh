@@ -7,7 +7,8 @@ cd "$(dirname "$0")/.."
 cargo build --quiet --release -p bench
 bench=target/release/bench
 [ -z "${CARGO_TARGET_DIR:-}" ] || bench=$CARGO_TARGET_DIR/release/bench
-"$bench"
+# Huge pages for the tables of both the director and the floor, as conf/sluice.service has it.
+GLIBC_TUNABLES=glibc.malloc.hugetlb=1 "$bench"
 
 # The bench says how many packets and how many connections a counted round has.
 counted=$("$bench" counted)

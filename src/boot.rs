@@ -46,6 +46,9 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     let config = config::load(&args.config).map_err(failed)?;
     let specs = devices(&config)?;
     let plan = Plan::of(&config);
+    if let Some(rules) = &config.control.rules {
+        control::ipvsadm::rules::load(rules).map_err(failed)?;
+    }
     if args.check {
         println!("{}: good\n{plan}", args.config.display());
         return Ok(());

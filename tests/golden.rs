@@ -2,6 +2,10 @@
 
 #[path = "runner/bursts.rs"]
 mod bursts;
+#[path = "runner/machine.rs"]
+mod machine;
+#[path = "runner/netfilter.rs"]
+mod netfilter;
 #[path = "runner/product.rs"]
 mod product;
 mod runner;

@@ -12,6 +12,8 @@ mod daemon;
 mod host;
 #[path = "outside/lab.rs"]
 mod lab;
+#[path = "outside/marks.rs"]
+mod marks;
 #[path = "outside/memory.rs"]
 mod memory;
 #[path = "outside/neighbors.rs"]
@@ -32,6 +34,8 @@ mod servers;
 mod services;
 #[path = "outside/tcp.rs"]
 mod tcp;
+#[path = "outside/tunnel.rs"]
+mod tunnel;
 #[path = "outside/udp.rs"]
 mod udp;
 #[path = "outside/watch.rs"]

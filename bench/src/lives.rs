@@ -1,13 +1,11 @@
 //! What connections cost beside their established packets: to begin, to live whole, to end.
 
-use std::time::Instant;
-
 use dataplane::clock::Nanos;
 use dataplane::sched::Scheduler;
 use dataplane::wire::tcp::{ACK, FIN, SYN};
 
-use crate::median;
 use crate::stage::{START, Stage};
+use crate::{median, nanos};
 
 /// Connections of a round.
 pub(crate) const CONNECTIONS: u32 = 200_000;
@@ -33,11 +31,9 @@ pub(crate) fn new_connection(scheduler: Scheduler) -> f64 {
     rounds(|| {
         let mut stage = Stage::new(CONNECTIONS, scheduler, 1);
         stage.arrive(0, SYN);
-        let start = Instant::now();
-        run_syn(&mut stage);
-        let spent = start.elapsed();
+        let spent = nanos(|| run_syn(&mut stage));
         assert_eq!(stage.connections(), CONNECTIONS, "every SYN is a connection");
-        spent.as_nanos() as f64
+        spent
     })
 }
 
@@ -47,15 +43,13 @@ pub(crate) fn whole_connection() -> f64 {
         let mut stage = Stage::new(CONNECTIONS, Scheduler::Rr, 1);
         let before = stage.forwarded();
         let packets = [(0, SYN), (1, SYN | ACK), (0, ACK), (0, FIN | ACK), (1, FIN | ACK), (0, ACK)];
-        let mut spent = 0;
+        let mut spent = 0.0;
         for (port, flags) in packets {
             stage.arrive(port, flags);
-            let start = Instant::now();
-            drain(&mut stage);
-            spent += start.elapsed().as_nanos();
+            spent += nanos(|| drain(&mut stage));
         }
         assert_eq!(stage.forwarded() - before, 6 * u64::from(CONNECTIONS), "six packets each");
-        spent as f64
+        spent
     })
 }
 
@@ -65,11 +59,11 @@ pub(crate) fn expiry() -> f64 {
         let mut stage = Stage::new(CONNECTIONS, Scheduler::Rr, 1);
         stage.arrive(0, SYN);
         drain(&mut stage);
-        let start = Instant::now();
-        while stage.connections() > 0 {
-            stage.turn(LATER);
-        }
-        start.elapsed().as_nanos() as f64
+        nanos(|| {
+            while stage.connections() > 0 {
+                stage.turn(LATER);
+            }
+        })
     })
 }
 

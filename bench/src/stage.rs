@@ -21,7 +21,7 @@ use dataplane::wire::ethernet::{self, Header, MacAddr};
 use dataplane::wire::{ipv4, put, tcp};
 use dataplane::worker::{Parts, Worker};
 
-use crate::floor::{Floor, Rule};
+use crate::floor::{Ends, Floor};
 use crate::flows::{FRAME, FlowPort};
 
 /// When the stage begins.
@@ -126,19 +126,13 @@ pub(crate) fn random_flows(flows: u32, n: usize) -> impl Iterator<Item = u32> {
     })
 }
 
-/// The floor with the same flows, and its packets.
+/// The floor with the same flows.
 pub(crate) fn floor(flows: u32) -> Floor {
-    let vip = VIP.to_bits();
-    let rules = (0..flows).flat_map(|flow| {
+    Floor::new((0..flows).map(|flow| {
         let (client, port) = client(flow);
-        let (client, server) = (client.to_bits(), server((flow % u32::from(SERVERS)) as u8).to_bits());
-        let ports = |src: u16, dst: u16| u32::from(src) << 16 | u32::from(dst);
-        let request =
-            Rule { src: client, dst: vip, ports: ports(port, 80), source: false, address: server, port: 8080 };
-        let reply = Rule { src: server, dst: client, ports: ports(8080, port), source: true, address: vip, port: 80 };
-        [request, reply]
-    });
-    Floor::new(rules)
+        let server = server((flow % u32::from(SERVERS)) as u8);
+        Ends { client: (client.to_bits(), port), vip: (VIP.to_bits(), 80), server: (server.to_bits(), 8080) }
+    }))
 }
 
 /// Has packets of random flows arrive at the floor.
@@ -148,8 +142,9 @@ pub(crate) fn arrive(floor: &mut Floor, flows: u32, packets: usize) {
     }
 }
 
+/// Beyond the virtual addresses of 100,000 services.
 fn server(index: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 1, 0, 11 + index)
+    Ipv4Addr::new(10, 9, 0, 11 + index)
 }
 
 /// With rr, which starts at the head of the list, flow n goes to server n modulo ten; wlc does the same while all
@@ -194,7 +189,7 @@ fn net() -> Net {
     let mut route = |address: Ipv4Addr, length, action| {
         routes.insert(Prefix { address: address.into(), length }, action);
     };
-    route(Ipv4Addr::new(10, 1, 0, 0), 24, Action::OnLink { interface: 1 });
+    route(Ipv4Addr::new(10, 9, 0, 0), 24, Action::OnLink { interface: 1 });
     route(Ipv4Addr::UNSPECIFIED, 0, Action::Via { interface: 0, gateway: GATEWAY.into() });
     let hop = |port: u16, last: u8| {
         let mac = MacAddr([2, 0, 0, 0, 9, last]);

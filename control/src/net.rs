@@ -1,6 +1,6 @@
 //! Interfaces, addresses and routes: what the configuration says, turned into what workers read.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use dataplane::neighbor::{NextHop, NextHops};
@@ -10,6 +10,12 @@ use dataplane::wire::ethernet::MacAddr;
 use ipnet::IpNet;
 
 use crate::neighbors::Neighbors;
+
+/// An address, which is the prefix of one host, or a prefix.
+#[must_use]
+pub fn host_or_prefix(text: &str) -> Option<IpNet> {
+    text.parse::<IpAddr>().map(IpNet::from).ok().or_else(|| text.parse().ok())
+}
 
 /// An interface of the configuration, on a port that was started.
 #[derive(Clone, Debug)]
@@ -46,13 +52,24 @@ impl NetInterface {
     }
 }
 
-/// A route of the configuration.
+/// The director's IPv4 address on the way to a neighbour: one of the same prefix, else the interface's first, else that
+/// of another interface (`inet_select_addr`).
+fn source4(interfaces: &[NetInterface], interface: &NetInterface, neighbor: IpAddr) -> Option<Ipv4Addr> {
+    let v4 = |net: &IpNet| if let IpAddr::V4(address) = net.addr() { Some(address) } else { None };
+    let near = interface.addresses.iter().filter(|net| net.contains(&neighbor)).find_map(v4);
+    near.or_else(|| interface.addresses.iter().find_map(v4))
+        .or_else(|| interfaces.iter().flat_map(|other| &other.addresses).find_map(v4))
+}
+
+/// A route of the file, or made at run time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetRoute {
     /// Prefix.
     pub to: IpNet,
     /// Where it leads.
     pub action: Action,
+    /// Made at run time.
+    pub runtime: bool,
 }
 
 /// Connected and configured routes, longest prefixes first.
@@ -60,7 +77,7 @@ pub struct NetRoute {
 pub fn all_routes(interfaces: &[NetInterface], routes: &[NetRoute]) -> Vec<(NetRoute, bool)> {
     let connected = interfaces.iter().enumerate().flat_map(|(index, interface)| {
         let action = Action::OnLink { interface: index as u16 };
-        interface.addresses.iter().map(move |net| (NetRoute { to: net.trunc(), action }, true))
+        interface.addresses.iter().map(move |net| (NetRoute { to: net.trunc(), action, runtime: false }, true))
     });
     let mut all: Vec<_> = connected.chain(routes.iter().map(|route| (route.clone(), false))).collect();
     all.sort_by_key(|(route, _)| std::cmp::Reverse(route.to.prefix_len()));
@@ -77,7 +94,7 @@ pub fn tables(version: u32, interfaces: &[NetInterface], routes: &[NetRoute], ne
     let resolved = neighbors.iter().filter_map(|(key, neighbor)| {
         let interface = interfaces.get(usize::from(key.0))?;
         let hop = NextHop::new(interface.port, interface.mtu, interface.mac, neighbor.mac?, Arc::clone(&neighbor.used));
-        Some((*key, hop))
+        Some((*key, hop.from(source4(interfaces, interface, key.1))))
     });
     Net {
         version,

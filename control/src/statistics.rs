@@ -7,6 +7,16 @@ use crate::api::{Rates, Totals};
 /// Seconds between two samples.
 pub const PERIOD: u64 = 2;
 
+/// Which totals are told, and counted as zero by zeroing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// Those of this moment.
+    #[default]
+    Exact,
+    /// Those of the last sample, as the kernel has no others to tell.
+    Sampled,
+}
+
 /// The totals and rates of one service or server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Meter {
@@ -28,15 +38,23 @@ impl Meter {
         Self { base: now, last: now, average: TotalsRead::default() }
     }
 
-    /// Counts from here again; rates start over.
-    pub fn zero(&mut self, now: TotalsRead) {
-        *self = Self::starting_at(now);
+    /// The same, but counting from here; rates start over.
+    #[must_use]
+    pub fn zeroed(&self, now: TotalsRead, reading: Reading) -> Self {
+        Self::starting_at(self.read(now, reading))
     }
 
     /// Totals since the base.
     #[must_use]
-    pub fn totals(&self, now: TotalsRead) -> TotalsRead {
-        now.zip(self.base, u64::wrapping_sub)
+    pub fn totals(&self, now: TotalsRead, reading: Reading) -> Totals {
+        totals(self.read(now, reading).zip(self.base, u64::wrapping_sub))
+    }
+
+    fn read(&self, now: TotalsRead, reading: Reading) -> TotalsRead {
+        match reading {
+            Reading::Exact => now,
+            Reading::Sampled => self.last,
+        }
     }
 
     /// Takes a sample: `average += (rate - average) / 4`.
@@ -102,7 +120,20 @@ mod tests {
         }
         let rates = meter.rates();
         assert_eq!((rates.in_packets, rates.in_bytes, rates.connections), (100, 10_000, 0));
-        meter.zero(now);
-        assert_eq!((meter.rates(), meter.totals(now)), (Rates::default(), TotalsRead::default()));
+        meter = meter.zeroed(now, Reading::Exact);
+        assert_eq!((meter.rates(), meter.totals(now, Reading::Exact)), (Rates::default(), Totals::default()));
+    }
+
+    #[test]
+    fn what_is_sampled_is_told_and_zeroed_as_of_the_last_sample() {
+        let counted = |in_packets| TotalsRead { in_packets, ..TotalsRead::default() };
+        let mut meter = Meter::starting_at(counted(5));
+        assert_eq!(meter.totals(counted(8), Reading::Sampled), Totals::default());
+        meter.sample(counted(8));
+        assert_eq!(meter.totals(counted(9), Reading::Sampled).in_packets, 3);
+        assert_eq!(meter.totals(counted(9), Reading::Exact).in_packets, 4);
+        let mut zeroed = meter.zeroed(counted(9), Reading::Sampled);
+        zeroed.sample(counted(9));
+        assert_eq!(zeroed.totals(counted(9), Reading::Sampled).in_packets, 1, "it was not in what was zeroed");
     }
 }

@@ -178,8 +178,12 @@ impl PartialEq for Tuple {
 pub enum ForwardMethod {
     /// Rewrite the destination, un-rewrite replies.
     Nat = 0,
+    /// Wrap the packet; the server unwraps it and answers the client itself.
+    Tun = 2,
     /// Only the MAC changes; the server answers the client itself.
     Dr = 3,
+    /// To whom the client sent it, past the servers: there is none.
+    Bypass = 4,
 }
 
 impl ForwardMethod {
@@ -187,7 +191,9 @@ impl ForwardMethod {
     #[must_use]
     pub const fn from_number(number: u8) -> Self {
         match number {
+            2 => Self::Tun,
             3 => Self::Dr,
+            4 => Self::Bypass,
             _ => Self::Nat,
         }
     }
@@ -196,5 +202,81 @@ impl ForwardMethod {
     #[must_use]
     pub const fn has_replies(self) -> bool {
         matches!(self, Self::Nat)
+    }
+}
+
+/// What is put around a packet on its way through a tunnel, behind the outer IP header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encapsulation {
+    /// Nothing: IP in IP (RFC 2003).
+    #[default]
+    Ipip,
+    /// UDP and a header (draft-ietf-intarea-gue).
+    Gue {
+        /// Destination port.
+        port: u16,
+        /// Whether the UDP checksum is computed. Remote checksum offload looks the same on packets that are passed on:
+        /// only a sender has checksums to leave to others.
+        checksum: bool,
+    },
+    /// A header (RFC 2784).
+    Gre {
+        /// Whether it carries a checksum.
+        checksum: bool,
+    },
+}
+
+impl Encapsulation {
+    /// Bytes that it adds to a packet, the outer IPv4 header included.
+    #[inline]
+    #[must_use]
+    pub const fn overhead(self) -> u16 {
+        match self {
+            Self::Ipip => 20,
+            Self::Gue { .. } => 20 + 8 + 4,
+            Self::Gre { checksum: false } => 20 + 4,
+            Self::Gre { checksum: true } => 20 + 8,
+        }
+    }
+
+    /// As one word: kind in the lowest bits, then the checksum, the port on top.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Ipip => 0,
+            Self::Gue { port, checksum } => 1 | (checksum as u32) << 2 | (port as u32) << 16,
+            Self::Gre { checksum } => 2 | (checksum as u32) << 2,
+        }
+    }
+
+    /// What a word says; nothing for anything unknown.
+    #[inline]
+    #[must_use]
+    pub const fn from_number(number: u32) -> Self {
+        let checksum = number & 4 != 0;
+        match number & 3 {
+            1 => Self::Gue { port: (number >> 16) as u16, checksum },
+            2 => Self::Gre { checksum },
+            _ => Self::Ipip,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encapsulation_is_a_word() {
+        for checksum in [false, true] {
+            for kind in [
+                Encapsulation::Ipip,
+                Encapsulation::Gue { port: 6080, checksum },
+                Encapsulation::Gue { port: u16::MAX, checksum },
+                Encapsulation::Gre { checksum },
+            ] {
+                assert_eq!(Encapsulation::from_number(kind.number()), kind);
+            }
+        }
     }
 }

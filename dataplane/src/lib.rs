@@ -1,7 +1,7 @@
 //! The load balancer: packets in, packets out. No FFI, no sockets, no files, no clock of its own.
 //!
 //! Inside, dependencies point downward only: `worker`, `pipeline`, then `sched`, `forward` and `proto`, then `conn`,
-//! `service`, `route`, `neighbor` and `steering`, then `packet`, `port` and `flow`, then `wire`, `clock` and `verdict`.
+//! `service`, `route`, `mark`, `neighbor` and `steering`, then `packet`, `port` and `flow`, then `wire`, `clock` and `verdict`.
 
 pub mod chance;
 pub mod clock;
@@ -13,6 +13,7 @@ pub mod forward;
 pub mod handoff;
 pub mod mailbox;
 pub mod map;
+pub mod mark;
 pub mod neighbor;
 pub mod packet;
 pub mod parking;

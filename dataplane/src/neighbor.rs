@@ -1,6 +1,6 @@
 //! Next hops: neighbours with the Ethernet header that leads to them. The read side; control resolves.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -17,6 +17,8 @@ pub struct NextHop {
     pub mtu: u16,
     /// Destination and source MAC, as a frame begins.
     pub macs: [u8; ethernet::HEADER - 2],
+    /// The director's own IPv4 address on the way there, 0 = none.
+    pub source4: u32,
     /// When a worker last sent to it, in ticks: written at most once a second.
     pub used: Arc<AtomicU32>,
 }
@@ -28,7 +30,13 @@ impl NextHop {
         let mut macs = [0; ethernet::HEADER - 2];
         macs[..6].copy_from_slice(&dst.0);
         macs[6..].copy_from_slice(&src.0);
-        Self { port, mtu, macs, used }
+        Self { port, mtu, macs, source4: 0, used }
+    }
+
+    /// The same with the address that the director has on the way there.
+    #[must_use]
+    pub fn from(self, source: Option<Ipv4Addr>) -> Self {
+        Self { source4: source.map_or(0, Ipv4Addr::to_bits), ..self }
     }
 
     /// Notes that it is in use.

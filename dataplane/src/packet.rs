@@ -1,6 +1,6 @@
 //! A burst on its way: the packets, and what the stages learned of each.
 
-use crate::flow::Tuple;
+use crate::flow::{Encapsulation, Tuple};
 use crate::port::{BURST, RxBurst};
 use crate::verdict::{Answer, Drop, Forward, Punt};
 
@@ -118,6 +118,10 @@ pub struct Meta {
     pub port: u16,
     /// MTU to tell, where the answer needs one.
     pub mtu: u16,
+    /// Whether its time to live was lowered before it was found to exceed that MTU.
+    pub ttl_lowered: bool,
+    /// How it is wrapped, where it goes through a tunnel.
+    pub encapsulation: Encapsulation,
     /// How it came here.
     pub arrival: Arrival,
     /// Who follows it to wherever it waits or is handed over.

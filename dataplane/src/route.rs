@@ -34,6 +34,28 @@ pub struct Prefix {
     pub length: u8,
 }
 
+impl Prefix {
+    /// Whether an address is in it; one of the other family is not.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(net), IpAddr::V4(address)) => net.to_bits() == address.to_bits() & mask4(self.length),
+            (IpAddr::V6(net), IpAddr::V6(address)) => net.to_bits() == address.to_bits() & mask6(self.length),
+            _ => false,
+        }
+    }
+}
+
+/// The bits of an IPv4 prefix.
+fn mask4(length: u8) -> u32 {
+    u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0)
+}
+
+/// The bits of an IPv6 prefix.
+fn mask6(length: u8) -> u128 {
+    u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0)
+}
+
 /// One length's prefixes.
 type Level<K> = (u8, Map<K, Action>);
 
@@ -60,15 +82,13 @@ impl RouteTable {
     /// The route to an IPv4 address.
     #[must_use]
     pub fn lookup4(&self, address: u32) -> Option<Action> {
-        let mask = |length: u8| u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
-        self.v4.iter().find_map(|(length, map)| map.get(&(address & mask(*length))).copied())
+        self.v4.iter().find_map(|(length, map)| map.get(&(address & mask4(*length))).copied())
     }
 
     /// The route to an IPv6 address.
     #[must_use]
     pub fn lookup6(&self, address: u128) -> Option<Action> {
-        let mask = |length: u8| u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
-        self.v6.iter().find_map(|(length, map)| map.get(&(address & mask(*length))).copied())
+        self.v6.iter().find_map(|(length, map)| map.get(&(address & mask6(*length))).copied())
     }
 
     /// The route to an address.

@@ -23,6 +23,9 @@ use crate::trace::{Observer, Watch};
 /// Packets that may wait for one port to take them.
 pub const OUTPUT_LIMIT: usize = 512;
 
+/// How far apart the workers' numbers of packets around others begin: their servers are the same.
+const TUNNEL_IDS: u16 = 0x9e37;
+
 /// One worker's state.
 #[derive(Debug)]
 pub struct Shard<B> {
@@ -49,12 +52,14 @@ pub struct Shard<B> {
     /// Rings to and from the others.
     pub mesh: Mesh<B>,
     id: u16,
+    tunnel_id: u16,
 }
 
 impl<B> Shard<B> {
     /// An empty shard.
     #[must_use]
     pub fn new(memory: ConnMemory, key: HashKey, ports: u16, now: Tick, station: Station, mesh: Mesh<B>) -> Self {
+        let me = station.me();
         let output = Output::new((0..ports).map(|port| station.sends(port)));
         Self {
             station,
@@ -69,6 +74,7 @@ impl<B> Shard<B> {
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
             observer: None,
             id: key.0[0] as u16,
+            tunnel_id: (key.0[1] as u16).wrapping_add(me.wrapping_mul(TUNNEL_IDS)),
         }
     }
 
@@ -76,6 +82,13 @@ impl<B> Shard<B> {
     pub fn next_id(&mut self) -> u16 {
         self.id = self.id.wrapping_add(1);
         self.id
+    }
+
+    /// The IP identification of the next packet around another. Counted apart: wrapping comes before answering, so in a
+    /// burst the numbers would mix otherwise than one at a time.
+    pub fn next_tunnel_id(&mut self) -> u16 {
+        self.tunnel_id = self.tunnel_id.wrapping_add(1);
+        self.tunnel_id
     }
 
     /// Lets somebody look at packets.
@@ -128,7 +141,7 @@ impl<B> Shard<B> {
         let stop = from.saturating_add(budget).min(end);
         for index in from..stop {
             let conn = &self.table[index];
-            let gone = || servers.get(conn.server_slot).is_none_or(|server| !server.available.load(Relaxed));
+            let gone = || servers.get(conn.server_slot).is_some_and(|server| !server.available.load(Relaxed));
             if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && gone() {
                 self.table[index].set(flag::DROPPED, true);
                 self.end_now(index, now);

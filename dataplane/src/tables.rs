@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::map::SharedMap;
+use crate::mark::Marks;
 use crate::neighbor::NextHops;
 use crate::proto::Timeouts;
 use crate::route::{Action, RouteTable};
-use crate::service::ServiceTable;
+use crate::service::{Listener, ServiceTable};
 use crate::sysctl::Sysctls;
 use crate::template::Templates;
 use crate::wire::ethernet::MacAddr;
@@ -21,6 +22,12 @@ pub struct Tables {
     pub locals: Locals,
     /// Virtual services.
     pub services: ServiceTable,
+    /// Families that have no service at all.
+    pub unhooked: Unhooked,
+    /// Where servers that are reached by NAT listen.
+    pub listeners: SharedMap<Listener, ()>,
+    /// Rules that mark packets.
+    pub marks: Marks,
     /// Lifetimes of connections.
     pub timeouts: Arc<Timeouts>,
     /// Switches.
@@ -31,6 +38,16 @@ pub struct Tables {
     pub templates: Arc<Templates>,
 }
 
+/// Families without a service. As in the kernel, whose hooks come with the first service of a family and go with the
+/// last, their packets then pass as if nothing were balanced: connections that are still there are not looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unhooked {
+    /// IPv4.
+    pub v4: bool,
+    /// IPv6.
+    pub v6: bool,
+}
+
 /// Switches of the dataplane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -38,11 +55,13 @@ pub struct Options {
     pub ip_forward: bool,
     /// Answers of the director itself per second and worker, 0 = no limit.
     pub icmp_rate: u32,
+    /// Keep oddities of the kernel that help nobody.
+    pub strict_parity: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ip_forward: true, icmp_rate: 1000 }
+        Self { ip_forward: true, icmp_rate: 1000, strict_parity: false }
     }
 }
 
@@ -113,7 +132,13 @@ impl Net {
             Some(Action::Unreachable) | None => return Path::Unreachable,
             Some(Action::Blackhole) => return Path::Blackhole,
         };
-        self.hops.find(interface, next).map_or(Path::Unresolved { interface, address: next }, Path::Hop)
+        self.neighbor(interface, next)
+    }
+
+    /// To a neighbour on an interface.
+    #[must_use]
+    pub fn neighbor(&self, interface: u16, address: IpAddr) -> Path {
+        self.hops.find(interface, address).map_or(Path::Unresolved { interface, address }, Path::Hop)
     }
 
     /// The source address of what the director itself sends to `address`.

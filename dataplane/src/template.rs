@@ -89,10 +89,8 @@ pub struct Choice {
 /// What became of a question for a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enlisted {
-    /// There was one: its handle and its server's slot.
-    Found(u32, u32),
-    /// It is new.
-    Made(u32),
+    /// By this one, an old or a new one: its handle.
+    At(u32),
     /// There is no server for a new one.
     NoServer,
     /// There is no room for a new one.
@@ -152,7 +150,7 @@ impl Templates {
             let template = &mut shard.all[index as usize];
             if usable(template) {
                 (template.controls, template.last_used) = (template.controls + 1, now.0);
-                return Enlisted::Found(handle(number, index), template.server);
+                return Enlisted::At(handle(number, index));
             }
             template.invalid = true;
             shard.by_key.remove(&key);
@@ -176,7 +174,7 @@ impl Templates {
         shard.by_key.insert(key, index);
         shard.clock = shard.unwrapped(now);
         shard.look_again(index);
-        Enlisted::Made(handle(number, index))
+        Enlisted::At(handle(number, index))
     }
 
     /// A connection that it controls has ended. One that was dropped takes with it a template that nothing else needs.
@@ -315,7 +313,7 @@ mod tests {
 
     fn made(templates: &Templates, client: u8, server: u32, now: u32) -> u32 {
         match templates.enlist(key(client), Tick(now), |_| true, || choice(server)) {
-            Enlisted::Made(handle) => handle,
+            Enlisted::At(handle) => handle,
             other => panic!("{other:?}"),
         }
     }
@@ -331,7 +329,7 @@ mod tests {
         let templates = Templates::default();
         let first = made(&templates, 1, 7, 0);
         let again = templates.enlist(key(1), Tick(10 * SECOND), |_| true, || panic!("there is one"));
-        assert_eq!(again, Enlisted::Found(first, 7));
+        assert_eq!(again, Enlisted::At(first));
         templates.release(first, false);
         templates.release(first, false);
         assert_eq!(expired(&templates, 40 * SECOND - 1 + LATE), []);
@@ -355,13 +353,13 @@ mod tests {
         let old = made(&templates, 1, 7, 0);
         templates.release(old, false);
         let new = templates.enlist(key(1), Tick(SECOND), |_| false, || choice(8));
-        assert!(matches!(new, Enlisted::Made(_)));
+        assert!(matches!(new, Enlisted::At(handle) if handle != old));
         let listed: Vec<Template> = (0..Templates::shards()).flat_map(|shard| templates.page(shard, 0, 9).0).collect();
         let mut seen: Vec<_> = listed.iter().map(|template| (template.server, template.invalid)).collect();
         seen.sort_unstable();
         assert_eq!(seen, [(7, true), (8, false)]);
         assert_eq!(expired(&templates, 30 * SECOND + LATE), [7]);
-        assert!(matches!(templates.enlist(key(1), Tick(30 * SECOND), |_| true, || None), Enlisted::Found(_, 8)));
+        assert_eq!(templates.enlist(key(1), Tick(30 * SECOND), |found| found.server == 8, || None), new);
     }
 
     #[test]

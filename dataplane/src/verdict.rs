@@ -35,6 +35,10 @@ reasons! {
         NatReply "nat_reply",
         /// Client to server, only the MAC changed.
         Dr "dr",
+        /// Client to whom it sent to, past a service by mark without a usable server.
+        Bypass "bypass",
+        /// Client to server, wrapped.
+        Tun "tun",
         /// Belongs to no connection: plain routing.
         Routed "routed",
     }
@@ -73,6 +77,8 @@ reasons! {
         ProtocolUnreachable "protocol_unreachable",
         /// A service without a usable server.
         NoServer "no_server",
+        /// From a server's port but of no connection, and `nat_icmp_send` is on.
+        NoConnection "no_connection",
         /// Time to live ran out.
         TtlExceeded "ttl_exceeded",
         /// No route to the destination.
@@ -81,6 +87,16 @@ reasons! {
         HostUnreachable "host_unreachable",
         /// Larger than the next link takes, and not to be fragmented.
         TooBig "too_big",
+    }
+}
+
+impl Answer {
+    /// Whether it is said in the name of whom the packet was addressed to, rather than of a router. Of a marked packet
+    /// that may be another, in whose name nothing is said.
+    #[must_use]
+    pub fn speaks_for_destination(self) -> bool {
+        use Answer::{Echo, NoServer, PortUnreachable, ProtocolUnreachable, TcpReset};
+        matches!(self, Echo | NoServer | PortUnreachable | ProtocolUnreachable | TcpReset)
     }
 }
 
@@ -133,6 +149,8 @@ reasons! {
         RateLimited "rate_limited",
         /// An answer was due but there was no buffer for it.
         NoBuffer "no_buffer",
+        /// Its buffer has no room in front for the headers of a tunnel.
+        NoHeadroom "no_headroom",
         /// It cannot go on, and no answer may be given: it is an ICMP error, or a fragment but not the first, or there
         /// is no way back.
         Unanswerable "unanswerable",

@@ -12,7 +12,7 @@ use crate::handoff::{Crossing, Errand, Mesh};
 use crate::mailbox::{Command, Link, Page, Report};
 use crate::packet::{Arrival, Burst};
 use crate::parking::Ending;
-use crate::pipeline::{self, Context};
+use crate::pipeline::{self, Scene};
 use crate::port::{BURST, PacketBuf, Port};
 use crate::proto::tcp;
 use crate::service::Servers;
@@ -26,7 +26,7 @@ use crate::verdict::Sent;
 pub const EXPIRE_BUDGET: usize = 256;
 /// Commands per turn.
 pub const COMMAND_BUDGET: usize = 32;
-/// Connection slots looked at for one command to list.
+/// Connection slots looked at for one command to list, and in one turn for connections whose servers are gone.
 pub const LIST_BUDGET: u32 = 1024;
 /// Entries looked at per turn for the defence to drop.
 pub const DEFENCE_BUDGET: u32 = 256;
@@ -141,17 +141,17 @@ impl<P: Port> Worker<P> {
 }
 
 /// What a burst consults.
-fn context<'a, B>(
+fn scene<'a, B>(
     now: Tick,
     reader: &'a Reader,
     servers: &'a Servers,
     link: &'a Link,
     chance: &'a Chance,
     shard: &Shard<B>,
-) -> Context<'a> {
+) -> Scene<'a> {
     let tables = reader.tables();
     let tcp = if shard.defence.is_secure(&tables.sysctls) { &tcp::SECURE } else { &tcp::USUAL };
-    Context { now, tables, servers, link, chance, tcp }
+    Scene { now, tables, servers, link, chance, tcp }
 }
 
 /// Parts of a turn.
@@ -159,7 +159,7 @@ impl<P: Port> Worker<P> {
     fn receive(&mut self, now: Tick) -> usize {
         let mut items = 0;
         let Self { ports, shard, reader, servers, link, burst, chance, .. } = self;
-        let context = context(now, reader, servers, link, chance, shard);
+        let context = &scene(now, reader, servers, link, chance, shard);
         for (index, port) in ports.iter_mut().enumerate() {
             let received = port.rx_burst(&mut burst.packets);
             if received > 0 {
@@ -176,7 +176,7 @@ impl<P: Port> Worker<P> {
     /// Takes over what other workers hand to this one.
     fn take_over(&mut self, now: Tick) -> usize {
         let Self { ports, shard, reader, servers, link, burst, chance, .. } = self;
-        let context = context(now, reader, servers, link, chance, shard);
+        let context = &scene(now, reader, servers, link, chance, shard);
         let mut items = 0;
         for at in 0..shard.mesh.peers.len() {
             for _ in 0..BURST {
@@ -228,14 +228,14 @@ impl<P: Port> Worker<P> {
     /// Sends what new tables allow.
     fn release(&mut self, now: Tick) -> usize {
         let Self { ports, shard, reader, servers, link, chance, .. } = self;
-        let context = context(now, reader, servers, link, chance, shard);
+        let context = &scene(now, reader, servers, link, chance, shard);
         pipeline::release(shard, context, &mut || ports.first_mut().and_then(Port::alloc))
     }
 
     /// Ends what waits for a neighbour.
     fn fail(&mut self, neighbor: (u16, IpAddr), now: Tick) {
         let Self { ports, shard, reader, servers, link, chance, .. } = self;
-        let context = context(now, reader, servers, link, chance, shard);
+        let context = &scene(now, reader, servers, link, chance, shard);
         let mut alloc = || ports.first_mut().and_then(Port::alloc);
         pipeline::fail(shard, context, neighbor, &mut alloc);
     }

@@ -174,6 +174,15 @@ impl Lab {
         until(Duration::from_secs(10), up).expect("dnsmasq is up");
     }
 
+    /// What unwraps a tunnel (`unwrap.py`) in front of real server `number`.
+    pub(crate) fn start_tunnel_end(&mut self, number: u8, kind: &str) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outside/unwrap.py");
+        let name = format!("unwrap{number}");
+        let end = self.start(&format!("rs{number}"), &name, &["python3", script, kind]);
+        until(Duration::from_secs(10), || end.said().contains("ready").then_some(())).expect("it is ready");
+        self.processes.insert(name, end);
+    }
+
     /// `sluiced` with these services, up and answering.
     pub(crate) fn start_director(&mut self, services: &str) {
         self.configure(services);

@@ -17,6 +17,14 @@ use crate::ready;
 /// How long a run of the generator may take: it ends by itself, but a machine may be slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How many real servers the generator plays unless told.
+pub(crate) const SERVERS: u8 = 3;
+
+/// The address of a real server that it plays.
+pub(crate) fn server_address(number: u8) -> String {
+    format!("10.1.0.{}", 11 + number)
+}
+
 /// The figures of a run.
 #[derive(Debug)]
 pub(crate) struct Figures(HashMap<String, f64>);
@@ -69,7 +77,7 @@ impl Pair {
         let shape = Shape { devices: ["clients", "servers"].map(device), ..shape };
         let operator = Operator::at(directory.join("control.sock"));
         let file = directory.join("sluice.toml");
-        fs::write(&file, shape.director(&operator.socket(), services)).expect("a configuration");
+        fs::write(&file, shape.director(&operator.socket(), &(silence() + services))).expect("a configuration");
         let director = start(&directory, "sluiced", &[ready::sluiced(), "--config", utf8(&file)]);
         let mut pair = Self { director, directory, operator, queues, _share: share };
         let up = || match pair.director.ended() {
@@ -95,6 +103,17 @@ impl Pair {
     pub(crate) fn sent(&self, port: u16, arguments: &[&str]) -> Figures {
         figures(self.send(port, arguments))
     }
+}
+
+/// Nobody is announced and nobody is asked for: between two runs of the generator such frames would wait for the next
+/// one, and the packet pool would not be whole.
+fn silence() -> String {
+    let neighbor = |interface: &str, address: &str, mac: &str| {
+        format!("\n[[neighbor]]\ninterface = \"{interface}\"\naddress = \"{address}\"\nmac = \"{mac}\"\n")
+    };
+    let server = |number: u8| neighbor("lan", &server_address(number), &format!("02:00:00:00:02:{:02x}", number + 1));
+    let servers: String = (0..SERVERS).map(server).collect();
+    "\n[ipvs]\nstrict_parity = true\n".to_owned() + &neighbor("wan", "10.0.0.254", "02:00:00:00:01:fe") + &servers
 }
 
 /// Waits for the generator's end and reads what it says.

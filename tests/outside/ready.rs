@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What the lab runs; `make setup` installs them.
-const TOOLS: [&str; 13] = [
+const TOOLS: [&str; 14] = [
     "ip",
     "ethtool",
     "sysctl",
@@ -22,6 +22,7 @@ const TOOLS: [&str; 13] = [
     "dig",
     "sha256sum",
     "tcpdump",
+    "python3",
 ];
 
 /// The daemon, as cargo built it for these tests. Cargo names it also where the features do not allow it.

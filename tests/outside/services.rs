@@ -12,7 +12,7 @@ use crate::process::until;
 const KEY: &str = "TCP 10.0.0.100:80";
 
 /// Gives a server the VIP and an arm on the clients' link. Nobody but the director may hear from it that it has the VIP.
-fn holds_vip(lab: &Lab, number: u8) {
+pub(crate) fn holds_vip(lab: &Lab, number: u8) {
     let room = format!("rs{number}");
     let settings =
         ["all.arp_ignore=1", "all.arp_announce=2", "all.rp_filter=0", "default.rp_filter=0", "eth0.rp_filter=0"];

@@ -6,16 +6,8 @@ use std::time::{Duration, Instant};
 use crate::config::{self, Shape, VIP};
 use crate::lab::{Lab, Load};
 use crate::operator::Operator;
-use crate::pair::{Figures, Pair, figures};
+use crate::pair::{Figures, Pair, SERVERS, figures, server_address};
 use crate::process::until;
-
-/// How many real servers the generator plays unless told.
-const SERVERS: u8 = 3;
-
-/// The address of a real server.
-fn address(number: u8) -> String {
-    format!("10.1.0.{}", 11 + number)
-}
 
 /// Packets of a whole connection that pass the director: from the client, from the server.
 const NAT: (u64, u64) = (4, 2);
@@ -27,7 +19,7 @@ fn service(port: u16, scheduler: &str, forward: &str, servers: u8, server: impl 
         format!("\n[[service]]\nprotocol = \"tcp\"\naddress = \"{VIP}:{port}\"\nscheduler = \"{scheduler}\"\n");
     for number in 0..servers {
         let port = if forward == "nat" { ":8080" } else { "" };
-        let (address, more) = (address(number), server(number));
+        let (address, more) = (server_address(number), server(number));
         text += &format!("\n[[service.server]]\naddress = \"{address}{port}\"\nforward = \"{forward}\"\n{more}\n");
     }
     text
@@ -39,8 +31,8 @@ fn plain(scheduler: &str, forward: &str) -> String {
 }
 
 /// States that end a second after their last packet.
-const SHORT: &str = "\n[ipvs]\ntimeouts = { tcp_fin = 1, tcp_time_wait = 1, tcp_close = 1, tcp_close_wait = 1, \
-                     tcp_last_ack = 1, tcp_syn_recv = 1 }\n";
+const SHORT: &str = "\n[ipvs.timeouts]\ntcp_fin = 1\ntcp_time_wait = 1\ntcp_close = 1\ntcp_close_wait = 1\n\
+                     tcp_last_ack = 1\ntcp_syn_recv = 1\n";
 
 fn sum(values: &[u64]) -> u64 {
     values.iter().sum()
@@ -84,7 +76,7 @@ fn assert_crossed_as_told(director: &Operator, requests: u64, replies: u64) {
     assert_near(director.counter("handoff_signpost"), signposted * replies, "signposts followed");
 }
 
-/// The packet pool is whole again. (Before the traffic it need not be: announcements wait for somebody to hear them.)
+/// The packet pool is whole again.
 #[track_caller]
 fn assert_pool_is_whole(director: &Operator) {
     until(Duration::from_secs(3), || (director.memory("packets_in_use") == 0).then_some(()));
@@ -189,7 +181,7 @@ fn schedulers_spread_as_one_worker_would() {
             .sent(port, &["flows", "--protocol", "tcp", "--flows", "3000", "--seconds", "0.1", "--spread", "turns"]);
         assert_eq!(figures.count("opening_lost"), 0, "{figures:?}");
         let key = format!("TCP {VIP}:{port}");
-        let active = [0, 1, 2].map(|number| pair.server(&key, &format!("{}:8080", address(number))).active);
+        let active = [0, 1, 2].map(|number| pair.server(&key, &format!("{}:8080", server_address(number))).active);
         assert_eq!(active.iter().sum::<u32>(), 3000, "{scheduler}: {active:?}");
         let near = active.iter().zip(expected).all(|(active, expected)| active.abs_diff(expected) <= BURST);
         assert!(near, "{scheduler}: {active:?}, one worker gives {expected:?}");

@@ -3,18 +3,19 @@
 
 use std::io::Cursor;
 
-use control::api::{Answer, ApiError, Client, Code, Request};
+use control::api::{Answer, ApiError, Client, Code, PageError, Request, RouteSpec, every_text};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
 use dataplane::handoff::Mesh;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
-use dataplane::steering::{Station, plan};
-use dataplane::wire::ethernet::MacAddr;
+use dataplane::steering::Station;
 use dataplane::worker::{Parts, Worker};
 
 use crate::bursts::Bursts;
+use crate::machine::{self, KeptOut};
+use crate::netfilter::Netfilter;
 use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
 
@@ -37,6 +38,7 @@ struct Product {
     worker: Worker<MemPort>,
     now: Nanos,
     sent: Vec<(Leg, Vec<u8>)>,
+    netfilter: Netfilter,
 }
 
 impl Product {
@@ -44,9 +46,7 @@ impl Product {
         let now = Nanos(1_000_000_000);
         let text = stage.to_toml();
         let config = control::config::parse(&text, "stage.toml").unwrap_or_else(|errors| panic!("{errors}\n{text}"));
-        let macs = config.interfaces.iter().map(|i| MacAddr(i.mac.expect("the stage says the MACs").0)).collect();
-        let steering = plan(&[], 1, config.dataplane.steering);
-        let facts = Facts { macs, cpus: vec![0], devices: Box::new(()), file: None, steering };
+        let facts = Facts::in_memory(&config);
         let (control, mut seats) = Control::new(config, facts, now).expect("the stage is a possible configuration");
         let seat = seats.pop().expect("one worker");
         let parts = Parts {
@@ -59,7 +59,8 @@ impl Product {
             station: Station::alone(),
             mesh: Mesh::alone(),
         };
-        let mut product = Self { control, worker: Worker::new(parts, now), now, sent: Vec::new() };
+        let mut product =
+            Self { control, worker: Worker::new(parts, now), now, sent: Vec::new(), netfilter: Netfilter::default() };
         product.settle();
         product
     }
@@ -78,6 +79,33 @@ impl Product {
         for (port, leg) in self.worker.ports_mut().iter_mut().zip(LEGS) {
             self.sent.extend(port.tx.drain(..).map(|buffer| (leg, buffer.data().to_vec())));
         }
+    }
+}
+
+impl Product {
+    /// What a rule of iptables or `ip rule` changes; `None` for a command that is neither.
+    fn marks(&mut self, command: &str) -> Option<Vec<Request>> {
+        let before = self.netfilter.rules();
+        self.netfilter.take(command)?;
+        let gone = before.into_iter().map(|rule| Request::DeleteMark { rule });
+        let new = self.netfilter.rules().into_iter().map(|rule| Request::AddMark { rule });
+        Some(gone.chain(new).collect())
+    }
+}
+
+/// Of ip(8), what changes routes.
+fn route(command: &str) -> Option<Request> {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let route = |to: &str| RouteSpec { to: to.to_owned(), ..RouteSpec::default() };
+    match words.as_slice() {
+        ["ip", "route", "add", "unreachable", to] => {
+            Some(Request::AddRoute { route: RouteSpec { unreachable: true, ..route(to) } })
+        }
+        ["ip", "route", "add", to, "via", gateway] => {
+            Some(Request::AddRoute { route: RouteSpec { via: gateway.parse().ok(), ..route(to) } })
+        }
+        ["ip", "route", "del", to] => Some(Request::DeleteRoute { to: (*to).to_owned() }),
+        _ => None,
     }
 }
 
@@ -136,13 +164,18 @@ impl Director for Product {
             "conn" => "ip_vs_conn",
             "proc" => "ip_vs",
             "stats" => "ip_vs_stats",
+            "app" => "ip_vs_app",
+            "stats_percpu" => "ip_vs_stats_percpu",
+            "conn_sync" => "ip_vs_conn_sync",
             other => other,
         };
-        match self.ask(Request::Proc { name: name.to_owned(), cursor: None }) {
-            Ok(Answer::Text { text, .. }) => Ok(text),
-            Ok(other) => Err(format!("an unexpected answer: {other:?}")),
-            Err(error) => Err(error.to_string()),
-        }
+        let mut text = String::new();
+        let request = Request::Proc { name: name.to_owned(), cursor: None };
+        let read: Result<(), PageError> = every_text(self, request, |piece| {
+            text += piece;
+            Ok(())
+        });
+        read.map(|()| text).map_err(|error| format!("{error:?}"))
     }
 
     fn sysctl(&mut self, name: &str, value: Option<&str>) -> Result<String, String> {
@@ -162,7 +195,16 @@ impl Director for Product {
         }
     }
 
-    fn sh(&mut self, _: &str) -> Option<(i32, String, String)> {
-        None
+    fn sh(&mut self, command: &str) -> Option<(i32, String, String)> {
+        if let Some(args) = machine::tool_of_another(command) {
+            let outcome = control::ipvsadm::run(&args, &mut Cursor::new(""), &mut KeptOut);
+            return Some((outcome.code, outcome.out, outcome.err));
+        }
+        let requests = match route(command) {
+            Some(request) => vec![request],
+            None => self.marks(command)?,
+        };
+        let refused = self.ask(Request::Batch { requests, more: false }).err();
+        Some(refused.map_or((0, String::new(), String::new()), |error| (2, String::new(), error.to_string())))
     }
 }

@@ -1,5 +1,5 @@
 //! Spoils one place of a recording, to prove that the comparison would see it: one hex digit of a frame, or one
-//! character of a text. Places that a rule leaves free are passed over.
+//! character of a text or of what a setting was. Places that a rule leaves free are passed over.
 
 use crate::runner::chance::{self, Cause};
 use crate::runner::compare::{self, Chances};
@@ -26,6 +26,8 @@ enum Part {
     Frame(usize),
     /// The n-th text of the step, and the line in it.
     Line(usize, usize),
+    /// What the n-th setting of the step became, or how it was refused.
+    Setting(usize),
     /// The exit code.
     Code,
 }
@@ -33,7 +35,9 @@ enum Part {
 /// All that can be spoiled in a recording; exit codes only if there is nothing else.
 pub(crate) fn targets(scenario: &Scenario, expected: &[StepResult], got: &[Observation]) -> Vec<Target> {
     let chances = Chances::of(scenario);
-    let all = |i: usize| [frames(i, &expected[i]), lines(i, &expected[i], &got[i], chances[i])].concat();
+    let all = |i: usize| {
+        [frames(i, &expected[i]), lines(i, &expected[i], &got[i], chances[i]), settings(i, &expected[i])].concat()
+    };
     let mut targets: Vec<Target> = (0..expected.len()).flat_map(all).collect();
     targets.retain(|target| !target.places.is_empty());
     if targets.is_empty() {
@@ -53,6 +57,10 @@ pub(crate) fn spoiled(step: &StepResult, target: &Target, place: usize) -> (Step
         }
         Part::Line(text, line) => {
             replace(&mut texts_of(&mut step).swap_remove(text).lines[line], place, other_character)
+        }
+        Part::Setting(i) => {
+            let Pairs(settings) = step.sysctl.get_or_insert(Pairs(Vec::new()));
+            replace(&mut settings[i].1, place, other_character)
         }
         Part::Code => {
             step.rc = step.rc.map(|code| code + 1);
@@ -112,6 +120,16 @@ fn frame_places(frame: &Frame, cause: &Cause) -> Vec<usize> {
 fn frames_of(step: &mut StepResult) -> Vec<&mut Frame> {
     let emitted = step.emitted.as_mut().map_or(Vec::new(), |emitted| emitted.lists_mut());
     emitted.into_iter().chain(step.captured.as_mut()).flatten().collect()
+}
+
+/// All of what settings became.
+fn settings(step: usize, expected: &StepResult) -> Vec<Target> {
+    let settings = expected.sysctl.as_ref().map_or(&[][..], |Pairs(settings)| settings);
+    let target = |(i, (_, text)): (usize, &(String, String))| {
+        let places = text.char_indices().map(|(at, _)| at).collect();
+        Target { step, part: Part::Setting(i), places }
+    };
+    settings.iter().enumerate().map(target).collect()
 }
 
 /// A text of a step, and what it is.

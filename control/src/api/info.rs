@@ -118,6 +118,8 @@ pub struct Status {
     pub interfaces: Vec<InterfaceStatus>,
     /// Workers.
     pub workers: Vec<WorkerStatus>,
+    /// Whether oddities of the kernel and its tool are kept even where they help nobody.
+    pub strict_parity: bool,
 }
 
 /// Virtual addresses of an interface that a status names, at most.
@@ -238,4 +240,6 @@ pub struct RouteInfo {
     pub interface: Option<String>,
     /// connected, static, unreachable, blackhole.
     pub kind: String,
+    /// Made by a request, not by the file.
+    pub runtime: bool,
 }

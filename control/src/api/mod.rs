@@ -3,6 +3,7 @@
 
 mod cursor;
 mod info;
+mod mark;
 mod pages;
 mod spec;
 mod steering;
@@ -18,9 +19,11 @@ pub use info::{
     ConnInfo, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, NeighborInfo, Rates, RouteInfo, ServerInfo,
     ServiceInfo, StatsReport, Status, Totals, WorkerStatus,
 };
+pub use mark::{IpProtocol, MarkInfo, MarkSpec, Ports};
 pub use pages::{PageError, every_service, every_text};
 pub use spec::{
-    DaemonRole, DaemonSpec, Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
+    DaemonRole, DaemonSpec, Forward, Granularity, RouteSpec, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind,
+    TunnelSpec,
 };
 pub use steering::{PortSteering, SteeringReport};
 pub use watch::{Direction, FrameInfo, PacketInfo, StageInfo, WatchInfo, WatchPage};
@@ -88,12 +91,32 @@ pub enum Request {
         /// UDP.
         udp: u32,
     },
+    /// A new rule that marks packets, behind those that are there.
+    AddMark {
+        /// The rule.
+        rule: MarkSpec,
+    },
+    /// Takes a rule away.
+    DeleteMark {
+        /// The rule, in every part.
+        rule: MarkSpec,
+    },
     /// Writes a setting of `net.ipv4.vs`, as sysctl(8) does.
     SetSysctl {
         /// Its name, without `net.ipv4.vs.`.
         name: String,
         /// Its value as text.
         value: String,
+    },
+    /// Adds a route until the director ends, or until it is removed.
+    AddRoute {
+        /// The route.
+        route: RouteSpec,
+    },
+    /// Removes a route, also one of the file; a reload brings that one back.
+    DeleteRoute {
+        /// Its prefix.
+        to: String,
     },
     /// Settings of `net.ipv4.vs`. Answer: [`Answer::Sysctls`].
     Sysctls {
@@ -145,6 +168,8 @@ pub enum Request {
     Neighbors,
     /// Routes, longest prefix first. Answer: [`Answer::Routes`].
     Routes,
+    /// Rules that mark packets, in their order. Answer: [`Answer::Marks`].
+    Marks,
     /// Which worker gets what, decided at the start. Answer: [`Answer::Steering`].
     Steering,
     /// Reads the configuration file again and converges to it.
@@ -155,8 +180,9 @@ pub enum Request {
     },
     /// The running configuration as a file. Answer: [`Answer::Text`].
     ConfigShow,
-    /// A page of a file of `/proc/net` as the kernel would show it: `ip_vs`, `ip_vs_conn`, `ip_vs_stats`. Answer:
-    /// [`Answer::Text`]; pass its `next` to go on ([`every_text`] does).
+    /// A page of a file of `/proc/net` as the kernel would show it: `ip_vs`, `ip_vs_app`, `ip_vs_conn`,
+    /// `ip_vs_conn_sync`, `ip_vs_stats`, `ip_vs_stats_percpu`. Answer: [`Answer::Text`]; pass its `next` to go on
+    /// ([`every_text`] does).
     Proc {
         /// File name.
         name: String,
@@ -267,6 +293,11 @@ pub enum Answer {
     Routes {
         /// The entries.
         routes: Vec<RouteInfo>,
+    },
+    /// Rules that mark packets, in their order: of those that fit a packet, the last counts.
+    Marks {
+        /// The rules.
+        rules: Vec<MarkInfo>,
     },
     /// Which worker gets what.
     Steering(Box<SteeringReport>),

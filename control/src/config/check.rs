@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::device;
-use super::model::{Interface, Neighbor, Route, RouteAction, Vip};
+use super::model::{Interface, MarkRule, Neighbor, Route, RouteAction, Vip};
 use super::scope::{Read, Scope};
 use super::suggest;
 
@@ -171,6 +171,17 @@ pub(super) fn vips(links: &Links<'_, '_>, vips: &[Read<'_, Vip>]) {
             } else if !names.insert(name) {
                 scope.wrong_element("interfaces", index, format!("{name} is there twice"));
             }
+        }
+    }
+}
+
+pub(super) fn marks(links: &Links<'_, '_>, marks: &[Read<'_, MarkRule>]) {
+    let mut seen = Once::new();
+    for Read { value, scope } in marks {
+        let words = value.spec.to_string();
+        seen.insert(words.clone(), words, scope, "mark");
+        if let Some(name) = &value.spec.interface {
+            known(links, name, scope);
         }
     }
 }

@@ -18,6 +18,7 @@ mod device;
 mod error;
 mod flags;
 mod mac;
+mod marks;
 mod model;
 mod network;
 mod render;
@@ -34,8 +35,8 @@ mod tests;
 pub use error::{ConfigError, ConfigErrors, Place};
 pub use mac::{Mac, MacError};
 pub use model::{
-    Config, Control, DEFAULT_SOCKET, Dataplane, Interface, Ipvs, Neighbor, Profile, Route, RouteAction, Server,
-    Service, Timeouts, Vip,
+    Config, Control, DEFAULT_SOCKET, Dataplane, Interface, Ipvs, MarkRule, Neighbor, Profile, Route, RouteAction,
+    Server, Service, Timeouts, Vip,
 };
 pub use render::render;
 
@@ -103,10 +104,12 @@ fn tables(top: &Scope<'_>, source: &Source) -> Config {
     let routes = network::routes(top);
     let neighbors = network::neighbors(top);
     let vips = network::vips(top);
+    let marks = marks::marks(top);
     check::interfaces(&links);
     check::routes(&links, &routes);
     check::neighbors(&links, &neighbors);
     check::vips(&links, &vips);
+    check::marks(&links, &marks);
     Config {
         dataplane: settings::dataplane(top),
         control: settings::control(top),
@@ -115,6 +118,7 @@ fn tables(top: &Scope<'_>, source: &Source) -> Config {
         routes: scope::values(routes),
         neighbors: scope::values(neighbors),
         vips: scope::values(vips),
+        marks: scope::values(marks),
         services: services::services(top),
     }
 }

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::error::Place;
 use super::mac::Mac;
-use crate::api::{ServerSpec, ServiceSpec};
+use crate::api::{MarkSpec, ServerSpec, ServiceSpec};
 
 /// Where the control socket is unless configured.
 pub const DEFAULT_SOCKET: &str = "/run/sluice/control.sock";
@@ -33,6 +33,8 @@ pub struct Config {
     pub neighbors: Vec<Neighbor>,
     /// Virtual addresses and where they are answered.
     pub vips: Vec<Vip>,
+    /// Rules that mark packets, in the order of the file.
+    pub marks: Vec<MarkRule>,
     /// Services, in the order of the file.
     pub services: Vec<Service>,
 }
@@ -86,11 +88,13 @@ pub struct Control {
     pub socket: PathBuf,
     /// Group that may use it, by name or number; root's if absent.
     pub group: Option<String>,
+    /// A file of ipvsadm's (`ipvsadm-save`) that is restored at the start, after the services of this one.
+    pub rules: Option<PathBuf>,
 }
 
 impl Default for Control {
     fn default() -> Self {
-        Self { socket: PathBuf::from(DEFAULT_SOCKET), group: None }
+        Self { socket: PathBuf::from(DEFAULT_SOCKET), group: None, rules: None }
     }
 }
 
@@ -209,6 +213,15 @@ pub struct Vip {
     pub address: IpAddr,
     /// Where it is answered and announced; nowhere (routed to us) if empty.
     pub interfaces: Vec<String>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// `[[mark]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkRule {
+    /// What it is.
+    pub spec: MarkSpec,
     /// Where it stands.
     pub place: Place,
 }

@@ -85,7 +85,7 @@ fn shape(scope: &Scope<'_>) {
     }
 }
 
-fn name(spot: &Spot<'_>) -> Option<String> {
+pub(super) fn name(spot: &Spot<'_>) -> Option<String> {
     let wanted = "a name: letters, digits, dots, dashes and underscores, at most 31";
     spot.read(wanted, |text| {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -98,7 +98,7 @@ fn device(spot: &Spot<'_>) -> Option<String> {
     device::fault(text).map_or_else(|| Some(text.to_owned()), |fault| spot.wrong(fault))
 }
 
-fn mac(spot: &Spot<'_>) -> Option<Mac> {
+pub(super) fn mac(spot: &Spot<'_>) -> Option<Mac> {
     let mac: Mac = spot.read("an Ethernet address as 02:00:00:00:00:01", |text| text.parse().ok())?;
     mac.fault().map_or(Some(mac), |fault| spot.wrong(format!("{mac} {fault}")))
 }
@@ -140,7 +140,7 @@ fn route(scope: &Scope<'_>) -> Option<Route> {
     Some(Route { to: to?, action: action?, place: scope.place() })
 }
 
-fn prefix(spot: &Spot<'_>) -> Option<IpNet> {
+pub(super) fn prefix(spot: &Spot<'_>) -> Option<IpNet> {
     let net: IpNet = spot.read("a prefix as 10.0.0.0/8", |text| text.parse().ok())?;
     if net != net.trunc() {
         return spot.wrong(format!("{net} has bits beyond its prefix; {} would be right", net.trunc()));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use dataplane::flow::ServiceKey;
 use dataplane::steering::Side;
 
-use super::model::{Config, Dataplane, Interface, Route, RouteAction, Server, Service};
+use super::model::{Config, Dataplane, Interface, MarkRule, Route, RouteAction, Server, Service};
 use super::services::{CHECKSUMS, FAMILIES, FORWARDS, PROTOCOLS, TUNNELS};
 use super::{flags, network, settings};
 use crate::api::{Granularity, TunnelSpec};
@@ -19,6 +19,7 @@ pub fn render(config: &Config) -> String {
     file.table("[control]");
     file.quoted("socket", &config.control.socket.to_string_lossy());
     file.quoted_if("group", config.control.group.as_deref());
+    file.quoted_if("rules", config.control.rules.as_ref().map(|path| path.to_string_lossy()).as_deref());
     ipvs(&mut file, config);
     config.interfaces.iter().for_each(|each| interface(&mut file, each));
     config.routes.iter().for_each(|each| route(&mut file, each));
@@ -33,6 +34,7 @@ pub fn render(config: &Config) -> String {
         file.quoted("address", &vip.address.to_string());
         file.list("interfaces", vip.interfaces.iter().map(|name| quote(name)));
     }
+    config.marks.iter().for_each(|each| mark(&mut file, each));
     config.services.iter().for_each(|each| service(&mut file, each));
     file.0
 }
@@ -139,6 +141,24 @@ fn route(file: &mut File, route: &Route) {
         RouteAction::Unreachable => file.key("unreachable", true),
         RouteAction::Blackhole => file.key("blackhole", true),
     }
+}
+
+fn mark(file: &mut File, rule: &MarkRule) {
+    let spec = &rule.spec;
+    file.table("[[mark]]");
+    file.key("mark", spec.mark);
+    if !spec.local {
+        file.key("local", false);
+    }
+    file.quoted_if("interface", spec.interface.as_deref());
+    let mut text = |key, value: Option<String>| file.quoted_if(key, value.as_deref());
+    text("source_mac", spec.source_mac.map(|mac| mac.to_string()));
+    text("not_source_mac", spec.not_source_mac.map(|mac| mac.to_string()));
+    text("source", spec.source.map(|net| net.to_string()));
+    text("destination", spec.destination.map(|net| net.to_string()));
+    text("protocol", spec.protocol.map(|protocol| protocol.to_string()));
+    text("source_port", spec.source_port.map(|ports| ports.to_string()));
+    text("destination_port", spec.destination_port.map(|ports| ports.to_string()));
 }
 
 fn service(file: &mut File, service: &Service) {

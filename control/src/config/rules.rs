@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use dataplane::flow::{Family, Protocol, ServiceKey};
 
-use crate::api::{Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec};
+use crate::api::{
+    Forward, Granularity, IpProtocol, MarkSpec, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
+};
 
 /// Largest weight, 2^31-1.
 pub const WEIGHT_MAX: u32 = i32::MAX as u32;
@@ -89,12 +91,18 @@ pub fn server(service: &ServiceSpec, spec: &ServerSpec) -> Vec<Fault> {
     if spec.lower > spec.upper {
         wrong("lower", format!("{} is above upper, which is {}", spec.lower, spec.upper));
     }
-    match (&spec.tunnel, spec.forward) {
-        (None, _) => {}
-        (Some(tunnel), Forward::Tun) => faults.extend(tunnel_fault(tunnel)),
-        (Some(_), _) => wrong("tunnel", "is for forward = \"tun\" only".to_owned()),
-    }
+    faults.extend(server_tunnel(spec));
     faults
+}
+
+/// What is wrong with a server's tunnel.
+#[must_use]
+pub fn server_tunnel(spec: &ServerSpec) -> Option<Fault> {
+    match (&spec.tunnel, spec.forward) {
+        (None, _) => None,
+        (Some(tunnel), Forward::Tun) => tunnel_fault(tunnel),
+        (Some(_), _) => Some(("tunnel", "is for forward = \"tun\" only".to_owned())),
+    }
 }
 
 fn address_fault(service: &ServiceSpec, spec: &ServerSpec) -> Option<String> {
@@ -127,4 +135,35 @@ fn tunnel_fault(tunnel: &TunnelSpec) -> Option<Fault> {
         }
         _ => None,
     }
+}
+
+/// What is wrong with a rule that marks packets.
+#[must_use]
+pub fn mark(spec: &MarkSpec) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut wrong = |key, text: String| faults.push((key, text));
+    for (key, mac) in [("source_mac", spec.source_mac), ("not_source_mac", spec.not_source_mac)] {
+        if let Some((mac, fault)) = mac.and_then(|mac| Some((mac, mac.fault()?))) {
+            wrong(key, format!("{mac} {fault}"));
+        }
+    }
+    if spec.source_mac.is_some() && spec.not_source_mac.is_some() {
+        wrong("not_source_mac", "excludes source_mac; give one of them".to_owned());
+    }
+    for (key, net) in [("source", spec.source), ("destination", spec.destination)] {
+        if let Some(net) = net.filter(|net| *net != net.trunc()) {
+            wrong(key, format!("{net} has bits beyond its prefix; {} would be right", net.trunc()));
+        }
+    }
+    if let (Some(source), Some(destination)) = (spec.source, spec.destination)
+        && Family::of(source.addr()) != Family::of(destination.addr())
+    {
+        wrong("destination", format!("{destination} is not of the family of {source}"));
+    }
+    for (key, ports) in [("source_port", spec.source_port), ("destination_port", spec.destination_port)] {
+        if ports.is_some() && !spec.protocol.is_some_and(IpProtocol::has_ports) {
+            wrong(key, "needs protocol = \"tcp\", \"udp\" or \"sctp\"".to_owned());
+        }
+    }
+    faults
 }

@@ -84,6 +84,7 @@ pub(super) fn control(top: &Scope<'_>) -> Control {
     let read = Control {
         socket: scope.value("socket").and_then(|spot| socket(&spot)).unwrap_or(base.socket),
         group: scope.value("group").and_then(|spot| spot.text().map(str::to_owned)),
+        rules: scope.value("rules").and_then(|spot| absolute(&spot, "file")),
     };
     scope.finish();
     read
@@ -94,12 +95,18 @@ fn socket(spot: &Spot<'_>) -> Option<PathBuf> {
     if text.len() >= SOCKET_PATH_MAX {
         return spot.wrong(format!("{} bytes are too long for a socket; at most {}", text.len(), SOCKET_PATH_MAX - 1));
     }
+    absolute(spot, "socket")
+}
+
+/// The path of a file.
+fn absolute(spot: &Spot<'_>, what: &str) -> Option<PathBuf> {
+    let text = spot.text()?;
     let path = Path::new(text);
     if path.is_relative() {
         return spot.wrong(format!("{text:?} is relative; begin with a slash"));
     }
     if path.file_name().is_none() || text.ends_with('/') {
-        return spot.wrong(format!("{text:?} names a directory; name the socket"));
+        return spot.wrong(format!("{text:?} names a directory; name the {what}"));
     }
     Some(path.to_owned())
 }

@@ -8,7 +8,8 @@ use dataplane::mailbox::Command;
 use dataplane::proto::tcp::State;
 
 use super::{Director, read_totals, unsupported};
-use crate::api::{ApiError, Code, Request};
+use crate::api::{ApiError, Code, DaemonSpec, Request};
+use crate::ipvs::no_service;
 
 impl Director {
     pub(super) fn batch(&mut self, requests: Vec<Request>) -> Result<(), ApiError> {
@@ -32,7 +33,12 @@ impl Director {
                 });
                 read(slot)
             }),
-            Request::EditServer { key, server } => self.services.edit_server(&key, server),
+            Request::EditServer { key, server } => {
+                self.services.edit_server(&key, server)?;
+                // Under strict parity a server's next packet makes the route that all its connections share.
+                self.net_changed |= self.config.ipvs.strict_parity;
+                Ok(())
+            }
             Request::DeleteServer { key, address } => {
                 self.services.delete_server(&key, address, &read)?;
                 self.end_orphans();
@@ -47,8 +53,12 @@ impl Director {
                 self.set_timeouts(tcp, tcp_fin, udp);
                 Ok(())
             }
+            Request::AddMark { rule } => self.add_mark(rule),
+            Request::DeleteMark { rule } => self.delete_mark(&rule),
             Request::SetSysctl { name, value } => self.set_sysctl(&name, &value),
-            Request::StartDaemon { .. } => Err(unsupported("the synchronisation daemon is not supported yet")),
+            Request::AddRoute { route } => self.add_route(&route),
+            Request::DeleteRoute { to } => self.delete_route(&to),
+            Request::StartDaemon { daemon } => Err(self.no_daemon(&daemon)),
             Request::StopDaemon { .. } => Err(ApiError {
                 code: Code::NoService,
                 place: String::new(),
@@ -59,6 +69,18 @@ impl Director {
                 place: String::new(),
                 text: "only changes of the table can be part of a batch".to_owned(),
             }),
+        }
+    }
+
+    /// Why no synchronisation daemon starts.
+    fn no_daemon(&self, daemon: &DaemonSpec) -> ApiError {
+        if self.interfaces.iter().any(|interface| *interface.name == *daemon.interface) {
+            return unsupported("the synchronisation daemon is not supported yet");
+        }
+        ApiError {
+            code: Code::NoDevice,
+            place: daemon.interface.clone(),
+            text: "there is no such interface".to_owned(),
         }
     }
 
@@ -83,13 +105,13 @@ impl Director {
         if let Some(key) = key
             && self.services.get(&key).is_none()
         {
-            return Err(ApiError { code: Code::NoService, place: key.to_string(), text: "no such service".to_owned() });
+            return Err(no_service(&key));
         }
         let links = &self.links;
         self.services.zero(key, &|slot| read_totals(links, slot));
         if key.is_none() {
             let now = self.raw_total();
-            self.total.zero(now);
+            self.total = self.total.zeroed(now, self.services.reading);
         }
         Ok(())
     }

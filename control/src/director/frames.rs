@@ -112,7 +112,7 @@ impl Director {
         }
     }
 
-    /// Sends a frame by the first worker: every worker has a queue of every port.
+    /// Sends a frame by the first worker: whichever others send by a port, it does.
     fn send(&self, interface: u16, frame: Vec<u8>) {
         let port = self.interfaces[usize::from(interface)].port;
         if let Some(link) = self.links.first() {

@@ -134,8 +134,6 @@ impl Director {
 
 #[cfg(test)]
 mod tests {
-    use dataplane::wire::ethernet::MacAddr;
-
     use super::*;
     use crate::api::Answer;
     use crate::config;
@@ -199,8 +197,7 @@ mod tests {
         let text = "schema = 1\n[dataplane]\nworkers = [3]\n[[interface]]\nname = \"wan\"\ndevice = \"tap:wan\"\n\
                     addresses = [\"10.0.0.1/24\"]\n";
         let config = config::parse(text, "test.toml").unwrap();
-        let steering = dataplane::steering::plan(&[], 1, config.dataplane.steering);
-        let facts = Facts { macs: vec![MacAddr([2; 6])], cpus: vec![3], devices: Box::new(()), file: None, steering };
+        let facts = Facts::in_memory(&config);
         let (mut director, seats) = Director::new(config, facts, at(0)).unwrap();
         let worker = |director: &Director| match director.status() {
             Answer::Status(status) => status.workers[0].clone(),

@@ -1,22 +1,23 @@
 //! Answers that list: services, connections, neighbours, routes, and the files of `/proc/net`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use dataplane::clock::Tick;
 use dataplane::conn::Conn;
 use dataplane::flow::{Protocol, ServiceKey};
-use dataplane::mailbox::{Command, Page};
+use dataplane::mailbox::{Command, Link, Page};
 use dataplane::proto::state_name;
 use dataplane::proto::tcp::State;
-use dataplane::route::Action;
+use dataplane::service::TotalsRead;
 use dataplane::template::{Template, Templates};
 use dataplane::worker::LIST_BUDGET;
 
 use super::{Director, Pump, read_totals};
-use crate::api::{Answer, ApiError, Code, ConnInfo, Cursor, NeighborInfo, RouteInfo, ServerInfo, ServiceInfo};
-use crate::ipvs::{Piece, ServerEntry};
-use crate::statistics::totals;
-use crate::{net, procfs};
+use crate::api::{Answer, ApiError, Code, ConnInfo, Cursor, NeighborInfo, ServerInfo, ServiceInfo, Totals};
+use crate::ipvs::{Piece, ServerEntry, no_service};
+use crate::procfs;
+use crate::statistics::{sum, totals};
 
 /// The `size=` that ipvsadm prints: the kernel's default number of buckets. Ours has no such limit.
 const TABLE_SIZE: u32 = 4096;
@@ -29,7 +30,26 @@ const MOST_ASKED: usize = 16;
 /// Most services and servers of one answer.
 const MOST_SERVERS: u32 = 2000;
 
+/// Files of `/proc/net` that can be asked for.
+const PROC_FILES: [&str; 6] =
+    ["ip_vs", "ip_vs_app", "ip_vs_conn", "ip_vs_conn_sync", "ip_vs_stats", "ip_vs_stats_percpu"];
+
 impl Director {
+    /// The totals of all services.
+    pub(super) fn totals(&mut self) -> Totals {
+        let raw = self.raw_total();
+        self.total.totals(raw, self.services.reading)
+    }
+
+    /// What each worker has counted since the start; nothing zeroes that.
+    fn totals_of_workers(&self) -> Vec<Totals> {
+        let of_link = |link: &Arc<Link>| {
+            let slots = (0..self.services.slots()).filter_map(|slot| link.totals.get(slot));
+            totals(slots.map(|slot| slot.read()).fold(TotalsRead::default(), sum))
+        };
+        self.links.iter().map(of_link).collect()
+    }
+
     /// One page of services. The cursor is the number of a service, and that of a server within it.
     pub(super) fn list_services(
         &self,
@@ -40,11 +60,7 @@ impl Director {
         let (from, room) = (cursor.unwrap_or(Cursor::START), limit.unwrap_or(MOST_SERVERS).min(MOST_SERVERS) as usize);
         let (pieces, next) = match key {
             None => self.services.page(from, room),
-            Some(key) => self.services.page_of(&key, from, room).ok_or_else(|| ApiError {
-                code: Code::NoService,
-                place: key.to_string(),
-                text: "no such service".to_owned(),
-            })?,
+            Some(key) => self.services.page_of(&key, from, room).ok_or_else(|| no_service(&key))?,
         };
         let services = pieces.iter().map(|piece| self.service_info(piece)).collect();
         Ok(Answer::Services { table_size: TABLE_SIZE, services, next })
@@ -56,7 +72,7 @@ impl Director {
         ServiceInfo {
             spec: service.spec.clone(),
             runtime: service.runtime,
-            totals: totals(service.meter.totals(service.raw_totals(&read))),
+            totals: service.meter.totals(service.raw_totals(&read), self.services.reading),
             rates: service.meter.rates(),
             servers: piece.servers.iter().map(|server| self.server_info(server)).collect(),
         }
@@ -72,7 +88,7 @@ impl Director {
             persistent,
             overloaded,
             unresolved,
-            totals: totals(server.meter.totals(read_totals(&self.links, server.slot))),
+            totals: server.meter.totals(read_totals(&self.links, server.slot), self.services.reading),
             rates: server.meter.rates(),
         }
     }
@@ -155,21 +171,6 @@ impl Director {
         Answer::Neighbors { neighbors }
     }
 
-    pub(super) fn list_routes(&self) -> Answer {
-        let name = |interface: u16| self.interfaces.get(usize::from(interface)).map(|i| i.name.to_string());
-        let info = |(route, connected): (net::NetRoute, bool)| {
-            let (via, interface, kind) = match route.action {
-                Action::OnLink { interface } if connected => (None, name(interface), "connected"),
-                Action::OnLink { interface } => (None, name(interface), "static"),
-                Action::Via { interface, gateway } => (Some(gateway), name(interface), "static"),
-                Action::Unreachable => (None, None, "unreachable"),
-                Action::Blackhole => (None, None, "blackhole"),
-            };
-            RouteInfo { to: route.to.to_string(), via, interface, kind: kind.to_owned() }
-        };
-        Answer::Routes { routes: net::all_routes(&self.interfaces, &self.routes).into_iter().map(info).collect() }
-    }
-
     /// A page of a file of `/proc/net`. The first begins with the file's head.
     pub(super) fn proc(&mut self, name: &str, cursor: Option<Cursor>, pump: Pump<'_>) -> Result<Answer, ApiError> {
         let first = cursor.is_none();
@@ -183,27 +184,43 @@ impl Director {
                 }
                 Ok(Answer::Text { text, next })
             }
-            "ip_vs_conn" => {
-                let mut text = if first { procfs::CONNECTIONS_HEAD.to_owned() } else { String::new() };
-                let Answer::Connections { connections, next } =
-                    self.list_connections(cursor.map(|cursor| cursor.service), None, pump)?
-                else {
-                    return Ok(Answer::Text { text, next: None });
-                };
-                connections.iter().for_each(|conn| text += &procfs::connection(conn));
-                Ok(Answer::Text { text, next: next.map(|at| Cursor { service: at, ..Cursor::START }) })
-            }
+            "ip_vs_conn" => self.proc_connections(procfs::CONNECTIONS_HEAD, procfs::connection, cursor, pump),
+            "ip_vs_conn_sync" => self.proc_connections(procfs::SYNC_HEAD, procfs::connection_of_origin, cursor, pump),
             "ip_vs_stats" => {
-                let raw = self.raw_total();
-                let now = totals(self.total.totals(raw));
-                Ok(Answer::Text { text: procfs::stats(&now, &self.total.rates()), next: None })
+                let totals = self.totals();
+                Ok(Answer::Text { text: procfs::stats(&totals, &self.total.rates()), next: None })
             }
+            "ip_vs_stats_percpu" => {
+                let (totals, workers) = (self.totals(), self.totals_of_workers());
+                Ok(Answer::Text { text: procfs::stats_per_worker(&workers, &totals, &self.total.rates()), next: None })
+            }
+            "ip_vs_app" => Ok(Answer::Text { text: procfs::helpers(), next: None }),
             _ => Err(ApiError {
                 code: Code::Invalid,
                 place: "name".to_owned(),
-                text: format!("no file {name:?}; there are ip_vs, ip_vs_conn, ip_vs_stats"),
+                text: format!("no file {name:?}; there are {}", PROC_FILES.join(", ")),
             }),
         }
+    }
+}
+
+impl Director {
+    /// A page of a file with a line for each connection.
+    fn proc_connections(
+        &mut self,
+        head: &str,
+        line: fn(&ConnInfo) -> String,
+        cursor: Option<Cursor>,
+        pump: Pump<'_>,
+    ) -> Result<Answer, ApiError> {
+        let mut text = if cursor.is_none() { head.to_owned() } else { String::new() };
+        let Answer::Connections { connections, next } =
+            self.list_connections(cursor.map(|cursor| cursor.service), None, pump)?
+        else {
+            return Ok(Answer::Text { text, next: None });
+        };
+        connections.iter().for_each(|conn| text += &line(conn));
+        Ok(Answer::Text { text, next: next.map(|at| Cursor { service: at, ..Cursor::START }) })
     }
 }
 

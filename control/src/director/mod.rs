@@ -8,8 +8,13 @@ mod edits;
 mod frames;
 mod heartbeat;
 mod listing;
+mod marks;
 mod publish;
 mod reload;
+mod routes;
+mod rules;
+#[cfg(test)]
+mod statistics_tests;
 mod status;
 mod sysctl;
 mod watch;
@@ -27,11 +32,11 @@ use dataplane::clock::Nanos;
 use dataplane::mailbox::{Link, Page, Report};
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 use dataplane::snapshot::{Publisher, Reader};
-use dataplane::steering::Plan;
+use dataplane::steering::{self, Plan};
 use dataplane::tables::Tables;
 use dataplane::wire::ethernet::MacAddr;
 
-use crate::api::{Answer, ApiError, Code, Counter, Request, SteeringReport};
+use crate::api::{Answer, ApiError, Code, Counter, MarkInfo, Request, SteeringReport};
 use crate::config::Config;
 use crate::ipvs::Services;
 use crate::neighbors::Neighbors;
@@ -96,6 +101,24 @@ pub struct Facts {
     pub steering: Plan,
 }
 
+impl Facts {
+    /// Of a director whose ports are in memory: each interface has the MAC of the configuration, else one of its own.
+    #[must_use]
+    pub fn in_memory(config: &Config) -> Self {
+        let mac = |(number, interface): (u8, &crate::config::Interface)| {
+            interface.mac.map_or(MacAddr([2, 0, 0, 0, 1, number]), |mac| MacAddr(mac.0))
+        };
+        let workers = &config.dataplane.workers;
+        Self {
+            macs: (0..).zip(&config.interfaces).map(mac).collect(),
+            cpus: workers.iter().map(|cpu| *cpu as u32).collect(),
+            devices: Box::new(()),
+            file: None,
+            steering: steering::plan(&[], workers.len() as u16, config.dataplane.steering),
+        }
+    }
+}
+
 /// What a worker gets of the director.
 #[derive(Debug)]
 pub struct WorkerSeat {
@@ -127,6 +150,7 @@ pub struct Director {
     answered: Vec<BTreeSet<IpAddr>>,
     neighbors: Neighbors,
     services: Services,
+    marks: Vec<MarkInfo>,
     tables: Tables,
     publisher: Publisher,
     links: Vec<Arc<Link>>,
@@ -137,7 +161,8 @@ pub struct Director {
     watches: watch::Watches,
     started: Nanos,
     now: Nanos,
-    next_sample: Nanos,
+    /// When all services together are sampled next; not before there is one.
+    next_sample: Option<Nanos>,
     next_round: Nanos,
     next_claim: Nanos,
     unpublished: bool,
@@ -165,7 +190,8 @@ impl Director {
             vips: HashMap::new(),
             answered: vec![BTreeSet::new(); config.interfaces.len()],
             neighbors: Neighbors::default(),
-            services: Services::new(servers, now),
+            services: Services::new(servers),
+            marks: Vec::new(),
             tables: Tables::default(),
             publisher,
             hearts: links.iter().map(|_| heartbeat::Heart::new(now)).collect(),
@@ -176,7 +202,7 @@ impl Director {
             watches: watch::Watches::default(),
             started: now,
             now,
-            next_sample: Nanos(now.0 + statistics::PERIOD * 1_000_000_000),
+            next_sample: None,
             next_round: now,
             next_claim: now,
             unpublished: false,
@@ -188,7 +214,9 @@ impl Director {
         // The file's switches decide whether the first addresses are announced.
         director.config.ipvs.strict_parity = config.ipvs.strict_parity;
         director.take_own_addresses();
+        let rules = config.control.rules.clone();
         director.converge(config, false)?;
+        rules.map_or(Ok(()), |rules| director.restore(&rules))?;
         director.publish();
         Ok((director, seats))
     }
@@ -251,6 +279,7 @@ impl Director {
             Request::Stats => Ok(self.stats()),
             Request::Neighbors => Ok(self.list_neighbors()),
             Request::Routes => Ok(self.list_routes()),
+            Request::Marks => Ok(Answer::Marks { rules: self.marks.clone() }),
             Request::Steering => Ok(Answer::Steering(Box::new(SteeringReport::of(&self.facts.steering)))),
             Request::ConfigShow => Ok(Answer::Text { text: crate::config::render(&self.running_config()), next: None }),
             Request::Proc { name, cursor } => self.proc(&name, cursor, pump),
@@ -290,14 +319,20 @@ impl Director {
 
     /// Samples what is due, a bounded piece of it; the rest follows in the next turns.
     fn sample(&mut self) {
+        if self.tables.sysctls.run_estimation == 0 {
+            return;
+        }
         let links = &self.links;
         self.services.sample(self.now, SAMPLE_BUDGET, &|slot| read_totals(links, slot));
-        if self.now >= self.next_sample {
+        let period = statistics::PERIOD * 1_000_000_000;
+        if self.next_sample.is_none() && !self.services.is_empty() {
+            self.next_sample = Some(Nanos(self.now.0 + period));
+        }
+        if let Some(due) = self.next_sample.filter(|due| self.now >= *due) {
             let total = self.raw_total();
             self.total.sample(total);
-            let period = statistics::PERIOD * 1_000_000_000;
-            let missed = (self.now.0 - self.next_sample.0) / period;
-            self.next_sample.0 += (missed + 1) * period;
+            let missed = (self.now.0 - due.0) / period;
+            self.next_sample = Some(Nanos(due.0 + (missed + 1) * period));
         }
     }
 
@@ -354,8 +389,8 @@ impl Director {
     fn counts(&self, slot: u32) -> (u32, u32, u32, bool, u64) {
         self.services.states().get(slot).map_or((0, 0, 0, false, 0), |state| {
             (
-                state.active.load(Relaxed),
-                state.inactive.load(Relaxed),
+                state.active(),
+                state.inactive(),
                 state.persistent.load(Relaxed),
                 state.is_overloaded(),
                 state.unresolved.load(Relaxed),

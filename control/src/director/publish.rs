@@ -77,5 +77,12 @@ impl Director {
                 None => self.tables.services.remove(&key),
             };
         }
+        for (listener, present) in self.services.take_listener_changes() {
+            match present {
+                true => self.tables.listeners.insert(listener, ()),
+                false => self.tables.listeners.remove(&listener),
+            };
+        }
+        self.tables.unhooked = self.services.unhooked();
     }
 }

@@ -7,16 +7,15 @@ use std::sync::Arc;
 
 use dataplane::flow::ServiceKey;
 use dataplane::proto::Timeouts;
-use dataplane::route::Action;
 use dataplane::tables::Options;
 use ipnet::IpNet;
 use log::info;
 
 use super::{Director, Vip};
-use crate::api::{ApiError, Code, Request};
-use crate::config::{self, Config, RouteAction, Server};
+use crate::api::{ApiError, Code, MarkInfo, Request};
+use crate::config::{self, Config, Server};
 use crate::ipvs;
-use crate::net::NetRoute;
+use crate::statistics::Reading;
 
 /// Most changes that are told one by one.
 const MOST_TOLD: usize = 5000;
@@ -41,7 +40,7 @@ impl Changes {
         self.told.len() + self.untold
     }
 
-    fn lines(mut self) -> Vec<String> {
+    pub(super) fn lines(mut self) -> Vec<String> {
         if self.untold > 0 {
             self.told.push(format!("and {} changes more", self.untold));
         }
@@ -89,9 +88,14 @@ impl Director {
         let mut changes = Changes::default();
         let services = std::mem::take(&mut config.services);
         self.converge_services(services, prune, &mut changes)?;
-        self.converge_net(&config, &mut changes);
-        let options = Options { ip_forward: config.dataplane.ip_forward, icmp_rate: config.dataplane.icmp_rate };
-        if options != self.tables.options {
+        self.converge_net(&config, prune, &mut changes);
+        let options = Options {
+            ip_forward: config.dataplane.ip_forward,
+            icmp_rate: config.dataplane.icmp_rate,
+            strict_parity: config.ipvs.strict_parity,
+        };
+        let told = |options: &Options| (options.ip_forward, options.icmp_rate);
+        if told(&options) != told(&self.tables.options) {
             changes.note(|| format!("ip_forward is {}, icmp_rate is {}", options.ip_forward, options.icmp_rate));
         }
         self.tables.options = options;
@@ -104,21 +108,18 @@ impl Director {
             changes.note(|| "virtual addresses changed".to_owned());
         }
         self.converge_vips(&config);
+        self.converge_marks(&config, prune, &mut changes);
         if config.ipvs.strict_parity != self.config.ipvs.strict_parity {
             changes.note(|| format!("strict_parity is {}", config.ipvs.strict_parity));
         }
+        self.services.reading = if config.ipvs.strict_parity { Reading::Sampled } else { Reading::Exact };
         self.config = config;
         self.unpublished = true;
         Ok(changes)
     }
 
-    fn converge_net(&mut self, config: &Config, changes: &mut Changes) {
-        let routes: Vec<NetRoute> = config.routes.iter().filter_map(|route| self.net_route(route)).collect();
-        if routes != self.routes {
-            self.routes = routes;
-            self.net_changed = true;
-            changes.note(|| "routes changed".to_owned());
-        }
+    fn converge_net(&mut self, config: &Config, prune: bool, changes: &mut Changes) {
+        self.converge_routes(config, prune, changes);
         if config.neighbors != self.config.neighbors {
             self.neighbors.clear_static();
             for neighbor in &config.neighbors {
@@ -132,22 +133,8 @@ impl Director {
         }
     }
 
-    fn interface_index(&self, name: &str) -> Option<u16> {
+    pub(super) fn interface_index(&self, name: &str) -> Option<u16> {
         self.interfaces.iter().position(|i| *i.name == *name).map(|index| index as u16)
-    }
-
-    fn net_route(&self, route: &config::Route) -> Option<NetRoute> {
-        let action = match &route.action {
-            RouteAction::Via { gateway, interface } => {
-                let named = interface.as_deref().and_then(|name| self.interface_index(name));
-                let near = || self.interfaces.iter().position(|i| i.has_on_link(*gateway)).map(|index| index as u16);
-                Action::Via { interface: named.or_else(near)?, gateway: *gateway }
-            }
-            RouteAction::Interface(name) => Action::OnLink { interface: self.interface_index(name)? },
-            RouteAction::Unreachable => Action::Unreachable,
-            RouteAction::Blackhole => Action::Blackhole,
-        };
-        Some(NetRoute { to: route.to, action })
     }
 
     /// Takes the services as the file has them; each is forgotten when it runs, so that there is never twice a table.
@@ -323,7 +310,7 @@ impl Director {
         if near.is_empty() { all.collect() } else { near }
     }
 
-    /// The running configuration: the file's own parts, and the services as they are now, oldest first.
+    /// The running configuration: the file's own parts, and routes and services as they are now, services oldest first.
     pub(super) fn running_config(&self) -> Config {
         let mut config = self.config.clone();
         let service = |running: &ipvs::Service| config::Service {
@@ -337,6 +324,9 @@ impl Director {
             place: Default::default(),
         };
         config.services = self.services.oldest_first().map(service).collect();
+        let rule = |rule: &MarkInfo| config::MarkRule { spec: rule.spec.clone(), place: Default::default() };
+        config.marks = self.marks.iter().map(rule).collect();
+        config.routes = self.running_routes();
         config.ipvs.sysctls = self.running_sysctls();
         let (timeouts, usual) = (&self.tables.timeouts, config.ipvs.timeouts.profile.timeouts());
         let differs = |now: u32, usual: u32| (now != usual).then_some(now / dataplane::clock::TICKS_PER_SECOND);

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Director;
 use crate::api::{Answer, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, StatsReport, Status, WorkerStatus};
-use crate::statistics::totals;
 
 impl Director {
     pub(super) fn status(&self) -> Answer {
@@ -15,6 +14,7 @@ impl Director {
             services: self.services.len() as u32,
             servers: self.services.servers() as u32,
             interfaces: (0..self.interfaces.len()).map(|index| self.interface_status(index)).collect(),
+            strict_parity: self.config.ipvs.strict_parity,
             workers: (0..self.links.len()).map(|worker| self.worker_status(worker)).collect(),
         }))
     }
@@ -56,7 +56,7 @@ impl Director {
     }
 
     pub(super) fn stats(&mut self) -> Answer {
-        let total = self.raw_total();
+        let totals = self.totals();
         let counter = |(name, value): (&str, u64)| Counter { name: name.to_owned(), value };
         let workers: Vec<Vec<Counter>> =
             self.links.iter().map(|link| link.counters.read().into_iter().map(counter).collect()).collect();
@@ -69,7 +69,7 @@ impl Director {
             counters: self.facts.devices.counters(interface.port),
         });
         Answer::Stats(Box::new(StatsReport {
-            totals: totals(self.total.totals(total)),
+            totals,
             rates: self.total.rates(),
             counters,
             workers,

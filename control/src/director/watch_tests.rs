@@ -3,7 +3,7 @@
 use dataplane::conn::{ConnMemory, HashKey};
 use dataplane::handoff::Mesh;
 use dataplane::port::mem::MemPort;
-use dataplane::steering::{Station, plan};
+use dataplane::steering::Station;
 use dataplane::wire::ethernet::{self, Header, MacAddr};
 use dataplane::wire::{arp, ipv4, put};
 use dataplane::worker::{Parts, Worker};
@@ -77,8 +77,7 @@ impl Lab {
     fn new() -> Self {
         let config = config::parse(CONFIG, "test.toml").unwrap_or_else(|errors| panic!("{errors}"));
         let now = Nanos(100 * SECOND);
-        let steering = plan(&[], 1, config.dataplane.steering);
-        let facts = Facts { macs: MACS.to_vec(), cpus: vec![1], devices: Box::new(()), file: None, steering };
+        let facts = Facts::in_memory(&config);
         let (director, mut seats) = Director::new(config, facts, now).unwrap();
         let seat = seats.remove(0);
         let parts = Parts {

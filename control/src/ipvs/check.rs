@@ -7,6 +7,7 @@ use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::sched::Scheduler;
 
 use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
+use crate::config::rules;
 
 /// Largest weight: a signed 32-bit number in IPVS.
 const MOST_WEIGHT: u32 = i32::MAX as u32;
@@ -22,9 +23,6 @@ pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
         let text = format!("scheduler {:?} is not available; there are {}", spec.scheduler, names.join(", "));
         return refuse(Code::NoEntry, key, text);
     };
-    let ServiceKey::Address { protocol, port, .. } = *key else {
-        return refuse(Code::Unsupported, key, "services by firewall mark are not supported yet");
-    };
     match &spec.engine {
         Some(engine) if engine != "sip" => {
             return refuse(Code::NoEntry, key, format!("no persistence engine {engine:?}"));
@@ -32,13 +30,16 @@ pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
         Some(_) => return refuse(Code::Unsupported, key, "persistence engines are not supported yet"),
         None => {}
     }
-    if protocol == Protocol::Sctp {
+    if let ServiceKey::Address { protocol: Protocol::Sctp, .. } = key {
         return refuse(Code::Unsupported, key, "SCTP is not supported yet");
     }
-    if port == 0 && spec.persistence.is_none() {
-        return refuse(Code::Invalid, key, "port 0 needs a persistent service");
+    match key {
+        ServiceKey::Address { port: 0, .. } if spec.persistence.is_none() => {
+            refuse(Code::Invalid, key, "port 0 needs a persistent service")
+        }
+        ServiceKey::Mark { fwmark: 0, .. } => refuse(Code::Invalid, key, "0 is no mark"),
+        _ => Ok(scheduler),
     }
-    Ok(scheduler)
 }
 
 pub(super) fn server(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), ApiError> {
@@ -54,15 +55,16 @@ pub(super) fn server(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), Api
         let text = format!("lower threshold {} is above the upper threshold {}", spec.lower, spec.upper);
         return refuse(Code::Range, &place, text);
     }
-    match spec.forward {
-        Forward::Tun => return refuse(Code::Unsupported, &place, "forwarding by tunnel is not supported yet"),
-        Forward::Fullnat => return refuse(Code::Unsupported, &place, "FullNAT is not supported yet"),
-        Forward::Nat | Forward::Dr => {}
+    if spec.forward == Forward::Fullnat {
+        return refuse(Code::Unsupported, &place, "FullNAT is not supported yet");
     }
-    if let (Forward::Dr, ServiceKey::Address { port, .. }) = (spec.forward, service.key)
+    if let (Forward::Dr | Forward::Tun, ServiceKey::Address { port, .. }) = (spec.forward, service.key)
         && port != spec.address.port()
     {
-        return refuse(Code::Invalid, &place, format!("direct routing changes no port; use {port}"));
+        return refuse(Code::Invalid, &place, format!("direct routing and tunnels change no port; use {port}"));
+    }
+    if let Some((key, text)) = rules::server_tunnel(spec) {
+        return refuse(Code::Invalid, &place, format!("{key} {text}"));
     }
     if address.is_ipv6() || service.key.family() != dataplane::flow::Family::Ipv4 {
         return refuse(Code::Unsupported, &place, "IPv6 servers are not supported yet");

@@ -1,14 +1,15 @@
 //! When meters are sampled: each every two seconds, as in the kernel (`ip_vs_est.c`), and not all at once.
 //!
-//! The kernel spreads its estimators over 50 ticks of 40 ms. So do we, in the order in which things are added:
+//! The kernel has 50 ticks of 40 ms. What is added has its turn when the tick before the present one comes again, or, as
+//! ticks fill up, at an earlier one. So do we, in the order in which things are added:
 //!
 //! ```text
 //! tick = number / 4096 mod 50        number: services and servers added so far
-//! due  = the next start + k * 2 s + tick * 40 ms
+//! due  = when added + 49 - tick ticks (50 where that is none) + k * 2 s
 //! ```
 //!
-//! A small table is sampled whole at every second second; a table of a million servers a piece every 40 ms. A service
-//! and its servers are sampled together.
+//! A small table is sampled whole two seconds after it was made; a table of a million servers a piece every 40 ms. A
+//! service and its servers are sampled together.
 
 use std::collections::BTreeSet;
 
@@ -23,24 +24,18 @@ const TICK_NANOS: u64 = PERIOD_NANOS / TICKS;
 const PER_TICK: u64 = 4096;
 
 /// What is to be sampled when.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Estimates {
-    /// Tick 0 of the first period.
-    start: Nanos,
     /// By time, then by a service's number.
     due: BTreeSet<(Nanos, u64)>,
 }
 
 impl Estimates {
-    /// Nothing yet; periods begin at `start`.
-    pub(super) fn new(start: Nanos) -> Self {
-        Self { start, due: BTreeSet::new() }
-    }
-
     /// Has a service sampled from now on. Returns when, to be kept for [`Estimates::forget`].
     pub(super) fn add(&mut self, number: u64, now: Nanos) -> Nanos {
-        let first = self.start.0 + number / PER_TICK % TICKS * TICK_NANOS;
-        let due = next(Nanos(first), now);
+        let tick = number / PER_TICK % TICKS;
+        let ticks = (2 * TICKS - 2 - tick) % TICKS + 1;
+        let due = Nanos(now.0 + ticks * TICK_NANOS);
         self.due.insert((due, number));
         due
     }
@@ -74,8 +69,9 @@ mod tests {
 
     #[test]
     fn every_two_seconds_however_late_a_look_is() {
-        let mut estimates = Estimates::new(Nanos(SECOND));
-        assert_eq!(estimates.add(1, Nanos(SECOND)), Nanos(3 * SECOND), "not before a period has passed");
+        let mut estimates = Estimates::default();
+        let added = Nanos(SECOND + TICK_NANOS);
+        assert_eq!(estimates.add(1, added), Nanos(3 * SECOND), "when the tick before comes again");
         assert_eq!(estimates.pop(Nanos(3 * SECOND - 1)), None);
         assert_eq!(estimates.pop(Nanos(3 * SECOND)), Some((1, Nanos(5 * SECOND))));
         assert_eq!(estimates.pop(Nanos(3 * SECOND)), None);
@@ -87,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_large_table_is_spread() {
-        let mut estimates = Estimates::new(Nanos(0));
+        let mut estimates = Estimates::default();
         let numbers = 1..=100 * PER_TICK;
         numbers.clone().step_by(10).for_each(|number| _ = estimates.add(number, Nanos(0)));
         let mut most = 0;

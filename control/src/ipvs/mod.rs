@@ -4,24 +4,27 @@
 
 mod check;
 mod estimate;
+mod index;
 mod memory;
 mod slots;
+mod view;
 mod walk;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::{Nanos, Tick, ticks};
-use dataplane::flow::{ForwardMethod, ServiceKey};
-use dataplane::sched::{Plan, Scheduler};
-use dataplane::service::{Manner, Persistent, RealServer, Servers, ServiceState, TotalsRead, VirtualService};
+use dataplane::flow::ServiceKey;
+use dataplane::sched::Scheduler;
+use dataplane::service::{Server, Servers, ServiceState, TotalsRead, VirtualService};
 use dataplane::sysctl::Sysctls;
 
-use crate::api::{ApiError, Code, Forward, Granularity, ServerSpec, ServiceSpec};
-use crate::statistics::{Meter, sum};
+use crate::api::{ApiError, Code, ServerSpec, ServiceSpec};
+use crate::statistics::{Meter, Reading, sum};
 use estimate::Estimates;
+use index::Index;
 
 pub use memory::{Memory, needed};
 pub use slots::Slots;
@@ -86,42 +89,6 @@ impl Service {
         self.servers.iter().position(|s| s.spec.address == address)
     }
 
-    fn worker_servers(&self) -> Vec<RealServer> {
-        let view = |entry: &ServerEntry| RealServer {
-            slot: entry.slot,
-            generation: entry.generation,
-            address: entry.spec.address.ip(),
-            port: entry.spec.address.port(),
-            forward: method(entry.spec.forward),
-            weight: entry.spec.weight,
-            last_weight: entry.last_weight,
-        };
-        self.servers.iter().map(view).collect()
-    }
-
-    fn manner(&self) -> Manner {
-        let mask4 = match self.spec.granularity {
-            Some(Granularity::Mask(mask)) => mask.to_bits(),
-            Some(Granularity::Prefix(_)) | None => u32::MAX,
-        };
-        let persistent = self.spec.persistence.map(|seconds| Persistent { timeout: ticks(seconds), mask4 });
-        Manner { one_packet: self.spec.ops, persistent }
-    }
-
-    fn worker_view(&self) -> VirtualService {
-        let servers = self.worker_servers();
-        VirtualService {
-            key: self.spec.key,
-            scheduler: self.scheduler,
-            sched_flags: self.spec.sched_flags,
-            plan: Plan::of(self.scheduler, self.spec.key.family(), &servers),
-            servers,
-            list_version: self.list_version,
-            manner: self.manner(),
-            state: Arc::clone(&self.state),
-        }
-    }
-
     /// Changes the list; the scheduler's position follows.
     fn change_list<T>(&mut self, change: impl FnOnce(&mut Vec<ServerEntry>) -> T) -> T {
         let before = self.worker_servers();
@@ -129,13 +96,6 @@ impl Service {
         self.list_version = self.list_version.wrapping_add(1);
         self.scheduler.follow(&self.state.position, &before, &self.worker_servers(), self.list_version);
         result
-    }
-}
-
-fn method(forward: Forward) -> ForwardMethod {
-    match forward {
-        Forward::Dr => ForwardMethod::Dr,
-        Forward::Nat | Forward::Tun | Forward::Fullnat => ForwardMethod::Nat,
     }
 }
 
@@ -148,6 +108,8 @@ pub fn validate<'a>(service: &ServiceSpec, servers: impl IntoIterator<Item = &'a
 /// Every service.
 #[derive(Debug)]
 pub struct Services {
+    /// Which totals are told.
+    pub reading: Reading,
     by_key: HashMap<ServiceKey, Service>,
     /// By number: the order of every list.
     order: BTreeMap<u64, ServiceKey>,
@@ -161,8 +123,7 @@ pub struct Services {
     dirty: HashSet<ServiceKey>,
     /// Services whose schedulers remember where destinations went.
     remembering: HashSet<ServiceKey>,
-    addresses: HashMap<IpAddr, u32>,
-    address_changes: Vec<(IpAddr, bool)>,
+    index: Index,
 }
 
 /// A scheduler's memory is not needed any more.
@@ -179,7 +140,7 @@ fn remember(remembering: &mut HashSet<ServiceKey>, key: ServiceKey, scheduler: S
     };
 }
 
-fn no_service(key: &ServiceKey) -> ApiError {
+pub(crate) fn no_service(key: &ServiceKey) -> ApiError {
     ApiError { code: Code::NoService, place: key.to_string(), text: "no such service".to_owned() }
 }
 
@@ -188,21 +149,21 @@ fn no_server(key: &ServiceKey, address: SocketAddr) -> ApiError {
 }
 
 impl Services {
-    /// An empty table over the slab of server states. Samples are taken every two seconds from `start` on.
+    /// An empty table over the slab of server states.
     #[must_use]
-    pub fn new(servers: Arc<Servers>, start: Nanos) -> Self {
+    pub fn new(servers: Arc<Servers>) -> Self {
         Self {
+            reading: Reading::default(),
             by_key: HashMap::new(),
             order: BTreeMap::new(),
             servers: 0,
             slots: Slots::new(servers),
             added: 0,
-            estimates: Estimates::new(start),
+            estimates: Estimates::default(),
             sum: TotalsRead::default(),
             dirty: HashSet::new(),
             remembering: HashSet::new(),
-            addresses: HashMap::new(),
-            address_changes: Vec::new(),
+            index: Index::default(),
         }
     }
 
@@ -236,17 +197,6 @@ impl Services {
         self.slots.states()
     }
 
-    /// Whether an address is the virtual address of a service.
-    #[must_use]
-    pub fn has_address(&self, address: IpAddr) -> bool {
-        self.addresses.contains_key(&address)
-    }
-
-    /// Virtual addresses that came (`true`) or went since the last call, in order.
-    pub fn take_address_changes(&mut self) -> Vec<(IpAddr, bool)> {
-        std::mem::take(&mut self.address_changes)
-    }
-
     /// Adds a service at the head of the list.
     pub fn add(&mut self, spec: ServiceSpec, runtime: bool, now: Nanos) -> Result<(), ApiError> {
         let key = spec.key;
@@ -257,13 +207,6 @@ impl Services {
         let scheduler = check::service(&spec)?;
         self.added += 1;
         let number = self.added;
-        if let ServiceKey::Address { address, .. } = key {
-            let count = self.addresses.entry(address).or_default();
-            *count += 1;
-            if *count == 1 {
-                self.address_changes.push((address, true));
-            }
-        }
         let service = Service {
             spec,
             runtime,
@@ -279,6 +222,7 @@ impl Services {
         };
         self.order.insert(number, key);
         self.by_key.insert(key, service);
+        self.index.add_service(&key);
         remember(&mut self.remembering, key, scheduler);
         self.dirty.insert(key);
         Ok(())
@@ -305,22 +249,15 @@ impl Services {
     pub fn delete(&mut self, key: &ServiceKey, read: ReadTotals<'_>) -> Result<(), ApiError> {
         let mut service = self.by_key.remove(key).ok_or_else(|| no_service(key))?;
         self.remembering.remove(key);
+        self.index.remove_service(key);
         retire(&service.state, self.slots.states());
         service.count(read, &mut self.sum);
         self.order.remove(&service.number);
         self.estimates.forget(service.due, service.number);
         self.servers -= service.servers.len();
         for entry in service.servers {
-            self.slots.retire(*key, entry.spec.address, entry.slot);
-        }
-        if let ServiceKey::Address { address, .. } = key
-            && let Some(count) = self.addresses.get_mut(address)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.addresses.remove(address);
-                self.address_changes.push((*address, false));
-            }
+            self.index.remove_server(key, &entry.spec);
+            self.slots.retire((*key, entry.spec.address), entry.slot, (entry.meter, service.number));
         }
         self.dirty.insert(*key);
         Ok(())
@@ -340,17 +277,23 @@ impl Services {
             let text = format!("the server {} exists", spec.address);
             return Err(ApiError { code: Code::Exists, place: key.to_string(), text });
         }
-        let slot = self.slots.take(*key, spec.address).ok_or_else(|| ApiError {
+        let (slot, kept) = self.slots.take(*key, spec.address).ok_or_else(|| ApiError {
             code: Code::Full,
             place: key.to_string(),
             text: format!("no room for more than {} real servers", dataplane::service::MAX_SERVERS),
         })?;
         self.slots.configure(slot, &spec);
         let generation = self.slots.states().get(slot).map_or(0, |state| state.generation.load(Relaxed));
+        self.index.add_server(key, &spec);
         let now = read(slot);
         self.added += 1;
         self.servers += 1;
-        let (meter, number, last_weight) = (Meter::starting_at(now), self.added, spec.weight);
+        let (number, last_weight) = (self.added, spec.weight);
+        let meter = match kept {
+            Some((meter, owner)) if owner == service.number => meter,
+            Some((meter, _)) => meter.zeroed(now, self.reading),
+            None => Meter::starting_at(now),
+        };
         let entry = ServerEntry { spec, runtime, slot, meter, number, generation, last_weight, joined: now };
         service.change_list(|servers| {
             // A million servers are too many for half as much room again.
@@ -367,6 +310,8 @@ impl Services {
         check::server(&service.spec, &spec)?;
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
         self.slots.configure(service.servers[at].slot, &spec);
+        self.index.remove_server(key, &service.servers[at].spec);
+        self.index.add_server(key, &spec);
         service.change_list(|servers| {
             if spec.weight > 0 {
                 servers[at].last_weight = spec.weight;
@@ -387,11 +332,18 @@ impl Services {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
         let at = service.position(address).ok_or_else(|| no_server(key, address))?;
         let entry = service.change_list(|servers| servers.remove(at));
+        self.index.remove_server(key, &entry.spec);
         self.servers -= 1;
         service.departed = sum(service.departed, read(entry.slot).zip(entry.joined, u64::wrapping_sub));
-        self.slots.retire(*key, address, entry.slot);
+        self.slots.retire((*key, address), entry.slot, (entry.meter, service.number));
         self.dirty.insert(*key);
         Ok(())
+    }
+
+    /// Routes have changed: servers forget which kind of packet made theirs.
+    pub fn forget_routes(&self) {
+        let slots = self.by_key.values().flat_map(|service| &service.servers).map(|server| server.slot);
+        slots.filter_map(|slot| self.slots.states().get(slot)).for_each(Server::forget_route);
     }
 
     /// Keeps or drops the mark that something was made at run time.

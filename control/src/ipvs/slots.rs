@@ -10,6 +10,7 @@ use dataplane::flow::ServiceKey;
 use dataplane::service::Servers;
 
 use crate::api::ServerSpec;
+use crate::statistics::Meter;
 
 /// Hands out slots.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ struct Retired {
     slot: u32,
     /// Of all that were removed.
     number: u64,
+    /// Its statistics, and the number of the service that it was a server of.
+    meter: (Meter, u64),
 }
 
 impl Slots {
@@ -38,14 +41,20 @@ impl Slots {
         Self { states, free: Vec::new(), next: 0, trash: HashMap::new(), looks: VecDeque::new(), retired: 0 }
     }
 
+    /// Slots that have ever been taken: those below.
+    pub(super) fn end(&self) -> u32 {
+        self.next
+    }
+
     pub(super) fn states(&self) -> &Servers {
         &self.states
     }
 
-    /// A slot for a server: its old one if it is still in the trash. `None` when all are taken.
-    pub(super) fn take(&mut self, key: ServiceKey, address: SocketAddr) -> Option<u32> {
+    /// A slot for a server: its old one, with what was kept of it, if it is still in the trash. `None` when all are
+    /// taken.
+    pub(super) fn take(&mut self, key: ServiceKey, address: SocketAddr) -> Option<(u32, Option<(Meter, u64)>)> {
         if let Some(retired) = self.trash.remove(&(key, address)) {
-            return Some(retired.slot);
+            return Some((retired.slot, Some(retired.meter)));
         }
         let slot = self.free.pop().or_else(|| {
             let slot = self.next;
@@ -58,7 +67,7 @@ impl Slots {
         state.references.fetch_add(1, Relaxed);
         state.reopen();
         state.unresolved.store(0, Relaxed);
-        Some(slot)
+        Some((slot, None))
     }
 
     /// Applies settings, as `__ip_vs_update_dest` does: a raised or removed upper threshold reopens the server.
@@ -70,17 +79,19 @@ impl Slots {
         if spec.upper == 0 || spec.upper > before {
             state.reopen();
         }
+        state.encapsulation.store(super::view::encapsulation(spec).number(), Relaxed);
+        state.forget_route();
         state.available.store(true, Relaxed);
     }
 
     /// A server leaves its service: its slot waits until nothing names it.
-    pub(super) fn retire(&mut self, key: ServiceKey, address: SocketAddr, slot: u32) {
+    pub(super) fn retire(&mut self, who: (ServiceKey, SocketAddr), slot: u32, meter: (Meter, u64)) {
         if let Some(state) = self.states.get(slot) {
             state.available.store(false, Relaxed);
         }
         self.retired += 1;
-        self.trash.insert((key, address), Retired { slot, number: self.retired });
-        self.looks.push_back(((key, address), self.retired));
+        self.trash.insert(who, Retired { slot, number: self.retired, meter });
+        self.looks.push_back((who, self.retired));
     }
 
     /// Frees what nothing but the trash refers to; looks at so many at most, in turn.
@@ -110,6 +121,6 @@ impl Slots {
 
     /// Whether connections refer to a slot.
     fn is_named(&self, slot: u32) -> bool {
-        self.states.get(slot).is_some_and(|state| state.references.load(Relaxed) > 1)
+        self.states.get(slot).is_some_and(|state| state.names() > 1)
     }
 }

@@ -107,14 +107,22 @@ impl Services {
         self.sum
     }
 
+    /// Slots of servers that there are or have been: those below.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.slots.end()
+    }
+
     /// Has one service, or all, and their servers count from zero.
     pub fn zero(&mut self, key: Option<ServiceKey>, read: ReadTotals<'_>) {
         let all = key.is_none().then(|| self.order.values()).into_iter().flatten();
         for key in all.chain(&key) {
             let Some(service) = self.by_key.get_mut(key) else { continue };
             let now = service.count(read, &mut self.sum);
-            service.meter.zero(now);
-            service.servers.iter_mut().for_each(|server| server.meter.zero(read(server.slot)));
+            service.meter = service.meter.zeroed(now, self.reading);
+            for server in &mut service.servers {
+                server.meter = server.meter.zeroed(read(server.slot), self.reading);
+            }
         }
     }
 }

@@ -9,7 +9,8 @@
 //! Where the real tool and this one differ on purpose:
 //!
 //! - `--fullnat` beside `-m`, `-g` and `-i`, for a method that the kernel does not have; listings show `FullNat`.
-//! - `-S` writes marks from 2^31 on without a sign, so that `-R` can read them back.
+//! - `-S` leaves nothing out that `-R` needs to make the same table: the real tool loses thresholds, the third flag of sh
+//!   and mh, and the meaning of marks from 2^31 on, which it writes with a sign. So does this one in strict parity.
 //! - `-L` without `-n` looks names up in `/etc/hosts` and `/etc/services` and nowhere else.
 //! - Refusals that the kernel does not know (a feature that is not there, a full table, a silent worker) are told in
 //!   the director's own words, with exit code 255.
@@ -34,6 +35,7 @@ pub mod names;
 mod options;
 mod parse;
 mod restore;
+pub mod rules;
 mod save;
 mod sort;
 mod stats;
@@ -102,8 +104,9 @@ impl Session<'_> {
                 _ => return Err(confused()),
             },
             Task::Save(given) => {
+                let Answer::Status(status) = self.fetch(Request::Status)? else { return Err(confused()) };
                 let (_, services) = self.services(None)?;
-                self.out += &save::table(services, given, self.names);
+                self.out += &save::table(services, given, self.names, status.strict_parity);
             }
             Task::Restore => return restore::run(stdin.ok_or_else(Stop::hint)?, self),
         }

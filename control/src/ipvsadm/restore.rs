@@ -35,7 +35,7 @@ pub(super) fn run(stdin: &mut dyn BufRead, session: &mut Session<'_>) -> Result<
     let mut line = Vec::new();
     while stdin.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);
-        let words: Vec<&str> = text.split([' ', '\t', '\r', '\n']).filter(|w| !w.is_empty() && *w != PROGRAM).collect();
+        let words = words(&text);
         if !words.is_empty() {
             queue.line(&words, session)?;
         }
@@ -43,6 +43,11 @@ pub(super) fn run(stdin: &mut dyn BufRead, session: &mut Session<'_>) -> Result<
     }
     queue.flush(session)?;
     Ok(queue.code)
+}
+
+/// The words of a line.
+pub(super) fn words(line: &str) -> Vec<&str> {
+    line.split([' ', '\t', '\r', '\n']).filter(|word| !word.is_empty() && *word != PROGRAM).collect()
 }
 
 impl Queue {

@@ -1,7 +1,8 @@
 //! `ipvsadm -S`: the table as the lines that make it.
 //!
-//! As with the real tool, thresholds and the third flag of sh and mh are not saved; that flag alone leaves a `-b` that
-//! names nothing, which `-R` reports. Unlike with the real tool, marks from 2^31 on can be read back.
+//! What it makes reads back as the same table. In strict parity it loses what the real tool loses: thresholds, the third
+//! flag of sh and mh (which alone leaves a `-b` that names nothing, and `-R` reports that), and the meaning of marks
+//! from 2^31 on, which get a sign.
 
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use std::net::SocketAddr;
@@ -12,24 +13,25 @@ use super::{check, list, values};
 use crate::api::{Forward, Granularity, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec};
 
 /// One `-A` line a service, followed by one `-a` line a server.
-pub(super) fn table(mut services: Vec<ServiceInfo>, given: Given, names: &Names) -> String {
+pub(super) fn table(mut services: Vec<ServiceInfo>, given: Given, names: &Names, strict: bool) -> String {
     let numeric = given.has(Opt::Numeric);
     list::arrange(&mut services, given);
     let mut out = String::new();
     for ServiceInfo { spec, servers, .. } in &services {
-        let name = service_name(&spec.key, names, numeric);
+        let name = service_name(&spec.key, names, numeric, strict);
         let protocol = list::protocol(&spec.key);
-        out += &format!("-A {name}{}\n", settings(spec));
+        out += &format!("-A {name}{}\n", settings(spec, strict));
         for server in servers {
             let address = names.address_port(server.spec.address, protocol, numeric);
-            out += &format!("-a {name} -r {address}{}\n", server_settings(&server.spec));
+            out += &format!("-a {name} -r {address}{}\n", server_settings(&server.spec, strict));
         }
     }
     out
 }
 
 /// `-t 10.0.0.1:80`.
-fn service_name(key: &ServiceKey, names: &Names, numeric: bool) -> String {
+fn service_name(key: &ServiceKey, names: &Names, numeric: bool, strict: bool) -> String {
+    let shown = |mark: u32| if strict { mark.cast_signed().to_string() } else { mark.to_string() };
     match *key {
         ServiceKey::Address { protocol, address, port } => {
             let option = match protocol {
@@ -39,12 +41,12 @@ fn service_name(key: &ServiceKey, names: &Names, numeric: bool) -> String {
             };
             format!("{option} {}", names.address_port(SocketAddr::new(address, port), Some(protocol), numeric))
         }
-        ServiceKey::Mark { fwmark, family: Family::Ipv4 } => format!("-f {fwmark}"),
-        ServiceKey::Mark { fwmark, family: Family::Ipv6 } => format!("-f {fwmark} -6"),
+        ServiceKey::Mark { fwmark, family: Family::Ipv4 } => format!("-f {}", shown(fwmark)),
+        ServiceKey::Mark { fwmark, family: Family::Ipv6 } => format!("-f {} -6", shown(fwmark)),
     }
 }
 
-fn settings(spec: &ServiceSpec) -> String {
+fn settings(spec: &ServiceSpec, strict: bool) -> String {
     let mut out = format!(" -s {}", spec.scheduler);
     if let Some(seconds) = spec.persistence {
         out += &format!(" -p {seconds}");
@@ -61,12 +63,21 @@ fn settings(spec: &ServiceSpec) -> String {
         out += " -o";
     }
     if spec.sched_flags != 0 {
-        out += &format!(" -b {}", values::sched_flag_list(&spec.scheduler, spec.sched_flags));
+        out += &format!(" -b {}", flags(spec, strict));
     }
     out
 }
 
-fn server_settings(spec: &ServerSpec) -> String {
+/// The names of a scheduler's flags; those that it has no name for are known by their number.
+fn flags(spec: &ServiceSpec, strict: bool) -> String {
+    let own = values::sched_flag_list(&spec.scheduler, spec.sched_flags);
+    if strict || !own.is_empty() && own.split(',').count() == spec.sched_flags.count_ones() as usize {
+        return own;
+    }
+    values::sched_flag_list("", spec.sched_flags)
+}
+
+fn server_settings(spec: &ServerSpec, strict: bool) -> String {
     let method = match spec.forward {
         Forward::Nat => "-m",
         Forward::Dr => "-g",
@@ -74,7 +85,13 @@ fn server_settings(spec: &ServerSpec) -> String {
         Forward::Fullnat => "--fullnat",
     };
     let tunnel = if spec.forward == Forward::Tun { tunnel_settings(spec.tunnel) } else { String::new() };
-    format!(" {method} -w {}{tunnel}", spec.weight)
+    let threshold = |option: &str, value: u32| match value {
+        0 => String::new(),
+        _ if strict => String::new(),
+        value => format!(" {option} {value}"),
+    };
+    let (upper, lower) = (threshold("-x", spec.upper), threshold("-y", spec.lower));
+    format!(" {method} -w {}{upper}{lower}{tunnel}", spec.weight)
 }
 
 fn tunnel_settings(tunnel: Option<TunnelSpec>) -> String {

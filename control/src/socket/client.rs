@@ -115,7 +115,9 @@ fn failure(code: Code, text: String) -> ApiError {
     ApiError { code, place: String::new(), text }
 }
 
-fn no_connection(path: &Path, error: &io::Error) -> ApiError {
+/// Why there is no connection to the socket at `path`, as the tools tell it.
+#[must_use]
+pub fn no_connection(path: &Path, error: &io::Error) -> ApiError {
     let path = path.display();
     match error.kind() {
         io::ErrorKind::PermissionDenied => failure(

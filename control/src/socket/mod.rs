@@ -21,7 +21,7 @@ use crossbeam::channel::Sender;
 
 use crate::api::{Answer, ApiError, Request};
 
-pub use client::SocketClient;
+pub use client::{SocketClient, no_connection};
 pub use envelope::{Id, parse_line};
 pub use listen::ServeError;
 pub use serve::{MAX_CONNECTIONS, Server, serve};

@@ -3,9 +3,12 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use dataplane::flow::Protocol;
 use ipnet::IpNet;
+
+use super::marks::MarkCommand;
+use crate::net::host_or_prefix;
 
 const AFTER: &str = "\
 The socket is that of --socket, else of the environment variable SLUICE_SOCKET, else /run/sluice/control.sock.
@@ -50,6 +53,18 @@ pub(super) enum Command {
     Neigh,
     /// Routes, longest prefix first
     Routes,
+    /// Rules that mark packets, for services by mark
+    Mark {
+        #[command(subcommand)]
+        command: MarkCommand,
+    },
+    /// Adds or removes a route at run time
+    ///
+    /// A reload keeps what was added, unless --prune, and brings back what was removed of the file.
+    Route {
+        #[command(subcommand)]
+        command: RouteCommand,
+    },
     /// Which worker gets what: the case in force on each port, what crosses between workers, and why
     Steering,
     /// Settings of net.ipv4.vs: lists them, shows one, or writes NAME=VALUE
@@ -75,7 +90,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// A file of the kernel's /proc/net: ip_vs, ip_vs_conn, ip_vs_stats
+    /// A file of the kernel's /proc/net: ip_vs, ip_vs_app, ip_vs_conn, ip_vs_conn_sync, ip_vs_stats, ip_vs_stats_percpu
     Proc {
         /// Name of the file
         name: String,
@@ -86,6 +101,35 @@ pub(super) enum Command {
         /// As of ipvsadm(8)
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
         args: Vec<String>,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum RouteCommand {
+    /// Adds one: by a router, on the link of an interface, or to nowhere
+    #[command(group(ArgGroup::new("action").args(["via", "interface", "unreachable", "blackhole"]).required(true).multiple(true)))]
+    Add {
+        /// As 10.2.0.0/16
+        #[arg(value_name = "PREFIX")]
+        to: String,
+        /// Over this router
+        #[arg(long, value_name = "ADDRESS")]
+        via: Option<IpAddr>,
+        /// By this interface; without --via, destinations are on its link
+        #[arg(long, value_name = "NAME")]
+        interface: Option<String>,
+        /// Refused, and the sender is told
+        #[arg(long, conflicts_with_all = ["via", "interface", "blackhole"])]
+        unreachable: bool,
+        /// Dropped in silence
+        #[arg(long, conflicts_with_all = ["via", "interface"])]
+        blackhole: bool,
+    },
+    /// Removes one
+    Del {
+        /// As 10.2.0.0/16
+        #[arg(value_name = "PREFIX")]
+        to: String,
     },
 }
 
@@ -179,13 +223,12 @@ fn protocol(text: &str) -> Result<Protocol, String> {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
-    let alone = |text: &str| text.parse::<IpAddr>().map(IpNet::from).or_else(|_| text.parse::<IpNet>());
-    if let Ok(net) = alone(text) {
+    if let Some(net) = host_or_prefix(text) {
         return Ok(Endpoint { net, port: None });
     }
     let parts = text.rsplit_once(':').and_then(|(host, port)| {
         let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let net = alone(bare.unwrap_or(host)).ok()?;
+        let net = host_or_prefix(bare.unwrap_or(host))?;
         // Without brackets, the last part of an IPv6 address would pass for a port.
         let clear = bare.is_some() || net.addr().is_ipv4();
         clear.then_some(Endpoint { net, port: Some(port.parse().ok()?) })

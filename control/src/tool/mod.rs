@@ -4,6 +4,7 @@
 mod args;
 mod conns;
 mod lazy;
+mod marks;
 mod network;
 mod services;
 mod stats;
@@ -144,7 +145,9 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Stats { .. } => Request::Stats,
         Command::Neigh => Request::Neighbors,
         Command::Routes => Request::Routes,
+        Command::Route { command } => network::change_route(command),
         Command::Steering => Request::Steering,
+        Command::Mark { command } => command.request(),
         Command::Sysctl { setting } => sysctl(setting.as_deref()),
         Command::Reload { prune } => Request::Reload { prune: *prune },
         Command::Config { command: ConfigCommand::Show } => Request::ConfigShow,
@@ -185,8 +188,8 @@ fn proc(name: &str, json: bool, client: &mut dyn Client, out: &mut dyn Write) ->
     print_json(&Answer::Text { text, next: None }, out)
 }
 
-fn print_json(answer: &Answer, out: &mut dyn Write) -> Result<(), Failure> {
-    serde_json::to_writer(&mut *out, answer).map_err(io::Error::from)?;
+fn print_json(value: &impl serde::Serialize, out: &mut dyn Write) -> Result<(), Failure> {
+    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
     Ok(writeln!(out)?)
 }
 
@@ -200,6 +203,7 @@ fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), F
         }
         Answer::Neighbors { neighbors } => network::print_neighbors(neighbors, out)?,
         Answer::Routes { routes } => network::print_routes(routes, out)?,
+        Answer::Marks { rules } => marks::print(rules, out)?,
         Answer::Sysctls { settings } => {
             settings.iter().try_for_each(|(name, value)| writeln!(out, "net.ipv4.vs.{name} = {value}"))?;
         }

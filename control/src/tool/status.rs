@@ -8,6 +8,9 @@ use crate::api::{InterfaceStatus, MOST_NAMED, Status, WorkerStatus};
 pub(super) fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "sluice {}, up {}, {}", status.version, duration(status.uptime), status.config)?;
     writeln!(out, "{} services, {} real servers", status.services, status.servers)?;
+    if status.strict_parity {
+        writeln!(out, "strict parity with the Linux kernel and ipvsadm")?;
+    }
     interfaces(&status.interfaces, out)?;
     workers(&status.workers, out)
 }

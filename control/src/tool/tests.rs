@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::{
-    Code, ConnInfo, Counter, Direction, Forward, FrameInfo, InterfaceStatus, NeighborInfo, PacketInfo, Rates,
+    Code, ConnInfo, Counter, Direction, Forward, FrameInfo, InterfaceStatus, MarkInfo, NeighborInfo, PacketInfo, Rates,
     RouteInfo, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StageInfo, StatsReport, Status, Totals, WatchInfo,
     WatchPage, WorkerStatus,
 };
@@ -167,7 +167,8 @@ fn the_rest() {
     let still = WorkerStatus { id: 1, stalled_for: Some(7), ..worker.clone() };
     let (version, config) = ("0.1.0".into(), "/etc/sluice/sluice.toml".into());
     let (interfaces, workers) = (vec![interface], vec![worker, still]);
-    let status = Status { version, config, uptime: 61, services: 2, servers: 6, interfaces, workers };
+    let status =
+        Status { version, config, uptime: 61, services: 2, servers: 6, interfaces, strict_parity: false, workers };
     let out = printed("sluice status", Answer::Status(Box::new(status)));
     assert!(out.starts_with("sluice 0.1.0, up 1m 1s, /etc/sluice/sluice.toml\n2 services, 6 real servers\n"), "{out}");
     assert!(out.contains("up 10000 Mbit/s  1500") && out.contains("1  stalled for 7 s "), "{out}");
@@ -178,14 +179,39 @@ fn the_rest() {
         printed("sluice neigh", Answer::Neighbors { neighbors }).contains("10.0.0.2  wan        -    stale     7s")
     );
     let (to, kind) = ("0.0.0.0/0".to_owned(), "static".to_owned());
-    let routes = vec![RouteInfo { to, via: Some(address), interface: Some(interface), kind }];
-    assert!(printed("sluice routes", Answer::Routes { routes }).contains("0.0.0.0/0  10.0.0.2  wan        static"));
+    let routes = vec![RouteInfo { to, via: Some(address), interface: Some(interface), kind, runtime: true }];
+    assert!(
+        printed("sluice routes", Answer::Routes { routes }).contains("0.0.0.0/0  10.0.0.2  wan        static  runtime")
+    );
     assert_eq!(printed("sluice reload", Answer::Reloaded { changes: vec![] }), "nothing changed\n");
     assert_eq!(printed("sluice config show", Answer::Text { text: "schema = 1\n".into(), next: None }), "schema = 1\n");
     let (.., asked) = call("sluice reload --prune", vec![Ok(Answer::Done)]);
     assert_eq!(asked, [Request::Reload { prune: true }]);
     let (.., asked) = call("sluice proc ip_vs", vec![Ok(Answer::Done)]);
     assert_eq!(asked, [Request::Proc { name: "ip_vs".into(), cursor: None }]);
+}
+
+#[test]
+fn mark_rules() {
+    let words = "--interface wan --not-source-mac 02:00:00:00:00:09 --source 172.16.0.0/12 --destination 10.3.0.9/32 \
+                 --protocol tcp --source-port 1-9 --destination-port 80 --not-local";
+    let (.., asked) = call(&format!("sluice mark add 7 {words}"), vec![Ok(Answer::Done)]);
+    let [Request::AddMark { rule }] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!(rule.to_string(), format!("7 {words}"));
+    let (.., asked) = call(&format!("sluice mark del {rule}"), vec![Ok(Answer::Done)]);
+    assert_eq!(asked, [Request::DeleteMark { rule: rule.clone() }]);
+    let (.., asked) = call("sluice mark add 1 --destination 10.3.0.9", vec![Ok(Answer::Done)]);
+    let [Request::AddMark { rule: bare }] = &asked[..] else { panic!("{asked:?}") };
+    assert!(bare.local && bare.to_string() == "1 --destination 10.3.0.9/32", "{bare}");
+    let rules = [(rule, false), (bare, true)].map(|(spec, runtime)| MarkInfo { spec: spec.clone(), runtime });
+    let out = printed("sluice mark list", Answer::Marks { rules: rules.to_vec() });
+    let squeezed: Vec<_> = out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let first = "7 wan not 02:00:00:00:00:09 172.16.0.0/12 10.3.0.9/32 tcp 1-9 > 80 not local";
+    assert_eq!(squeezed[1..], [first, "1 any any any 10.3.0.9/32 any any > any runtime"]);
+    assert_eq!(printed("sluice mark list", Answer::Marks { rules: vec![] }), "no mark rules\n");
+    for wrong in ["", "add", "add x", "add 1 --source-port 5", "add 1 --protocol gre", "del 1 --destination x"] {
+        assert!(Arguments::try_parse_from(format!("sluice mark {wrong}").split_whitespace()).is_err(), "{wrong}");
+    }
 }
 
 #[test]

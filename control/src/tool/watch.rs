@@ -11,8 +11,8 @@ use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPa
 use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
 use pcap_file::{DataLink, PcapError};
 
-use super::Failure;
 use super::args::{Capture, Watch};
+use super::{Failure, print_json};
 use crate::api::{Answer, Client, Direction, FrameInfo, PacketInfo, Request, WatchInfo, WatchPage};
 
 /// Between two questions, when there was nothing new.
@@ -88,11 +88,6 @@ fn follow(
             std::thread::sleep(PAUSE);
         }
     }
-}
-
-fn print_json<T: serde::Serialize>(value: &T, out: &mut dyn Write) -> Result<(), Failure> {
-    serde_json::to_writer(&mut *out, value).map_err(io::Error::from)?;
-    Ok(writeln!(out)?)
 }
 
 /// A packet for people: when, where and what, and a line for each stage.

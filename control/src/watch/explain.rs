@@ -2,7 +2,7 @@
 
 use dataplane::clock::TICKS_PER_SECOND;
 use dataplane::conn::{Conn, NONE, flag};
-use dataplane::flow::Direction;
+use dataplane::flow::{Direction, ForwardMethod};
 use dataplane::packet::{Arrival, Kind, Step};
 use dataplane::proto::state_name;
 use dataplane::tables::Net;
@@ -163,6 +163,9 @@ fn scheduled(service: &Scheduling, conn: &Conn, decided: &Decided) -> String {
     let [.., server] = conn.ends();
     let Scheduling { key, scheduler, servers, usable } = service;
     let who = match (scheduler.name(), conn.controller) {
+        (name, _) if conn.method() == ForwardMethod::Bypass => {
+            format!("{name} finds no server, cache_bypass lets it go on to whom it was sent")
+        }
         (name, NONE) => format!("{name} chose {server}"),
         (name, _) => format!("{server} by the client's template, or, where that is new, by {name}"),
     };
@@ -195,8 +198,10 @@ fn life(state: u8, was_inactive: bool, now: &Conn, (active, inactive): (u32, u32
 
 fn rewritten(before: &Outline, now: &Outline, conn: Option<&Conn>) -> String {
     let method = conn.map_or("routing", |conn| match conn.method() {
-        dataplane::flow::ForwardMethod::Nat => "nat",
-        dataplane::flow::ForwardMethod::Dr => "dr",
+        ForwardMethod::Nat => "nat",
+        ForwardMethod::Dr => "dr",
+        ForwardMethod::Bypass => "bypass",
+        ForwardMethod::Tun => "tun",
     });
     let mut changes = Vec::new();
     if let (Some(old), Some(new)) = (before.ends, now.ends) {

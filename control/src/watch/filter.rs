@@ -8,14 +8,12 @@
 //! ADDRESS = an IPv4 or IPv6 address, or a prefix
 //! ```
 
-use std::net::IpAddr;
-
 use dataplane::flow::Protocol;
 use dataplane::route::Prefix;
 use dataplane::trace::{Filter, Side, Term};
-use ipnet::IpNet;
 
 use crate::api::{ApiError, Code};
+use crate::net::host_or_prefix;
 
 const WORDS: &str = "tcp, udp, sctp, icmp, arp, ip, ip6, host, src, dst, port, interface, not, and";
 
@@ -82,8 +80,7 @@ fn sided<'a>(side: Side, word: &str, words: &mut impl Iterator<Item = &'a str>) 
 fn address(before: &str, word: Option<&str>) -> Result<Prefix, ApiError> {
     let forms = "an address as 10.0.0.1, fd00::1 or a prefix as 10.0.0.0/24";
     let Some(word) = word else { return Err(wrong(format!("{before:?} needs {forms} after it"))) };
-    let net = word.parse::<IpAddr>().map(IpNet::from).or_else(|_| word.parse::<IpNet>());
-    let net = net.map_err(|_| wrong(format!("{word:?} after {before:?} is not {forms}")))?.trunc();
+    let net = host_or_prefix(word).ok_or_else(|| wrong(format!("{word:?} after {before:?} is not {forms}")))?.trunc();
     Ok(Prefix { address: net.addr(), length: net.prefix_len() })
 }
 

@@ -7,8 +7,6 @@ use control::config;
 use control::director::{Director, Facts, WorkerSeat};
 use dataplane::clock::Nanos;
 use dataplane::flow::{Protocol, ServiceKey};
-use dataplane::steering::{self, Steering};
-use dataplane::wire::ethernet::MacAddr;
 
 pub(crate) const MS: u64 = 1_000_000;
 
@@ -42,9 +40,7 @@ impl Lab {
 
     /// As a file says.
     pub(crate) fn of(config: config::Config) -> Self {
-        let macs = vec![MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 0, 2])];
-        let steering = steering::plan(&[], 1, Steering::Tuple);
-        let facts = Facts { macs, cpus: vec![0], devices: Box::new(()), file: None, steering };
+        let facts = Facts::in_memory(&config);
         let now = Nanos(1000 * MS);
         let (director, mut seats) = Director::new(config, facts, now).expect("a possible configuration");
         let seat = seats.pop().expect("one worker");

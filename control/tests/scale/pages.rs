@@ -12,15 +12,6 @@ use crate::lab::{Lab, add_server, add_service, address, key};
 /// Services and servers of an answer, at most.
 const MOST: usize = 2000;
 
-#[derive(Debug)]
-struct Wrong(#[allow(dead_code)] PageError);
-
-impl From<PageError> for Wrong {
-    fn from(error: PageError) -> Self {
-        Self(error)
-    }
-}
-
 /// Hands requests on, and does something between two pages.
 struct Busy<'a> {
     lab: &'a mut Lab,
@@ -47,7 +38,7 @@ fn list(lab: &mut Lab, between: &mut dyn FnMut(&mut Lab, u32)) -> (Vec<ServiceIn
     let mut listed = Vec::new();
     every_service(&mut busy, None, |service| {
         listed.push(service);
-        Ok::<_, Wrong>(())
+        Ok::<_, PageError>(())
     })
     .expect("to the end");
     (listed, busy.pages, busy.largest)
@@ -120,7 +111,7 @@ fn a_service_larger_than_a_page_goes_on_where_it_was() {
     let mut one = Vec::new();
     let take = |service: ServiceInfo| {
         one.push(service.servers.len());
-        Ok::<_, Wrong>(())
+        Ok::<_, PageError>(())
     };
     every_service(&mut lab, Some(key(2)), take).expect("to the end");
     assert_eq!(one, [listed[0].servers.len() - 2], "one service, whole: what was removed after it was listed is not");
@@ -133,7 +124,7 @@ fn the_text_of_the_kernel_is_the_same_in_pieces() {
     every_text(&mut lab, Request::Proc { name: "ip_vs".to_owned(), cursor: None }, |piece| {
         (whole, pieces) = (std::mem::take(&mut whole) + piece, pieces + 1);
         assert!(piece.lines().count() <= MOST + 3);
-        Ok::<_, Wrong>(())
+        Ok::<_, PageError>(())
     })
     .expect("to the end");
     let lines: Vec<&str> = whole.lines().collect();

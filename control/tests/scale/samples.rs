@@ -1,21 +1,13 @@
 //! The estimator over a large table: every meter every two seconds, a bounded number of them at a turn.
 
 use control::api::{Answer, Client, PageError, Rates, Request, every_service};
+use dataplane::flow::Direction;
 
 use crate::lab::{Lab, MS, add_server, add_service, key, server};
 
 /// Packets and bytes that every server gets between two turns of control.
 const PACKETS: usize = 2;
 const BYTES: usize = 100;
-
-#[derive(Debug)]
-struct Wrong(#[allow(dead_code)] PageError);
-
-impl From<PageError> for Wrong {
-    fn from(error: PageError) -> Self {
-        Self(error)
-    }
-}
 
 /// A steady rate: whoever is sampled at other spans than two seconds has another average.
 #[test]
@@ -35,7 +27,7 @@ fn every_meter_is_sampled_every_two_seconds() {
         lab.now.0 += step * MS;
         for slot in 0..services * servers {
             let totals = lab.seat.link.totals.get(slot).expect("a slot of a server");
-            (0..PACKETS).for_each(|_| totals.request(BYTES));
+            (0..PACKETS).for_each(|_| totals.packet(Direction::Request, BYTES));
         }
         lab.turn();
     }
@@ -48,7 +40,7 @@ fn every_meter_is_sampled_every_two_seconds() {
     every_service(&mut lab, None, |service| {
         assert_eq!(service.rates, rate(u64::from(servers)), "{}", service.spec.key);
         assert!(service.servers.iter().all(|server| server.rates == rate(1)), "{:?}", service.servers);
-        Ok::<_, Wrong>(())
+        Ok::<_, PageError>(())
     })
     .expect("to the end");
     let Ok(Answer::Stats(stats)) = lab.ask(Request::Stats) else { panic!("not counters") };
@@ -67,7 +59,7 @@ fn a_turn_samples_a_bounded_number() {
     use dataplane::clock::Nanos;
     use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 
-    let mut services = Services::new(Arc::new(Servers::new(MAX_SERVERS)), Nanos(0));
+    let mut services = Services::new(Arc::new(Servers::new(MAX_SERVERS)));
     let read = |_: u32| TotalsRead::default();
     for service in 0..1000 {
         let Request::AddService { service: spec } = add_service(service) else { unreachable!() };

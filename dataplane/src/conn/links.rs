@@ -16,10 +16,21 @@ pub(super) struct Place {
 
 impl ConnTable {
     /// Reply keys may be taken by an older entry: it steps behind the new one.
-    pub(super) fn link_reply(&mut self, entry: u32) -> bool {
-        let tuple = self.reply_key_of(entry);
-        let Some(place) = self.locate(&tuple, REPLY) else {
-            return self.link(&tuple, entry | REPLY);
+    #[inline]
+    pub(super) fn link_reply(&mut self, entry: u32, hash: u64) -> bool {
+        let (bucket, tag) = self.place(hash);
+        let line = &self.memory.buckets[bucket];
+        // Usually nothing there is like it.
+        if line.matches(tag) != 0 || line.overflow != 0 {
+            return self.link_behind(entry, hash);
+        }
+        self.link(hash, entry | REPLY)
+    }
+
+    #[cold]
+    fn link_behind(&mut self, entry: u32, hash: u64) -> bool {
+        let Some(place) = self.locate(&self.reply_key_of(entry), hash, REPLY) else {
+            return self.link(hash, entry | REPLY);
         };
         self.set_behind(entry, place.entry);
         self.memory.buckets[place.bucket].entries[place.slot] = entry | REPLY;
@@ -27,15 +38,27 @@ impl ConnTable {
         true
     }
 
-    pub(super) fn link(&mut self, key: &Tuple, entry: u32) -> bool {
-        let (mut at, tag) = self.place(self.key.hash(key));
+    #[inline]
+    pub(super) fn link(&mut self, hash: u64, entry: u32) -> bool {
+        let (bucket, tag) = self.place(hash);
+        let line = &mut self.memory.buckets[bucket];
+        let empty = line.matches(0);
+        if empty == 0 {
+            return self.link_in_chain(hash, entry);
+        }
+        line.put(Bucket::slot(empty), tag, entry);
+        self.changes = self.changes.wrapping_add(1);
+        true
+    }
+
+    #[cold]
+    fn link_in_chain(&mut self, hash: u64, entry: u32) -> bool {
+        let (mut at, tag) = self.place(hash);
         loop {
             let line = &mut self.memory.buckets[at];
             let empty = line.matches(0);
             if empty != 0 {
-                let slot = Bucket::slot(empty);
-                line.tags[slot] = tag;
-                line.entries[slot] = entry;
+                line.put(Bucket::slot(empty), tag, entry);
                 self.changes = self.changes.wrapping_add(1);
                 return true;
             }
@@ -61,19 +84,18 @@ impl ConnTable {
     }
 
     /// The place of the entry that holds a key; `side` is `REPLY` or 0.
-    pub(super) fn locate(&self, tuple: &Tuple, side: u32) -> Option<Place> {
-        let (mut bucket, tag) = self.place(self.key.hash(tuple));
+    pub(super) fn locate(&self, tuple: &Tuple, hash: u64, side: u32) -> Option<Place> {
+        let (mut bucket, tag) = self.place(hash);
         let mut before = 0;
         loop {
             let line = &self.memory.buckets[bucket];
-            for slot in 0..SLOTS {
-                let entry = line.entries[slot];
-                if line.tags[slot] != tag || entry & REPLY != side {
-                    continue;
-                }
-                let entry = entry & !REPLY;
-                let key = if side == 0 { self[entry].request_key() } else { self.reply_key_of(entry) };
-                if key == *tuple {
+            let mut bits = line.matches(tag);
+            while bits != 0 {
+                let slot = Bucket::slot(bits);
+                bits &= bits - 1;
+                let entry = line.entries[slot] & !REPLY;
+                let key = || if side == 0 { self[entry].request_key() } else { self.reply_key_of(entry) };
+                if line.entries[slot] & REPLY == side && key() == *tuple {
                     return Some(Place { before, bucket, slot, entry });
                 }
             }
@@ -86,14 +108,16 @@ impl ConnTable {
     }
 
     pub(super) fn unlink_request(&mut self, index: u32) {
-        if let Some(place) = self.locate(&self[index].request_key(), 0).filter(|place| place.entry == index) {
+        let key = self[index].request_key();
+        if let Some(place) = self.locate(&key, self.key.hash(&key), 0).filter(|place| place.entry == index) {
             self.clear(&place);
         }
     }
 
     /// The newest of colliding replies stands in the bucket, older ones behind it in a chain.
     pub(super) fn unlink_reply(&mut self, entry: u32) {
-        let Some(place) = self.locate(&self.reply_key_of(entry), REPLY) else { return };
+        let key = self.reply_key_of(entry);
+        let Some(place) = self.locate(&key, self.key.hash(&key), REPLY) else { return };
         let older = self.behind(entry);
         if place.entry != entry {
             let mut before = place.entry;

@@ -32,6 +32,13 @@ impl Bucket {
         !(((differs & BELOW_TOP) + BELOW_TOP) | differs | BELOW_TOP)
     }
 
+    /// Fills a slot.
+    #[inline(always)]
+    pub(super) fn put(&mut self, slot: usize, tag: u8, entry: u32) {
+        self.tags[slot] = tag;
+        self.entries[slot] = entry;
+    }
+
     /// The slot of the first match.
     #[inline]
     pub(super) const fn slot(bits: u64) -> usize {
@@ -76,10 +83,11 @@ impl ConnMemory {
     }
 
     /// Two keys a connection, three of eight slots used at most on average: then one bucket in 260 overflows, and a
-    /// packet hardly ever waits for a line that nobody asked for. A sixteenth more for overflow.
+    /// packet hardly ever waits for a line that nobody asked for. A sixteenth more for overflow,
+    /// and what the connections of a few bursts may take.
     pub(super) fn bucket_counts(capacity: u32) -> (usize, usize) {
         let primary = (capacity as usize * 2).div_ceil(3).max(16);
-        (primary, primary / 16 + 16)
+        (primary, primary / 16 + 4 * BURST)
     }
 }
 

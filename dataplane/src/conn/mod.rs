@@ -1,6 +1,7 @@
 //! Connections: the entry, the table that finds it by either of its two keys, and the wheel that ends it.
 
 mod hash;
+mod later;
 mod links;
 mod memory;
 mod posts;
@@ -23,7 +24,7 @@ use crate::flow::{Direction, ForwardMethod, Tuple};
 pub mod flag {
     /// Counted among its server's inactive connections.
     pub const INACTIVE: u16 = 1;
-    /// Replies do not pass here (DR, TUN): INPUT_ONLY states.
+    /// Replies do not pass here (DR, TUN, bypass).
     pub const NO_OUTPUT: u16 = 1 << 1;
     /// The slot is taken.
     pub const LIVE: u16 = 1 << 2;
@@ -54,7 +55,7 @@ pub struct Conn {
     pub vip: u32,
     /// Client address; for IPv6 a digest of it.
     pub client: u32,
-    /// Server address; for IPv6 a digest of it.
+    /// Server address, of a bypass the virtual one; for IPv6 a digest of it.
     pub server: u32,
     /// Virtual port.
     pub vip_port: u16,
@@ -78,13 +79,13 @@ pub struct Conn {
     pub timeout: u32,
     /// Where it stands in the wheel, ticks.
     pub wheel_at: u32,
-    /// Slot of its server.
+    /// Slot of its server, [`NONE`] = a bypass has none.
     pub server_slot: u32,
     /// Version of the net tables that gave the next hops below.
     pub net_version: u32,
     /// Next hop towards the server, [`NONE`] = not known.
     pub hop_request: u32,
-    /// Next hop towards the client, [`NONE`] = not known.
+    /// Next hop towards the client, or of a tunnel, [`NONE`] = not known.
     pub hop_reply: u32,
     /// Packets from the client.
     pub in_packets: u32,
@@ -179,10 +180,14 @@ impl Conn {
         Tick(self.last_seen).after(self.timeout)
     }
 
-    /// Client, virtual and server address with their ports.
+    /// Client, virtual and server address with their ports, as the kernel lists them: a bypass has no server.
     #[must_use]
     pub fn ends(&self) -> [SocketAddr; 3] {
         let v4 = |address, port| SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(address)), port);
-        [v4(self.client, self.client_port), v4(self.vip, self.vip_port), v4(self.server, self.server_port)]
+        let server = match self.method() {
+            ForwardMethod::Bypass => v4(0, 0),
+            ForwardMethod::Nat | ForwardMethod::Dr | ForwardMethod::Tun => v4(self.server, self.server_port),
+        };
+        [v4(self.client, self.client_port), v4(self.vip, self.vip_port), server]
     }
 }

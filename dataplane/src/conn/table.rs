@@ -8,6 +8,7 @@
 
 use std::ops::{Index, IndexMut};
 
+use super::later::Later;
 use super::memory::{Bucket, ConnMemory};
 use super::posts::Posts;
 use super::{Conn, HashKey, flag};
@@ -61,6 +62,7 @@ pub struct ConnTable {
     pub(super) untouched_overflow: u32,
     pub(super) len: u32,
     pub(super) changes: u32,
+    pub(super) later: Later,
 }
 
 impl Index<u32> for ConnTable {
@@ -98,6 +100,7 @@ impl ConnTable {
             untouched_overflow: primary as u32 + 1,
             len: 0,
             changes: 0,
+            later: Later::default(),
         }
     }
 
@@ -197,6 +200,7 @@ impl ConnTable {
     #[inline(never)]
     #[must_use]
     pub fn find(&self, hash: u64, tuple: &Tuple) -> Option<Found> {
+        debug_assert!(self.is_settled_for(hash), "a key may wait to be linked");
         let (mut bucket, tag) = self.place(hash);
         let mut request = None;
         loop {
@@ -261,8 +265,9 @@ impl ConnTable {
     /// Puts up a signpost: replies with this key belong to a connection of another worker. `false` where there is no
     /// room for it.
     pub fn put_signpost(&mut self, key: &Tuple, home: u16, conn: u32) -> bool {
+        self.settle();
         let Some(post) = self.posts.take(key, home, conn) else { return false };
-        let linked = self.link_reply(post | POST);
+        let linked = self.link_reply(post | POST, self.key.hash(key));
         if !linked {
             self.posts.give(post);
         }
@@ -271,7 +276,8 @@ impl ConnTable {
 
     /// Takes a signpost down.
     pub fn take_signpost(&mut self, key: &Tuple, home: u16, conn: u32) {
-        let mut entry = self.locate(key, REPLY).map_or(NONE, |place| place.entry);
+        self.settle();
+        let mut entry = self.locate(key, self.key.hash(key), REPLY).map_or(NONE, |place| place.entry);
         while entry != NONE {
             let post = self.posts.get(entry & !POST).filter(|_| entry & POST != 0);
             if post.is_some_and(|post| post.home == home && post.conn == conn) {
@@ -284,16 +290,28 @@ impl ConnTable {
 
     /// Takes a free entry and makes it findable by its keys. `None` when the table is full.
     pub fn insert(&mut self, conn: Conn) -> Option<u32> {
+        let hashes = [self.hash(&conn.request_key()), self.hash(&conn.reply_key())];
+        let index = self.insert_hashed(conn, hashes);
+        self.settle();
+        index
+    }
+
+    /// The same with the hashes of its request key and its reply key, which the caller knows. The reply key may be linked
+    /// later: see [`ConnTable::settle_for`] and [`ConnTable::settle`].
+    pub(crate) fn insert_hashed(&mut self, conn: Conn, [request, reply]: [u64; 2]) -> Option<u32> {
         let index = self.take()?;
-        self[index] = conn;
-        self[index].set(flag::LIVE, true);
-        self[index].shadowed = NONE;
-        let linked = self.link(&conn.request_key(), index)
-            && (!conn.has_reply_key() || self.link_reply(index) || {
-                self.unlink_request(index);
-                false
-            });
-        if !linked {
+        let flags = conn.flags | flag::LIVE;
+        self[index] = Conn { flags, shadowed: NONE, ..conn };
+        if !self.link(request, index) {
+            self.give(index);
+            return None;
+        }
+        if !conn.has_reply_key() || self.link_reply_later(index, reply) {
+            return Some(index);
+        }
+        self.settle();
+        if !self.link_reply(index, reply) {
+            self.unlink_request(index);
             self.give(index);
             return None;
         }
@@ -308,19 +326,29 @@ impl ConnTable {
         index
     }
 
+    /// Takes a free entry, and asks for the lines of the next one.
     fn take(&mut self) -> Option<u32> {
         let index = if self.free != NONE {
             let index = self.free;
             self.free = self[index].wheel_next;
+            self.prefetch_whole(self.free);
             index
         } else if self.untouched < self.capacity() {
             self.untouched += 1;
+            self.prefetch_whole(self.untouched);
             self.untouched - 1
         } else {
             return None;
         };
         self.len += 1;
         Some(index)
+    }
+
+    fn prefetch_whole(&self, index: u32) {
+        if let Some(conn) = self.memory.conns.get(index as usize) {
+            prefetch::read(&conn.client);
+            prefetch::read(&conn.addresses6);
+        }
     }
 
     fn give(&mut self, index: u32) {
@@ -336,6 +364,7 @@ impl ConnTable {
         if self[index].has(flag::UNLINKED) {
             return;
         }
+        self.settle();
         self.unlink_request(index);
         if self[index].has_reply_key() {
             self.unlink_reply(index);

@@ -26,6 +26,12 @@ fn found(table: &ConnTable, tuple: Tuple) -> Option<Found> {
     table.find(table.hash(&tuple), &tuple)
 }
 
+/// As a burst inserts: the reply key waits.
+fn insert_in_burst(table: &mut ConnTable, conn: Conn) -> Option<u32> {
+    let hashes = [table.hash(&conn.request_key()), table.hash(&conn.reply_key())];
+    table.insert_hashed(conn, hashes)
+}
+
 fn find(table: &ConnTable, tuple: Tuple) -> Option<(u32, Direction)> {
     match found(table, tuple)? {
         Found::Conn(index, direction) => Some((index, direction)),
@@ -111,6 +117,37 @@ proptest! {
                 prop_assert_eq!(find(&table, conn.request_key()), Some((*index, Direction::Request)));
                 let newest = live.iter().rfind(|(_, c)| c.reply_key() == conn.reply_key()).unwrap().0;
                 prop_assert_eq!(find(&table, conn.reply_key()), Some((newest, Direction::Reply)));
+            }
+        }
+    }
+
+    #[test]
+    fn replies_that_wait_are_found_like_those_that_do_not(
+        ops in proptest::collection::vec((0u8..4, 0u16..6, 0u32..4, 0u32..2), 1..200),
+    ) {
+        let (mut now, mut later) = (table(64), table(64));
+        let mut live: Vec<(u32, Conn)> = Vec::new();
+        for (what, port, vip, server) in ops {
+            let new = conn(port, vip, server);
+            let known = live.iter().position(|(_, c)| c.request_key() == new.request_key());
+            match (what, known) {
+                (0 | 1, None) => {
+                    let index = now.insert(new);
+                    prop_assert_eq!(insert_in_burst(&mut later, new), index);
+                    live.extend(index.map(|index| (index, new)));
+                }
+                (2, Some(at)) => {
+                    let (index, _) = live.remove(at);
+                    now.remove(index);
+                    later.remove(index);
+                }
+                (3, _) => later.settle(),
+                _ => {}
+            }
+            for key in [new.request_key(), new.reply_key()] {
+                let hash = later.hash(&key);
+                later.settle_for(hash);
+                prop_assert_eq!(found(&later, key), found(&now, key));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod dr;
 pub mod nat;
+pub mod tun;
 
 use crate::conn::{Conn, ConnTable, NONE};
 use crate::flow::Direction;
@@ -17,6 +18,11 @@ pub enum Change {
     Ttl,
     /// The time to live, and one end.
     Nat(nat::NewEnd),
+    /// The time to live; then it is wrapped, when it is known where it leaves ([`tun::wrap`]).
+    Tun {
+        /// For this server.
+        server: u32,
+    },
 }
 
 impl Change {
@@ -27,7 +33,8 @@ impl Change {
         match reason {
             Forward::NatRequest => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
             Forward::NatReply => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
-            Forward::Dr | Forward::Routed => Self::Ttl,
+            Forward::Tun => Self::Tun { server: conn.server },
+            Forward::Dr | Forward::Bypass | Forward::Routed => Self::Ttl,
         }
     }
 
@@ -42,7 +49,7 @@ impl Change {
     pub fn apply(self, frame: &mut [u8], meta: &Meta) {
         match self {
             Self::Nothing => {}
-            Self::Ttl => dr::rewrite(frame, meta),
+            Self::Ttl | Self::Tun { .. } => dr::rewrite(frame, meta),
             Self::Nat(new) => nat::rewrite(frame, meta, &new),
         }
     }

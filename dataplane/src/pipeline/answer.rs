@@ -53,15 +53,18 @@ struct Made {
 
 fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>) -> Option<Made> {
     if packet.first()? >> 4 == 6 {
-        return port_unreachable6(packet);
+        return port_unreachable6(packet, context);
     }
     let header = ipv4::Header::parse(packet).ok()?;
     let packet = &packet[..header.total];
     let to = Ipv4Addr::from_bits(header.src);
+    if kind.speaks_for_destination() && context.tables.locals.v4.get(&header.dst) != Some(&true) {
+        return None;
+    }
     let error = match kind {
         Answer::Echo => return echo(packet, &header, id, to),
         Answer::TcpReset => return reset(packet, &header, to),
-        Answer::PortUnreachable | Answer::NoServer => icmpv4::Error::PortUnreachable,
+        Answer::PortUnreachable | Answer::NoServer | Answer::NoConnection => icmpv4::Error::PortUnreachable,
         Answer::ProtocolUnreachable => icmpv4::Error::ProtocolUnreachable,
         Answer::TtlExceeded => icmpv4::Error::TimeExceeded,
         Answer::NetUnreachable => icmpv4::Error::NetUnreachable,
@@ -75,6 +78,10 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     let quoted = packet.len().min(icmpv4::ERROR_MAX - ipv4::HEADER - icmpv4::HEADER);
     let mut message = vec![0; icmpv4::HEADER];
     message.extend_from_slice(&packet[..quoted]);
+    let under_way = kind == Answer::NoConnection && src != header.dst;
+    if under_way || kind == Answer::TooBig && meta.ttl_lowered {
+        lower_ttl(&mut message[icmpv4::HEADER..]);
+    }
     error.write(&mut message);
     let tos = header.tos & TOS_MASK | ERROR_TOS;
     Some(Made {
@@ -82,6 +89,13 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         to: to.into(),
         sent: Sent::IcmpError,
     })
+}
+
+/// A packet as it was when it was found too large.
+fn lower_ttl(packet: &mut [u8]) {
+    if let Some(header) = packet.first_chunk_mut() {
+        ipv4::decrement_ttl(header, checksum::Delta::default());
+    }
 }
 
 /// No error is about an ICMP error, or about a fragment other than the first (RFC 1122 3.2.2).
@@ -125,8 +139,9 @@ fn reset(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option<Made> {
     Some(Made { packet, to: to.into(), sent: Sent::TcpReset })
 }
 
-fn port_unreachable6(packet: &[u8]) -> Option<Made> {
+fn port_unreachable6(packet: &[u8], context: Context<'_>) -> Option<Made> {
     let header = ipv6::Header::parse(packet).ok()?;
+    context.tables.locals.v6.get(&u128::from_be_bytes(header.dst))?;
     let quoted = header.total.min(icmpv6::ERROR_MAX - ipv6::HEADER - icmpv6::HEADER);
     let mut message = vec![0; icmpv6::HEADER];
     message.extend_from_slice(&packet[..quoted]);

@@ -4,12 +4,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Context;
-use crate::flow::{Protocol, ServiceKey};
+use crate::flow::{Family, Protocol, ServiceKey};
+use crate::mark::{self, Mark};
 use crate::packet::{Kind, Meta, Step};
-use crate::service::VirtualService;
+use crate::service::{Listener, VirtualService};
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::{RST, SYN};
-use crate::wire::{checksum::Sum, icmpv4, ipv6, udp};
+use crate::wire::{checksum::Sum, ethernet, icmpv4, ipv6, udp};
 
 /// Source port that never starts a connection: active FTP data.
 const FTP_DATA: u16 = 20;
@@ -30,8 +31,11 @@ pub(super) fn run<'a>(frame: &[u8], meta: &Meta, context: Context<'a>) -> Class<
     if let Some(drop) = martian(meta, context) {
         return Class::Other(Step::Drop(drop));
     }
+    let [source, destination] = [meta.tuple.src, meta.tuple.dst].map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits)));
+    let mark = mark(frame, meta, [source, destination], context);
     match context.tables.locals.v4.get(&meta.tuple.dst) {
-        Some(true) => local(frame, meta, context),
+        Some(true) => local(frame, meta, destination, mark.number, context),
+        None if mark.local => local(frame, meta, destination, mark.number, context),
         Some(false) => Class::Other(Step::Drop(Drop::Group)),
         None if !context.tables.options.ip_forward => Class::Other(Step::Drop(Drop::ForwardingOff)),
         None => Class::Forward,
@@ -48,27 +52,69 @@ fn martian(meta: &Meta, context: Context<'_>) -> Option<Drop> {
     (dst.is_multicast() || dst.is_broadcast() || dst.is_unspecified()).then_some(Drop::Group)
 }
 
-fn local<'a>(frame: &[u8], meta: &Meta, context: Context<'a>) -> Class<'a> {
-    let address = IpAddr::V4(Ipv4Addr::from_bits(meta.tuple.dst));
+/// What the rules make of a packet.
+fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2], context: Context<'_>) -> Mark {
+    let marks = &context.tables.marks;
+    if marks.is_empty() {
+        return Mark::default();
+    }
+    let Some(header) = ethernet::Header::parse(frame) else { return Mark::default() };
+    let ports = match (meta.kind, Protocol::from_number(meta.tuple.protocol)) {
+        (Kind::Transport4, _) | (Kind::Ipv6, Some(Protocol::Tcp | Protocol::Udp)) => {
+            Some((meta.tuple.sport, meta.tuple.dport))
+        }
+        _ => None,
+    };
+    marks.of(&mark::Seen {
+        interface: context.tables.net.interface_of_port(meta.port).map(|(index, _)| index),
+        sender: header.src,
+        source,
+        destination,
+        protocol: meta.tuple.protocol,
+        ports,
+    })
+}
+
+fn local<'a>(frame: &[u8], meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) -> Class<'a> {
     match meta.kind {
         Kind::Fragment4 => Class::Other(Step::Drop(Drop::Fragment)),
+        Kind::Transport4 if is_orphan(meta, context) => Class::Other(Step::Answer(Answer::NoConnection)),
         Kind::Transport4 => {
-            service(meta, address, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service)
+            service(meta, address, mark, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service)
         }
         Kind::Other4 | Kind::Ipv6 => Class::Other(host(frame, meta)),
     }
 }
 
-/// The service whose connection this packet may start.
-fn service<'a>(meta: &Meta, address: IpAddr, context: Context<'a>) -> Option<&'a VirtualService> {
+/// The service whose connection this packet may start (`ip_vs_service_find`): that of its mark, of its address and port,
+/// of every port of its address.
+fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) -> Option<&'a VirtualService> {
     let protocol = Protocol::from_number(meta.tuple.protocol)?;
     let sloppy = context.tables.sysctls.sloppy_tcp != 0;
     let opens = protocol != Protocol::Tcp || meta.tcp_flags & RST == 0 && (sloppy || meta.tcp_flags & SYN != 0);
     if !opens || meta.tuple.sport == FTP_DATA {
         return None;
     }
-    let find = |port| context.tables.services.get(&ServiceKey::Address { protocol, address, port });
-    find(meta.tuple.dport).or_else(|| find(0)).map(|service| &**service)
+    let find = |key| context.tables.services.get(&key).map(|service| &**service);
+    let of_port = |port| find(ServiceKey::Address { protocol, address, port });
+    let of_mark = || find(ServiceKey::Mark { fwmark: mark, family: Family::of(address) });
+    let marked = if mark == 0 { None } else { of_mark() };
+    marked.or_else(|| of_port(meta.tuple.dport)).or_else(|| of_port(0))
+}
+
+/// Whether a packet without a connection comes from where a server of ours listens, and its sender is to be told so: as
+/// `ip_vs_out_hook` with `nat_icmp_send`. Nobody answers a reset.
+pub(super) fn is_orphan(meta: &Meta, context: Context<'_>) -> bool {
+    let tables = context.tables;
+    tables.sysctls.nat_icmp_send != 0 && !tables.unhooked.v4 && meta.kind == Kind::Transport4 && listens(meta, context)
+}
+
+fn listens(meta: &Meta, context: Context<'_>) -> bool {
+    let Some(protocol) = Protocol::from_number(meta.tuple.protocol) else { return false };
+    let (address, port) = (Ipv4Addr::from_bits(meta.tuple.src).into(), meta.tuple.sport);
+    let known = |protocol| context.tables.listeners.contains_key(&Listener { address, port, protocol });
+    let reset = protocol == Protocol::Tcp && meta.tcp_flags & RST != 0;
+    !reset && (known(Some(protocol)) || known(None))
 }
 
 /// As a host answers what nobody listens for.
@@ -104,8 +150,9 @@ fn packet6<'a>(frame: &[u8], meta: &Meta, context: Context<'a>) -> Class<'a> {
     if source.is_multicast() || source.is_unspecified() || source.is_loopback() {
         return Class::Other(Step::Drop(Drop::Martian));
     }
-    if !context.tables.locals.v6.contains_key(&address.to_bits()) {
+    let mark = mark(frame, meta, [source.into(), address.into()], context);
+    if !mark.local && !context.tables.locals.v6.contains_key(&address.to_bits()) {
         return unsupported;
     }
-    service(meta, address.into(), context).map_or(unsupported, Class::Service)
+    service(meta, address.into(), mark.number, context).map_or(unsupported, Class::Service)
 }

@@ -6,13 +6,14 @@ use crate::conn::{Found, NONE};
 use crate::flow::Direction;
 use crate::packet::{Arrival, Kind, Meta, Step};
 use crate::shard::Shard;
-use crate::verdict::Drop;
+use crate::verdict::{Answer, Drop};
 
 /// What happens to a packet that no stage before decided.
 #[inline(never)]
 pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     if meta.kind == Kind::Transport4 {
-        match found(meta, shard) {
+        shard.table.settle_for(meta.hash);
+        match known(meta, shard, context) {
             Some(Found::Conn(index, Direction::Request)) if track::ends(meta, &shard.table[index], context) => {
                 shard.end_now(index, context.now);
             }
@@ -36,8 +37,12 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
     }
 }
 
-/// What a packet belongs to. A signpost that led here named the connection.
-pub(super) fn found<B>(meta: &Meta, shard: &Shard<B>) -> Option<Found> {
+/// What a packet belongs to, where connections count ([`Unhooked`](crate::tables::Unhooked)). A signpost that led here
+/// named the connection.
+pub(super) fn known<B>(meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<Found> {
+    if context.tables.unhooked.v4 {
+        return None;
+    }
     if let Arrival::Signed { conn } = meta.arrival {
         let there = shard.table.is_reply_of(conn, &meta.tuple);
         return there.then_some(Found::Conn(conn, Direction::Reply));
@@ -53,8 +58,11 @@ pub(super) fn belongs_elsewhere<B>(meta: &Meta, shard: &Shard<B>) -> Option<u16>
     shard.station.stray(meta.port, &meta.tuple)
 }
 
-/// For others: plain routing.
+/// For others: plain routing. What a router refuses is refused before anybody asks for its connection.
 fn forward(meta: &mut Meta, context: Context<'_>) -> Step {
-    let target = std::net::Ipv4Addr::from_bits(meta.tuple.dst).into();
-    track::send(meta, NONE, crate::verdict::Forward::Routed, target, context)
+    let way = context.tables.net.path(std::net::Ipv4Addr::from_bits(meta.tuple.dst).into());
+    match track::send(meta, NONE, crate::verdict::Forward::Routed, way, context) {
+        Step::Send { .. } if classify::is_orphan(meta, context) => Step::Answer(Answer::NoConnection),
+        step => step,
+    }
 }

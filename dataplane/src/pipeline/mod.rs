@@ -7,12 +7,14 @@
 mod answer;
 mod classify;
 mod decide;
+mod local;
 mod lookup;
 mod observe;
 mod parse;
 mod resolve;
 mod rewrite;
 mod schedule;
+mod shared_route;
 mod steer;
 mod track;
 
@@ -34,9 +36,11 @@ use crate::service::Servers;
 use crate::shard::Shard;
 use crate::tables::Tables;
 
-/// What all packets of a burst share.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
+/// What all packets of a burst consult.
+pub type Context<'a> = &'a Scene<'a>;
+
+/// Where a burst takes place.
+pub struct Scene<'a> {
     /// The moment.
     pub now: Tick,
     /// The tables.
@@ -142,12 +146,14 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
     lookup::run(burst, &shard.table);
     eyes.after(Stage::Lookup, burst, shard, context);
     let mut forwarded = Forwarded::default();
-    if E::OPEN {
+    // Without a service, the usual packet is of no connection.
+    if E::OPEN || context.tables.unhooked.v4 {
         stop_at_stages(burst, &mut forwarded, shard, context, alloc, eyes);
     } else {
         go_through(burst, &mut forwarded, shard, context, alloc);
     }
     forwarded.count(context);
+    shard.table.settle();
     if !shard.passing.is_empty() {
         shard.end_passing(&context.tables.templates, context.link);
     }
@@ -166,9 +172,9 @@ fn go_through<B: PacketBuf>(
     let watch_servers = track::ends_without_server(context);
     for (packet, meta) in packets.drain(..).zip(meta) {
         let packet = match shard.table.confirm(meta.candidate, *changes, &meta.tuple) {
-            Confirmed::Reply(conn) => usual(packet, meta, conn, Direction::Reply, forwarded, shard, &context),
+            Confirmed::Reply(conn) => usual(packet, meta, conn, Direction::Reply, forwarded, shard, context),
             Confirmed::Request(conn) if !watch_servers && !track::may_take_the_tuple(meta) => {
-                usual(packet, meta, conn, Direction::Request, forwarded, shard, &context)
+                usual(packet, meta, conn, Direction::Request, forwarded, shard, context)
             }
             Confirmed::Request(_) | Confirmed::Unknown => {
                 decide(&packet, meta, shard, context);
@@ -176,7 +182,7 @@ fn go_through<B: PacketBuf>(
             }
         };
         if let Some(mut packet) = packet {
-            rewrite::run(&mut packet, meta, &shard.table);
+            rewrite::run(&mut packet, meta, shard, context);
             resolve::run(packet, meta, forwarded, shard, context, alloc);
         }
     }
@@ -186,27 +192,33 @@ fn go_through<B: PacketBuf>(
 /// step. Inlined once for each direction.
 #[inline(always)]
 fn usual<B: PacketBuf>(
-    packet: B,
+    mut packet: B,
     meta: &mut Meta,
-    conn: u32,
+    index: u32,
     direction: Direction,
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
-    context: &Context<'_>,
+    context: Context<'_>,
 ) -> Option<B> {
-    match track::packet(meta, conn, direction, shard, context) {
+    let conn = &mut shard.table[index];
+    let (next, shorter) = track::packet(meta, index, conn, direction, context);
+    let leaves = match next {
         Next::Leave(_, hop) => {
-            let conn = &shard.table[conn];
             let reason = track::reason(conn, direction);
-            let change = Change::of(conn, reason);
-            resolve::send(packet, meta, (reason, change), hop, forwarded, shard, context);
-            None
+            resolve::dress(&mut packet, meta, Change::of(conn, reason), hop, context.now);
+            Some((reason, hop))
         }
         Next::Step(step) => {
             meta.step = step;
-            Some(packet)
+            None
         }
+    };
+    if shorter {
+        shard.shortened(index);
     }
+    let Some((reason, hop)) = leaves else { return Some(packet) };
+    resolve::send(packet, meta, reason, hop, forwarded, shard, context);
+    None
 }
 
 /// Any other.
@@ -228,9 +240,10 @@ fn stop_at_stages<B: PacketBuf>(
     for (packet, meta) in burst.packets.iter().zip(&mut burst.meta) {
         decide(packet, meta, shard, context);
     }
+    shard.table.settle();
     eyes.after(Stage::Decide, burst, shard, context);
-    for (packet, meta) in burst.packets.iter_mut().zip(&burst.meta) {
-        rewrite::run(packet, meta, &shard.table);
+    for (packet, meta) in burst.packets.iter_mut().zip(&mut burst.meta) {
+        rewrite::run(packet, meta, shard, context);
     }
     eyes.after(Stage::Rewrite, burst, shard, context);
     for (packet, meta) in burst.packets.drain(..).zip(&burst.meta) {

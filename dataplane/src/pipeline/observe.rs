@@ -5,7 +5,6 @@
 mod differences;
 
 use std::mem;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Context, classify, decide, resolve, track};
 use crate::conn::{Conn, Found, NONE};
@@ -187,14 +186,14 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
 }
 
 /// The connection that a packet belongs to here, by the same search as the decision's.
-fn connection<B>(meta: &Meta, shard: &Shard<B>) -> Option<(Direction, Conn)> {
-    let found = (meta.kind == Kind::Transport4).then(|| decide::found(meta, shard)).flatten();
+fn connection<B>(meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<(Direction, Conn)> {
+    let found = (meta.kind == Kind::Transport4).then(|| decide::known(meta, shard, context)).flatten();
     if let Some(Found::Conn(index, direction)) = found { Some((direction, shard.table[index])) } else { None }
 }
 
 /// What is known before the decision, which changes it.
 fn before_decision<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Decided {
-    let found = connection(meta, shard);
+    let found = connection(meta, shard, context);
     let ends = matches!(&found, Some((Direction::Request, conn)) if track::ends(meta, conn, context));
     let service = if found.is_none() || ends { scheduling(frame, meta, context) } else { None };
     Decided { found, ends, service, conn: None, counts: (0, 0), route: None, step: Step::Undecided }
@@ -220,10 +219,10 @@ fn decision<B>(decided: &mut Decided, meta: &Meta, shard: &Shard<B>, context: Co
     decided.conn = match meta.step {
         // One of a single packet is not found by its keys.
         Step::Send { conn, .. } if conn != NONE => Some(shard.table[conn]),
-        _ => connection(meta, shard).map(|(_, conn)| conn),
+        _ => connection(meta, shard, context).map(|(_, conn)| conn),
     };
     if let Some(server) = decided.conn.and_then(|conn| context.servers.get(conn.server_slot)) {
-        decided.counts = (server.active.load(Relaxed), server.inactive.load(Relaxed));
+        decided.counts = (server.active(), server.inactive());
     }
     if let Step::Send { conn, reason, .. } = meta.step {
         let before = decided.found.filter(|_| !decided.ends);
@@ -252,7 +251,8 @@ fn route(
         Action::Unreachable | Action::Blackhole => return None,
     };
     let remembered = before.is_some_and(|(direction, conn)| {
-        let hop = if direction == Direction::Reply { conn.hop_reply } else { conn.hop_request };
+        let tunnel = reason == Forward::Tun;
+        let hop = if direction == Direction::Reply || tunnel { conn.hop_reply } else { conn.hop_request };
         conn.net_version == net.version && hop != NONE
     });
     Some(Route { interface, neighbor, remembered })

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::observe::Eyes;
-use super::{Context, answer};
+use super::{Context, answer, rewrite, track};
 use crate::clock::Tick;
 use crate::conn::NONE;
 use crate::forward::Change;
@@ -35,7 +35,7 @@ impl Forwarded {
 /// A packet takes the step that was decided, changed as it needs to be.
 #[inline(never)]
 pub(super) fn run<B: PacketBuf>(
-    packet: B,
+    mut packet: B,
     meta: &Meta,
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
@@ -44,7 +44,10 @@ pub(super) fn run<B: PacketBuf>(
 ) {
     match meta.step {
         Step::Send { conn, reason, hop } => match context.tables.net.hops.get(hop) {
-            Some(hop) => send(packet, meta, (reason, Change::Nothing), hop, forwarded, shard, &context),
+            Some(hop) => {
+                dress(&mut packet, meta, Change::Nothing, hop, context.now);
+                send(packet, meta, reason, hop, forwarded, shard, context);
+            }
             None => wait(packet, meta, conn, reason, shard, context),
         },
         Step::Handoff { worker, conn } => hand_off(packet, meta, worker, conn, shard, context),
@@ -58,20 +61,20 @@ pub(super) fn run<B: PacketBuf>(
     }
 }
 
-/// Changes a packet, and sends it by its next hop.
+/// Sends a packet that is all done by its next hop.
 #[inline(always)]
 pub(super) fn send<B: PacketBuf>(
     packet: B,
     meta: &Meta,
-    (reason, change): (Forward, Change),
+    reason: Forward,
     hop: &NextHop,
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
-    context: &Context<'_>,
+    context: Context<'_>,
 ) {
-    match queue(packet, meta, change, hop, shard, context.now) {
+    match shard.output.push(hop.port, packet) {
         Ok(()) => forwarded.0[reason as usize] += 1,
-        Err(packet) => by_another(packet, hop.port, Ending::Forward(reason), meta.mark, shard, *context),
+        Err(packet) => by_another(packet, hop.port, Ending::Forward(reason), meta.mark, shard, context),
     }
 }
 
@@ -90,16 +93,9 @@ fn lose<B>(packet: B, ending: Ending, reason: Drop, shard: &mut Shard<B>, contex
     shard.output.dropped.push(packet);
 }
 
-/// Changes a packet, writes its Ethernet header and queues it, or gives it back where the port's queue has no room.
+/// Changes a packet, and writes its Ethernet header.
 #[inline(always)]
-fn queue<B: PacketBuf>(
-    mut packet: B,
-    meta: &Meta,
-    change: Change,
-    hop: &NextHop,
-    shard: &mut Shard<B>,
-    now: Tick,
-) -> Result<(), B> {
+pub(super) fn dress<B: PacketBuf>(packet: &mut B, meta: &Meta, change: Change, hop: &NextHop, now: Tick) {
     let frame = packet.data_mut();
     change.apply(frame, meta);
     let start = usize::from(meta.l3).saturating_sub(ethernet::HEADER);
@@ -110,7 +106,6 @@ fn queue<B: PacketBuf>(
         address(packet.data_mut(), hop);
     }
     hop.touch(now);
-    shard.output.push(hop.port, packet)
 }
 
 #[inline(always)]
@@ -164,14 +159,15 @@ fn count(ending: Ending, context: Context<'_>) {
 
 /// Queues a packet and counts it, or drops it where the port's queue is full.
 pub(super) fn transmit<B: PacketBuf>(
-    packet: B,
+    mut packet: B,
     meta: &Meta,
     ending: Ending,
     hop: &NextHop,
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) {
-    match queue(packet, meta, Change::Nothing, hop, shard, context.now) {
+    dress(&mut packet, meta, Change::Nothing, hop, context.now);
+    match shard.output.push(hop.port, packet) {
         Ok(()) => count(ending, context),
         Err(packet) => by_another(packet, hop.port, ending, meta.mark, shard, context),
     }
@@ -180,12 +176,13 @@ pub(super) fn transmit<B: PacketBuf>(
 /// Parks a packet whose neighbour is not known. Its next hop must lead to the server or the client, whatever the packet
 /// is addressed to.
 fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, shard: &mut Shard<B>, context: Context<'_>) {
-    let (target, server) = match reason {
-        _ if conn == NONE => (meta.tuple.dst, NONE),
-        Forward::NatReply => (shard.table[conn].client, NONE),
-        _ => (shard.table[conn].server, shard.table[conn].server_slot),
+    let (way, server) = if conn == NONE {
+        (context.tables.net.path(Ipv4Addr::from_bits(meta.tuple.dst).into()), NONE)
+    } else {
+        let conn = &shard.table[conn];
+        (track::way(conn, reason, context), if reason == Forward::NatReply { NONE } else { conn.server_slot })
     };
-    let Path::Unresolved { interface, address } = context.tables.net.path(Ipv4Addr::from_bits(target).into()) else {
+    let Path::Unresolved { interface, address } = way else {
         return drop_packet(packet, Drop::ParkFull, shard, context);
     };
     let change = Change::in_table(&shard.table, conn, reason);
@@ -247,16 +244,20 @@ fn go_on<B: PacketBuf>(
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
     let Parked { mut packet, mut meta, change, ending, .. } = parked;
-    let too_big = matches!(ending, Ending::Forward(_)) && meta.ip_len() > usize::from(hop.mtu);
-    if too_big && meta.df {
-        meta.mtu = hop.mtu;
-        answer::run(packet.data(), &meta, Answer::TooBig, shard, context, alloc);
-        shard.output.dropped.push(packet);
-    } else if too_big {
-        drop_packet(packet, Drop::NeedsFragmenting, shard, context);
-    } else {
-        change.apply(packet.data_mut(), &meta);
-        transmit(packet, &meta, ending, hop, shard, context);
+    let refused = match ending {
+        Ending::Forward(reason) => track::refusal(&mut meta, reason, hop, context),
+        Ending::Own(_) => None,
+    };
+    match refused {
+        Some(Step::Answer(kind)) => {
+            answer::run(packet.data(), &meta, kind, shard, context, alloc);
+            shard.output.dropped.push(packet);
+        }
+        Some(Step::Drop(reason)) => drop_packet(packet, reason, shard, context),
+        _ if rewrite::carry_out(change, &mut packet, &meta, hop, shard, context) => {
+            transmit(packet, &meta, ending, hop, shard, context);
+        }
+        _ => drop_packet(packet, Drop::NoHeadroom, shard, context),
     }
 }
 

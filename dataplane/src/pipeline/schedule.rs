@@ -1,30 +1,42 @@
-//! Schedule: the first packet of a connection gets a server. After `ip_vs_schedule`, `ip_vs_sched_persist` and
-//! `ip_vs_conn_new`.
+//! Schedule: the first packet of a connection gets a server. After `ip_vs_schedule`, `ip_vs_sched_persist`,
+//! `ip_vs_conn_new` and, where there is no server, `ip_vs_leave`.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytemuck::Zeroable;
 
-use super::{Context, track};
+use super::{Context, local, track};
 use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Direction, Protocol, ServiceKey};
+use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey, Tuple};
 use crate::forward::nat;
-use crate::packet::{Meta, Step};
+use crate::packet::{Kind, Meta, Step};
 use crate::sched::Asked;
-use crate::service::{Persistent, RealServer, Server, VirtualService};
+use crate::service::{Persistent, RealServer, Server, ServerTotals, VirtualService};
 use crate::shard::Shard;
+use crate::tables::Path;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
 use crate::verdict::{Answer, Drop};
 
 /// FTP's data connections come to any port: its templates name none.
 const FTP: u16 = 21;
 
-/// A server that a connection has a place at.
-struct Place<'a> {
+const NO_SERVER: Step = Step::Answer(Answer::NoServer);
+
+/// A server that was chosen, and has taken the connection.
+#[derive(Clone, Copy)]
+struct Bound<'a> {
     server: &'a RealServer,
     state: &'a Server,
+    /// Whether it was open to any before.
+    was_open: bool,
+}
+
+/// A server that a connection has a place at.
+struct Place<'a> {
+    bound: Bound<'a>,
     /// The server's port, as far as the service says.
     port: u16,
     /// The template that led there.
@@ -32,33 +44,36 @@ struct Place<'a> {
 }
 
 pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shard<B>, context: Context<'_>) -> Step {
+    let one_packet = service.manner.one_packet && meta.tuple.protocol == Protocol::Udp.number();
     let place = match service.manner.persistent {
         Some(persistent) => place_by_template(meta, service, persistent, context),
-        None => choose(meta, service, context).ok_or(Step::Answer(Answer::NoServer)).map(|(server, state)| Place {
-            server,
-            state,
-            port: if server.port == 0 { meta.tuple.dport } else { server.port },
+        None => choose(meta, service, context).ok_or(NO_SERVER).map(|bound| Place {
+            bound,
+            port: if bound.server.port == 0 { meta.tuple.dport } else { bound.server.port },
             controller: NONE,
         }),
     };
     let place = match place {
         Ok(place) => place,
+        Err(NO_SERVER) if may_pass_by(meta, service, context) => {
+            return pass_by(meta, one_packet, shard, context);
+        }
         Err(step) => return step,
     };
-    let one_packet = service.manner.one_packet && meta.tuple.protocol == Protocol::Udp.number();
+    let Bound { server, state, was_open } = place.bound;
     let index = match connect(meta, &place, one_packet, shard, context) {
         Ok(index) => index,
         Err(reason) => {
-            place.state.give_back();
+            state.give_back(was_open);
             context.tables.templates.release(place.controller, false);
             return Step::Drop(reason);
         }
     };
-    debug_assert_eq!(place.state.generation.load(Relaxed), place.server.generation, "a slot outlives its references");
+    debug_assert_eq!(state.generation.load(Relaxed), server.generation, "a slot outlives its references");
     let step = track::step(meta, index, Direction::Request, shard, context);
     if one_packet {
         // Whoever comes next finds the counts as they were.
-        place.state.unbind(shard.table[index].has(flag::INACTIVE));
+        state.unbind(shard.table[index].has(flag::INACTIVE));
     } else {
         shard.watch(index);
     }
@@ -67,7 +82,7 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
 
 /// The scheduler's choice, with a place taken. Where another worker took the last one meanwhile, that server is out and
 /// the scheduler is asked again.
-fn choose<'a>(meta: &Meta, service: &'a VirtualService, context: Context<'a>) -> Option<(&'a RealServer, &'a Server)> {
+fn choose<'a>(meta: &Meta, service: &'a VirtualService, context: Context<'a>) -> Option<Bound<'a>> {
     let asked = Asked {
         service,
         servers: context.servers,
@@ -81,11 +96,10 @@ fn choose<'a>(meta: &Meta, service: &'a VirtualService, context: Context<'a>) ->
         let server = &service.servers[service.scheduler.pick(&asked)?];
         let state = context.servers.get(server.slot)?;
         if service.scheduler.passes_thresholds() {
-            state.bind_anyway();
-            return Some((server, state));
+            return Some(Bound { server, state, was_open: state.bind_anyway() });
         }
         if state.bind() {
-            return Some((server, state));
+            return Some(Bound { server, state, was_open: true });
         }
     }
     None
@@ -102,33 +116,34 @@ fn place_by_template<'a>(
     let own_port = service_port(service);
     let (key, names_port) = template_key(meta, service, persistent);
     let quiescent_too = context.tables.sysctls.expire_quiescent_template == 0;
-    let find = |slot: u32| {
-        let server = service.servers.iter().find(|server| server.slot == slot)?;
-        context.servers.get(slot).filter(|state| state.available.load(Relaxed)).map(|state| (server, state))
+    // By whichever of the two questions finds it.
+    let found = Cell::new(None);
+    let usable = |template: &Template| {
+        let server = service.servers.iter().find(|server| server.slot == template.server);
+        let known = server.and_then(|server| {
+            let state = context.servers.get(server.slot).filter(|state| state.available.load(Relaxed))?;
+            (quiescent_too || server.weight > 0).then(|| Bound { server, state, was_open: state.bind_anyway() })
+        });
+        found.set(known);
+        known.is_some()
     };
-    let usable =
-        |template: &Template| find(template.server).is_some_and(|(server, _)| quiescent_too || server.weight > 0);
-    let mut chosen = None;
     let new = || {
-        let (server, state) = choose(meta, service, context)?;
-        state.hold_template();
-        chosen = Some((server, state));
+        let bound = choose(meta, service, context)?;
+        bound.state.hold_template();
+        found.set(Some(bound));
+        let Bound { server, .. } = bound;
         let destination = (server.address, if names_port { server.port } else { 0 });
         Some(Choice { server: server.slot, destination, timeout: persistent.timeout })
     };
-    let no_server = Step::Answer(Answer::NoServer);
-    let ((server, state), controller) = match context.tables.templates.enlist(key, context.now, usable, new) {
-        Enlisted::Found(handle, slot) => {
-            let found = find(slot).ok_or(no_server)?;
-            found.1.bind_anyway();
-            (found, handle)
-        }
-        Enlisted::Made(handle) => (chosen.ok_or(no_server)?, handle),
-        Enlisted::NoServer => return Err(no_server),
+    let controller = match context.tables.templates.enlist(key, context.now, usable, new) {
+        Enlisted::At(handle) => handle,
+        Enlisted::NoServer => return Err(NO_SERVER),
         Enlisted::Full => return Err(Step::Drop(Drop::ConnectionsFull)),
     };
+    let bound = found.get().ok_or(NO_SERVER)?;
+    let server = bound.server;
     let port = if meta.tuple.dport == own_port && server.port != 0 { server.port } else { meta.tuple.dport };
-    Ok(Place { server, state, port, controller })
+    Ok(Place { bound, port, controller })
 }
 
 fn service_port(service: &VirtualService) -> u16 {
@@ -150,6 +165,34 @@ fn template_key(meta: &Meta, service: &VirtualService, persistent: Persistent) -
     (TemplateKey { protocol, client, vip: vip.into(), port: if names_port { own_port } else { 0 } }, names_port)
 }
 
+/// The hash of the reply key that a connection will have; its bucket is asked for.
+fn ask_for_reply<B>(meta: &Meta, (src, sport): (u32, u16), shard: &Shard<B>) -> u64 {
+    let Tuple { src: dst, sport: dport, protocol, .. } = meta.tuple;
+    let hash = shard.table.hash(&Tuple { dst, src, dport, sport, protocol });
+    shard.table.prefetch_bucket(hash);
+    hash
+}
+
+/// The next hop towards a server, if it is resolved. The worker remembers it beside the server's totals. For tunnels,
+/// servers that share a route and those that are here, more is asked when their packet is sent.
+fn hop(server: &RealServer, address: Ipv4Addr, totals: Option<&ServerTotals>, context: Context<'_>) -> u32 {
+    if server.forward == ForwardMethod::Tun || context.tables.options.strict_parity {
+        return NONE;
+    }
+    let net = &context.tables.net;
+    if let Some(hop) = totals.and_then(|totals| totals.hop(server.generation, net.version)) {
+        return hop;
+    }
+    if local::is_here(address, context) {
+        return NONE;
+    }
+    let Path::Hop(hop) = net.path(server.address) else { return NONE };
+    if let Some(totals) = totals {
+        totals.remember_hop(server.generation, net.version, hop);
+    }
+    hop
+}
+
 /// Makes the connection and counts it; its state is still the protocol's first.
 fn connect<B>(
     meta: &Meta,
@@ -158,53 +201,107 @@ fn connect<B>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Result<u32, Drop> {
-    let server = place.server;
+    let server = place.bound.server;
     let IpAddr::V4(address) = server.address else { return Err(Drop::Ipv6) };
-    let (header, transport) = nat::changes((meta.tuple.dst, meta.tuple.dport), (address.to_bits(), place.port));
+    let server_side = (address.to_bits(), place.port);
+    let reply_hash = ask_for_reply(meta, server_side, shard);
+    // While that line comes.
+    let totals = context.link.totals.get(server.slot);
+    let hop_request = hop(server, address, totals, context);
+    let (header, transport) = nat::changes((meta.tuple.dst, meta.tuple.dport), server_side);
     let new = Conn {
-        client: meta.tuple.src,
-        vip: meta.tuple.dst,
-        server: address.to_bits(),
-        client_port: meta.tuple.sport,
-        vip_port: meta.tuple.dport,
+        server: server_side.0,
         server_port: place.port,
         header_change: header.number(),
         transport_change: transport.number(),
-        protocol: meta.tuple.protocol,
         flags: flag::INACTIVE | if server.forward.has_replies() { 0 } else { flag::NO_OUTPUT },
         forward: server.forward as u8,
-        last_seen: context.now.0,
-        timeout: context.tables.timeouts.initial,
         server_slot: server.slot,
         server_generation: server.generation as u8,
+        hop_request,
+        controller: place.controller,
+        ..to_destination(meta, context)
+    };
+    let index = enter(new, one_packet, [meta.hash, reply_hash], shard, context)?;
+    if let Some(totals) = totals {
+        totals.connection();
+    }
+    Ok(index)
+}
+
+/// A connection that leads where the client sent its packet, without a server.
+fn to_destination(meta: &Meta, context: Context<'_>) -> Conn {
+    Conn {
+        client: meta.tuple.src,
+        vip: meta.tuple.dst,
+        server: meta.tuple.dst,
+        client_port: meta.tuple.sport,
+        vip_port: meta.tuple.dport,
+        server_port: meta.tuple.dport,
+        protocol: meta.tuple.protocol,
+        flags: flag::INACTIVE | flag::NO_OUTPUT,
+        forward: ForwardMethod::Bypass as u8,
+        last_seen: context.now.0,
+        timeout: context.tables.timeouts.initial,
+        server_slot: NONE,
         net_version: context.tables.net.version,
         hop_request: NONE,
         hop_reply: NONE,
         side: NONE,
-        controller: place.controller,
+        controller: NONE,
         ..Conn::zeroed()
+    }
+}
+
+/// Whether a packet that finds no server goes on to whom it was sent: a mark led it here, `cache_bypass` says so, and
+/// that is somebody else.
+fn may_pass_by(meta: &Meta, service: &VirtualService, context: Context<'_>) -> bool {
+    matches!(service.key, ServiceKey::Mark { .. })
+        && meta.kind == Kind::Transport4
+        && context.tables.sysctls.cache_bypass != 0
+        && !context.tables.locals.v4.contains_key(&meta.tuple.dst)
+}
+
+fn pass_by<B>(meta: &mut Meta, one_packet: bool, shard: &mut Shard<B>, context: Context<'_>) -> Step {
+    let new = to_destination(meta, context);
+    let hashes = [meta.hash, shard.table.hash(&new.reply_key())];
+    let index = match enter(new, one_packet, hashes, shard, context) {
+        Ok(index) => index,
+        Err(reason) => return Step::Drop(reason),
     };
+    let step = track::step(meta, index, Direction::Request, shard, context);
+    if !one_packet {
+        shard.watch(index);
+    }
+    step
+}
+
+/// Takes a new connection in: for this packet alone, or until its time is over.
+fn enter<B>(
+    new: Conn,
+    one_packet: bool,
+    hashes: [u64; 2],
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Result<u32, Drop> {
     let index = match one_packet {
         true => {
             let index = shard.table.pass(shard.passing.len(), new);
             shard.passing.push(index);
             index
         }
-        false => insert(new, shard)?,
+        false => insert(new, hashes, shard)?,
     };
-    if let Some(totals) = context.link.totals.get(server.slot) {
-        totals.connection();
-    }
     crate::counters::add(&context.link.counters.connections_made, 1);
     Ok(index)
 }
 
 /// Makes it findable by both its keys: replies that land on another worker need a signpost there.
-fn insert<B>(mut conn: Conn, shard: &mut Shard<B>) -> Result<u32, Drop> {
+fn insert<B>(mut conn: Conn, hashes: [u64; 2], shard: &mut Shard<B>) -> Result<u32, Drop> {
     let has_replies = conn.method().has_replies();
     let away = if has_replies { shard.signpost_for(&conn.reply_key()).map_err(|_| Drop::SignpostFull)? } else { None };
     conn.set(flag::REPLY_AWAY, away.is_some());
-    let index = shard.table.insert(conn).ok_or(Drop::ConnectionsFull)?;
+    let index = shard.table.insert_hashed(conn, hashes).ok_or(Drop::ConnectionsFull)?;
     if let Some(worker) = away {
         shard.put_signpost(worker, index);
     }

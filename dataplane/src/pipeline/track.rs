@@ -1,19 +1,20 @@
 //! Track: every packet of a connection moves its state and stores "last seen". After `ip_vs_in`, `handle_response`
 //! and `set_tcp_state`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Context, Next};
+use super::{Context, Next, local, shared_route};
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Direction, ForwardMethod, Protocol};
+use crate::flow::{Direction, Encapsulation, ForwardMethod, Protocol};
+use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
 use crate::proto::{tcp, udp};
 use crate::service::Server;
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Forward};
-use crate::wire::tcp::SYN;
+use crate::wire::tcp::{RST, SYN};
 
 /// Whether a connection ends because of this packet of its client, which is then looked at as if there were none: a new
 /// SYN may take its tuple, or its server is gone and `expire_nodest_conn` says so.
@@ -38,7 +39,7 @@ pub(super) fn may_take_the_tuple(meta: &Meta) -> bool {
 #[cold]
 fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool {
     let server = context.servers.get(conn.server_slot);
-    if nodest && server.is_none_or(|server| !server.available.load(Relaxed)) {
+    if nodest && server.is_some_and(|server| !server.available.load(Relaxed)) {
         return true;
     }
     if meta.tcp_flags & SYN == 0 {
@@ -50,7 +51,7 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
     let mode = context.tables.sysctls.conn_reuse_mode;
     let over = match tcp::State::from_number(conn.state) {
         tcp::State::TimeWait | tcp::State::Close => true,
-        tcp::State::FinWait => mode & 2 != 0 && conn.has(flag::NO_OUTPUT),
+        tcp::State::FinWait => mode & 2 != 0 && seen_of(conn) == tcp::Seen::InputOnly,
         _ => false,
     };
     mode != 0 && over && conn.controller == NONE
@@ -65,33 +66,39 @@ pub(super) fn step<B>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Step {
-    match packet(meta, conn, direction, shard, &context) {
-        Next::Leave(hop, _) => Step::Send { conn, reason: reason(&shard.table[conn], direction), hop },
+    let entry = &mut shard.table[conn];
+    let (next, shorter) = packet(meta, conn, entry, direction, context);
+    let step = match next {
+        Next::Leave(hop, _) => Step::Send { conn, reason: reason(entry, direction), hop },
         Next::Step(step) => step,
+    };
+    if shorter {
+        shard.shortened(conn);
     }
+    step
 }
 
 /// A packet of a connection: its totals, its state, its next hop. `ip_vs_in` looks at the server first: what goes to one
 /// that was removed is dropped in silence. A reply is routed, and a router looks at the time to live before anything
-/// else.
+/// else. Tells, too, whether the connection's life got shorter, which is the wheel's business.
 #[inline(always)]
-pub(super) fn packet<'a, B>(
+pub(super) fn packet<'a>(
     meta: &mut Meta,
     index: u32,
+    conn: &mut Conn,
     direction: Direction,
-    shard: &mut Shard<B>,
-    context: &Context<'a>,
-) -> Next<'a> {
+    context: Context<'a>,
+) -> (Next<'a>, bool) {
     let reply = direction == Direction::Reply;
     let len = meta.ip_len();
     if reply && meta.ttl <= 1 {
-        return Next::Step(Step::Answer(Answer::TtlExceeded));
+        return (Next::Step(Step::Answer(Answer::TtlExceeded)), false);
     }
-    let conn = &mut shard.table[index];
-    let Some(server) = context.servers.get(conn.server_slot) else { return GONE };
-    let available = server.available.load(Relaxed);
+    let server = context.servers.get(conn.server_slot);
+    // What goes past the servers has none.
+    let available = server.is_none_or(|server| server.available.load(Relaxed));
     if !available && !reply {
-        return GONE;
+        return (GONE, false);
     }
     if available && let Some(totals) = context.link.totals.get(conn.server_slot) {
         totals.packet(direction, len);
@@ -101,44 +108,51 @@ pub(super) fn packet<'a, B>(
     }
     let seen = match direction {
         Direction::Reply => tcp::Seen::Output,
-        Direction::Request if conn.has(flag::NO_OUTPUT) => tcp::Seen::InputOnly,
-        Direction::Request => tcp::Seen::Input,
+        Direction::Request => seen_of(conn),
     };
     conn.last_seen = context.now.0;
     let shorter = advance(meta, conn, seen, server, context);
-    let next = towards(meta, len, index, conn, direction, context);
-    if shorter {
-        shard.shortened(index);
-    }
-    next
+    (towards(meta, len, index, conn, direction, context), shorter)
 }
 
 const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
+
+/// What a packet of the client is to the states. Replies to a bypass do not come here either, but the kernel does not say
+/// so of it.
+#[inline(always)]
+fn seen_of(conn: &Conn) -> tcp::Seen {
+    if conn.has(flag::NO_OUTPUT) && conn.method() != ForwardMethod::Bypass {
+        tcp::Seen::InputOnly
+    } else {
+        tcp::Seen::Input
+    }
+}
 
 /// Why a packet of a connection is sent on.
 #[inline(always)]
 pub(super) fn reason(conn: &Conn, direction: Direction) -> Forward {
     match (direction, conn.method()) {
         (Direction::Reply, _) => Forward::NatReply,
-        (Direction::Request, _) if !conn.has(flag::NO_OUTPUT) => Forward::NatRequest,
         (Direction::Request, ForwardMethod::Nat) => Forward::NatRequest,
         (Direction::Request, ForwardMethod::Dr) => Forward::Dr,
+        (Direction::Request, ForwardMethod::Bypass) => Forward::Bypass,
+        (Direction::Request, ForwardMethod::Tun) => Forward::Tun,
     }
 }
 
 /// The state after this packet, and the counts that follow it. Returns whether the connection's life got shorter.
 #[inline(always)]
-fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, context: &Context<'_>) -> bool {
+fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: Option<&Server>, context: Context<'_>) -> bool {
     let timeouts = &context.tables.timeouts;
     let timeout = if conn.protocol == Protocol::Tcp.number() {
         let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
         if next as u8 != conn.state {
-            change_state(conn, next, server, *context);
+            change_state(conn, next, server, context);
         }
         timeouts.tcp[next as usize]
     } else {
         if seen == tcp::Seen::Output {
-            assure(conn, *context);
+            assure(conn, context);
         }
         conn.state = udp::NORMAL;
         timeouts.udp
@@ -148,7 +162,7 @@ fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: &Server, conte
 }
 
 #[inline(never)]
-fn change_state(conn: &mut Conn, next: tcp::State, server: &Server, context: Context<'_>) {
+fn change_state(conn: &mut Conn, next: tcp::State, server: Option<&Server>, context: Context<'_>) {
     conn.state = next as u8;
     if next == tcp::State::Established {
         assure(conn, context);
@@ -156,7 +170,9 @@ fn change_state(conn: &mut Conn, next: tcp::State, server: &Server, context: Con
     let inactive = !next.is_active();
     if conn.has(flag::INACTIVE) != inactive {
         conn.set(flag::INACTIVE, inactive);
-        server.shift(inactive);
+        if let Some(server) = server {
+            server.shift(inactive);
+        }
     }
 }
 
@@ -176,7 +192,7 @@ fn towards<'a>(
     index: u32,
     conn: &mut Conn,
     direction: Direction,
-    context: &Context<'a>,
+    context: Context<'a>,
 ) -> Next<'a> {
     let cached = match direction {
         Direction::Request => conn.hop_request,
@@ -190,22 +206,51 @@ fn towards<'a>(
     {
         return Next::Leave(cached, to);
     }
-    Next::Step(send_anew(meta, index, conn, direction, *context))
+    Next::Step(send_anew(meta, index, conn, direction, context))
 }
 
 /// Looks the next hop up, and remembers it.
 #[inline(never)]
 fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction, context: Context<'_>) -> Step {
-    let target = match direction {
-        Direction::Request => conn.server,
-        Direction::Reply => conn.client,
-    };
+    if direction == Direction::Request
+        && let Some(step) = local::step(meta, conn, context)
+    {
+        if step == Step::Answer(Answer::TcpReset) {
+            refused(conn, context);
+        }
+        return step;
+    }
     let reason = reason(conn, direction);
-    let step = send(meta, index, reason, Ipv4Addr::from_bits(target).into(), context);
+    if reason == Forward::Tun {
+        return through_tunnel(meta, index, conn, context);
+    }
+    let step = send(meta, index, reason, way(conn, reason, context), context);
     if let Step::Send { hop, .. } = step {
         remember(conn, direction, hop, context.tables.net.version);
     }
     step
+}
+
+/// The same for a tunnel. It has no replies, and remembers its next hop where others remember that of theirs: so the
+/// usual packet, which is not wrapped, need not be told from one that is.
+fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'_>) -> Step {
+    let version = context.tables.net.version;
+    let server = context.servers.get(conn.server_slot);
+    meta.encapsulation = server.map_or(Encapsulation::Ipip, Server::encapsulation);
+    let remembered = conn.net_version == version && conn.hop_reply != NONE;
+    let way = if remembered { Path::Hop(conn.hop_reply) } else { way(conn, Forward::Tun, context) };
+    let step = send(meta, index, Forward::Tun, way, context);
+    if let Step::Send { hop, .. } = step {
+        remember(conn, Direction::Reply, hop, version);
+    }
+    step
+}
+
+/// A connection sees the reset that the director itself answers for its server.
+fn refused(conn: &mut Conn, context: Context<'_>) {
+    let next = context.tcp.next(tcp::Seen::Output, conn.state, RST);
+    change_state(conn, next, context.servers.get(conn.server_slot), context);
+    conn.timeout = context.tables.timeouts.tcp[next as usize];
 }
 
 /// Keeps a next hop with the version of the tables that gave it; those of older tables are forgotten.
@@ -219,14 +264,27 @@ fn remember(conn: &mut Conn, direction: Direction, hop: u32, version: u32) {
     }
 }
 
-/// Sends a packet towards `target`.
+/// Where packets of a connection go: towards its client or its server, whatever they are addressed to.
+pub(super) fn way(conn: &Conn, reason: Forward, context: Context<'_>) -> Path {
+    let net = &context.tables.net;
+    match reason {
+        Forward::NatReply => net.path(Ipv4Addr::from_bits(conn.client).into()),
+        _ if context.tables.options.strict_parity => shared_route::path(conn, context),
+        _ => net.path(Ipv4Addr::from_bits(conn.server).into()),
+    }
+}
+
+/// Sends a packet on a way, if the next link and the time to live allow it.
 #[inline(never)]
-pub(super) fn send(meta: &mut Meta, conn: u32, reason: Forward, target: IpAddr, context: Context<'_>) -> Step {
+pub(super) fn send(meta: &mut Meta, conn: u32, reason: Forward, way: Path, context: Context<'_>) -> Step {
     if meta.ttl <= 1 {
         return Step::Answer(Answer::TtlExceeded);
     }
-    match context.tables.net.path(target) {
-        Path::Hop(hop) => limits(meta, conn, reason, hop, context),
+    match way {
+        Path::Hop(hop) => {
+            let refused = context.tables.net.hops.get(hop).and_then(|next| refusal(meta, reason, next, context));
+            refused.unwrap_or(Step::Send { conn, reason, hop })
+        }
         Path::Unresolved { .. } => Step::Send { conn, reason, hop: NONE },
         // The client knows the virtual address as one host, and that is what cannot be reached.
         Path::Unreachable if conn != NONE => Step::Answer(Answer::HostUnreachable),
@@ -235,15 +293,28 @@ pub(super) fn send(meta: &mut Meta, conn: u32, reason: Forward, target: IpAddr, 
     }
 }
 
-/// What the next link and the time to live allow.
-fn limits(meta: &mut Meta, conn: u32, reason: Forward, hop: u32, context: Context<'_>) -> Step {
-    if meta.ttl <= 1 {
-        return Step::Answer(Answer::TtlExceeded);
+/// Why the way to a next hop does not take a packet, if it does not.
+pub(super) fn refusal(meta: &mut Meta, reason: Forward, hop: &NextHop, context: Context<'_>) -> Option<Step> {
+    if reason == Forward::Tun {
+        return tunnel_refusal(meta, hop, context);
     }
-    let mtu = context.tables.net.hops.get(hop).map_or(u16::MAX, |hop| hop.mtu);
-    if meta.ip_len() <= usize::from(mtu) {
-        return Step::Send { conn, reason, hop };
+    (meta.ip_len() > usize::from(hop.mtu)).then(|| too_large(meta, reason, hop.mtu, meta.df))
+}
+
+/// A tunnel needs room for its headers, and an address that it comes from. Without path MTU discovery the outer packet
+/// may be fragmented, whatever the inner one says.
+fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Option<Step> {
+    if hop.source4 == 0 {
+        return Some(Step::Answer(Answer::HostUnreachable));
     }
-    meta.mtu = mtu;
-    if meta.df { Step::Answer(Answer::TooBig) } else { Step::Drop(Drop::NeedsFragmenting) }
+    let mtu = hop.mtu.saturating_sub(meta.encapsulation.overhead());
+    let tell = meta.df && context.tables.sysctls.pmtu_disc != 0;
+    (meta.ip_len() > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu, tell))
+}
+
+#[cold]
+fn too_large(meta: &mut Meta, reason: Forward, mtu: u16, tell: bool) -> Step {
+    // IPVS measures a client's packet when its time to live is already lower; a router measures first.
+    (meta.mtu, meta.ttl_lowered) = (mtu, !matches!(reason, Forward::Routed | Forward::NatReply));
+    if tell { Step::Answer(Answer::TooBig) } else { Step::Drop(Drop::NeedsFragmenting) }
 }

@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -271,7 +271,7 @@ impl Member {
 
 fn release(servers: &Servers, slot: u32) {
     if let Some(state) = servers.get(slot) {
-        state.references.fetch_sub(1, Relaxed);
+        state.references.fetch_sub(1, Release);
     }
 }
 

@@ -7,8 +7,6 @@
 //! ```
 //! The upper threshold is not looked at where a server is remembered, only where one is chosen.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::{Asked, wlc};
 
 pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
@@ -32,7 +30,7 @@ pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
 
 /// Whether a server has more active connections than its weight while another has less than half of its own.
 pub(super) fn is_overburdened(asked: &Asked<'_>, index: usize) -> bool {
-    let active = |slot| asked.servers.get(slot).map_or(0, |state| u64::from(state.active.load(Relaxed)));
+    let active = |slot| asked.servers.get(slot).map_or(0, |state| u64::from(state.active()));
     let server = &asked.list()[index];
     active(server.slot) > u64::from(server.weight)
         && asked.list().iter().any(|other| active(other.slot) * 2 < u64::from(other.weight))

@@ -1,10 +1,8 @@
 //! Never queue (`ip_vs_nq.c`): the first idle server, whatever its weight; where none is idle, as [`super::sed`].
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::{Asked, sed};
 
 pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
-    let idle = asked.candidates().find(|(_, _, state)| state.active.load(Relaxed) == 0);
+    let idle = asked.candidates().find(|(_, _, state)| state.active() == 0);
     idle.map(|(index, ..)| index).or_else(|| sed::pick(asked))
 }

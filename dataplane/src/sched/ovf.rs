@@ -1,14 +1,12 @@
 //! Weighted overflow (`ip_vs_ovf.c`): the largest weight among servers whose active connections do not exceed their
 //! weight, the first of equals. Connections that are never active (UDP) overflow nothing.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::Asked;
 
 pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
     let mut best: Option<(usize, u32)> = None;
     for (index, server, state) in asked.candidates() {
-        let has_room = state.active.load(Relaxed) <= server.weight;
+        let has_room = state.active() <= server.weight;
         if has_room && best.is_none_or(|(_, weight)| server.weight > weight) {
             best = Some((index, server.weight));
         }

@@ -17,9 +17,12 @@ pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
     let position = &asked.service.state.position;
     let mut seen = position.load(Relaxed);
     loop {
-        let start = last(list, seen).map_or(0, |index| index + 1);
-        let order = (start..list.len()).chain(0..start.min(list.len()));
-        let index = order.into_iter().find(|&i| asked.usable(&list[i]).is_some())?;
+        let (before, after) = list.split_at(last(list, seen).map_or(0, |index| index + 1));
+        let usable = |server: &RealServer| asked.usable(server).is_some();
+        let index = match after.iter().position(usable) {
+            Some(index) => before.len() + index,
+            None => before.iter().position(usable)?,
+        };
         let next = word(list[index].slot, index);
         match position.compare_exchange_weak(seen, next, Relaxed, Relaxed) {
             Ok(_) => return Some(index),

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 pub use server::{Server, ServerTotals, TotalsRead};
 pub use slab::Slab;
 
-use crate::flow::{ForwardMethod, ServiceKey};
+use crate::flow::{ForwardMethod, Protocol, ServiceKey};
 use crate::map::SharedMap;
 use crate::sched::{Cache, Plan, Scheduler};
 
@@ -104,6 +104,17 @@ impl RealServer {
     pub fn socket(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.port)
     }
+}
+
+/// Where a real server listens for what NAT sends it: the kernel's `rs_table`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Listener {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// Its service's protocol; a service by mark is of every protocol.
+    pub protocol: Option<Protocol>,
 }
 
 /// The services that exist, by key.

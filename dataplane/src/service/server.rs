@@ -3,14 +3,25 @@
 //!
 //! All workers share it. How many connections there are and whether the server takes more is one word, so that no two
 //! workers take the last place together: the one that comes second finds the server overloaded, and asks its
-//! scheduler again.
+//! scheduler again. A connection is made, moved or ended by one locked instruction on that word.
+//!
+//! ```text
+//! bit 63: overloaded    bits 32 to 62: active connections    bits 0 to 31: inactive ones
+//! ```
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use crate::counters;
-use crate::flow::Direction;
+use crate::flow::{Direction, Encapsulation};
 
 const OVERLOADED: u64 = 1 << 63;
+/// One active connection.
+const ACTIVE: u64 = 1 << 32;
+/// One inactive connection.
+const INACTIVE: u64 = 1;
 
 /// The state of one server. Counts change only when a connection changes state, never per packet.
 #[derive(Debug, Default)]
@@ -20,8 +31,8 @@ pub struct Server {
     pub generation: AtomicU32,
     /// Whether it is configured; packets of connections to a removed server are dropped in silence.
     pub available: AtomicBool,
-    /// Connections in the low half; the top bit while it is above its upper threshold and not yet below the lower one:
-    /// then it takes nothing new.
+    /// Connections, and whether it is above its upper threshold and not yet below the lower one: then it takes nothing
+    /// new.
     room: AtomicU64,
     /// Upper threshold of connections, 0 = none.
     pub upper: AtomicU32,
@@ -29,23 +40,42 @@ pub struct Server {
     pub lower: AtomicU32,
     /// Share of new connections; 0 = quiesced.
     pub weight: AtomicU32,
-    /// Active connections.
-    pub active: AtomicU32,
-    /// Inactive connections.
-    pub inactive: AtomicU32,
     /// Persistence templates.
     pub persistent: AtomicU32,
-    /// Who names this slot: connections, and the configuration.
+    /// Who names this slot beside connections: the configuration, templates, memories of schedulers.
     pub references: AtomicU32,
     /// Packets lost because its address did not resolve.
     pub unresolved: AtomicU64,
+    /// [`Encapsulation`] of its tunnel, as a number: those of all its connections, old ones too.
+    pub encapsulation: AtomicU32,
+    /// Who made the route that its connections share under `strict_parity`: 0 nobody yet, 1 NAT or TUN, 2 DR.
+    route: AtomicU8,
 }
 
 impl Server {
+    /// Active connections.
+    #[must_use]
+    pub fn active(&self) -> u32 {
+        active(self.room.load(Relaxed))
+    }
+
+    /// Inactive connections.
+    #[must_use]
+    pub fn inactive(&self) -> u32 {
+        inactive(self.room.load(Relaxed))
+    }
+
     /// Active and inactive connections.
     #[must_use]
     pub fn connections(&self) -> u32 {
-        self.room.load(Relaxed) as u32
+        connections(self.room.load(Relaxed))
+    }
+
+    /// All who name this slot. A template gives it up after the connection that it led here was bound, so the others are
+    /// read first.
+    #[must_use]
+    pub fn names(&self) -> u32 {
+        self.references.load(Acquire).wrapping_add(self.connections())
     }
 
     /// Whether it takes nothing new because of its thresholds.
@@ -59,10 +89,32 @@ impl Server {
         self.room.fetch_and(!OVERLOADED, Relaxed);
     }
 
+    /// How packets to it are wrapped, where they are.
+    #[inline]
+    #[must_use]
+    pub fn encapsulation(&self) -> Encapsulation {
+        Encapsulation::from_number(self.encapsulation.load(Relaxed))
+    }
+
+    /// Whether the route that its connections share was made by direct routing, as it is by this packet if it is the
+    /// first (`strict_parity`).
+    pub fn shares_direct_route(&self, direct: bool) -> bool {
+        match self.route.compare_exchange(0, if direct { 2 } else { 1 }, Relaxed, Relaxed) {
+            Ok(_) => direct,
+            Err(maker) => maker == 2,
+        }
+    }
+
+    /// The next packet makes the shared route.
+    pub fn forget_route(&self) {
+        self.route.store(0, Relaxed);
+    }
+
     /// The load that lc and wlc compare: an active connection weighs 256 inactive ones.
     #[must_use]
     pub fn overhead(&self) -> u64 {
-        (u64::from(self.active.load(Relaxed)) << 8) + u64::from(self.inactive.load(Relaxed))
+        let room = self.room.load(Relaxed);
+        (u64::from(active(room)) << 8) + u64::from(inactive(room))
     }
 
     /// A new connection, counted inactive until its protocol says otherwise. `false` where another worker has just
@@ -70,31 +122,16 @@ impl Server {
     #[must_use]
     pub fn bind(&self) -> bool {
         let upper = self.upper.load(Relaxed);
-        let take = |room: u64| {
-            let connections = (room as u32).wrapping_add(1);
-            let last = upper != 0 && connections >= upper;
-            (room & OVERLOADED == 0).then_some(u64::from(connections) | if last { OVERLOADED } else { 0 })
-        };
-        let taken = self.room.fetch_update(Relaxed, Relaxed, take).is_ok();
-        if taken {
-            self.references.fetch_add(1, Relaxed);
-            self.inactive.fetch_add(1, Relaxed);
-        }
-        taken
+        let take = |room: u64| (room & OVERLOADED == 0).then(|| one_more(room, upper));
+        self.room.fetch_update(Relaxed, Relaxed, take).is_ok()
     }
 
-    /// A new connection that goes here in any case, because its client's others do.
-    pub fn bind_anyway(&self) {
+    /// A new connection that goes here in any case, because its client's others do. Returns whether it was open to any.
+    pub fn bind_anyway(&self) -> bool {
         let upper = self.upper.load(Relaxed);
-        let take = |room: u64| {
-            let connections = (room as u32).wrapping_add(1);
-            let overloaded = room & OVERLOADED != 0 || upper != 0 && connections >= upper;
-            Some(u64::from(connections) | if overloaded { OVERLOADED } else { 0 })
-        };
         // The closure never declines.
-        let _ = self.room.fetch_update(Relaxed, Relaxed, take);
-        self.references.fetch_add(1, Relaxed);
-        self.inactive.fetch_add(1, Relaxed);
+        let bound = self.room.fetch_update(Relaxed, Relaxed, |room| Some(one_more(room, upper)));
+        bound.is_ok_and(|room| room & OVERLOADED == 0)
     }
 
     /// A template leads here.
@@ -106,39 +143,38 @@ impl Server {
     /// A template that led here is gone.
     pub fn release_template(&self) {
         self.persistent.fetch_sub(1, Relaxed);
-        let reopen = |room: u64| (room & OVERLOADED != 0 && self.reopens(room as u32)).then_some(room & !OVERLOADED);
+        let reopen =
+            |room: u64| (room & OVERLOADED != 0 && self.reopens(connections(room))).then_some(room & !OVERLOADED);
         // Most have nothing to reopen.
         let _ = self.room.fetch_update(Relaxed, Relaxed, reopen);
-        self.references.fetch_sub(1, Relaxed);
+        self.references.fetch_sub(1, Release);
     }
 
-    /// A place that was taken is not needed: as if it had never been.
-    pub fn give_back(&self) {
-        self.inactive.fetch_sub(1, Relaxed);
-        // It was open, or it would not have been given.
-        let leave = |room: u64| Some(u64::from((room as u32).wrapping_sub(1)));
+    /// A place that was taken is not needed: as if it had never been. `was_open` before it was taken.
+    pub fn give_back(&self, was_open: bool) {
+        let leave = |room: u64| {
+            let room = room.wrapping_sub(INACTIVE);
+            Some(if was_open { room & !OVERLOADED } else { room })
+        };
+        // The closure never declines.
         let _ = self.room.fetch_update(Relaxed, Relaxed, leave);
-        self.references.fetch_sub(1, Relaxed);
     }
 
     /// A connection ends.
     pub fn unbind(&self, inactive: bool) {
-        (if inactive { &self.inactive } else { &self.active }).fetch_sub(1, Relaxed);
         let leave = |room: u64| {
-            let connections = (room as u32).wrapping_sub(1);
-            let overloaded = room & OVERLOADED != 0 && !self.reopens(connections);
-            Some(u64::from(connections) | if overloaded { OVERLOADED } else { 0 })
+            let room = room.wrapping_sub(if inactive { INACTIVE } else { ACTIVE });
+            let reopens = room & OVERLOADED != 0 && self.reopens(connections(room));
+            Some(if reopens { room & !OVERLOADED } else { room })
         };
         // The closure never declines.
         let _ = self.room.fetch_update(Relaxed, Relaxed, leave);
-        self.references.fetch_sub(1, Relaxed);
     }
 
     /// A connection moves between active and inactive.
     pub fn shift(&self, to_inactive: bool) {
-        let (from, to) = if to_inactive { (&self.active, &self.inactive) } else { (&self.inactive, &self.active) };
-        from.fetch_sub(1, Relaxed);
-        to.fetch_add(1, Relaxed);
+        let step = if to_inactive { INACTIVE.wrapping_sub(ACTIVE) } else { ACTIVE.wrapping_sub(INACTIVE) };
+        self.room.fetch_add(step, Relaxed);
     }
 
     /// Whether an overloaded server with so many connections takes more.
@@ -153,6 +189,24 @@ impl Server {
     }
 }
 
+const fn active(room: u64) -> u32 {
+    ((room & !OVERLOADED) >> 32) as u32
+}
+
+const fn inactive(room: u64) -> u32 {
+    room as u32
+}
+
+const fn connections(room: u64) -> u32 {
+    active(room).wrapping_add(inactive(room))
+}
+
+/// One more inactive connection; overloaded from the upper threshold on.
+const fn one_more(room: u64, upper: u32) -> u64 {
+    let more = room.wrapping_add(INACTIVE);
+    if upper != 0 && connections(more) >= upper { more | OVERLOADED } else { more }
+}
+
 /// One worker's totals of one server: written by that worker alone.
 #[derive(Debug, Default)]
 #[repr(align(64))]
@@ -161,6 +215,10 @@ pub struct ServerTotals {
     /// By direction: requests, replies.
     packets: [AtomicU64; 2],
     bytes: [AtomicU64; 2],
+    /// Its next hop, for new connections: the version of the net tables above, the index of the hop + 1 below.
+    hop: AtomicU64,
+    /// Whose next hop that is: the generation of its slot.
+    hop_of: AtomicU32,
 }
 
 /// Totals read at one moment.
@@ -182,6 +240,21 @@ impl ServerTotals {
     /// A connection was scheduled.
     pub fn connection(&self) {
         counters::add(&self.connections, 1);
+    }
+
+    /// The server's next hop by these net tables, if it has been looked up.
+    #[inline]
+    #[must_use]
+    pub fn hop(&self, generation: u32, version: u32) -> Option<u32> {
+        let hop = self.hop.load(Relaxed);
+        let known = (hop >> 32) as u32 == version && self.hop_of.load(Relaxed) == generation;
+        (hop as u32).checked_sub(1).filter(|_| known)
+    }
+
+    /// Remembers it.
+    pub fn remember_hop(&self, generation: u32, version: u32, hop: u32) {
+        self.hop.store(u64::from(version) << 32 | u64::from(hop.wrapping_add(1)), Relaxed);
+        self.hop_of.store(generation, Relaxed);
     }
 
     /// A packet.

@@ -31,7 +31,12 @@ impl PortPlan {
             writeln!(f, "  better: {better}")?;
         }
         if self.tx_queues < workers {
-            writeln!(f, "  warning: {} tx queues for {workers} workers", self.tx_queues)?;
+            let queues = if self.tx_queues == 1 { "queue" } else { "queues" };
+            writeln!(
+                f,
+                "  warning: {} tx {queues} for {workers} workers; those without one hand over what they send here",
+                self.tx_queues
+            )?;
         }
         Ok(())
     }

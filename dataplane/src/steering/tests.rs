@@ -181,7 +181,7 @@ fn operators_read_it() {
            will cross: LVS-NAT replies 15/16\n  \
            why: the device has one rx queue\n  \
            better: a device with RSS and a receive queue for each worker\n  \
-           warning: 1 tx queues for 4 workers\n"
+           warning: 1 tx queue for 4 workers; those without one hand over what they send here\n"
     );
 }
 

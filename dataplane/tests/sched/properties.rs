@@ -69,7 +69,7 @@ fn happen(table: &mut Table, event: &Event) -> Result<(), TestCaseError> {
         }
         Event::Weigh(n, weight) => table.weigh(n, weight),
         Event::End(n) => {
-            if let Some(state) = table.servers.get(n.into()).filter(|state| state.active.load(Relaxed) > 0) {
+            if let Some(state) = table.servers.get(n.into()).filter(|state| state.active() > 0) {
                 state.unbind(false);
             }
         }
@@ -101,7 +101,7 @@ proptest! {
         for n in 11..17 {
             let Some(state) = table.servers.get(n) else { continue };
             let listed = table.service.servers.iter().filter(|server| server.slot == n).count() as u32;
-            prop_assert_eq!(state.references.load(Relaxed), listed + state.connections(), "server {}", n);
+            prop_assert_eq!(state.names(), listed + state.connections(), "server {}", n);
         }
     }
 
@@ -156,7 +156,10 @@ impl PlainWrr {
         let (step, top) = Self::step_and_top(table);
         let begin = self.last;
         let (mut from, mut restarted, mut last_walk) = (begin.map_or(0, |index| index + 1), false, false);
-        while top > 0 {
+        if top <= 0 {
+            return None;
+        }
+        loop {
             for (index, server) in list.iter().enumerate().skip(from) {
                 let n = server.slot as u16;
                 if i64::from(server.weight) >= self.weight && !table.state(n).is_overloaded() {
@@ -178,7 +181,6 @@ impl PlainWrr {
             }
             last_walk = restarted && self.weight <= step;
         }
-        None
     }
 }
 

@@ -106,7 +106,7 @@ impl Table {
     /// Every connection ends.
     pub(crate) fn close_all(&self) {
         for state in (0..1 << 16).filter_map(|slot| self.servers.get(slot)) {
-            while state.active.load(Relaxed) > 0 {
+            while state.active() > 0 {
                 state.unbind(false);
             }
         }

@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use dataplane::flow::ForwardMethod::{Dr, Nat};
+use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::steering::Steering;
@@ -24,6 +24,7 @@ fn stage(device: Device) -> Lab {
     lab.know_servers(11..=13);
     lab.service(Protocol::Tcp, VIP, 80, Rr, &[(server(11), 8080, Nat, 1), (server(12), 80, Nat, 1)]);
     lab.service(Protocol::Tcp, OTHER_VIP, 80, Rr, &[(server(13), 0, Dr, 1)]);
+    lab.service(Protocol::Tcp, VIP, 81, Rr, &[(server(12), 81, Tun, 1)]);
     lab.service(Protocol::Udp, VIP, 53, Rr, &[(server(11), 53, Nat, 1)]);
     lab.crew_mut().flat_map(|worker| worker.ports_mut()).for_each(|port| port.tx.reserve(4096));
     settle(&mut lab);
@@ -42,12 +43,13 @@ fn arrives(lab: &mut Lab, at: usize, port: u16, frame: &[u8]) {
     worker.ports_mut()[usize::from(port)].inject(frame);
 }
 
-fn established(flow: u16) -> [(u16, Vec<u8>); 4] {
+fn established(flow: u16) -> [(u16, Vec<u8>); 5] {
     let (sport, from) = (2000 + flow, client((flow % 9) as u8 + 1));
     [
         (WAN, packet(from, VIP, Body::Tcp(sport, 80, ACK, 20)).frame()),
         (LAN, packet(server(11), from, Body::Tcp(8080, sport, ACK, 20)).frame()),
         (WAN, packet(from, OTHER_VIP, Body::Tcp(sport, 80, ACK, 0)).frame()),
+        (WAN, packet(from, VIP, Body::Tcp(sport, 81, ACK, 20)).frame()),
         (WAN, packet(from, VIP, Body::Udp(sport, 53, 9)).frame()),
     ]
 }
@@ -77,8 +79,8 @@ fn established_connections_ask_for_no_memory() {
         let queues = if matches!(device, Device::Single) { 1 } else { 3 };
         for flow in 0..FLOWS {
             let (sport, from) = (2000 + flow, client((flow % 9) as u8 + 1));
-            for vip in [VIP, OTHER_VIP] {
-                arrives(&mut lab, 0, WAN, &packet(from, vip, Body::Tcp(sport, 80, SYN, 0)).frame());
+            for (vip, port) in [(VIP, 80), (OTHER_VIP, 80), (VIP, 81)] {
+                arrives(&mut lab, 0, WAN, &packet(from, vip, Body::Tcp(sport, port, SYN, 0)).frame());
             }
             asked_while_settling(&mut lab);
         }
@@ -96,7 +98,7 @@ fn established_connections_ask_for_no_memory() {
             assert_eq!(asked_while_settling(&mut lab), 0, "{device:?}");
         }
         let moved = |name: &str| assert!(lab.count(name) > 0, "{device:?}: {name} did not move");
-        ["forward_nat_request", "forward_nat_reply", "forward_dr", "forward_routed", "handoff_landing"]
+        ["forward_nat_request", "forward_nat_reply", "forward_dr", "forward_tun", "forward_routed", "handoff_landing"]
             .into_iter()
             .for_each(moved);
         ["drop_fragment", "drop_group", "drop_blackhole", "drop_martian", "drop_other_mac", "drop_runt"]

@@ -1,10 +1,14 @@
 //! A story that moves every counter there is, and says of each packet exactly which ones it moves.
 
-use dataplane::flow::ForwardMethod::{Dr, Nat};
+use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol;
 use dataplane::mailbox::Command;
+use dataplane::mark::Marks;
 use dataplane::parking::MAX_PARKED_PER_HOP;
+use dataplane::port::PacketBuf;
+use dataplane::port::mem::MemBuf;
 use dataplane::sched::Scheduler::Rr;
+use dataplane::service::Listener;
 use dataplane::wire::ethernet::{self, BROADCAST, MacAddr};
 use dataplane::wire::put;
 use dataplane::wire::tcp::{ACK, RST, SYN};
@@ -14,6 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::frames::{Body, DIRECTOR, Packet, arp, ether, packet, seal, udp6};
 use crate::lab::{LAN, Lab, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, server};
+use crate::marks::{REMOTE, by_mark, to};
 
 /// Counters that nothing moves here, with the reason. With several workers, `handoff.rs` moves them.
 const UNMOVED: [(&str, &str); 8] = [
@@ -42,6 +47,7 @@ impl Story {
         lab.service(Protocol::Tcp, VIP, 80, Rr, &[(server(11), 80, Nat, 1)]);
         lab.service(Protocol::Tcp, OTHER_VIP, 80, Rr, &[(server(12), 0, Dr, 1)]);
         lab.service(Protocol::Tcp, VIP, 81, Rr, &[]);
+        lab.service(Protocol::Tcp, OTHER_VIP, 81, Rr, &[(server(12), 81, Tun, 1)]);
         lab.turn();
         Self { lab, moved: BTreeSet::new() }
     }
@@ -102,6 +108,34 @@ fn balanced(story: &mut Story) {
     story.frame("a packet to a removed server", &syn(VIP, 1, 80).frame(), &["drop_server_gone"]);
     story.lab.state(0).available.store(true, Relaxed);
     story.moves(&[("connections_ended", 3)], "time", |lab| lab.pass(901 * SECOND));
+}
+
+fn marked(story: &mut Story) {
+    story.lab.service_by(by_mark(7), Rr, &[]);
+    story.lab.tables.marks = Marks::new(vec![to(REMOTE, 7, true)]);
+    let sysctls = std::sync::Arc::make_mut(&mut story.lab.tables.sysctls);
+    sysctls.set("cache_bypass", "1").expect("a value that it takes");
+    story.lab.publish();
+    story.frame("one past a service by mark", &syn(REMOTE, 1, 80).frame(), &["connections_made", "forward_bypass"]);
+    story.moves(&[("connections_ended", 1)], "time", |lab| lab.pass(901 * SECOND));
+}
+
+/// A frame in a buffer that has 16 bytes in front of it.
+fn tight(frame: &[u8]) -> MemBuf {
+    let mut buffer = MemBuf::empty();
+    assert!(buffer.prepend(112) && buffer.set_len(frame.len()));
+    buffer.data_mut().copy_from_slice(frame);
+    buffer
+}
+
+fn tunnelled(story: &mut Story) {
+    let frame = syn(OTHER_VIP, 1, 81).frame();
+    story.frame("one to a TUN service", &frame, &["connections_made", "forward_tun"]);
+    story.moves(&[("received", 1), ("drop_no_headroom", 1)], "no room for the tunnel's header", |lab| {
+        lab.worker.ports_mut()[usize::from(WAN)].rx.push_back(tight(&frame));
+        lab.turn();
+    });
+    story.moves(&[("connections_ended", 1)], "time", |lab| lab.pass(901 * SECOND));
 }
 
 fn for_the_director(story: &mut Story) {
@@ -176,6 +210,19 @@ fn defended(story: &mut Story) {
     sysctls(&mut story.lab, "0");
 }
 
+fn orphaned(story: &mut Story) {
+    let listener = Listener { address: server(11).into(), port: 80, protocol: Some(Protocol::Tcp) };
+    story.lab.tables.listeners.insert(listener, ());
+    let set = std::sync::Arc::make_mut(&mut story.lab.tables.sysctls).set("nat_icmp_send", "1");
+    set.expect("it takes that value");
+    story.lab.publish();
+    story.lab.turn();
+    let stray = |flags| packet(server(11), client(2), Body::Tcp(80, 9, flags, 0)).frame();
+    let told = ["answer_no_connection", "sent_icmp_error"];
+    story.frame_by(LAN, "a server's segment of no connection", &stray(ACK), &told);
+    story.frame_by(LAN, "its reset", &stray(RST), &["forward_routed"]);
+}
+
 fn waiting(story: &mut Story) {
     let room = MAX_PARKED_PER_HOP as i64;
     story.moves(&[("received", room), ("parked", room)], "for an unknown server", |lab| {
@@ -215,7 +262,7 @@ fn queues(story: &mut Story) {
 #[test]
 fn every_counter_is_moved_by_something() {
     let mut story = Story::new();
-    [balanced, for_the_director, for_others, malformed, defended, waiting, queues]
+    [balanced, marked, tunnelled, for_the_director, for_others, malformed, defended, orphaned, waiting, queues]
         .iter()
         .for_each(|part| part(&mut story));
     let names = story.lab.link.counters.read().into_iter().map(|(name, _)| name);

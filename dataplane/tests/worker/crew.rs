@@ -52,7 +52,7 @@ pub(crate) fn settle(lab: &mut Lab) {
 }
 
 /// What anyone outside could see of a step, whoever did it: frames by port, in no order, without what is different in
-/// every worker (the identification of the director's own packets).
+/// every worker (the identification of ICMP messages and of what the director wraps).
 fn seen(lab: &mut Lab) -> Vec<Vec<Vec<u8>>> {
     let by_port = |port: u16| {
         let sent = lab.crew_mut().flat_map(|worker| worker.ports_mut()[usize::from(port)].drain());
@@ -64,8 +64,8 @@ fn seen(lab: &mut Lab) -> Vec<Vec<Vec<u8>>> {
 }
 
 fn without_identification(mut frame: Vec<u8>) -> Vec<u8> {
-    let own = frame.len() > 34 && frame[12..14] == ethernet::IPV4.to_be_bytes() && frame[23] == 1;
-    if own {
+    let own = |frame: &[u8]| frame[23] == 1 || frame[26..30] == [10, 1, 0, 254];
+    if frame.len() > 34 && frame[12..14] == ethernet::IPV4.to_be_bytes() && own(&frame) {
         [18, 19, 24, 25].into_iter().for_each(|at| frame[at] = 0);
     }
     frame

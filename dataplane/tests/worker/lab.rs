@@ -120,7 +120,16 @@ impl Lab {
         scheduler: Scheduler,
         servers: &[(Ipv4Addr, u16, ForwardMethod, u32)],
     ) -> ServiceKey {
-        let key = ServiceKey::Address { protocol, address: address.into(), port };
+        self.service_by(ServiceKey::Address { protocol, address: address.into(), port }, scheduler, servers)
+    }
+
+    /// The same by any key.
+    pub(crate) fn service_by(
+        &mut self,
+        key: ServiceKey,
+        scheduler: Scheduler,
+        servers: &[(Ipv4Addr, u16, ForwardMethod, u32)],
+    ) -> ServiceKey {
         let service = VirtualService {
             key,
             scheduler,
@@ -173,7 +182,7 @@ impl Lab {
             IpAddr::V4(a) => MacAddr([2, 1, a.octets()[0], a.octets()[1], a.octets()[2], a.octets()[3]]),
             IpAddr::V6(a) => MacAddr([2, 2, 0, 0, a.octets()[14], a.octets()[15]]),
         };
-        let hop = NextHop::new(here.port, here.mtu, here.mac, mac, Arc::new(AtomicU32::new(0)));
+        let hop = NextHop::new(here.port, here.mtu, here.mac, mac, Arc::new(AtomicU32::new(0))).from(here.source4);
         if self.neighbors.iter().all(|(key, _)| *key != (interface, address)) {
             self.neighbors.push(((interface, address), hop));
         }
@@ -319,42 +328,6 @@ impl Lab {
     /// Packets that wait for a neighbour.
     pub(crate) fn parked(&self) -> usize {
         self.crew().map(|worker| worker.shard().parking.len()).sum()
-    }
-
-    /// Every received packet ended once or waits, and every buffer is where it should be. Holds while no answer of the
-    /// director's own waits for a neighbour.
-    pub(crate) fn check_accounts(&mut self) {
-        let counters = self.counters();
-        let ends = ["forward_", "handoff_", "punt_", "answer_", "drop_"];
-        let ended = counters.iter().filter(|(name, _)| ends.iter().any(|end| name.starts_with(end)));
-        let ended: u64 = ended.map(|(_, value)| value).sum();
-        let parked = self.parked();
-        assert_eq!(self.count("received") + self.count("taken"), ended + parked as u64, "{counters:?}");
-        let outputs = || self.crew().map(|worker| &worker.shard().output);
-        let queued = outputs().flat_map(|output| &output.queues).map(Vec::len).sum::<usize>()
-            + outputs().map(|output| output.dropped.len()).sum::<usize>();
-        let outstanding: i64 = self.crew_mut().flat_map(|worker| worker.ports_mut()).map(|port| port.outstanding).sum();
-        assert_eq!(outstanding, (parked + queued) as i64, "buffers out, and buffers that wait");
-    }
-
-    /// What servers count is what the connection table holds.
-    pub(crate) fn check_counts(&self) {
-        let connections = self.connections();
-        assert_eq!(self.crew().map(|worker| worker.shard().table.len() as usize).sum::<usize>(), connections.len());
-        for slot in self.slots() {
-            let of = |inactive: bool| {
-                let mine =
-                    connections.iter().filter(|(_, c)| c.server_slot == slot && c.has(flag::INACTIVE) == inactive);
-                mine.count() as u32
-            };
-            let state = self.state(slot);
-            let counted = (state.active.load(Relaxed), state.inactive.load(Relaxed));
-            assert_eq!(counted, (of(false), of(true)), "active and inactive of slot {slot}");
-            let named = 1 + counted.0 + counted.1 + state.persistent.load(Relaxed);
-            assert_eq!(state.references.load(Relaxed), named, "references of slot {slot}");
-        }
-        let (made, ended) = (self.count("connections_made"), self.count("connections_ended"));
-        assert_eq!(made - ended, connections.len() as u64);
     }
 }
 

@@ -2,9 +2,10 @@
 
 use dataplane::clock::ticks;
 use dataplane::conn::Conn;
-use dataplane::flow::ForwardMethod::{Dr, Nat};
-use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
+use dataplane::flow::{Encapsulation, Protocol, ServiceKey};
 use dataplane::mailbox::Command;
+use dataplane::mark::Marks;
 use dataplane::port::mem::MemPort;
 use dataplane::sched::Scheduler;
 use dataplane::service::{Manner, Persistent, RealServer};
@@ -12,10 +13,12 @@ use dataplane::wire::ethernet;
 use dataplane::wire::tcp::{ACK, FIN, RST, SYN};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::frames::{Body, arp, ether, packet, udp6};
 use crate::lab::{LAN, Lab, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, bytes, client, server};
+use crate::marks::{REMOTE, by_mark, to};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -35,10 +38,24 @@ pub(crate) enum Event {
 }
 
 const FLAGS: [u8; 9] = [SYN, SYN, ACK, ACK, FIN | ACK, RST, SYN | ACK, RST | ACK, 0];
-/// Virtual addresses and ports; the last but one is of a service without a server, the last nobody's. Ports of UDP are
-/// a hundred more: one service there keeps no connections, one keeps those of a client together.
-const ENDS: [(Ipv4Addr, u16); 8] =
-    [(VIP, 80), (VIP, 81), (OTHER_VIP, 80), (OTHER_VIP, 81), (OTHER_VIP, 82), (OTHER_VIP, 83), (VIP, 82), (VIP, 99)];
+/// Virtual addresses and ports; one is of a service without a server, the last but one nobody's, the last somebody else's
+/// and marked. Ports of UDP are a hundred more: one service there keeps no connections, one keeps those of a client
+/// together.
+const ENDS: [(Ipv4Addr, u16); 13] = [
+    (VIP, 80),
+    (VIP, 81),
+    (OTHER_VIP, 80),
+    (OTHER_VIP, 81),
+    (OTHER_VIP, 82),
+    (OTHER_VIP, 83),
+    (VIP, 83),
+    (VIP, 84),
+    (OTHER_VIP, 84),
+    (OTHER_VIP, 85),
+    (VIP, 82),
+    (VIP, 99),
+    (REMOTE, 80),
+];
 
 /// One of three, mostly the first: streams meet their own past.
 fn few() -> impl Strategy<Value = u8> {
@@ -146,7 +163,7 @@ pub(crate) fn stream() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(prop_oneof![30 => event(), 1 => spoiled()], 1..250)
 }
 
-/// A lab with services of every scheduler; servers 11 to 14 are known, 15 is not.
+/// A lab with services of many schedulers; servers 11 to 14 are known, 15 is not.
 pub(crate) fn lab(one_armed: bool, rate: u32, capacity: u32) -> (Lab, ServiceKey) {
     populated(if one_armed { Lab::one_armed(capacity) } else { Lab::new(capacity) }, rate)
 }
@@ -159,10 +176,13 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     let (a, b, c, d, unknown) = (server(11), server(12), server(13), server(14), server(15));
     let first = lab.service(Protocol::Tcp, VIP, 80, rr, &[(a, 80, Nat, 1), (b, 8080, Nat, 1), (c, 80, Nat, 0)]);
     lab.service(Protocol::Tcp, VIP, 81, wrr, &[(a, 81, Nat, 3), (b, 81, Nat, 1), (unknown, 81, Nat, 2)]);
-    lab.service(Protocol::Tcp, OTHER_VIP, 80, lc, &[(a, 80, Nat, 1), (c, 0, Dr, 1), (d, 0, Dr, 1)]);
+    lab.service(Protocol::Tcp, OTHER_VIP, 80, lc, &[(a, 80, Nat, 1), (c, 0, Dr, 1), (d, 80, Tun, 1)]);
     let limited = lab.service(Protocol::Tcp, OTHER_VIP, 81, wlc, &[(a, 81, Nat, 1), (b, 81, Nat, 4)]);
     lab.service(Protocol::Udp, VIP, 180, wlc, &[(a, 180, Nat, 1), (b, 180, Nat, 2)]);
-    lab.service(Protocol::Udp, OTHER_VIP, 181, rr, &[(a, 181, Nat, 1), (unknown, 181, Nat, 1)]);
+    let mixed = [(a, 181, Nat, 1), (unknown, 181, Nat, 1), (b, 181, Tun, 1), (unknown, 181, Tun, 1)];
+    let mixed = lab.service(Protocol::Udp, OTHER_VIP, 181, rr, &mixed);
+    let gue = lab.tables.services[&mixed].servers[2].slot;
+    lab.state(gue).encapsulation.store(Encapsulation::Gue { port: 6080, checksum: true }.number(), Relaxed);
     lab.service(Protocol::Tcp, VIP, 82, rr, &[]);
     lab.service(Protocol::Udp, VIP6, 80, rr, &[]);
     let ops = lab.service(Protocol::Udp, OTHER_VIP, 182, lc, &[(a, 182, Nat, 1), (b, 182, Nat, 1), (c, 182, Dr, 1)]);
@@ -173,6 +193,20 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     lab.manner(tcp, together);
     let both = lab.service(Protocol::Udp, OTHER_VIP, 183, rr, &[(a, 183, Nat, 1), (b, 183, Nat, 1)]);
     lab.manner(both, Manner { one_packet: true, ..together });
+    let marked = lab.service_by(by_mark(7), rr, &[(a, 0, Nat, 1), (d, 0, Dr, 1)]);
+    lab.tables.marks = Marks::new(vec![to(REMOTE, 7, true)]);
+    // Two connections fill it; more go past it.
+    Arc::make_mut(&mut lab.tables.sysctls).set("cache_bypass", "1").expect("it takes that");
+    lab.publish();
+    for server in lab.tables.services[&marked].servers.clone() {
+        lab.state(server.slot).upper.store(1, Relaxed);
+    }
+    lab.service(Protocol::Tcp, VIP, 83, Scheduler::Lblc, &[(a, 83, Nat, 1), (b, 83, Nat, 1), (c, 83, Nat, 2)]);
+    lab.service(Protocol::Tcp, VIP, 84, Scheduler::Lblcr, &[(a, 84, Nat, 1), (b, 84, Nat, 1), (c, 0, Dr, 0)]);
+    lab.service(Protocol::Tcp, OTHER_VIP, 84, Scheduler::Mh, &[(a, 84, Nat, 1), (b, 84, Nat, 3), (c, 84, Nat, 0)]);
+    lab.service(Protocol::Udp, OTHER_VIP, 184, Scheduler::Sh, &[(a, 184, Nat, 1), (b, 184, Nat, 2), (c, 0, Dr, 0)]);
+    lab.service(Protocol::Tcp, OTHER_VIP, 85, Scheduler::Nq, &[(a, 85, Nat, 1), (b, 85, Nat, 3), (c, 0, Dr, 2)]);
+    lab.service(Protocol::Udp, OTHER_VIP, 185, Scheduler::Sed, &[(a, 185, Nat, 1), (b, 185, Nat, 2)]);
     let tight = lab.tables.services[&tcp].servers[0].slot;
     lab.state(tight).upper.store(1, Relaxed);
     let small = lab.tables.services[&limited].servers[0].slot;

@@ -329,3 +329,14 @@ fn what_finds_no_room_is_counted_and_leaves_room_for_what_workers_have_to_say() 
     (0..=fit).for_each(|_| lab.feed(WAN, &frame));
     assert_eq!((records(&large).len(), large.lost()), (fit, 1), "bounded in bytes too");
 }
+
+#[test]
+fn without_a_service_a_trace_finds_no_connection_either() {
+    let mut lab = lab();
+    lab.feed(WAN, &segment(VIP, 80, SYN));
+    lab.tables.unhooked.v4 = true;
+    lab.publish();
+    let decided = traced(&mut lab, WAN, &segment(VIP, 80, ACK)).decided.expect("a decision");
+    assert!(decided.found.is_none() && decided.conn.is_none());
+    assert_eq!(decided.step, Step::Answer(Answer::TcpReset));
+}

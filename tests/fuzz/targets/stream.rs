@@ -12,16 +12,24 @@
 #[path = "../lab.rs"]
 mod lab;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use control::api::{Client, Forward, Request, ServerSpec, ServiceSpec};
-use dataplane::flow::{Protocol, ServiceKey};
+use control::api::{
+    Client, Forward, IpProtocol, MarkSpec, Ports, Request, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
+};
+use dataplane::flow::{Family, Protocol, ServiceKey};
 use lab::{Lab, SECOND, frame};
 use libfuzzer_sys::fuzz_target;
 
 const FLAGS: [u8; 8] = [2, 16, 17, 4, 18, 20, 0, 24];
 const SCHEDULERS: [&str; 14] =
     ["rr", "wrr", "lc", "wlc", "sed", "nq", "dh", "sh", "mh", "fo", "ovf", "lblc", "lblcr", "twos"];
+const METHODS: [Forward; 4] = [Forward::Nat, Forward::Dr, Forward::Nat, Forward::Tun];
+const TUNNELS: [Option<TunnelSpec>; 3] = [
+    None,
+    Some(TunnelSpec { kind: TunnelKind::Gue, port: 6080, checksum: TunnelChecksum::Full }),
+    Some(TunnelSpec { kind: TunnelKind::Gre, port: 0, checksum: TunnelChecksum::None }),
+];
 const TIMES: [u64; 6] = [SECOND / 100, SECOND / 2, 3 * SECOND, 11 * SECOND, 61 * SECOND, 400 * SECOND];
 
 fuzz_target!(|bytes: &[u8]| {
@@ -59,12 +67,19 @@ fn vip(n: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, 100 + n % 2)
 }
 
+/// Somebody behind the default route, whose packets are marked.
+const FAR: Ipv4Addr = Ipv4Addr::new(10, 3, 0, 9);
+
 fn protocol(n: u8) -> Protocol {
     if n & 0x80 == 0 { Protocol::Tcp } else { Protocol::Udp }
 }
 
 fn speak(lab: &mut Lab, what: u8, who: u8, which: u8, how: u8) {
-    let to = if what & 0x40 == 0 { vip(which) } else { server(which) };
+    let to = match (what & 0x40, which & 0x40) {
+        (0, 0) => vip(which),
+        (0, _) => FAR,
+        _ => server(which),
+    };
     let ports = (4000 + u16::from(who >> 4) % 4, 80 + u16::from(which >> 1) % 3);
     let ttl = if what & 0x30 == 0x30 { 1 } else { 64 };
     let fragment = if what & 0x38 == 0x28 { 0x2000 } else { 0 };
@@ -80,15 +95,15 @@ fn answer(lab: &mut Lab, what: u8, who: u8, which: u8, how: u8) {
 }
 
 fn edit(who: u8, which: u8, how: u8) -> Request {
-    let key = ServiceKey::Address {
-        protocol: protocol(which),
-        address: vip(which).into(),
-        port: 80 + u16::from(which >> 1) % 3,
+    let port = 80 + u16::from(which >> 1) % 3;
+    let key = match which & 0x40 {
+        0 => ServiceKey::Address { protocol: protocol(which), address: vip(which).into(), port },
+        _ => ServiceKey::Mark { fwmark: 7 + u32::from(which % 2), family: Family::Ipv4 },
     };
     let service = ServiceSpec {
         key,
         scheduler: SCHEDULERS[usize::from(how) % SCHEDULERS.len()].to_owned(),
-        sched_flags: 0,
+        sched_flags: who >> 4 & 7,
         ops: false,
         persistence: None,
         granularity: None,
@@ -96,15 +111,28 @@ fn edit(who: u8, which: u8, how: u8) -> Request {
     };
     let address = SocketAddr::new(server(how).into(), 80 + u16::from(how >> 6) % 3);
     let upper = u32::from(who >> 5);
+    let forward = METHODS[usize::from(how >> 5) % METHODS.len()];
     let server = ServerSpec {
         address,
-        forward: if how & 0x20 == 0 { Forward::Nat } else { Forward::Dr },
+        forward,
         weight: u32::from(how >> 3) % 4,
         upper,
         lower: upper.saturating_sub(1),
-        tunnel: None,
+        tunnel: TUNNELS[usize::from(how) % TUNNELS.len()].filter(|_| forward == Forward::Tun),
     };
-    match who % 10 {
+    let rule = MarkSpec {
+        mark: [0, 7, 8][usize::from(how) % 3],
+        local: how & 0x40 == 0,
+        interface: None,
+        source_mac: None,
+        not_source_mac: None,
+        source: None,
+        destination: Some(IpAddr::from(if which & 0x40 == 0 { vip(which) } else { FAR }).into()),
+        protocol: Some(IpProtocol(protocol(which).number())),
+        source_port: None,
+        destination_port: Some(Ports { first: port, last: port }),
+    };
+    match who % 12 {
         0 => Request::AddService { service },
         1 => Request::EditService { service },
         2 => Request::DeleteService { key },
@@ -112,6 +140,8 @@ fn edit(who: u8, which: u8, how: u8) -> Request {
         6 => Request::EditServer { key, server },
         7 => Request::DeleteServer { key, address },
         8 => Request::Connections { cursor: None, limit: Some(u32::from(how)) },
+        9 => Request::AddMark { rule },
+        10 => Request::DeleteMark { rule },
         _ => Request::Zero { key: None },
     }
 }

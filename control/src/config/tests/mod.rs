@@ -112,6 +112,7 @@ tx_descriptors = 0x100
 [control]
 socket = "/tmp/s"
 group = "wheel"
+rules = "/etc/ipvsadm.rules"
 [ipvs]
 strict_parity = true
 timeouts = { tcp = 9, udp = 8 }
@@ -142,6 +143,20 @@ mac = "02:00:00:00:00:02"
 [[vip]]
 address = "10.0.0.9"
 interfaces = []
+[[mark]]
+mark = 4294967295
+local = false
+interface = "wan"
+not_source_mac = "02:00:00:00:00:09"
+source = "172.16.0.0/12"
+destination = "10.3.0.0/16"
+protocol = 17
+source_port = 53
+destination_port = "1-65535"
+[[mark]]
+mark = 0
+source_mac = "02:00:00:00:00:09"
+protocol = "47"
 [[service]]
 fwmark = 4294967295
 family = "ipv6"
@@ -229,6 +244,8 @@ fn dataplane_and_control() {
             ("[dataplane]\nrx_descriptors = 7", "t.toml:3: dataplane.rx_descriptors: 7 is too small; 32 to 32768"),
             ("[ipvs.timeouts]\nudp = 0", "t.toml:3: ipvs.timeouts.udp: 0 is too small; 1 to 2678400"),
             ("[ipvs.timeouts]\ntcpfin = 1", "t.toml:3: ipvs.timeouts.tcpfin: unknown key; did you mean tcp_fin?"),
+            ("[control]\nrules = \"rules\"", "t.toml:3: control.rules: \"rules\" is relative; begin with a slash"),
+            ("[control]\nrules = \"/etc/\"", "t.toml:3: control.rules: \"/etc/\" names a directory; name the file"),
             ("[control]\nsocket = \"a.sock\"", "t.toml:3: control.socket: \"a.sock\" is relative; begin with a slash"),
             ("[control]\nsocket = \"/run/\"", "t.toml:3: control.socket: \"/run/\" names a directory; name the socket"),
             (&long, "t.toml:3: control.socket: 108 bytes are too long for a socket; at most 107"),

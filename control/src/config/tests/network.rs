@@ -150,3 +150,44 @@ fn routes_neighbors_vips() {
         ],
     );
 }
+
+#[test]
+fn marks() {
+    let case = |rest: &str, wanted: &str| refused(BASE, &[(&format!("[[mark]]\n{rest}"), wanted)]);
+    case("", "t.toml:10: mark.mark: is missing");
+    case("mark = -1", "t.toml:11: mark.mark: -1 is too small; 0 to 4294967295");
+    case(
+        "mark = 1\ninterface = \"wen\"",
+        "t.toml:12: mark.interface: there is no interface \"wen\"; did you mean wan?",
+    );
+    case(
+        "mark = 1\nsource_mac = \"02:00:00:00:00:01\"\nnot_source_mac = \"02:00:00:00:00:02\"",
+        "t.toml:13: mark.not_source_mac: excludes source_mac; give one of them",
+    );
+    case(
+        "mark = 1\ndestination = \"10.3.0.1/16\"",
+        "t.toml:12: mark.destination: 10.3.0.1/16 has bits beyond its prefix; 10.3.0.0/16 would be right",
+    );
+    case(
+        "mark = 1\nsource = \"10.0.0.0/8\"\ndestination = \"fd00::/8\"",
+        "t.toml:13: mark.destination: fd00::/8 is not of the family of 10.0.0.0/8",
+    );
+    case(
+        "mark = 1\ndestination_port = 80",
+        "t.toml:12: mark.destination_port: needs protocol = \"tcp\", \"udp\" or \"sctp\"",
+    );
+    case(
+        "mark = 1\nprotocol = \"icmp\"\nsource_port = \"1-2\"",
+        "t.toml:13: mark.source_port: needs protocol = \"tcp\", \"udp\" or \"sctp\"",
+    );
+    case(
+        "mark = 1\nprotocol = \"gre\"",
+        "t.toml:12: mark.protocol: \"gre\" is not tcp, udp, sctp, icmp or a number up to 255",
+    );
+    case("mark = 1\nprotocol = 256", "t.toml:12: mark.protocol: 256 is not tcp, udp, sctp, icmp or a number up to 255");
+    case(
+        "mark = 1\nprotocol = 6\nsource_port = \"9-8\"",
+        "t.toml:13: mark.source_port: \"9-8\" is not a port as 80, or a range as 8000-8999",
+    );
+    case("mark = 1\n[[mark]]\nmark = 1", "t.toml:13: mark.mark: 1 is already in the table of line 10");
+}

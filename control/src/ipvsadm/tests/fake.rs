@@ -6,7 +6,7 @@ use dataplane::flow::ServiceKey;
 
 use crate::api::{
     Answer, ApiError, Client, Code, ConnInfo, Cursor, DaemonSpec, Rates, Request, ServerInfo, ServerSpec, ServiceInfo,
-    ServiceSpec, Totals,
+    ServiceSpec, Status, Totals,
 };
 
 const SCHEDULERS: [&str; 14] =
@@ -23,6 +23,8 @@ pub(crate) struct Fake {
     pub(crate) asked: usize,
     /// Requests inside batches, as often as they came.
     pub(crate) batched: usize,
+    /// In strict parity, as the transcripts of the real tool need it.
+    pub(crate) strict: bool,
     /// Refuses everything.
     pub(crate) refusal: Option<ApiError>,
 }
@@ -36,6 +38,7 @@ impl Fake {
             timeouts: [900, 120, 300],
             asked: 0,
             batched: 0,
+            strict: true,
             refusal: None,
         }
     }
@@ -109,6 +112,19 @@ impl Fake {
         Ok(())
     }
 
+    fn status(&self) -> Answer {
+        Answer::Status(Box::new(Status {
+            version: String::new(),
+            config: String::new(),
+            uptime: 0,
+            services: 0,
+            servers: 0,
+            interfaces: vec![],
+            strict_parity: self.strict,
+            workers: vec![],
+        }))
+    }
+
     /// Two to a page.
     fn page(&self, cursor: Option<u64>) -> Answer {
         let start = usize::try_from(cursor.unwrap_or(0)).unwrap();
@@ -136,6 +152,7 @@ impl Client for Fake {
                 let [tcp, tcp_fin, udp] = self.timeouts;
                 Ok(Answer::Timeouts { tcp, tcp_fin, udp })
             }
+            Request::Status => Ok(self.status()),
             Request::Daemons => Ok(Answer::Daemons { daemons: self.daemons.clone() }),
             Request::Batch { requests, .. } => {
                 for (position, request) in requests.into_iter().enumerate() {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::fake::{Fake, error};
 use super::story::{call, nameless, play};
-use crate::api::{ApiError, Code};
+use crate::api::{ApiError, Code, ServiceInfo};
 
 fn table(services: u32) -> String {
     (0..services).fold(String::new(), |mut text, n| {
@@ -46,17 +46,29 @@ fn one_error_in_the_middle_costs_one_batch_more() {
     assert_eq!((fake.asked, fake.services.len()), (2, 600));
 }
 
+/// All that a table is made of, in no order.
+fn settings(fake: &Fake) -> Vec<String> {
+    let servers = |s: &ServiceInfo| s.servers.iter().map(|r| format!("{:?} {:?}", s.spec, r.spec)).collect::<Vec<_>>();
+    let mut all: Vec<String> = fake.services.iter().flat_map(servers).collect();
+    all.extend(fake.services.iter().map(|service| format!("{:?}", service.spec)));
+    all.sort();
+    all
+}
+
 #[test]
 fn what_was_saved_comes_back() {
-    let mut fake = Fake::new();
+    let mut fake = Fake { strict: false, ..Fake::new() };
     let (setup, _) = include_str!("show.txt").split_once("# traffic\n").unwrap();
     play(&mut fake, &nameless(), setup);
-    let more =
-        "$ -A -f 4294967295\n$ -a -f 4294967295 -r [fd00::1]:8080 --fullnat -w 0\n$ -A -t 10.9.9.9:1 -s rr -b flag-3\n";
+    let more = "$ -A -f 4294967295\n$ -a -f 4294967295 -r [fd00::1]:8080 -w 0 -i\n$ -A -t 10.9.9.9:1 -s rr -b flag-3\n\
+                $ -A -t 10.9.9.9:2 -s sh -b flag-3\n$ -A -t 10.9.9.9:3 -s mh -b flag-3,mh-port\n\
+                $ -a -t 10.9.9.9:3 -r 10.1.0.9 -x 2147483647 -y 7\n";
     play(&mut fake, &nameless(), more);
     let saved = call(&mut fake, &nameless(), "-Sn", "").out;
+    let before = settings(&fake);
     call(&mut fake, &nameless(), "-C", "");
     assert_eq!(call(&mut fake, &nameless(), "-R", &saved).code, 0);
+    assert_eq!(settings(&fake), before);
     assert_eq!(call(&mut fake, &nameless(), "-Sn", "").out, saved);
 }
 

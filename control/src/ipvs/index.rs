@@ -1,0 +1,174 @@
+//! What the services amount to beside their own entries: families that have a service (the kernel's hooks), virtual
+//! addresses, and where servers listen for what NAT sends them (the kernel's `rs_table`). Kept by each edit, so that
+//! none looks at the whole table.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use dataplane::flow::{Family, ServiceKey};
+use dataplane::service::Listener;
+use dataplane::tables::Unhooked;
+
+use super::Services;
+use crate::api::{Forward, ServerSpec};
+
+/// Counts of what is there, and what came or went.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Services by family: IPv4, IPv6.
+    families: [u32; 2],
+    addresses: Counts<IpAddr>,
+    listeners: Counts<Listener>,
+}
+
+/// How often each is there, and what came (`true`) or went.
+#[derive(Debug)]
+struct Counts<T> {
+    of: HashMap<T, u32>,
+    changes: Vec<(T, bool)>,
+}
+
+impl<T> Default for Counts<T> {
+    fn default() -> Self {
+        Self { of: HashMap::new(), changes: Vec::new() }
+    }
+}
+
+impl<T: Copy + Eq + std::hash::Hash> Counts<T> {
+    fn add(&mut self, item: T) {
+        let count = self.of.entry(item).or_default();
+        *count += 1;
+        if *count == 1 {
+            self.changes.push((item, true));
+        }
+    }
+
+    fn remove(&mut self, item: T) {
+        let Some(count) = self.of.get_mut(&item) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.of.remove(&item);
+            self.changes.push((item, false));
+        }
+    }
+}
+
+impl Index {
+    fn family(&mut self, key: &ServiceKey) -> &mut u32 {
+        &mut self.families[usize::from(key.family() == Family::Ipv6)]
+    }
+
+    /// A service came.
+    pub(super) fn add_service(&mut self, key: &ServiceKey) {
+        *self.family(key) += 1;
+        if let ServiceKey::Address { address, .. } = *key {
+            self.addresses.add(address);
+        }
+    }
+
+    /// A service is gone.
+    pub(super) fn remove_service(&mut self, key: &ServiceKey) {
+        *self.family(key) -= 1;
+        if let ServiceKey::Address { address, .. } = *key {
+            self.addresses.remove(address);
+        }
+    }
+
+    /// A server came.
+    pub(super) fn add_server(&mut self, key: &ServiceKey, server: &ServerSpec) {
+        if let Some(listener) = listener(key, server) {
+            self.listeners.add(listener);
+        }
+    }
+
+    /// A server is gone.
+    pub(super) fn remove_server(&mut self, key: &ServiceKey, server: &ServerSpec) {
+        if let Some(listener) = listener(key, server) {
+            self.listeners.remove(listener);
+        }
+    }
+
+    fn unhooked(&self) -> Unhooked {
+        Unhooked { v4: self.families[0] == 0, v6: self.families[1] == 0 }
+    }
+}
+
+impl Services {
+    /// Families that have no service.
+    #[must_use]
+    pub fn unhooked(&self) -> Unhooked {
+        self.index.unhooked()
+    }
+
+    /// Whether an address is the virtual address of a service.
+    #[must_use]
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.index.addresses.of.contains_key(&address)
+    }
+
+    /// Virtual addresses that came (`true`) or went since the last call, in order.
+    pub fn take_address_changes(&mut self) -> Vec<(IpAddr, bool)> {
+        std::mem::take(&mut self.index.addresses.changes)
+    }
+
+    /// Where servers listen for what NAT sends them: what came (`true`) or went since the last call, in order.
+    pub fn take_listener_changes(&mut self) -> Vec<(Listener, bool)> {
+        std::mem::take(&mut self.index.listeners.changes)
+    }
+}
+
+/// Where a server listens, if it is reached by NAT.
+fn listener(key: &ServiceKey, server: &ServerSpec) -> Option<Listener> {
+    let protocol = match *key {
+        ServiceKey::Address { protocol, .. } => Some(protocol),
+        ServiceKey::Mark { .. } => None,
+    };
+    let (address, port) = (server.address.ip(), server.address.port());
+    (server.forward == Forward::Nat).then_some(Listener { address, port, protocol })
+}
+
+#[cfg(test)]
+mod tests {
+    use dataplane::flow::Protocol;
+
+    use super::*;
+
+    fn key(port: u16) -> ServiceKey {
+        ServiceKey::Address { protocol: Protocol::Tcp, address: "10.0.0.100".parse().unwrap(), port }
+    }
+
+    fn server(forward: Forward) -> ServerSpec {
+        let address = "10.1.0.11:8080".parse().unwrap();
+        ServerSpec { address, forward, weight: 0, upper: 0, lower: 0, tunnel: None }
+    }
+
+    #[test]
+    fn a_listener_is_there_as_long_as_one_service_has_it() {
+        let mut index = Index::default();
+        let listener = Listener { address: "10.1.0.11".parse().unwrap(), port: 8080, protocol: Some(Protocol::Tcp) };
+        index.add_server(&key(80), &server(Forward::Nat));
+        index.add_server(&key(81), &server(Forward::Nat));
+        index.add_server(&key(82), &server(Forward::Dr));
+        assert_eq!(std::mem::take(&mut index.listeners.changes), [(listener, true)]);
+        index.remove_server(&key(80), &server(Forward::Nat));
+        index.remove_server(&key(82), &server(Forward::Dr));
+        assert_eq!(std::mem::take(&mut index.listeners.changes), []);
+        index.remove_server(&key(81), &server(Forward::Nat));
+        assert_eq!(std::mem::take(&mut index.listeners.changes), [(listener, false)]);
+        let mark = ServiceKey::Mark { fwmark: 5, family: Family::Ipv4 };
+        index.add_server(&mark, &server(Forward::Nat));
+        assert_eq!(std::mem::take(&mut index.listeners.changes), [(Listener { protocol: None, ..listener }, true)]);
+    }
+
+    #[test]
+    fn hooks_come_with_the_first_service_of_a_family() {
+        let mut index = Index::default();
+        assert_eq!(index.unhooked(), Unhooked { v4: true, v6: true });
+        index.add_service(&key(80));
+        index.add_service(&ServiceKey::Mark { fwmark: 5, family: Family::Ipv4 });
+        assert_eq!(index.unhooked(), Unhooked { v4: false, v6: true });
+        index.remove_service(&key(80));
+        index.remove_service(&ServiceKey::Mark { fwmark: 5, family: Family::Ipv4 });
+        assert_eq!(index.unhooked(), Unhooked { v4: true, v6: true });
+    }
+}

@@ -1,0 +1,68 @@
+//! Services and servers as workers see them.
+
+use std::sync::Arc;
+
+use dataplane::clock::ticks;
+use dataplane::flow::{Encapsulation, ForwardMethod};
+use dataplane::sched::Plan;
+use dataplane::service::{Manner, Persistent, RealServer, VirtualService};
+
+use super::{ServerEntry, Service};
+use crate::api::{Forward, Granularity, ServerSpec, TunnelChecksum, TunnelKind, TunnelSpec};
+
+impl Service {
+    pub(super) fn worker_servers(&self) -> Vec<RealServer> {
+        let view = |entry: &ServerEntry| RealServer {
+            slot: entry.slot,
+            generation: entry.generation,
+            address: entry.spec.address.ip(),
+            port: entry.spec.address.port(),
+            forward: method(entry.spec.forward),
+            weight: entry.spec.weight,
+            last_weight: entry.last_weight,
+        };
+        self.servers.iter().map(view).collect()
+    }
+
+    fn manner(&self) -> Manner {
+        let mask4 = match self.spec.granularity {
+            Some(Granularity::Mask(mask)) => mask.to_bits(),
+            Some(Granularity::Prefix(_)) | None => u32::MAX,
+        };
+        let persistent = self.spec.persistence.map(|seconds| Persistent { timeout: ticks(seconds), mask4 });
+        Manner { one_packet: self.spec.ops, persistent }
+    }
+
+    pub(super) fn worker_view(&self) -> VirtualService {
+        let servers = self.worker_servers();
+        VirtualService {
+            key: self.spec.key,
+            scheduler: self.scheduler,
+            sched_flags: self.spec.sched_flags,
+            plan: Plan::of(self.scheduler, self.spec.key.family(), &servers),
+            servers,
+            list_version: self.list_version,
+            manner: self.manner(),
+            state: Arc::clone(&self.state),
+        }
+    }
+}
+
+fn method(forward: Forward) -> ForwardMethod {
+    match forward {
+        Forward::Dr => ForwardMethod::Dr,
+        Forward::Tun => ForwardMethod::Tun,
+        Forward::Nat | Forward::Fullnat => ForwardMethod::Nat,
+    }
+}
+
+/// How a server's tunnel wraps. One that is no tunnel any more wraps what old connections send as IP in IP.
+pub(super) fn encapsulation(spec: &ServerSpec) -> Encapsulation {
+    let Some(TunnelSpec { kind, port, checksum }) = spec.tunnel else { return Encapsulation::Ipip };
+    let checksum = checksum != TunnelChecksum::None;
+    match kind {
+        TunnelKind::Ipip => Encapsulation::Ipip,
+        TunnelKind::Gue => Encapsulation::Gue { port, checksum },
+        TunnelKind::Gre => Encapsulation::Gre { checksum },
+    }
+}

@@ -1,0 +1,187 @@
+//! TUN: the client's packet travels whole inside another one to the server, which unwraps it and answers the client
+//! itself. After `ip_vs_tunnel_xmit` (`ip_vs_xmit.c`).
+//!
+//! ```text
+//! outer IPv4   TOS of the inner, but that "congestion experienced" becomes ECT(0) (RFC 3168 9.1.1, full functionality)
+//!              TTL of the inner, after it was lowered; DF of the inner if paths' MTUs are discovered
+//!              source: the director's address on the way to the server; id 0 with DF, else a number (RFC 6864)
+//! ipip         protocol 4
+//! gue          protocol 17: UDP, source port by the flow, then 00 04 00 00 (version 0, no extensions, IPv4)
+//! gre          protocol 47: flags (8000 with checksum), 0800, and with checksum its two words
+//! ```
+
+use crate::flow::Encapsulation;
+use crate::packet::Meta;
+use crate::port::PacketBuf;
+use crate::wire::checksum::Sum;
+use crate::wire::{ethernet, ipv4, put};
+
+const IPIP: u8 = 4;
+const UDP: u8 = 17;
+const GRE: u8 = 47;
+/// What GUE says of its payload: version, control bit and length 0; IPv4; no flags.
+const GUE_HEADER: [u8; 4] = [0, IPIP, 0, 0];
+/// GRE flag: the checksum is there.
+const GRE_CHECKSUM: u16 = 0x8000;
+
+/// What the outer header says beyond what the packet gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outer {
+    /// The director's address on the way to the server.
+    pub source: u32,
+    /// The server.
+    pub server: u32,
+    /// Whether it must not be fragmented.
+    pub df: bool,
+    /// Its identification.
+    pub id: u16,
+}
+
+/// Wraps a packet whose time to live has been lowered; `false` and unchanged where its buffer has no room in front.
+pub fn wrap<B: PacketBuf>(packet: &mut B, meta: &Meta, outer: &Outer) -> bool {
+    let (l3, added) = (usize::from(meta.l3), usize::from(meta.encapsulation.overhead()));
+    if !packet.prepend(added) {
+        return false;
+    }
+    let Some((front, inner)) = packet.data_mut().split_at_mut_checked(l3 + added) else { return false };
+    let header = ipv4::Build {
+        tos: outer_tos(inner[1]),
+        payload: added - ipv4::HEADER + inner.len(),
+        id: outer.id,
+        df: outer.df,
+        ttl: inner[8],
+        protocol: protocol(meta.encapsulation),
+        src: outer.source,
+        dst: outer.server,
+    };
+    put(front, l3 - 2, &ethernet::IPV4.to_be_bytes());
+    put(front, l3, &header.bytes());
+    let (ends, between) = front[l3 + 12..].split_at_mut(ipv4::HEADER - 12);
+    match meta.encapsulation {
+        Encapsulation::Ipip => {}
+        Encapsulation::Gue { port, checksum } => {
+            gue(between, inner, (source_port(meta.hash), port), checksum.then_some(ends))
+        }
+        Encapsulation::Gre { checksum } => gre(between, inner, checksum),
+    }
+    true
+}
+
+const fn protocol(encapsulation: Encapsulation) -> u8 {
+    match encapsulation {
+        Encapsulation::Ipip => IPIP,
+        Encapsulation::Gue { .. } => UDP,
+        Encapsulation::Gre { .. } => GRE,
+    }
+}
+
+/// The inner type of service, but for "congestion experienced": routers between may say it anew.
+const fn outer_tos(inner: u8) -> u8 {
+    if inner & 3 == 3 { inner & !1 } else { inner }
+}
+
+/// A flow keeps its port, so that routers and devices between keep its packets in order (RFC 6335: the upper half).
+const fn source_port(hash: u64) -> u16 {
+    0x8000 | (hash >> 32) as u16
+}
+
+/// UDP and GUE in the bytes `between`; the checksum covers the addresses in `ends`, the headers and the packet.
+fn gue(between: &mut [u8], inner: &[u8], (source, destination): (u16, u16), ends: Option<&mut [u8]>) {
+    let length = between.len() + inner.len();
+    put(between, 0, &source.to_be_bytes());
+    put(between, 2, &destination.to_be_bytes());
+    put(between, 4, &(length as u16).to_be_bytes());
+    put(between, 6, &[0, 0]);
+    put(between, 8, &GUE_HEADER);
+    if let Some(ends) = ends {
+        let sum = Sum::default().pseudo(&ends[..4], &ends[4..], UDP, length).bytes(between).bytes(inner).finish();
+        put(between, 6, &if sum == 0 { 0xffff } else { sum }.to_be_bytes());
+    }
+}
+
+/// GRE in the bytes `between`; the checksum covers the header and the packet.
+fn gre(between: &mut [u8], inner: &[u8], checksum: bool) {
+    put(between, 0, &if checksum { GRE_CHECKSUM } else { 0 }.to_be_bytes());
+    put(between, 2, &ethernet::IPV4.to_be_bytes());
+    if checksum {
+        put(between, 4, &[0; 4]);
+        let sum = Sum::default().bytes(between).bytes(inner).finish();
+        put(between, 4, &sum.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::port::mem::MemBuf;
+    use crate::wire::{be16, be32};
+
+    #[test]
+    fn congestion_is_not_copied_outwards() {
+        assert_eq!([0, 1, 2, 3, 0x10, 0xff].map(outer_tos), [0, 1, 2, 2, 0x10, 0xfe]);
+    }
+
+    fn kind() -> impl Strategy<Value = Encapsulation> {
+        let gue = (1..=u16::MAX, any::<bool>()).prop_map(|(port, checksum)| Encapsulation::Gue { port, checksum });
+        prop_oneof![Just(Encapsulation::Ipip), gue, any::<bool>().prop_map(|checksum| Encapsulation::Gre { checksum })]
+    }
+
+    /// Whether the checksum behind the outer header is right, or absent as it should be.
+    fn sums_right(encapsulation: Encapsulation, outer: &ipv4::Header, packet: &[u8]) -> bool {
+        let behind = &packet[outer.len..outer.total];
+        let (src, dst) = (outer.src.to_be_bytes(), outer.dst.to_be_bytes());
+        match encapsulation {
+            Encapsulation::Ipip | Encapsulation::Gre { checksum: false } => true,
+            Encapsulation::Gue { checksum: false, .. } => be16(behind, 6) == 0,
+            Encapsulation::Gue { .. } => {
+                be16(behind, 6) != 0
+                    && Sum::default().pseudo(&src, &dst, 17, behind.len()).bytes(behind).fold() == 0xffff
+            }
+            Encapsulation::Gre { .. } => Sum::default().bytes(behind).fold() == 0xffff,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_wrapped_is_found_inside(
+            encapsulation in kind(),
+            (tos, ttl, df) in any::<(u8, u8, bool)>(),
+            payload in proptest::collection::vec(any::<u8>(), 8..200),
+            l3 in prop::sample::select(vec![14usize, 18]),
+            hash in any::<u64>(),
+        ) {
+            let build = ipv4::Build { tos, payload: payload.len(), id: 9, df, ttl, protocol: 17, src: 1, dst: 2 };
+            let inner = [&build.bytes()[..], &payload].concat();
+            let mut packet = MemBuf::from_frame(&[vec![0xee; l3], inner.clone()].concat());
+            let end = (l3 + inner.len()) as u16;
+            let meta = Meta { l3: l3 as u16, end, encapsulation, hash, ..Meta::default() };
+            let outer = Outer { source: 0x0a01_0001, server: 0x0a01_000b, df, id: 7 };
+            prop_assert!(wrap(&mut packet, &meta, &outer));
+            prop_assert_eq!(be16(packet.data(), l3 - 2), ethernet::IPV4);
+            let whole = &packet.data()[l3..];
+            let header = ipv4::Header::parse(whole).expect("an outer header");
+            let ends = (header.src, header.dst, header.ttl, header.total);
+            prop_assert_eq!(ends, (outer.source, outer.server, ttl, whole.len()));
+            prop_assert_eq!(&whole[usize::from(encapsulation.overhead())..], &inner[..]);
+            prop_assert_eq!((be16(whole, 4), header.fragment), (7, if df { ipv4::DF } else { 0 }));
+            prop_assert!(sums_right(encapsulation, &header, whole));
+            if let Encapsulation::Gue { port, .. } = encapsulation {
+                prop_assert_eq!((be16(whole, 22), be32(whole, 28)), (port, 0x0004_0000));
+                prop_assert_eq!(usize::from(be16(whole, 24)), whole.len() - 20);
+            }
+        }
+    }
+
+    #[test]
+    fn without_room_in_front_nothing_changes() {
+        let mut packet = MemBuf::empty();
+        assert!(packet.prepend(112) && packet.set_len(60));
+        let before = packet.clone();
+        let meta = Meta { l3: 14, end: 60, ..Meta::default() };
+        let outer = Outer { source: 1, server: 2, df: false, id: 3 };
+        assert!(!wrap(&mut packet, &meta, &outer));
+        assert_eq!(packet, before);
+    }
+}
