@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use dataplane::clock::Nanos;
 use dataplane::flow::ServiceKey;
-use dataplane::service::{RealServer, Server, ServerTotals, ServiceState, VirtualService};
+use dataplane::sched::Scheduler;
+use dataplane::service::{Listener, RealServer, Server, ServerTotals, ServiceState, VirtualService};
 
-use super::{ServerEntry, Service};
-use crate::config::Config;
+use super::index::listener;
+use super::{ServerEntry, Service, growth};
+use crate::config::{self, Config};
 
 /// Elements that a slab gets at once.
 const SLAB: usize = 1024;
@@ -34,19 +36,33 @@ pub struct Memory {
 /// What the services of a configuration will take.
 #[must_use]
 pub fn needed(config: &Config) -> Memory {
-    let address = |key: &ServiceKey| if let ServiceKey::Address { address, .. } = key { Some(*address) } else { None };
-    let addresses: HashSet<IpAddr> = config.services.iter().filter_map(|service| address(&service.spec.key)).collect();
-    let lists: usize = config.services.iter().map(|service| lists(service.servers.len())).sum();
     let servers: usize = config.services.iter().map(|service| service.servers.len()).sum();
     let slab = servers.div_ceil(SLAB) * SLAB;
     let each = size_of::<Server>() + config.dataplane.workers.len() * size_of::<ServerTotals>();
-    let services = of_services(config.services.len()) + of_addresses(addresses.len(), config.interfaces.len());
-    Memory { services, servers: lists + slab * each }
+    let lists: usize = config.services.iter().map(lists).sum();
+    Memory {
+        services: of_services(config.services.len()) + of_addresses(config),
+        servers: lists + slab * each + of_listeners(config),
+    }
 }
 
-/// The lists of one service: control's and the workers'.
-fn lists(servers: usize) -> usize {
-    if servers == 0 { 0 } else { block(servers * size_of::<ServerEntry>()) + block(servers * size_of::<RealServer>()) }
+/// The lists of one service, control's and the workers', and what its scheduler has.
+fn lists(service: &config::Service) -> usize {
+    let servers = service.servers.len();
+    if servers == 0 {
+        return 0;
+    }
+    let scheduler = Scheduler::from_name(&service.spec.scheduler).map_or(0, Scheduler::memory);
+    block(room_for(servers) * size_of::<ServerEntry>()) + block(servers * size_of::<RealServer>()) + scheduler
+}
+
+/// The places of a list that came to be one by one.
+fn room_for(servers: usize) -> usize {
+    let mut room = 0;
+    while room < servers {
+        room += growth(room);
+    }
+    room
 }
 
 fn of_services(n: usize) -> usize {
@@ -62,12 +78,28 @@ fn of_services(n: usize) -> usize {
 }
 
 /// Virtual addresses: who has them, on which interfaces they are answered, and that they are local.
-fn of_addresses(n: usize, interfaces: usize) -> usize {
+fn of_addresses(config: &Config) -> usize {
+    let keys = config.services.iter().map(|service| &service.spec.key);
+    let address = |key: &ServiceKey| if let ServiceKey::Address { address, .. } = key { Some(*address) } else { None };
+    let all: HashSet<IpAddr> = keys.filter_map(address).collect();
+    let (n, interfaces) = (all.len(), config.interfaces.len());
+    let v4 = all.iter().filter(|address| address.is_ipv4()).count();
     hash_map(n, size_of::<(IpAddr, u32)>())
         + hash_map(n, size_of::<(IpAddr, Vec<u16>, bool)>())
         + n * block(interfaces.max(4) * size_of::<u16>())
         + interfaces * b_tree(n, size_of::<IpAddr>(), IN_ORDER)
-        + shared_map(n, size_of::<(u32, bool)>())
+        + shared_map(v4, size_of::<(u32, bool)>())
+        + shared_map(n - v4, size_of::<u128>())
+}
+
+/// Where servers listen for what NAT sends them: control's counts, and the workers' set.
+fn of_listeners(config: &Config) -> usize {
+    let of = |service: &config::Service| {
+        let key = service.spec.key;
+        service.servers.iter().filter_map(move |server| listener(&key, &server.spec)).collect::<Vec<_>>()
+    };
+    let n = config.services.iter().flat_map(of).collect::<HashSet<_>>().len();
+    hash_map(n, size_of::<(Listener, u32)>()) + shared_map(n, size_of::<Listener>())
 }
 
 /// A block of the C library's heap: a header of eight bytes, whole sixteens.

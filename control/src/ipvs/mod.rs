@@ -99,6 +99,11 @@ impl Service {
     }
 }
 
+/// By how much a full list of servers grows: an eighth, where a vector doubles. A million lists are too many for that.
+const fn growth(servers: usize) -> usize {
+    1 + servers / 8
+}
+
 /// Whether this director can carry out a service with these servers, before anything is changed.
 pub fn validate<'a>(service: &ServiceSpec, servers: impl IntoIterator<Item = &'a ServerSpec>) -> Result<(), ApiError> {
     check::service(service)?;
@@ -296,8 +301,9 @@ impl Services {
         };
         let entry = ServerEntry { spec, runtime, slot, meter, number, generation, last_weight, joined: now };
         service.change_list(|servers| {
-            // A million servers are too many for half as much room again.
-            servers.reserve_exact(1);
+            if servers.len() == servers.capacity() {
+                servers.reserve_exact(growth(servers.len()));
+            }
             servers.insert(0, entry);
         });
         self.dirty.insert(*key);
