@@ -3,16 +3,17 @@
 
 use std::fmt;
 
-use control::config::Config;
+use control::config::{Config, Interface};
 use control::ipvs;
 use dataplane::conn::ConnMemory;
-use dataplane::handoff;
-use dataplane::mailbox::{Command, QUEUE, Report};
+use dataplane::handoff::{self, Mesh};
+use dataplane::mailbox::Link;
 use dataplane::parking::MAX_PARKED;
 use dataplane::port::BURST;
 use dataplane::shard::OUTPUT_LIMIT;
 use dataplane::steering::{Side, Steering};
 
+use crate::dpdk::mbuf::Mbuf;
 use crate::dpdk::mempool::{CACHE_MAX, HEADROOM, data_room_for};
 
 /// Bytes of a packet's descriptor in front of its room (`struct rte_mbuf`), and of the pool's own header and trailer.
@@ -26,15 +27,15 @@ const NO_HUGE_DEFAULT: usize = 64;
 
 const MIB: usize = 1 << 20;
 /// The programs, libraries and drivers that are loaded, and what DPDK has of its own: 26 MiB on Debian 12.
-const FIXED: usize = 26 * MIB;
-/// A worker's stack, its timers and its lists, as far as they are used.
+const PROGRAM: usize = 26 * MIB;
+/// A worker's timers, its lists, and its stack as far as it is used.
 const WORKER: usize = 256 << 10;
-/// What the tree of a file takes for each of its tables, before the values are read out of it.
-const READING: usize = 1400;
+/// What a file takes for each of its services and servers while it is read: text, tree and values, about.
+const READING: [usize; 2] = [2600, 2100];
 
 /// A part of the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Item {
+struct Item {
     name: &'static str,
     bytes: usize,
     note: String,
@@ -70,20 +71,15 @@ impl Plan {
         let one_armed = config.interfaces.iter().any(|interface| interface.side == Side::Both);
         let signposts = workers > 1 && (one_armed || dataplane.steering == Steering::Tuple);
         let data_room = data_room_for(config.interfaces.iter().map(|i| i.mtu).max().unwrap_or(1500));
-        let tables = config.services.len() + config.services.iter().map(|service| service.servers.len()).sum::<usize>();
+        let servers: usize = config.services.iter().map(|service| service.servers.len()).sum();
         Self {
             packets,
             cache,
             data_room,
             signposts,
             items: items(config, packets, data_room, signposts),
-            reading: tables * READING,
+            reading: config.services.len() * READING[0] + servers * READING[1],
         }
-    }
-
-    /// Bytes in all.
-    fn bytes(&self) -> usize {
-        self.items.iter().map(|item| item.bytes).sum()
     }
 }
 
@@ -97,28 +93,32 @@ fn items(config: &Config, packets: usize, data_room: usize, signposts: bool) -> 
         item(
             "connections",
             workers * ConnMemory::bytes(connections, signposts),
-            format!("{workers} workers, {connections} connections each"),
+            format!(
+                "{connections} on each worker{}",
+                if signposts { ", and signposts to those of others" } else { "" }
+            ),
         ),
         item("services", needed.services, config.services.len().to_string()),
         item("servers", needed.servers, servers.to_string()),
-        item("workers", workers * worker(config.interfaces.len()), "queues, mailboxes, timers, stacks".to_owned()),
+        item("workers", of_workers(workers, config.interfaces.len()), format!("{workers}: queues, mailboxes, timers")),
         devices(config),
-        item("program", FIXED, "sluiced, its libraries, DPDK and its drivers".to_owned()),
+        item("program", PROGRAM, "sluiced, its libraries, DPDK and its drivers".to_owned()),
     ]
 }
 
 fn packet_pool(config: &Config, packets: usize, data_room: usize) -> Item {
     let packet = DESCRIPTOR + HEADROOM + data_room;
-    let whole =
-        |bytes: usize| format!("{packets} of {data_room} bytes{}", if bytes > packet { ", a page each" } else { "" });
+    let item = |place: usize, notes: usize, where_from: String| {
+        let each = if place > packet { ", a page each" } else { "" };
+        let note = format!("{packets} of {data_room} bytes{each}, {where_from}");
+        Item { name: "packets", bytes: packets * (place + size_of::<usize>()) + notes, note }
+    };
     let Some(megabytes) = without_huge_pages(&config.dataplane.eal) else {
-        let note = format!("of huge pages: {}", whole(packet));
-        return Item { name: "packets", bytes: packets * (packet + size_of::<usize>()), note };
+        return item(packet, 0, "in huge pages".to_owned());
     };
     let place = if packet > PAGE { packet.next_multiple_of(PAGE) } else { PAGE / (PAGE / packet) };
     let notes = megabytes * (MIB / PAGE) * PAGE_NOTE;
-    let note = format!("of -m, which has {megabytes}: {}", whole(place));
-    Item { name: "packets", bytes: packets * (place + size_of::<usize>()) + notes, note }
+    item(place, notes, format!("of the {megabytes} MiB that -m allows"))
 }
 
 /// The megabytes that DPDK may take without huge pages; nothing where it takes huge ones.
@@ -129,31 +129,35 @@ fn without_huge_pages(eal: &[String]) -> Option<usize> {
     })
 }
 
-/// One worker beside its connections.
-fn worker(ports: usize) -> usize {
-    let mailboxes = QUEUE * (size_of::<Command>() + size_of::<Report>());
-    mailboxes + ports * OUTPUT_LIMIT * size_of::<usize>() + WORKER
+/// Workers beside their connections.
+fn of_workers(workers: usize, ports: usize) -> usize {
+    let each = Link::bytes() + ports * OUTPUT_LIMIT * size_of::<Mbuf>() + WORKER;
+    workers * each + Mesh::<Mbuf>::bytes(workers)
 }
 
 /// Rings that drivers share with the kernel.
 fn devices(config: &Config) -> Item {
     let frames = usize::from(config.dataplane.rx_descriptors.max(config.dataplane.tx_descriptors));
-    let shared = |interface: &&control::config::Interface| {
-        interface.device.as_deref().is_some_and(|device| device.starts_with("af_packet:"))
-    };
+    let shared =
+        |interface: &&Interface| interface.device.as_deref().is_some_and(|device| device.starts_with("af_packet:"));
     let bytes = config.interfaces.iter().filter(shared).map(|i| 2 * frames * data_room_for(i.mtu)).sum();
-    Item { name: "devices", bytes, note: "rings of af_packet".to_owned() }
+    Item { name: "devices", bytes, note: "rings that af_packet shares with the kernel".to_owned() }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mib = |bytes: usize| bytes.div_ceil(MIB);
+        let mib = |bytes: usize| bytes as f64 / MIB as f64;
         for Item { name, bytes, note } in self.items.iter().filter(|item| item.bytes > 0) {
-            writeln!(f, "{name:<12} {:>6} MiB  {note}", mib(*bytes))?;
+            writeln!(f, "{name:<12} {:>8.1} MiB  {note}", mib(*bytes))?;
         }
-        write!(f, "{:<12} {:>6} MiB", "in all", mib(self.bytes()))?;
+        write!(f, "{:<12} {:>8.1} MiB", "in all", mib(self.items.iter().map(|item| item.bytes).sum()))?;
         if self.reading >= MIB {
-            write!(f, "  and {} MiB more at the start, while the file is read", mib(self.reading))?;
+            write!(
+                f,
+                "\n{:<12} {:>8.1} MiB  more, about, while a file is read, at the start and at a reload",
+                "reading",
+                mib(self.reading)
+            )?;
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::clock;
+use crate::dpdk::heap;
 
 /// Mode of the control socket: who is in its group may steer the director.
 const SOCKET_MODE: u32 = 0o660;
@@ -125,7 +126,12 @@ impl Watchdog {
 }
 
 fn handle(director: &mut Director, request: Request) -> Result<Answer, ApiError> {
-    director.handle(request, clock::now(), &mut patience(PATIENCE))
+    let reads_file = matches!(request, Request::Reload { .. });
+    let answer = director.handle(request, clock::now(), &mut patience(PATIENCE));
+    if reads_file {
+        heap::trim();
+    }
+    answer
 }
 
 /// Waits a little at every call; `false` when it has waited for so long in all.

@@ -12,7 +12,7 @@ use crate::service::{MAX_SERVERS, Totals};
 use crate::trace::Watch;
 
 /// Messages that may wait, in each direction.
-pub const QUEUE: usize = 1024;
+const QUEUE: usize = 1024;
 
 /// From control.
 #[derive(Debug)]
@@ -100,6 +100,13 @@ pub struct Link {
 }
 
 impl Link {
+    /// Bytes of one, beside totals: those are there by server.
+    #[must_use]
+    pub const fn bytes() -> usize {
+        // Each place of a queue has a stamp.
+        QUEUE * (size_of::<Command>() + size_of::<Report>() + 2 * size_of::<usize>()) + size_of::<Self>()
+    }
+
     /// An idle link.
     #[must_use]
     pub fn new() -> Arc<Self> {

@@ -15,7 +15,11 @@ fn configured(services: u32, servers: u32, scheduler: &str) -> config::Config {
         let address = lab::vip(service);
         _ = writeln!(text, "[[service]]\nprotocol = \"tcp\"\naddress = \"{address}:80\"\nscheduler = \"{scheduler}\"");
         for server in 0..servers {
-            _ = writeln!(text, "[[service.server]]\naddress = \"{}\"\nforward = \"nat\"", lab::address(service / 2 * servers + server));
+            _ = writeln!(
+                text,
+                "[[service.server]]\naddress = \"{}\"\nforward = \"nat\"",
+                lab::address(service / 2 * servers + server)
+            );
         }
     }
     config::parse(&text, "scale.toml").expect("a right configuration")
