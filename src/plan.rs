@@ -18,7 +18,7 @@ use crate::dpdk::mempool::{CACHE_MAX, HEADROOM, data_room_for};
 
 /// Bytes of a packet's descriptor in front of its room (`struct rte_mbuf`), and of the pool's own header and trailer.
 const DESCRIPTOR: usize = 128 + 64;
-/// Pages where there are no huge ones. No packet crosses the end of such a page, since the next may lie elsewhere.
+/// Pages where there are no huge ones. DPDK lets no packet cross the end of such a page that fits into one.
 const PAGE: usize = 4096;
 /// What DPDK notes of each of them, used or not.
 const PAGE_NOTE: usize = 48;
@@ -116,7 +116,7 @@ fn packet_pool(config: &Config, packets: usize, data_room: usize) -> Item {
     let Some(megabytes) = without_huge_pages(&config.dataplane.eal) else {
         return item(packet, 0, "in huge pages".to_owned());
     };
-    let place = if packet > PAGE { packet.next_multiple_of(PAGE) } else { PAGE / (PAGE / packet) };
+    let place = if packet > PAGE { packet } else { PAGE / (PAGE / packet) };
     let notes = megabytes * (MIB / PAGE) * PAGE_NOTE;
     item(place, notes, format!("of the {megabytes} MiB that -m allows"))
 }

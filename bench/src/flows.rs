@@ -98,6 +98,11 @@ impl FlowPort {
         self.at = 0;
     }
 
+    /// Has the same frames arrive again.
+    pub(crate) fn again(&mut self) {
+        self.at = 0;
+    }
+
     /// Frames that have not arrived yet.
     pub(crate) fn left(&self) -> usize {
         self.wire.len() - self.at

@@ -6,6 +6,7 @@
 mod floor;
 mod flows;
 mod lives;
+mod scale;
 mod stage;
 
 use dataplane::clock::Nanos;
@@ -27,6 +28,14 @@ fn main() {
     if asked == "counted" {
         println!("{PACKETS} {}", lives::CONNECTIONS);
         return;
+    }
+    if asked == "scale" {
+        return scale::run();
+    }
+    // One round of edits beside so many services, for callgrind.
+    if let Some(services) = asked.strip_prefix("edits=") {
+        println!("{}", scale::EDITS);
+        return scale::counted(services.parse().expect("a number of services"));
     }
     // One size and one round, for callgrind.
     if asked == "instructions" {

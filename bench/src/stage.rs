@@ -1,8 +1,9 @@
 //! A director between two ports in memory: one TCP service, ten servers, and as many clients as wanted.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use control::director::WorkerSeat;
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
 use dataplane::flow::ForwardMethod;
@@ -27,9 +28,9 @@ use crate::flows::{FRAME, FlowPort};
 /// When the stage begins.
 pub(crate) const START: Nanos = Nanos(1_000_000_000);
 
-const VIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
+pub(crate) const VIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
-const SERVERS: u8 = 10;
+pub(crate) const SERVERS: u8 = 10;
 /// MACs of the director by port.
 const MACS: [MacAddr; 2] = [MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 1, 1])];
 
@@ -38,7 +39,7 @@ pub(crate) struct Stage {
     worker: Worker<FlowPort>,
     link: Arc<Link>,
     flows: u32,
-    _publisher: Publisher,
+    _publisher: Option<Publisher>,
 }
 
 impl Stage {
@@ -47,17 +48,24 @@ impl Stage {
         let servers = Arc::new(Servers::new(MAX_SERVERS));
         let link = Link::new();
         let (publisher, board) = Publisher::new(1, tables(&servers, &link, scheduler, services));
+        let seat = WorkerSeat { reader: Reader::new(board, 0), servers, link };
+        Self { _publisher: Some(publisher), ..Self::seated(seat, flows) }
+    }
+
+    /// A worker with room for `flows` connections, whose tables are somebody else's.
+    pub(crate) fn seated(seat: WorkerSeat, flows: u32) -> Self {
+        let WorkerSeat { reader, servers, link } = seat;
         let parts = Parts {
             ports: FlowPort::pair().into(),
             memory: ConnMemory::new(flows, false),
             key: HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]),
-            reader: Reader::new(board, 0),
+            reader,
             servers,
             link: Arc::clone(&link),
             station: Station::alone(),
             mesh: Mesh::alone(),
         };
-        Self { worker: Worker::new(parts, START), link, flows, _publisher: publisher }
+        Self { worker: Worker::new(parts, START), link, flows, _publisher: None }
     }
 
     /// Opens every connection: SYN, SYN-ACK, ACK.
@@ -68,8 +76,21 @@ impl Stage {
         assert_eq!(self.worker.shard().table.len(), self.flows, "every flow is a connection");
     }
 
+    /// Opens the first so many of the connections whose SYN has come.
+    pub(crate) fn open_some(&mut self, flows: u32) {
+        for (port, flags) in [(1, tcp::SYN | tcp::ACK), (0, tcp::ACK)] {
+            self.wire(port).arrive((0..flows).map(|flow| frame(port, flow, flags)));
+            self.drain();
+        }
+    }
+
     fn send(&mut self, port: usize, flags: u8) {
         self.arrive(port, flags);
+        self.drain();
+    }
+
+    /// Turns until every packet has arrived.
+    pub(crate) fn drain(&mut self) {
         while self.left() > 0 {
             self.turn(START);
         }
@@ -88,10 +109,25 @@ impl Stage {
 
     /// Has packets of random connections arrive, half from clients, half from servers.
     pub(crate) fn acknowledge(&mut self, packets: usize) {
+        self.acknowledge_some(self.flows, packets);
+    }
+
+    /// The same of the first so many connections.
+    pub(crate) fn acknowledge_some(&mut self, flows: u32, packets: usize) {
         for port in 0..2 {
-            let order = random_flows(self.flows, packets / 2);
+            let order = random_flows(flows, packets / 2);
             self.wire(port).arrive(order.map(|flow| frame(port, flow, tcp::ACK)));
         }
+    }
+
+    /// Has the packets that arrived last arrive again.
+    pub(crate) fn again(&mut self) {
+        self.worker.ports_mut().iter_mut().for_each(FlowPort::again);
+    }
+
+    /// The worker's link to control.
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
     }
 
     /// Packets that have not arrived yet.
@@ -143,7 +179,7 @@ pub(crate) fn arrive(floor: &mut Floor, flows: u32, packets: usize) {
 }
 
 /// Beyond the virtual addresses of 100,000 services.
-fn server(index: u8) -> Ipv4Addr {
+pub(crate) fn server(index: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 9, 0, 11 + index)
 }
 
@@ -203,6 +239,12 @@ fn net() -> Net {
 /// A flow's client.
 fn client(flow: u32) -> (Ipv4Addr, u16) {
     (Ipv4Addr::from_bits(0xac10_0000 + flow / 50_000), 10_000 + (flow % 50_000) as u16)
+}
+
+/// The flow of a client.
+pub(crate) fn flow_of(client: SocketAddr) -> u32 {
+    let IpAddr::V4(address) = client.ip() else { panic!("{client}: no flow of ours") };
+    (address.to_bits() - 0xac10_0000) * 50_000 + u32::from(client.port()) - 10_000
 }
 
 /// A segment of a flow: from its client (port 0) or from its server (port 1).

@@ -130,12 +130,11 @@ impl Director {
         }
     }
 
-    /// Sends the announcements that are due, so many at most, last times first so that few are between two times; the
-    /// rest waits for the next round.
+    /// Sends the announcements that are due, so many at most, first ones first; the rest waits for the next round.
     pub(super) fn announce(&mut self) {
         let now = self.now;
         let mut left = ANNOUNCE_BUDGET;
-        for time in (0..ANNOUNCEMENTS).rev() {
+        for time in 0..ANNOUNCEMENTS {
             while left > 0
                 && let Some(due) = self.announcements[time].pop_front_if(|a| a.next <= now)
             {
