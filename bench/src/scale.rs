@@ -254,7 +254,7 @@ impl Live {
 
     fn is_filled(&mut self, name: &str) {
         let Ok(Answer::Status(status)) = self.ask(Request::Status) else { panic!("not a status") };
-        assert_eq!((status.services as u32, status.servers as u32), (SERVICES, SERVICES * u32::from(SERVERS)));
+        assert_eq!((status.services, status.servers), (SERVICES, SERVICES * u32::from(SERVERS)));
         self.held(name);
     }
 }
