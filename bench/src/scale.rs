@@ -19,9 +19,11 @@ use dataplane::port::BURST;
 use dataplane::wire::tcp::SYN;
 use dataplane::worker::{COMMAND_BUDGET, EXPIRE_BUDGET, LIST_BUDGET};
 
-use crate::stage::{SERVERS, START, Stage, VIP, flow_of, server};
+use crate::stage::{START, Stage};
+use crate::traffic::{SERVERS, Traffic};
 use crate::{median, nanos};
 
+const TRAFFIC: Traffic = Traffic::NAT4;
 const SERVICES: u32 = 100_000;
 /// Connections whose packets arrive all the time.
 const BUSY: u32 = 10_000;
@@ -84,8 +86,9 @@ fn load_by_restore() {
     let mut live = Live::busy();
     let mut text = String::new();
     for service in 1..SERVICES {
-        _ = writeln!(text, "-A -t {}:80 -s rr", vip(service));
-        (0..SERVERS).for_each(|n| _ = writeln!(text, "-a -t {}:80 -r {} -m -w 1", vip(service), real(service, n)));
+        _ = writeln!(text, "-A -t {}:80 -s rr", TRAFFIC.vip(service));
+        (0..SERVERS)
+            .for_each(|n| _ = writeln!(text, "-a -t {}:80 -r {} -m -w 1", TRAFFIC.vip(service), real(service, n)));
     }
     let restore = ["-R".to_owned()];
     let spent = nanos(|| {
@@ -147,7 +150,7 @@ fn list() {
         loop {
             let answer = live.ask(Request::Connections { cursor, limit: None });
             let Ok(Answer::Connections { connections, next }) = answer else { panic!("no page at {cursor:?}") };
-            connections.iter().for_each(|conn| seen[flow_of(conn.client) as usize] += 1);
+            connections.iter().for_each(|conn| seen[Traffic::flow_of(conn.client) as usize] += 1);
             (cursor, answers) = (next, answers + 1);
             if cursor.is_none() {
                 return;
@@ -194,7 +197,7 @@ impl Live {
         let config = config::parse(text, "bench.toml").expect("a right configuration");
         let facts = Facts { file: Some(file()), ..Facts::in_memory(&config) };
         let (director, mut seats) = Director::new(config, facts, START).expect("a possible configuration");
-        let stage = Stage::seated(seats.pop().expect("one worker"), flows);
+        let stage = Stage::seated(seats.pop().expect("one worker"), TRAFFIC, flows);
         let mut live = Self { director, stage, now: START, before: [0; 3] };
         let Self { director, stage, now, .. } = &mut live;
         director.wait_for_workers(&mut || turn(stage, now)).expect("the worker turns");
@@ -278,20 +281,15 @@ fn turn(stage: &mut Stage, now: &mut Nanos) -> bool {
     true
 }
 
-/// The virtual address of a service by number.
-fn vip(service: u32) -> Ipv4Addr {
-    Ipv4Addr::from_bits(VIP.to_bits() + service)
-}
-
 fn key(service: u32) -> ServiceKey {
-    ServiceKey::Address { protocol: Protocol::Tcp, address: vip(service).into(), port: 80 }
+    ServiceKey::Address { protocol: Protocol::Tcp, address: TRAFFIC.vip(service), port: 80 }
 }
 
 /// A server of a service: those of the first one are the stage's, the others have nothing to do.
 fn real(service: u32, number: u8) -> SocketAddr {
     let address = match service {
-        0 => server(number),
-        _ => Ipv4Addr::from_bits(0x1e00_0000 + service * u32::from(SERVERS) + u32::from(number)),
+        0 => TRAFFIC.server(number),
+        _ => Ipv4Addr::from_bits(0x1e00_0000 + service * u32::from(SERVERS) + u32::from(number)).into(),
     };
     (address, 8080).into()
 }
@@ -326,12 +324,12 @@ fn file() -> PathBuf {
 fn configured(services: u32) -> String {
     let mut text = NETWORK.to_owned();
     for number in 0..SERVERS {
-        let address = server(number);
+        let address = TRAFFIC.server(number);
         _ = writeln!(text, "[[neighbor]]\naddress = \"{address}\"\ninterface = \"lan\"");
         _ = writeln!(text, "mac = \"02:00:00:00:09:{number:02x}\"");
     }
     for service in 0..services {
-        let address = vip(service);
+        let address = TRAFFIC.vip(service);
         _ = writeln!(text, "[[service]]\nprotocol = \"tcp\"\naddress = \"{address}:80\"\nscheduler = \"rr\"");
         for number in (0..SERVERS).rev() {
             let address = real(service, number);

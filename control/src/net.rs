@@ -1,6 +1,6 @@
 //! Interfaces, addresses and routes: what the configuration says, turned into what workers read.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dataplane::neighbor::{NextHop, NextHops};
@@ -52,13 +52,13 @@ impl NetInterface {
     }
 }
 
-/// The director's IPv4 address on the way to a neighbour: one of the same prefix, else the interface's first, else that
-/// of another interface (`inet_select_addr`).
-fn source4(interfaces: &[NetInterface], interface: &NetInterface, neighbor: IpAddr) -> Option<Ipv4Addr> {
-    let v4 = |net: &IpNet| if let IpAddr::V4(address) = net.addr() { Some(address) } else { None };
-    let near = interface.addresses.iter().filter(|net| net.contains(&neighbor)).find_map(v4);
-    near.or_else(|| interface.addresses.iter().find_map(v4))
-        .or_else(|| interfaces.iter().flat_map(|other| &other.addresses).find_map(v4))
+/// The director's address on the way to a neighbour: one of the same prefix, else the interface's first, else that of
+/// another interface (`inet_select_addr`).
+fn source(interfaces: &[NetInterface], interface: &NetInterface, neighbor: IpAddr) -> Option<IpAddr> {
+    let alike = |net: &IpNet| Some(net.addr()).filter(|address| address.is_ipv4() == neighbor.is_ipv4());
+    let near = interface.addresses.iter().filter(|net| net.contains(&neighbor)).find_map(alike);
+    near.or_else(|| interface.addresses.iter().find_map(alike))
+        .or_else(|| interfaces.iter().flat_map(|other| &other.addresses).find_map(alike))
 }
 
 /// A route of the file, or made at run time.
@@ -94,7 +94,7 @@ pub fn tables(version: u32, interfaces: &[NetInterface], routes: &[NetRoute], ne
     let resolved = neighbors.iter().filter_map(|(key, neighbor)| {
         let interface = interfaces.get(usize::from(key.0))?;
         let hop = NextHop::new(interface.port, interface.mtu, interface.mac, neighbor.mac?, Arc::clone(&neighbor.used));
-        Some((*key, hop.from(source4(interfaces, interface, key.1))))
+        Some((*key, hop.from(source(interfaces, interface, key.1))))
     });
     Net {
         version,

@@ -13,7 +13,6 @@
 use crate::chance::Chance;
 use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::conn::Conn;
-use crate::flow::Protocol;
 use crate::proto::tcp::State;
 use crate::sysctl::Sysctls;
 
@@ -103,7 +102,7 @@ impl Defence {
 
     /// Whether an entry that chance named is to be dropped.
     pub fn drops_entry(&mut self, conn: &Conn, now: Tick) -> bool {
-        if conn.protocol != Protocol::Tcp.number() {
+        if !conn.is_tcp() {
             return self.drops_by_chance(conn, now);
         }
         match State::from_number(conn.state) {

@@ -1,8 +1,11 @@
 //! A burst on its way: the packets, and what the stages learned of each.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use crate::flow::{Encapsulation, Tuple};
 use crate::port::{BURST, RxBurst};
 use crate::verdict::{Answer, Drop, Forward, Punt};
+use crate::wire::ipv6;
 
 /// An entry whose tag fits a packet.
 #[derive(Clone, Copy, Debug)]
@@ -25,12 +28,32 @@ pub enum Kind {
     /// IPv4 with a whole transport header: the tuple is valid and can be looked up.
     #[default]
     Transport4,
+    /// The same with IPv6.
+    Transport6,
     /// Any other whole IPv4 packet: addresses and protocol of the tuple are valid.
     Other4,
     /// A piece of an IPv4 packet.
     Fragment4,
-    /// IPv6.
-    Ipv6,
+    /// Any other whole IPv6 packet: the protocol of the tuple is valid.
+    Other6,
+    /// A piece of an IPv6 packet.
+    Fragment6,
+}
+
+impl Kind {
+    /// Whether it has a tuple that can be looked up.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_transport(self) -> bool {
+        (self as u8) <= Self::Transport6 as u8
+    }
+
+    /// Whether it is IPv6.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_v6(self) -> bool {
+        matches!(self, Self::Transport6 | Self::Other6 | Self::Fragment6)
+    }
 }
 
 /// How a packet came to this worker.
@@ -134,7 +157,7 @@ pub struct Meta {
     pub plain: bool,
     /// Time to live.
     pub ttl: u8,
-    /// Whether it must not be fragmented.
+    /// Whether it must not be fragmented by routers, which IPv6 never is.
     pub df: bool,
     /// What will happen to it.
     pub step: Step,
@@ -147,6 +170,30 @@ impl Meta {
     pub fn ip_len(&self) -> usize {
         usize::from(self.end) - usize::from(self.l3)
     }
+
+    /// The IANA number of its protocol.
+    #[inline]
+    #[must_use]
+    pub const fn protocol(&self) -> u8 {
+        if self.kind.is_v6() { Tuple::marked(self.tuple.protocol) } else { self.tuple.protocol }
+    }
+
+    /// Its source and its destination, as they stand in the frame: `None` where the frame has no room for them.
+    #[must_use]
+    pub fn ends(&self, frame: &[u8]) -> Option<[IpAddr; 2]> {
+        if self.kind.is_v6() {
+            return Some(self.ends6(frame)?.map(|octets| IpAddr::V6(Ipv6Addr::from(*octets))));
+        }
+        Some([self.tuple.src, self.tuple.dst].map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))))
+    }
+
+    /// The same of an IPv6 packet.
+    #[inline]
+    #[must_use]
+    pub fn ends6<'a>(&self, frame: &'a [u8]) -> Option<[&'a [u8; 16]; 2]> {
+        let header = frame.get(usize::from(self.l3)..)?.first_chunk::<{ ipv6::HEADER }>()?;
+        Some([header[8..].first_chunk()?, header[24..].first_chunk()?])
+    }
 }
 
 /// A burst and what is known of its packets.
@@ -156,12 +203,14 @@ pub struct Burst<B> {
     pub packets: RxBurst<B>,
     /// What is known of each; valid up to the number of packets.
     pub meta: [Meta; BURST],
+    /// Whether one of them may be [`Kind::Transport6`].
+    pub six: bool,
     /// [`crate::conn::ConnTable::changes`] when the candidates were taken.
     pub changes: u32,
 }
 
 impl<B> Default for Burst<B> {
     fn default() -> Self {
-        Self { packets: RxBurst::new(), meta: [Meta::default(); BURST], changes: 0 }
+        Self { packets: RxBurst::new(), meta: [Meta::default(); BURST], six: false, changes: 0 }
     }
 }

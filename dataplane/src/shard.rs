@@ -6,10 +6,9 @@ use arrayvec::ArrayVec;
 
 use crate::chance::Chance;
 use crate::clock::{Nanos, TICKS_PER_SECOND, Tick};
-use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
+use crate::conn::{Conn, ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
 use crate::defence::Defence;
-use crate::flow::Tuple;
 use crate::handoff::{Mesh, Sign};
 use crate::mailbox::Link;
 use crate::parking::Parking;
@@ -24,7 +23,7 @@ use crate::trace::{Observer, Watch};
 pub const OUTPUT_LIMIT: usize = 512;
 
 /// How far apart the workers' numbers of packets around others begin: their servers are the same.
-const TUNNEL_IDS: u16 = 0x9e37;
+const IDS_APART: u16 = 0x9e37;
 
 /// One worker's state.
 #[derive(Debug)]
@@ -73,8 +72,8 @@ impl<B> Shard<B> {
             defence: Defence::new(now),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
             observer: None,
-            id: key.0[0] as u16,
-            tunnel_id: (key.0[1] as u16).wrapping_add(me.wrapping_mul(TUNNEL_IDS)),
+            id: (key.0[0] as u16).wrapping_add(me.wrapping_mul(IDS_APART)),
+            tunnel_id: (key.0[1] as u16).wrapping_add(me.wrapping_mul(IDS_APART)),
         }
     }
 
@@ -202,8 +201,8 @@ impl<B> Shard<B> {
 /// Signposts.
 impl<B> Shard<B> {
     /// The other worker that needs a signpost for a connection's replies, if any does: `Err` where it cannot be told now.
-    pub fn signpost_for(&mut self, reply: &Tuple) -> Result<Option<u16>, u16> {
-        match self.station.signpost_for(reply) {
+    pub fn signpost_for(&mut self, conn: &Conn) -> Result<Option<u16>, u16> {
+        match self.station.signpost_for(conn) {
             Some(worker) if !self.mesh.can_tell(worker) => Err(worker),
             other => Ok(other),
         }
@@ -220,8 +219,7 @@ impl<B> Shard<B> {
         if !conn.has(flag::REPLY_AWAY) {
             return true;
         }
-        let key = conn.reply_key();
-        let worker = self.station.signpost_for(&key);
+        let (key, worker) = (conn.reply_key(), self.station.signpost_for(conn));
         worker.is_none_or(|worker| self.mesh.tell(worker, Sign { key, conn: index, up: false }))
     }
 

@@ -123,8 +123,6 @@ reasons! {
         TransportChecksum "transport_checksum",
         /// A fragment of a packet for a service.
         Fragment "fragment",
-        /// IPv6 beyond what is balanced.
-        Ipv6 "ipv6",
         /// ICMP message for the director that needs no answer.
         Icmp "icmp",
         /// A reset that belongs to nothing.

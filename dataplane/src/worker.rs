@@ -82,7 +82,7 @@ impl<P: Port> Worker<P> {
     #[must_use]
     pub fn new(parts: Parts<P>, now: Nanos) -> Self {
         let Parts { ports, memory, key, reader, servers, link, station, mesh } = parts;
-        let chance = Chance::seeded(key.0[1]);
+        let chance = Chance::seeded(key.0[1] ^ u64::from(station.me()) << 32);
         let shard = Shard::new(memory, key, ports.len() as u16, now.tick(), station, mesh);
         let pace = Pace { began: now, busy: false, second: now, longest: 0 };
         Self { ports, shard, reader, servers, link, burst: Burst::default(), chance, pace }

@@ -97,7 +97,8 @@ fn neighbor(waiting: &Waiting, net: &Net) -> String {
 fn parsed(trace: &Trace) -> String {
     let kind = match trace.parsed.kind {
         _ if trace.parsed.step != Step::Undecided => return format!("{}: it ends here", step(trace.parsed.step)),
-        Kind::Ipv6 => "IPv6",
+        Kind::Fragment6 => "a fragment of an IPv6 packet",
+        Kind::Transport6 | Kind::Other6 => "IPv6",
         Kind::Fragment4 => "a fragment of an IPv4 packet",
         Kind::Transport4 | Kind::Other4 => "IPv4",
     };
@@ -153,7 +154,10 @@ fn found(direction: Direction, before: &Conn, now: Option<&Conn>, decided: &Deci
 fn anew(decided: &Decided) -> String {
     match &decided.found {
         Some((_, before)) if decided.ends => {
-            format!("the connection of these ends, in {}, ends here; ", state_name(before.protocol, before.state))
+            format!(
+                "the connection of these ends, in {}, ends here; ",
+                state_name(before.protocol_number(), before.state)
+            )
         }
         _ => String::new(),
     }
@@ -184,7 +188,7 @@ fn unscheduled(service: &Scheduling, step: Step) -> String {
 
 /// States, counts and timer: what a packet changed of its connection.
 fn life(state: u8, was_inactive: bool, now: &Conn, (active, inactive): (u32, u32)) -> String {
-    let (before, after) = (state_name(now.protocol, state), state_name(now.protocol, now.state));
+    let (before, after) = (state_name(now.protocol_number(), state), state_name(now.protocol_number(), now.state));
     let state = if before == after { after.to_owned() } else { format!("{before} -> {after}") };
     let moved = match (was_inactive, now.has(flag::INACTIVE)) {
         (true, false) => ", inactive -> active",

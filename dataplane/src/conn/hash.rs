@@ -5,6 +5,7 @@
 //! fold(x, y) = high and low half of the 128-bit product x * y, xored
 //! addresses = destination + (source << 32); rest = protocol + (destination port << 8) + (source port << 24)
 //! h = fold(addresses ^ key0, rest ^ key1); hash = fold(h ^ key1, 0x9e3779b97f4a7c15)
+//! digest of an IPv6 address = low half of fold(fold(first ^ key1, last ^ key0) ^ key0, 0x9e3779b97f4a7c15)
 //! ```
 
 use crate::flow::Tuple;
@@ -20,9 +21,20 @@ impl HashKey {
     pub fn hash(&self, tuple: &Tuple) -> u64 {
         let rest = u64::from(tuple.ports()) << 8 | u64::from(tuple.protocol);
         let once = fold(tuple.addresses() ^ self.0[0], rest ^ self.0[1]);
-        fold(once ^ self.0[1], 0x9e37_79b9_7f4a_7c15)
+        fold(once ^ self.0[1], SPREAD)
+    }
+
+    /// What stands for an IPv6 address in a [`Tuple`]. Workers that hand packets to each other have the same key.
+    #[inline]
+    #[must_use]
+    pub fn digest(&self, address: &[u8; 16]) -> u32 {
+        let address = u128::from_be_bytes(*address);
+        let once = fold((address >> 64) as u64 ^ self.0[1], address as u64 ^ self.0[0]);
+        fold(once ^ self.0[0], SPREAD) as u32
     }
 }
+
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[inline]
 fn fold(x: u64, y: u64) -> u64 {

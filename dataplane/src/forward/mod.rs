@@ -2,9 +2,12 @@
 
 pub mod dr;
 pub mod nat;
+pub mod nat6;
 pub mod tun;
 
-use crate::conn::{Conn, ConnTable, NONE};
+use std::net::IpAddr;
+
+use crate::conn::{Conn, ConnTable, NONE, flag};
 use crate::flow::Direction;
 use crate::packet::Meta;
 use crate::verdict::Forward;
@@ -18,10 +21,12 @@ pub enum Change {
     Ttl,
     /// The time to live, and one end.
     Nat(nat::NewEnd),
+    /// The same with IPv6.
+    Nat6(nat6::NewEnd),
     /// The time to live; then it is wrapped, when it is known where it leaves ([`tun::wrap`]).
     Tun {
         /// For this server.
-        server: u32,
+        server: IpAddr,
     },
 }
 
@@ -31,9 +36,20 @@ impl Change {
     #[must_use]
     pub fn of(conn: &Conn, reason: Forward) -> Self {
         match reason {
+            Forward::NatRequest if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Request)),
+            Forward::NatReply if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Reply)),
+            _ => Self::of4(conn, reason),
+        }
+    }
+
+    /// The same where its packets are known to be IPv4.
+    #[inline(always)]
+    #[must_use]
+    pub fn of4(conn: &Conn, reason: Forward) -> Self {
+        match reason {
             Forward::NatRequest => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
             Forward::NatReply => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
-            Forward::Tun => Self::Tun { server: conn.server },
+            Forward::Tun => Self::Tun { server: conn.server_address() },
             Forward::Dr | Forward::Bypass | Forward::Routed => Self::Ttl,
         }
     }
@@ -51,6 +67,7 @@ impl Change {
             Self::Nothing => {}
             Self::Ttl | Self::Tun { .. } => dr::rewrite(frame, meta),
             Self::Nat(new) => nat::rewrite(frame, meta, &new),
+            Self::Nat6(new) => nat6::rewrite(frame, meta, &new),
         }
     }
 }

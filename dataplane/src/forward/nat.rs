@@ -93,7 +93,7 @@ fn rewrite_any(frame: &mut [u8], meta: &Meta, new: NewEnd) {
         }
     } else {
         put(transport, port_at(new.side), &new.port.to_be_bytes());
-        udp_checksum(transport, new.transport, &header[12..]);
+        udp_checksum(transport, new.transport, header[12..].split_at(4));
     }
 }
 
@@ -119,16 +119,17 @@ fn rewrite_segment(segment: &mut [u8; tcp::HEADER], new: &NewEnd) {
 }
 
 #[inline(always)]
-const fn port_at(side: Side) -> usize {
+pub(super) const fn port_at(side: Side) -> usize {
     match side {
         Side::Source => 0,
         Side::Destination => 2,
     }
 }
 
-fn udp_checksum(datagram: &mut [u8], change: Change, ends: &[u8]) {
+/// Brings a datagram's checksum up to a change that has been made, from whose addresses it may have to be made anew.
+pub(super) fn udp_checksum(datagram: &mut [u8], change: Change, (source, destination): (&[u8], &[u8])) {
     let sum = if be16(datagram, udp::CHECKSUM) == 0 {
-        Sum::default().pseudo(&ends[..4], &ends[4..], 17, datagram.len()).bytes(datagram).finish()
+        Sum::default().pseudo(source, destination, 17, datagram.len()).bytes(datagram).finish()
     } else if let Some(sum) = datagram.get_mut(udp::CHECKSUM..).and_then(|rest| rest.first_chunk_mut()) {
         change.apply(sum);
         u16::from_be_bytes(*sum)

@@ -2,9 +2,9 @@
 //! replies (RFC 1122 3.2.2.6), resets (RFC 9293 3.5.2). Rate-limited. They leave through the output queues in the place
 //! of the packet that they answer.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Context, resolve};
+use super::{Context, answer6, resolve};
 use crate::conn::NONE;
 use crate::forward::Change;
 use crate::packet::{Mark, Meta};
@@ -14,10 +14,10 @@ use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Sent, Verdict};
 use crate::wire::checksum::{self, Sum};
-use crate::wire::{ethernet, icmpv4, icmpv6, ipv4, ipv6, put, tcp};
+use crate::wire::{ethernet, icmpv4, ipv4, put, tcp};
 
 /// Time to live of the director's own packets.
-const TTL: u8 = 64;
+pub(super) const TTL: u8 = 64;
 /// Precedence of ICMP errors: internetwork control (RFC 1812 4.3.2.5).
 const ERROR_TOS: u8 = 0xc0;
 /// Type of service bits that an error keeps of the packet it is about.
@@ -45,15 +45,15 @@ pub(super) fn run<B: PacketBuf>(
 }
 
 /// An answer: a whole IP packet, and where it goes.
-struct Made {
-    packet: Vec<u8>,
-    to: IpAddr,
-    sent: Sent,
+pub(super) struct Made {
+    pub(super) packet: Vec<u8>,
+    pub(super) to: IpAddr,
+    pub(super) sent: Sent,
 }
 
 fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>) -> Option<Made> {
     if packet.first()? >> 4 == 6 {
-        return port_unreachable6(packet, context);
+        return answer6::make(packet, meta, kind, context);
     }
     let header = ipv4::Header::parse(packet).ok()?;
     let packet = &packet[..header.total];
@@ -107,10 +107,12 @@ fn may_not_be_told(packet: &[u8], header: &ipv4::Header) -> bool {
 
 /// The address a packet was sent to, if it is ours, else that of the interface the error leaves by.
 fn source(header: &ipv4::Header, to: Ipv4Addr, context: Context<'_>) -> Option<u32> {
-    let net = &context.tables.net;
-    match context.tables.locals.v4.get(&header.dst) {
-        Some(true) => Some(header.dst),
-        _ => net.source4_towards(to).map(Ipv4Addr::to_bits),
+    if context.tables.locals.v4.get(&header.dst) == Some(&true) {
+        return Some(header.dst);
+    }
+    match context.tables.net.source_towards(to.into())? {
+        IpAddr::V4(source) => Some(source.to_bits()),
+        IpAddr::V6(_) => None,
     }
 }
 
@@ -137,17 +139,6 @@ fn reset(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option<Made> {
     put(&mut made, tcp::CHECKSUM, &sum.to_be_bytes());
     let packet = packet4(header.tos, 0, true, header.protocol, header.dst, header, &made);
     Some(Made { packet, to: to.into(), sent: Sent::TcpReset })
-}
-
-fn port_unreachable6(packet: &[u8], context: Context<'_>) -> Option<Made> {
-    let header = ipv6::Header::parse(packet).ok()?;
-    context.tables.locals.v6.get(&u128::from_be_bytes(header.dst))?;
-    let quoted = header.total.min(icmpv6::ERROR_MAX - ipv6::HEADER - icmpv6::HEADER);
-    let mut message = vec![0; icmpv6::HEADER];
-    message.extend_from_slice(&packet[..quoted]);
-    icmpv6::write_port_unreachable(&mut message, &header.dst, &header.src);
-    let ip = ipv6::build(message.len(), icmpv6::PROTOCOL, TTL, &header.dst, &header.src);
-    Some(Made { packet: [&ip[..], &message].concat(), to: Ipv6Addr::from(header.src).into(), sent: Sent::IcmpError })
 }
 
 /// Puts an answer on its way.

@@ -5,6 +5,7 @@
 //! before: a burst gives what its packets would give one at a time.
 
 mod answer;
+mod answer6;
 mod classify;
 mod decide;
 mod local;
@@ -28,7 +29,7 @@ use crate::flow::Direction;
 use crate::forward::Change;
 use crate::mailbox::Link;
 use crate::neighbor::NextHop;
-use crate::packet::{Arrival, Burst, Mark, Meta, Step};
+use crate::packet::{Arrival, Burst, Kind, Mark, Meta, Step};
 use crate::parking::Ending;
 use crate::port::PacketBuf;
 use crate::proto::tcp::Machine;
@@ -108,7 +109,8 @@ fn arrived<B: PacketBuf, E: Eyes<B>>(
     eyes: &mut E,
 ) {
     let all = 0..burst.packets.len();
-    parse::run(burst, all, port, context.tables, |meta| lookup::ask(meta, &shard.table));
+    burst.six = false;
+    parse::run(burst, all, port, context.tables, &shard.table);
     eyes.after(Stage::Parse, burst, shard, context);
     if !shard.station.is_alone() {
         steer::run(burst, port, &shard.station);
@@ -125,10 +127,11 @@ fn handed<B: PacketBuf, E: Eyes<B>>(
     eyes: &mut E,
 ) {
     let mut from = 0;
+    burst.six = false;
     while from < burst.packets.len() {
         let port = burst.meta[from].port;
         let same = burst.meta[from..burst.packets.len()].iter().take_while(|meta| meta.port == port).count();
-        parse::run(burst, from..from + same, port, context.tables, |meta| lookup::ask(meta, &shard.table));
+        parse::run(burst, from..from + same, port, context.tables, &shard.table);
         from += same;
     }
     eyes.after(Stage::Parse, burst, shard, context);
@@ -143,14 +146,15 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
     alloc: &mut impl FnMut() -> Option<B>,
     eyes: &mut E,
 ) {
-    lookup::run(burst, &shard.table);
+    lookup::run(burst, &shard.table, context.tables.unhooked);
     eyes.after(Stage::Lookup, burst, shard, context);
     let mut forwarded = Forwarded::default();
-    // Without a service, the usual packet is of no connection.
-    if E::OPEN || context.tables.unhooked.v4 {
+    if E::OPEN {
         stop_at_stages(burst, &mut forwarded, shard, context, alloc, eyes);
+    } else if burst.six {
+        go_through::<B, true>(burst, &mut forwarded, shard, context, alloc);
     } else {
-        go_through(burst, &mut forwarded, shard, context, alloc);
+        go_through::<B, false>(burst, &mut forwarded, shard, context, alloc);
     }
     forwarded.count(context);
     shard.table.settle();
@@ -159,22 +163,26 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
     }
 }
 
-/// One packet after the other to its end.
+/// One packet after the other to its end. `SIX`: there may be IPv6 among those of connections.
 #[inline(always)]
-fn go_through<B: PacketBuf>(
+fn go_through<B: PacketBuf, const SIX: bool>(
     burst: &mut Burst<B>,
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    let Burst { packets, meta, changes } = burst;
+    let Burst { packets, meta, changes, .. } = burst;
     let watch_servers = track::ends_without_server(context);
     for (packet, meta) in packets.drain(..).zip(meta) {
-        let packet = match shard.table.confirm(meta.candidate, *changes, &meta.tuple) {
-            Confirmed::Reply(conn) => usual(packet, meta, conn, Direction::Reply, forwarded, shard, context),
+        let mut confirmed = shard.table.confirm(meta.candidate, *changes, &meta.tuple);
+        if SIX && meta.kind == Kind::Transport6 {
+            confirmed = lookup::confirm_addresses(confirmed, packet.data(), meta, &shard.table);
+        }
+        let packet = match confirmed {
+            Confirmed::Reply(conn) => usual::<B, SIX>(packet, meta, conn, Direction::Reply, forwarded, shard, context),
             Confirmed::Request(conn) if !watch_servers && !track::may_take_the_tuple(meta) => {
-                usual(packet, meta, conn, Direction::Request, forwarded, shard, context)
+                usual::<B, SIX>(packet, meta, conn, Direction::Request, forwarded, shard, context)
             }
             Confirmed::Request(_) | Confirmed::Unknown => {
                 decide(&packet, meta, shard, context);
@@ -191,7 +199,7 @@ fn go_through<B: PacketBuf>(
 /// The usual packet: of a connection that is the first guess, on its way at once. Gives it back where it takes another
 /// step. Inlined once for each direction.
 #[inline(always)]
-fn usual<B: PacketBuf>(
+fn usual<B: PacketBuf, const SIX: bool>(
     mut packet: B,
     meta: &mut Meta,
     index: u32,
@@ -205,7 +213,8 @@ fn usual<B: PacketBuf>(
     let leaves = match next {
         Next::Leave(_, hop) => {
             let reason = track::reason(conn, direction);
-            resolve::dress(&mut packet, meta, Change::of(conn, reason), hop, context.now);
+            let change = if SIX { Change::of(conn, reason) } else { Change::of4(conn, reason) };
+            resolve::dress(&mut packet, meta, change, hop, context.now);
             Some((reason, hop))
         }
         Next::Step(step) => {

@@ -2,37 +2,41 @@
 
 use std::ops::Range;
 
+use super::lookup;
+use crate::conn::ConnTable;
 use crate::flow::{Protocol, Tuple};
 use crate::packet::{Burst, Kind, Meta, Step};
 use crate::port::PacketBuf;
 use crate::tables::Tables;
 use crate::verdict::{Drop, Punt};
 use crate::wire::ethernet::{self, MacAddr};
-use crate::wire::{be16, icmpv4, ipv4, ipv6, tcp, udp};
+use crate::wire::{be16, icmpv4, icmpv6, ipv4, ipv6, tcp, udp};
 
-/// Packets of one port. Tells of each tuple at once.
+/// Packets of one port. What each tuple leads to in the table is asked for at once.
 pub(super) fn run<B: PacketBuf>(
     burst: &mut Burst<B>,
     which: Range<usize>,
     port: u16,
     tables: &Tables,
-    known: impl Fn(&mut Meta),
+    table: &ConnTable,
 ) {
     let mac = tables.net.interface_of_port(port).map_or(MacAddr::default(), |(_, interface)| interface.mac);
     let ours = begins(mac);
-    for (packet, meta) in burst.packets[which.clone()].iter_mut().zip(&mut burst.meta[which]) {
+    let Burst { packets, meta, six, .. } = burst;
+    for (packet, meta) in packets[which.clone()].iter_mut().zip(&mut meta[which]) {
         meta.port = port;
         meta.step = Step::Undecided;
         let bytes = packet.data();
         let arrived = bytes.len();
         if !usual(bytes, ours, meta) {
             (meta.l3, meta.plain) = (ethernet::HEADER as u16, false);
-            if let Err(step) = frame(bytes, mac, meta) {
+            if let Err(step) = frame(bytes, mac, meta, table) {
                 meta.step = step;
                 continue;
             }
+            *six |= meta.kind == Kind::Transport6;
         }
-        known(meta);
+        lookup::ask(meta, table);
         if arrived > usize::from(meta.end) {
             packet.set_len(usize::from(meta.end)); // padding of short frames is not part of the packet
         }
@@ -89,7 +93,7 @@ fn usual(bytes: &[u8], ours: u64, meta: &mut Meta) -> bool {
 }
 
 #[inline(never)]
-fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta) -> Result<(), Step> {
+fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta, table: &ConnTable) -> Result<(), Step> {
     let header = ethernet::Header::parse(bytes).ok_or(Step::Drop(Drop::Runt))?;
     let packet = &bytes[ethernet::HEADER..];
     if header.dst == mac && header.ethertype == ethernet::IPV4 {
@@ -101,7 +105,7 @@ fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta) -> Result<(), Step> {
     }
     match header.ethertype {
         ethernet::ARP => Err(Step::Punt(Punt::Arp)),
-        ethernet::IPV6 if ours => packet6(packet, meta),
+        ethernet::IPV6 if ours => packet6(packet, meta, table),
         ethernet::IPV4 | ethernet::IPV6 => Err(Step::Drop(Drop::Group)),
         _ => Err(Step::Drop(Drop::EtherType)),
     }
@@ -123,35 +127,48 @@ fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
         meta.kind = Kind::Fragment4;
         return Ok(());
     }
-    meta.kind = transport(&bytes[header.len..header.total], header.protocol, meta)?;
+    let found = transport(&bytes[header.len..header.total], header.protocol, icmpv4::PROTOCOL, meta)?;
+    meta.kind = if found { Kind::Transport4 } else { Kind::Other4 };
     Ok(())
 }
 
 const TCP: u8 = Protocol::Tcp.number();
 const UDP: u8 = Protocol::Udp.number();
 
-/// Ports and flags; packets of other protocols have none.
+/// Ports and flags. `false`: packets of other protocols have none; `icmp` is the family's.
 #[inline]
-fn transport(bytes: &[u8], protocol: u8, meta: &mut Meta) -> Result<Kind, Step> {
+fn transport(bytes: &[u8], protocol: u8, icmp: u8, meta: &mut Meta) -> Result<bool, Step> {
     let short = Step::Drop(Drop::Transport);
     meta.tcp_flags = match protocol {
         TCP => bytes.first_chunk::<{ tcp::HEADER }>().ok_or(short)?[13],
         UDP if bytes.len() >= udp::HEADER => 0,
-        icmpv4::PROTOCOL if bytes.len() >= icmpv4::HEADER => return Ok(Kind::Other4),
-        UDP | icmpv4::PROTOCOL => return Err(short),
-        _ => return Ok(Kind::Other4),
+        UDP => return Err(short),
+        _ if protocol == icmp && bytes.len() < ICMP_HEADER => return Err(short),
+        _ => return Ok(false),
     };
     meta.tuple.sport = be16(bytes, 0);
     meta.tuple.dport = be16(bytes, 2);
-    Ok(Kind::Transport4)
+    Ok(true)
 }
 
-fn packet6(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
-    let header = ipv6::Header::parse(bytes).map_err(|_| Step::Drop(Drop::Malformed))?;
-    meta.kind = Kind::Ipv6;
-    meta.l4 = meta.l3 + ipv6::HEADER as u16;
-    meta.end = u16::try_from(ethernet::HEADER + header.total).map_err(|_| Step::Drop(Drop::Malformed))?;
-    meta.ttl = header.hop_limit;
-    meta.tuple.protocol = header.next;
-    transport(&bytes[ipv6::HEADER..header.total], header.next, meta).map(|_| ())
+/// Bytes of either family's ICMP before its data.
+const ICMP_HEADER: usize = icmpv4::HEADER;
+const _: () = assert!(ICMP_HEADER == icmpv6::HEADER);
+
+fn packet6(bytes: &[u8], meta: &mut Meta, table: &ConnTable) -> Result<(), Step> {
+    let malformed = Step::Drop(Drop::Malformed);
+    let header = ipv6::Header::parse(bytes).map_err(|_| malformed)?;
+    let upper = ipv6::upper(&bytes[..header.total], header.next).map_err(|_| malformed)?;
+    meta.l4 = meta.l3 + upper.at as u16;
+    meta.end = u16::try_from(ethernet::HEADER + header.total).map_err(|_| malformed)?;
+    (meta.ttl, meta.df) = (header.hop_limit, true);
+    meta.tuple = Tuple { protocol: Tuple::marked(upper.protocol), ..Tuple::default() };
+    if upper.piece {
+        meta.kind = Kind::Fragment6;
+        return Ok(());
+    }
+    let found = transport(&bytes[upper.at..header.total], upper.protocol, icmpv6::PROTOCOL, meta)?;
+    meta.kind = if found { Kind::Transport6 } else { Kind::Other6 };
+    (meta.tuple.src, meta.tuple.dst) = (table.digest(&header.src), table.digest(&header.dst));
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Resolve: every packet of the burst leaves, in order: with its Ethernet header to a port's output queue, to the
 //! packets that wait for a neighbour, to control, or to the list of dropped buffers. Its verdict is counted here.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::observe::Eyes;
@@ -177,7 +177,8 @@ pub(super) fn transmit<B: PacketBuf>(
 /// is addressed to.
 fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, shard: &mut Shard<B>, context: Context<'_>) {
     let (way, server) = if conn == NONE {
-        (context.tables.net.path(Ipv4Addr::from_bits(meta.tuple.dst).into()), NONE)
+        let to = meta.ends(packet.data()).map(|[_, destination]| destination);
+        (to.map_or(Path::Unreachable, |to| context.tables.net.path(to)), NONE)
     } else {
         let conn = &shard.table[conn];
         (track::way(conn, reason, context), if reason == Forward::NatReply { NONE } else { conn.server_slot })

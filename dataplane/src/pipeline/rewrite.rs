@@ -1,5 +1,7 @@
 //! Rewrite: the bytes of a packet that is sent on, by the method of its connection.
 
+use std::net::IpAddr;
+
 use super::Context;
 use crate::forward::{Change, tun};
 use crate::neighbor::NextHop;
@@ -32,7 +34,14 @@ pub(super) fn carry_out<B: PacketBuf>(
 ) -> bool {
     change.apply(packet.data_mut(), meta);
     let Change::Tun { server } = change else { return true };
-    let df = meta.df && context.tables.sysctls.pmtu_disc != 0;
-    let id = if df { 0 } else { shard.next_tunnel_id() };
-    tun::wrap(packet, meta, &tun::Outer { source: hop.source4, server, df, id })
+    let outer = match server {
+        IpAddr::V4(server) => {
+            // What the outer header says of fragments, the inner one says too, or it is IPv6.
+            let df = meta.df && !meta.kind.is_v6() && context.tables.sysctls.pmtu_disc != 0;
+            let id = if df { 0 } else { shard.next_tunnel_id() };
+            tun::Outer::V4 { source: hop.source4, server: server.to_bits(), df, id }
+        }
+        IpAddr::V6(server) => tun::Outer::V6 { source: hop.source6.to_be_bytes(), server: server.octets() },
+    };
+    tun::wrap(packet, meta, &outer)
 }

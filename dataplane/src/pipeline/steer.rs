@@ -2,14 +2,16 @@
 //! where there are several workers, and only for packets that have a place in the connection table.
 
 use crate::conn::NONE;
-use crate::packet::{Burst, Kind, Step};
+use crate::packet::{Burst, Step};
+use crate::port::PacketBuf;
 use crate::steering::Station;
 
-pub(super) fn run<B>(burst: &mut Burst<B>, port: u16, station: &Station) {
+pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, station: &Station) {
     let Some(landing) = station.steers(port) else { return };
-    let meta = &mut burst.meta[..burst.packets.len()];
-    for meta in meta.iter_mut().filter(|m| m.kind == Kind::Transport4 && m.step == Step::Undecided) {
-        let home = landing.worker(&meta.tuple);
+    let packets = burst.packets.iter().zip(&mut burst.meta);
+    for (packet, meta) in packets.filter(|(_, meta)| meta.kind.is_transport() && meta.step == Step::Undecided) {
+        let six = if meta.kind.is_v6() { meta.ends6(packet.data()) } else { None };
+        let home = landing.worker(&meta.tuple, six);
         if home != station.me() {
             meta.step = Step::Handoff { worker: home, conn: NONE };
         }

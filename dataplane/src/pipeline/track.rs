@@ -1,12 +1,11 @@
 //! Track: every packet of a connection moves its state and stores "last seen". After `ip_vs_in`, `handle_response`
 //! and `set_tcp_state`.
 
-use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Context, Next, local, shared_route};
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Direction, Encapsulation, ForwardMethod, Protocol};
+use crate::flow::{Direction, Encapsulation, Family, ForwardMethod};
 use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
 use crate::proto::{tcp, udp};
@@ -144,7 +143,7 @@ pub(super) fn reason(conn: &Conn, direction: Direction) -> Forward {
 #[inline(always)]
 fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: Option<&Server>, context: Context<'_>) -> bool {
     let timeouts = &context.tables.timeouts;
-    let timeout = if conn.protocol == Protocol::Tcp.number() {
+    let timeout = if conn.is_tcp() {
         let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
         if next as u8 != conn.state {
             change_state(conn, next, server, context);
@@ -268,9 +267,9 @@ fn remember(conn: &mut Conn, direction: Direction, hop: u32, version: u32) {
 pub(super) fn way(conn: &Conn, reason: Forward, context: Context<'_>) -> Path {
     let net = &context.tables.net;
     match reason {
-        Forward::NatReply => net.path(Ipv4Addr::from_bits(conn.client).into()),
+        Forward::NatReply => net.path(conn.client_address()),
         _ if context.tables.options.strict_parity => shared_route::path(conn, context),
-        _ => net.path(Ipv4Addr::from_bits(conn.server).into()),
+        _ => net.path(conn.server_address()),
     }
 }
 
@@ -304,11 +303,12 @@ pub(super) fn refusal(meta: &mut Meta, reason: Forward, hop: &NextHop, context: 
 /// A tunnel needs room for its headers, and an address that it comes from. Without path MTU discovery the outer packet
 /// may be fragmented, whatever the inner one says.
 fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Option<Step> {
-    if hop.source4 == 0 {
+    if hop.source4 == 0 && hop.source6 == 0 {
         return Some(Step::Answer(Answer::HostUnreachable));
     }
-    let mtu = hop.mtu.saturating_sub(meta.encapsulation.overhead());
-    let tell = meta.df && context.tables.sysctls.pmtu_disc != 0;
+    let outer = if hop.source4 != 0 { Family::Ipv4 } else { Family::Ipv6 };
+    let mtu = hop.mtu.saturating_sub(meta.encapsulation.overhead(outer));
+    let tell = meta.kind.is_v6() || meta.df && context.tables.sysctls.pmtu_disc != 0;
     (meta.ip_len() > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu, tell))
 }
 

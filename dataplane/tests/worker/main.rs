@@ -16,6 +16,7 @@ mod marks;
 #[path = "../../../tests/helpers/allocations.rs"]
 mod memory;
 mod parking;
+mod six;
 mod stream;
 mod trace;
 mod tunnel;

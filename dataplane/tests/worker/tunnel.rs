@@ -3,7 +3,7 @@
 use dataplane::conn::flag;
 use dataplane::flow::Encapsulation;
 use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
-use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::flow::{Family, Protocol, ServiceKey};
 use dataplane::mailbox::Command;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemBuf;
@@ -105,7 +105,7 @@ fn old_connections_follow_the_servers_encapsulation() {
         lab.state(1).encapsulation.store(kind.number(), Relaxed);
         lab.feed(WAN, &datagram(100).frame());
         let sent = lab.sent(LAN);
-        let (outer, inner) = unwrapped(&sent[0], usize::from(kind.overhead()));
+        let (outer, inner) = unwrapped(&sent[0], usize::from(kind.overhead(Family::Ipv4)));
         assert_eq!(outer.protocol, protocol);
         assert!(is_right(&sent[0]) && is_right(&inner), "{kind:?}");
     }
