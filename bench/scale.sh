@@ -1,6 +1,6 @@
 #!/bin/sh
 # Large tables under traffic, one figure a line: name, value, unit. Instructions of an edit, counted by callgrind, are the
-# same in every run. About two gigabytes of memory and four minutes.
+# same in every run. Two to six minutes, two gigabytes of memory.
 set -eu
 cd "$(dirname "$0")/.."
 
