@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config;
 use crate::lab::{Lab, Load};
@@ -101,14 +101,11 @@ fn a_large_table_takes_what_was_computed_and_is_listed_beside_other_requests() {
     let (tool, socket) = (ready::sluice(), lab.socket());
     let [tool, socket] = [tool, &socket].map(|path| path.to_str().expect("a path of ours"));
     let mut listing = lab.start("director", "listing", &[tool, "--socket", socket, "ipvsadm", "-Sn"]);
-    let (mut answered, mut longest) = (0, Duration::ZERO);
+    let mut answered = 0;
     while listing.ended().is_none() {
-        let asked = Instant::now();
         lab.tool(&["status"]).good();
-        longest = longest.max(asked.elapsed());
         answered += 1;
     }
     assert_eq!(listing.said().lines().count(), 55_000);
-    assert!(answered > 1, "{answered} requests were answered while the table was listed");
-    assert!(longest < Duration::from_millis(500), "an answer took {longest:?} while the table was listed");
+    assert!(answered >= 5, "{answered} requests were answered while the table was listed");
 }
