@@ -11,6 +11,7 @@ mod handoff;
 mod hooks;
 mod lab;
 mod limits;
+mod listing;
 mod local;
 mod marks;
 #[path = "../../../tests/helpers/allocations.rs"]
