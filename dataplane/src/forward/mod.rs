@@ -36,9 +36,7 @@ impl Change {
     #[must_use]
     pub fn of(conn: &Conn, reason: Forward) -> Self {
         match reason {
-            Forward::NatRequest if conn.has(flag::CLIENT_V6) => {
-                Self::Nat6(nat6::NewEnd::of(conn, Direction::Request))
-            }
+            Forward::NatRequest if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Request)),
             Forward::NatReply if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Reply)),
             _ => Self::of4(conn, reason),
         }

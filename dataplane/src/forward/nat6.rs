@@ -51,7 +51,7 @@ impl NewEnd {
 
 /// Rewrites one end and lowers the hop limit. The caller has seen that it is above 1.
 pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
-    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), usize::from(meta.end));
+    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), meta.end as usize);
     let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
         return;
     };
@@ -107,7 +107,7 @@ mod tests {
             let meta = Meta {
                 l3: 14,
                 l4: l4 as u16,
-                end: bytes.len() as u16,
+                end: bytes.len() as u32,
                 kind: Kind::Transport6,
                 tuple: Tuple { protocol: Tuple::marked(protocol), ..Tuple::default() },
                 ..Meta::default()

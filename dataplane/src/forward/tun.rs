@@ -203,7 +203,7 @@ mod tests {
             let build = ipv4::Build { tos, payload: payload.len(), id: 9, df, ttl, protocol: 17, src: 1, dst: 2 };
             let inner = [&build.bytes()[..], &payload].concat();
             let mut packet = MemBuf::from_frame(&[vec![0xee; l3], inner.clone()].concat());
-            let end = (l3 + inner.len()) as u16;
+            let end = (l3 + inner.len()) as u32;
             let meta = Meta { l3: l3 as u16, end, encapsulation, hash, ..Meta::default() };
             let (source, server) = (0x0a01_0001, 0x0a01_000b);
             let outer = Outer::V4 { source, server, df, id: 7 };

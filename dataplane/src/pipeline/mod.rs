@@ -7,7 +7,9 @@
 mod answer;
 mod answer6;
 mod classify;
+mod cut;
 mod decide;
+mod gather;
 mod local;
 mod lookup;
 mod observe;
@@ -27,6 +29,7 @@ use crate::clock::Tick;
 use crate::conn::Confirmed;
 use crate::flow::Direction;
 use crate::forward::Change;
+use crate::handoff::WholeCrossing;
 use crate::mailbox::Link;
 use crate::neighbor::NextHop;
 use crate::packet::{Arrival, Burst, Kind, Mark, Meta, Step};
@@ -157,6 +160,10 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
         go_through::<B, false>(burst, &mut forwarded, shard, context, alloc);
     }
     forwarded.count(context);
+    end_burst(shard, context);
+}
+
+fn end_burst<B>(shard: &mut Shard<B>, context: Context<'_>) {
     shard.table.settle();
     if !shard.passing.is_empty() {
         shard.end_passing(&context.tables.templates, context.link);
@@ -258,6 +265,31 @@ fn stop_at_stages<B: PacketBuf>(
     for (packet, meta) in burst.packets.drain(..).zip(&burst.meta) {
         resolve::run(packet, meta, forwarded, shard, context, alloc);
     }
+}
+
+/// Takes over a packet that another worker has put together of pieces.
+pub fn whole<B: PacketBuf>(
+    crossing: WholeCrossing,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    // Whoever followed a piece of it saw it cross, and no more.
+    if let Some(observer) = &shard.observer {
+        observer.end(crossing.mark);
+    }
+    gather::whole(crossing.datagram, crossing.arrival, Mark::default(), shard, context, alloc);
+    end_burst(shard, context);
+}
+
+/// Ends what waits for pieces that do not come, at most `budget` packets. Returns how many.
+pub fn expire_fragments<B: PacketBuf>(
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    budget: usize,
+    alloc: &mut impl FnMut() -> Option<B>,
+) -> usize {
+    gather::expire(shard, context, budget, alloc)
 }
 
 /// Sends a packet that another worker has finished.
