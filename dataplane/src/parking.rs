@@ -69,6 +69,11 @@ impl<B> Parking<B> {
         self.waiting.last()
     }
 
+    /// What waits.
+    pub fn iter(&self) -> impl Iterator<Item = &Parked<B>> {
+        self.waiting.iter()
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -61,6 +61,8 @@ reasons! {
     Punt "punt" {
         /// ARP.
         Arp "arp",
+        /// Neighbour solicitation or advertisement.
+        Neighbor6 "neighbor6",
     }
 }
 
@@ -137,6 +139,10 @@ reasons! {
         FragmentEvicted "fragment_evicted",
         /// Pieces of a packet that did not become whole in time.
         FragmentTimeout "fragment_timeout",
+        /// Neighbour discovery that is not valid.
+        InvalidDiscovery "invalid_discovery",
+        /// Router solicitation, router advertisement or redirect: routes are configured.
+        RouterDiscovery "router_discovery",
         /// ICMP message for the director that needs no answer.
         Icmp "icmp",
         /// A reset that belongs to nothing.
@@ -188,7 +194,7 @@ reasons! {
         EchoReply "echo_reply",
         /// TCP resets.
         TcpReset "tcp_reset",
-        /// Frames of control: ARP.
+        /// Frames of control: ARP, neighbour discovery.
         Control "control",
         /// Pieces of packets that were fragmented.
         Fragment "fragment",

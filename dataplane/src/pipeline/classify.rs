@@ -8,6 +8,7 @@ use crate::flow::{Family, Protocol, ServiceKey};
 use crate::mark::{self, Mark};
 use crate::packet::{Kind, Meta, Step};
 use crate::service::{Listener, VirtualService};
+use crate::tables::is_link_local;
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::{RST, SYN};
 use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, udp};
@@ -39,6 +40,8 @@ pub(super) fn run<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], context: Con
         Some(true) => local(frame, meta, ends, mark.number, context),
         None if mark.local => local(frame, meta, ends, mark.number, context),
         Some(false) => Class::Other(Step::Drop(Drop::Group)),
+        // No router passes these on to another link (RFC 4291 2.5.6).
+        None if ends.into_iter().any(is_link_local) => Class::Other(Step::Drop(Drop::Martian)),
         None if !context.tables.options.ip_forward => Class::Other(Step::Drop(Drop::ForwardingOff)),
         None => Class::Forward,
     }

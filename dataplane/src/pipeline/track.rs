@@ -211,6 +211,11 @@ fn towards<'a>(
 /// Looks the next hop up, and remembers it.
 #[inline(never)]
 fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction, context: Context<'_>) -> Step {
+    if conn.method() == ForwardMethod::Tun
+        && let Some(step) = again_through_tunnel(meta, index, conn, context)
+    {
+        return step;
+    }
     if direction == Direction::Request
         && let Some(step) = local::step(meta, conn, context)
     {
@@ -230,17 +235,26 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
     step
 }
 
-/// The same for a tunnel. It has no replies, and remembers its next hop where others remember that of theirs: so the
-/// usual packet, which is not wrapped, need not be told from one that is.
+/// Through a tunnel whose next hop is remembered. It has no replies, and remembers its next hop where others remember that
+/// of theirs: so the usual packet, which is not wrapped, need not be told from one that is.
+fn again_through_tunnel(meta: &mut Meta, index: u32, conn: &Conn, context: Context<'_>) -> Option<Step> {
+    let (net, hop) = (&context.tables.net, conn.hop_reply);
+    let next = net.hops.get(hop).filter(|_| conn.net_version == net.version && meta.ttl > 1)?;
+    meta.encapsulation = encapsulation(conn, context);
+    let refused = refusal(meta, Forward::Tun, next, context);
+    Some(refused.unwrap_or(Step::Send { conn: index, reason: Forward::Tun, hop }))
+}
+
+fn encapsulation(conn: &Conn, context: Context<'_>) -> Encapsulation {
+    context.servers.get(conn.server_slot).map_or(Encapsulation::Ipip, Server::encapsulation)
+}
+
+/// Looks the next hop of a tunnel up, and remembers it.
 fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'_>) -> Step {
-    let version = context.tables.net.version;
-    let server = context.servers.get(conn.server_slot);
-    meta.encapsulation = server.map_or(Encapsulation::Ipip, Server::encapsulation);
-    let remembered = conn.net_version == version && conn.hop_reply != NONE;
-    let way = if remembered { Path::Hop(conn.hop_reply) } else { way(conn, Forward::Tun, context) };
-    let step = send(meta, index, Forward::Tun, way, context);
+    meta.encapsulation = encapsulation(conn, context);
+    let step = send(meta, index, Forward::Tun, way(conn, Forward::Tun, context), context);
     if let Step::Send { hop, .. } = step {
-        remember(conn, Direction::Reply, hop, version);
+        remember(conn, Direction::Reply, hop, context.tables.net.version);
     }
     step
 }

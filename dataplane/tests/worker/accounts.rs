@@ -3,20 +3,22 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::conn::flag;
+use dataplane::parking::Ending;
 use dataplane::sched::Cache;
 
 use crate::lab::Lab;
 
 impl Lab {
-    /// Every received packet ended once or waits, and every buffer is where it should be. Holds while no answer of the
-    /// director's own waits for a neighbour.
+    /// Every received packet ended once or waits, and every buffer is where it should be.
     pub(crate) fn check_accounts(&mut self) {
         let counters = self.counters();
         let ends = ["forward_", "handoff_", "punt_", "answer_", "drop_"];
         let ended = counters.iter().filter(|(name, _)| ends.iter().any(|end| name.starts_with(end)));
         let ended: u64 = ended.map(|(_, value)| value).sum();
         let parked = self.parked();
-        assert_eq!(self.count("received") + self.count("taken"), ended + parked as u64, "{counters:?}");
+        let waits = self.crew().flat_map(|worker| worker.shard().parking.iter());
+        let received = waits.filter(|parked| matches!(parked.ending, Ending::Forward(_))).count();
+        assert_eq!(self.count("received") + self.count("taken"), ended + received as u64, "{counters:?}");
         let outputs = || self.crew().map(|worker| &worker.shard().output);
         let queued = outputs().flat_map(|output| &output.queues).map(Vec::len).sum::<usize>()
             + outputs().map(|output| output.dropped.len()).sum::<usize>();

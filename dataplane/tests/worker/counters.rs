@@ -13,11 +13,12 @@ use dataplane::wire::ethernet::{self, BROADCAST, MacAddr};
 use dataplane::wire::put;
 use dataplane::wire::tcp::{ACK, RST, SYN};
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::frames::{Body, DIRECTOR, Packet, arp, ether, packet, seal, udp6};
-use crate::lab::{LAN, Lab, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, server};
+use crate::discovery;
+use crate::frames::{Body, DIRECTOR, Packet, arp, ether, packet, seal};
+use crate::lab::{LAN, Lab, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, client6, server};
 use crate::marks::{REMOTE, by_mark, to};
 
 /// Counters that nothing moves here, with the reason. With several workers, `handoff.rs` moves them.
@@ -46,7 +47,7 @@ impl Story {
         lab.know_servers(11..=12);
         lab.service(Protocol::Tcp, VIP, 80, Rr, &[(server(11), 80, Nat, 1)]);
         lab.service(Protocol::Tcp, OTHER_VIP, 80, Rr, &[(server(12), 0, Dr, 1)]);
-        lab.service(Protocol::Tcp, VIP, 81, Rr, &[]);
+        lab.service(Protocol::Tcp, VIP, 81, Rr, NONE);
         lab.service(Protocol::Tcp, OTHER_VIP, 81, Rr, &[(server(12), 81, Tun, 1)]);
         lab.turn();
         Self { lab, moved: BTreeSet::new() }
@@ -75,7 +76,7 @@ fn syn(vip: Ipv4Addr, sport: u16, port: u16) -> Packet {
 }
 
 /// Any datagram to somebody.
-fn datagram(to: impl Into<Ipv4Addr>) -> Packet {
+fn datagram(to: impl Into<IpAddr>) -> Packet {
     packet(client(2), to, Body::Udp(5000, 9, 10))
 }
 
@@ -111,7 +112,7 @@ fn balanced(story: &mut Story) {
 }
 
 fn marked(story: &mut Story) {
-    story.lab.service_by(by_mark(7), Rr, &[]);
+    story.lab.service_by(by_mark(7), Rr, NONE);
     story.lab.tables.marks = Marks::new(vec![to(REMOTE, 7, true)]);
     let sysctls = std::sync::Arc::make_mut(&mut story.lab.tables.sysctls);
     sysctls.set("cache_bypass", "1").expect("a value that it takes");
@@ -141,6 +142,9 @@ fn tunnelled(story: &mut Story) {
 fn for_the_director(story: &mut Story) {
     let echo = packet(client(2), VIP, Body::Icmp(8));
     story.frame("ARP", &arp(), &["punt_arp"]);
+    story.frame("the same of IPv6", &discovery::question(VIP6), &["punt_neighbor6"]);
+    story.frame("one that a router passed on", &discovery::stale(VIP6), &["drop_invalid_discovery"]);
+    story.frame("a router's advertisement", &discovery::router(), &["drop_router_discovery"]);
     story.frame("a ping", &echo.frame(), &["answer_echo", "sent_echo_reply"]);
     story.frame("a bent ping", &bent(&echo), &["drop_transport_checksum"]);
     story.frame("an echo reply", &packet(client(2), VIP, Body::Icmp(0)).frame(), &["drop_icmp"]);
@@ -150,7 +154,7 @@ fn for_the_director(story: &mut Story) {
     story.frame("a stray datagram", &datagram(VIP).frame(), &["answer_port_unreachable", "sent_icmp_error"]);
     let gre = packet(client(2), VIP, Body::Other(47, 8)).frame();
     story.frame("GRE", &gre, &["answer_protocol_unreachable", "sent_icmp_error"]);
-    let unchecked = udp6([0xfd; 16], VIP6.octets(), 80);
+    let unchecked = packet(client6(2), VIP6, Body::UdpBare(4000, 80, 4)).frame();
     story.frame("IPv6 without a checksum", &unchecked, &["drop_transport_checksum"]);
     story.lab.tables.options.icmp_rate = 1;
     story.lab.publish();

@@ -5,6 +5,7 @@ mod allocations;
 mod burst;
 mod counters;
 mod crew;
+mod discovery;
 mod frames;
 mod handoff;
 mod hooks;
@@ -15,6 +16,7 @@ mod marks;
 #[path = "../../../tests/helpers/allocations.rs"]
 mod memory;
 mod parking;
+mod six;
 mod stream;
 mod trace;
 mod tunnel;

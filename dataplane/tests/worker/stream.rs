@@ -16,8 +16,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::frames::{Body, arp, ether, packet, udp6};
-use crate::lab::{LAN, Lab, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, bytes, client, server};
+use crate::frames::{Body, arp, ether, extended, packet};
+use crate::lab::{FAR6, LAN, Lab, Listed, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN};
+use crate::lab::{bytes, client, client6, server, server6};
 use crate::marks::{REMOTE, by_mark, to};
 
 /// One thing that happens.
@@ -38,23 +39,27 @@ pub(crate) enum Event {
 }
 
 const FLAGS: [u8; 9] = [SYN, SYN, ACK, ACK, FIN | ACK, RST, SYN | ACK, RST | ACK, 0];
-/// Virtual addresses and ports; one is of a service without a server, the last but one nobody's, the last somebody else's
-/// and marked. Ports of UDP are a hundred more: one service there keeps no connections, one keeps those of a client
+/// Virtual addresses and ports; one is of a service without a server, one nobody's, one somebody else's and marked. Ports of UDP are a hundred more: one service there keeps no connections, one keeps those of a client
 /// together.
-const ENDS: [(Ipv4Addr, u16); 13] = [
-    (VIP, 80),
-    (VIP, 81),
-    (OTHER_VIP, 80),
-    (OTHER_VIP, 81),
-    (OTHER_VIP, 82),
-    (OTHER_VIP, 83),
-    (VIP, 83),
-    (VIP, 84),
-    (OTHER_VIP, 84),
-    (OTHER_VIP, 85),
-    (VIP, 82),
-    (VIP, 99),
-    (REMOTE, 80),
+const ENDS: [(IpAddr, u16); 18] = [
+    (IpAddr::V4(VIP), 80),
+    (IpAddr::V4(VIP), 81),
+    (IpAddr::V4(OTHER_VIP), 80),
+    (IpAddr::V4(OTHER_VIP), 81),
+    (IpAddr::V4(OTHER_VIP), 82),
+    (IpAddr::V4(OTHER_VIP), 83),
+    (IpAddr::V4(VIP), 83),
+    (IpAddr::V4(VIP), 84),
+    (IpAddr::V4(OTHER_VIP), 84),
+    (IpAddr::V4(OTHER_VIP), 85),
+    (IpAddr::V4(VIP), 82),
+    (IpAddr::V4(VIP), 99),
+    (IpAddr::V4(REMOTE), 80),
+    (IpAddr::V6(VIP6), 80),
+    (IpAddr::V6(VIP6), 80),
+    (IpAddr::V6(VIP6), 81),
+    (IpAddr::V6(VIP6), 82),
+    (IpAddr::V6(VIP6), 99),
 ];
 
 /// One of three, mostly the first: streams meet their own past.
@@ -72,7 +77,8 @@ fn request() -> impl Strategy<Value = Event> {
             let sport = 4000 + u16::from(sport);
             let body =
                 if tcp { Body::Tcp(sport, dport, flags, payload) } else { Body::Udp(sport, dport + 100, payload) };
-            Event::Frame(WAN, packet(client(from), vip, body).ttl(ttl).frame())
+            let from = if vip.is_ipv4() { client(from).into() } else { IpAddr::V6(client6(from)) };
+            Event::Frame(WAN, packet(from, vip, body).ttl(ttl).frame())
         },
     )
 }
@@ -80,15 +86,18 @@ fn request() -> impl Strategy<Value = Event> {
 fn reply() -> impl Strategy<Value = Event> {
     let ttl = prop_oneof![12 => Just(64u8), 1 => 0u8..3];
     let port = prop::sample::select(vec![80u16, 80, 8080, 8080, 81, 180, 181]);
-    (11u8..15, port, few(), few(), prop::sample::select(FLAGS.to_vec()), any::<bool>(), ttl).prop_map(
-        |(from, sport, to, dport, flags, bare, ttl)| {
+    let six = prop::bool::weighted(0.2);
+    (11u8..15, port, few(), few(), prop::sample::select(FLAGS.to_vec()), any::<bool>(), ttl, six).prop_map(
+        |(from, sport, to, dport, flags, bare, ttl, six)| {
             let dport = 4000 + u16::from(dport);
             let body = match (sport, bare) {
                 (180 | 181, true) => Body::UdpBare(sport, dport, 5),
                 (180 | 181, false) => Body::Udp(sport, dport, 5),
                 _ => Body::Tcp(sport, dport, flags, 5),
             };
-            Event::Frame(LAN, packet(server(from), client(to), body).ttl(ttl).frame())
+            let answer =
+                if six { packet(server6(from), client6(to), body) } else { packet(server(from), client(to), body) };
+            Event::Frame(LAN, answer.ttl(ttl).frame())
         },
     )
 }
@@ -117,7 +126,12 @@ fn passer() -> impl Strategy<Value = Event> {
         packet(from, Ipv4Addr::new(224, 0, 0, 1), long).frame(),
         packet(VIP, client(3), long).frame(),
         packet(Ipv4Addr::LOCALHOST, VIP, long).frame(),
-        udp6([0xfd; 16], VIP6.octets(), 80),
+        packet(client6(2), VIP6, Body::Icmp(128)).frame(),
+        packet(client6(2), VIP6, Body::Other(47, 8)).frame(),
+        packet(client6(2), VIP6, Body::UdpBare(4000, 9, 4)).frame(),
+        packet(client6(2), server6(11), tcp(SYN)).frame(),
+        packet(client6(2), FAR6, long).frame(),
+        extended(&packet(client6(2), VIP6, tcp(SYN)).frame(), 44, [0, 0, 1, 0, 0, 0, 9]),
         ether(other_mac, ethernet::IPV4, &[0; 40]),
         ether(ethernet::BROADCAST, ethernet::IPV4, &[0; 40]),
         vec![1, 2, 3],
@@ -183,8 +197,17 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     let mixed = lab.service(Protocol::Udp, OTHER_VIP, 181, rr, &mixed);
     let gue = lab.tables.services[&mixed].servers[2].slot;
     lab.state(gue).encapsulation.store(Encapsulation::Gue { port: 6080, checksum: true }.number(), Relaxed);
-    lab.service(Protocol::Tcp, VIP, 82, rr, &[]);
-    lab.service(Protocol::Udp, VIP6, 80, rr, &[]);
+    lab.service(Protocol::Tcp, VIP, 82, rr, NONE);
+    let [a6, b6, unknown6] = [11, 12, 15].map(server6);
+    lab.service(Protocol::Tcp, VIP6, 80, wlc, &[(a6, 80, Nat, 1), (b6, 8080, Nat, 2), (unknown6, 80, Nat, 1)]);
+    lab.service(Protocol::Udp, VIP6, 180, rr, &[(a6, 180, Nat, 1), (b6, 180, Nat, 1), (b6, 0, Dr, 1)]);
+    let both: [Listed<IpAddr>; 3] = [(a6.into(), 81, Tun, 1), (b.into(), 81, Tun, 1), (FAR6.into(), 81, Dr, 1)];
+    lab.service(Protocol::Tcp, VIP6, 81, rr, &both);
+    lab.service(Protocol::Udp, VIP6, 181, rr, NONE);
+    let sticky6 = Persistent { timeout: ticks(30), mask4: u32::MAX, mask6: u128::MAX << 1 };
+    let six = lab.service(Protocol::Tcp, VIP6, 82, rr, &[(a6, 82, Nat, 1), (b6, 82, Nat, 1)]);
+    lab.manner(six, Manner { one_packet: false, persistent: Some(sticky6) });
+    lab.service(Protocol::Tcp, VIP, 99, rr, &[(a6, 99, Tun, 1)]);
     let ops = lab.service(Protocol::Udp, OTHER_VIP, 182, lc, &[(a, 182, Nat, 1), (b, 182, Nat, 1), (c, 182, Dr, 1)]);
     lab.manner(ops, Manner { one_packet: true, persistent: None });
     let sticky = Persistent { timeout: ticks(30), mask4: 0xffff_fffe, mask6: u128::MAX };
