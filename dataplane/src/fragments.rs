@@ -12,6 +12,8 @@
 //! ```
 
 mod datagram;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -166,6 +168,9 @@ impl Fragments {
         if piece.place.short || six && length == 0 {
             return Fate::Dropped(Drop::FragmentInvalid);
         }
+        if six && offset == 0 && !more {
+            return Self::at_once(piece, length, now);
+        }
         self.make_room(piece.key, length, lost);
         let span = Run { start: offset, end: offset + length };
         let queue = self.queue(piece, now);
@@ -186,6 +191,14 @@ impl Fragments {
         self.bytes += cost;
         self.pieces += 1;
         if whole { self.complete(piece.key, lost) } else { Fate::Kept }
+    }
+
+    /// A piece that is all there is has nothing to do with others, whatever its identification (RFC 6946).
+    fn at_once(piece: &Piece<'_>, length: usize, now: Tick) -> Fate {
+        let (mut queue, span) = (Queue::new(0, now, piece), Run { start: 0, end: length });
+        queue.refusal(span, false, true);
+        queue.keep(Held::of(piece, span), piece, span);
+        queue.assemble().map_or_else(Fate::Dropped, |datagram| Fate::Whole(Box::new(datagram)))
     }
 
     fn complete(&mut self, key: Key, lost: &mut impl FnMut(Drop, u32)) -> Fate {

@@ -151,7 +151,7 @@ reasons! {
         ForwardingOff "forwarding_off",
         /// A blackhole route.
         Blackhole "blackhole",
-        /// The next link takes less, and leaves no room to fragment it for.
+        /// The next link takes less, and there would be more pieces than a port's queue takes, or no room for data.
         NeedsFragmenting "needs_fragmenting",
         /// A tunnel whose link, less its headers, takes less than any link must.
         ThinTunnel "thin_tunnel",

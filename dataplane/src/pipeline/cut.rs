@@ -8,7 +8,7 @@ use crate::neighbor::NextHop;
 use crate::packet::{Mark, Meta};
 use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
-use crate::shard::Shard;
+use crate::shard::{OUTPUT_LIMIT, Shard};
 use crate::tables::Path;
 use crate::verdict::{Drop, Forward, Sent, Verdict};
 use crate::wire::fragment::{Cut, How};
@@ -40,10 +40,11 @@ pub(super) fn packet<B: PacketBuf>(
     let how = How { most: hop.mtu.into(), df: false, sizes: &[], id: shard.next_fragment_id() };
     let bound = Bound { way: Path::Hop(NONE), server: NONE, mark: meta.mark, next: hop.clone() };
     let bytes = packet.data().get(usize::from(meta.l3)..).unwrap_or_default();
-    let made = make(bytes, how, &bound, shard, context, alloc);
+    let made = make(bytes, how, &bound, ending, shard, context, alloc);
     shard.output.dropped.push(packet);
     match (made, ending) {
-        (Ok(()), ending) => resolve::count(ending, context),
+        (Ok(counted), _) if counted => {}
+        (Ok(_), ending) => resolve::count(ending, context),
         (Err(reason), Ending::Forward(_)) => context.link.counters.verdict(Verdict::Drop(reason)),
         (Err(_), Ending::Own(_)) => context.link.counters.sent(Sent::Lost),
     }
@@ -59,11 +60,12 @@ pub(super) fn send<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    let verdict = match make(packet, how, bound, shard, context, alloc) {
-        Ok(()) => Verdict::Forward(reason),
-        Err(reason) => Verdict::Drop(reason),
-    };
-    context.link.counters.verdict(verdict);
+    let ending = Ending::Forward(reason);
+    match make(packet, how, bound, ending, shard, context, alloc) {
+        Ok(counted) if counted => {}
+        Ok(_) => resolve::count(ending, context),
+        Err(reason) => context.link.counters.verdict(Verdict::Drop(reason)),
+    }
 }
 
 /// A packet of the director's own, larger than the next link takes, by a next hop that is known.
@@ -78,20 +80,23 @@ pub(super) fn own<B: PacketBuf>(
 ) -> Result<(), Drop> {
     let how = How { most: hop.mtu.into(), df: false, sizes: &[], id: shard.next_fragment_id() };
     let bound = Bound { way: Path::Hop(NONE), server: NONE, mark, next: hop.clone() };
-    make(packet, how, &bound, shard, context, alloc)?;
-    context.link.counters.sent(sent);
+    if !make(packet, how, &bound, Ending::Own(sent), shard, context, alloc)? {
+        context.link.counters.sent(sent);
+    }
     Ok(())
 }
 
-/// Cuts a packet where it must be and puts the pieces on their way.
+/// Cuts a packet where it must be and puts the pieces on their way. Returns whether the packet is counted already: where
+/// it leaves in one.
 fn make<B: PacketBuf>(
     packet: &[u8],
     how: How<'_>,
     bound: &Bound,
+    ending: Ending,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
-) -> Result<(), Drop> {
+) -> Result<bool, Drop> {
     let whole = packet.len() <= how.most && how.sizes.is_empty();
     let cut = if whole { None } else { Some(Cut::of(packet, how).ok_or(Drop::NeedsFragmenting)?) };
     let count = cut.map_or(1, |cut| cut.count());
@@ -99,7 +104,10 @@ fn make<B: PacketBuf>(
         Path::Hop(_) => shard.output.room(bound.next.port).unwrap_or(usize::MAX),
         _ => usize::MAX,
     };
-    if count > room.min(crate::shard::OUTPUT_LIMIT) {
+    if count > OUTPUT_LIMIT {
+        return Err(Drop::NeedsFragmenting);
+    }
+    if count > room {
         return Err(Drop::TransmitFull);
     }
     let mut pieces = Vec::with_capacity(count);
@@ -125,8 +133,10 @@ fn make<B: PacketBuf>(
         shard.output.dropped.append(&mut pieces);
         return Err(Drop::NoBuffer);
     }
-    pieces.into_iter().for_each(|piece| leave(piece, bound, shard, context));
-    Ok(())
+    let in_one = cut.is_none() && matches!(bound.way, Path::Hop(_));
+    let ending = if in_one { ending } else { Ending::Own(Sent::Fragment) };
+    pieces.into_iter().for_each(|piece| leave(piece, bound, ending, shard, context));
+    Ok(in_one)
 }
 
 fn write(frame: &mut [u8], header: &[u8], data: &[u8]) {
@@ -137,9 +147,9 @@ fn write(frame: &mut [u8], header: &[u8], data: &[u8]) {
     put(frame, ethernet::HEADER + header.len(), data);
 }
 
-fn leave<B: PacketBuf>(mut packet: B, bound: &Bound, shard: &mut Shard<B>, context: Context<'_>) {
+fn leave<B: PacketBuf>(mut packet: B, bound: &Bound, ending: Ending, shard: &mut Shard<B>, context: Context<'_>) {
     let meta = Meta { l3: ethernet::HEADER as u16, mark: bound.mark, ..Meta::default() };
-    let (ending, change) = (Ending::Own(Sent::Fragment), Change::Nothing);
+    let change = Change::Nothing;
     let port = bound.next.port;
     match bound.way {
         Path::Unresolved { interface, address } => {

@@ -65,7 +65,8 @@ pub(super) fn here_or_there<B>(frame: &[u8], meta: &mut Meta, shard: &Shard<B>) 
     }
     let addresses = Tuple { sport: 0, dport: 0, protocol: 0, ..meta.tuple };
     let six = if meta.kind.is_v6() { meta.ends6(frame) } else { None };
-    let there = shard.station.stray(meta.port, &addresses, six);
+    // Pieces may come by several ports, which may land otherwise: one function for all.
+    let there = shard.station.stray(0, &addresses, six);
     there.map_or(Step::Gather, |worker| Step::Handoff { worker, conn: NONE })
 }
 
@@ -201,6 +202,11 @@ fn send<B: PacketBuf>(
         && let Some(step) = track::refusal(meta, reason, &next, context)
     {
         return Some(step);
+    }
+    if context.tables.options.strict_parity && reason == Forward::Routed && datagram.df && !meta.kind.is_v6() {
+        // The kernel allows nobody to cut it for whom it only passes, though it arrived in pieces (`ip_fragment`).
+        (meta.mtu, meta.ttl_lowered) = (next.mtu, true);
+        return Some(Step::Answer(Answer::TooBig));
     }
     let change = Change::in_table(&shard.table, conn, reason);
     if !rewrite::carry_out(change, datagram, meta, &next, shard, context) {

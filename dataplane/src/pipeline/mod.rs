@@ -189,9 +189,11 @@ fn go_through<B: PacketBuf, const SIX: bool>(
             confirmed = lookup::confirm_addresses(confirmed, packet.data(), meta, &shard.table);
         }
         let packet = match confirmed {
-            Confirmed::Reply(conn) => usual::<B, SIX>(packet, meta, conn, Direction::Reply, forwarded, shard, context),
+            Confirmed::Reply(conn) => {
+                usual::<B, SIX>(packet, meta, (conn, Direction::Reply), forwarded, shard, context, alloc)
+            }
             Confirmed::Request(conn) if !watch_servers && !track::may_take_the_tuple(meta) => {
-                usual::<B, SIX>(packet, meta, conn, Direction::Request, forwarded, shard, context)
+                usual::<B, SIX>(packet, meta, (conn, Direction::Request), forwarded, shard, context, alloc)
             }
             Confirmed::Request(_) | Confirmed::Unknown => {
                 decide(&packet, meta, shard, context);
@@ -211,11 +213,11 @@ fn go_through<B: PacketBuf, const SIX: bool>(
 fn usual<B: PacketBuf, const SIX: bool>(
     mut packet: B,
     meta: &mut Meta,
-    index: u32,
-    direction: Direction,
+    (index, direction): (u32, Direction),
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
 ) -> Option<B> {
     let conn = &mut shard.table[index];
     let (next, shorter) = track::packet(meta, index, conn, direction, context);
@@ -236,7 +238,7 @@ fn usual<B: PacketBuf, const SIX: bool>(
     }
     let Some((reason, hop)) = leaves else {
         return if let Step::Send { reason: Forward::Tun, hop, .. } = meta.step {
-            by_tunnel(packet, meta, (index, hop), forwarded, shard, context)
+            by_tunnel(packet, meta, (index, hop), forwarded, shard, context, alloc)
         } else {
             Some(packet)
         };
@@ -254,12 +256,17 @@ fn by_tunnel<B: PacketBuf>(
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
 ) -> Option<B> {
     let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
     let change = Change::Tun { server: shard.table[index].server_address() };
     if !rewrite::carry_out(change, &mut packet, meta, hop, shard, context) {
         meta.step = Step::Drop(Drop::NoHeadroom);
         return Some(packet);
+    }
+    if resolve::is_too_large(&packet, meta, hop) {
+        cut::packet(packet, meta, Ending::Forward(Forward::Tun), hop, shard, context, alloc);
+        return None;
     }
     resolve::dress(&mut packet, meta, Change::Nothing, hop, context.now);
     resolve::send(packet, meta, Forward::Tun, hop, forwarded, shard, context);

@@ -66,7 +66,7 @@ pub(super) fn run<B: PacketBuf>(
 }
 
 /// Whether a packet that is all done must be cut. Whoever sent it has not forbidden it.
-fn is_too_large<B: PacketBuf>(packet: &B, meta: &Meta, hop: &NextHop) -> bool {
+pub(super) fn is_too_large<B: PacketBuf>(packet: &B, meta: &Meta, hop: &NextHop) -> bool {
     packet.len() > usize::from(meta.l3) + usize::from(hop.mtu)
 }
 

@@ -235,3 +235,107 @@ fn keep_copied_options(mut options: &mut [u8]) {
         options = &mut options[length..];
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn packet(six: bool, body: usize, options: &[u8]) -> Vec<u8> {
+        let data: Vec<u8> = (0..body).map(|n| n as u8).collect();
+        if six {
+            return [&ipv6::build(body, 17, 9, &[1; 16], &[2; 16])[..], &data].concat();
+        }
+        let payload = body + options.len();
+        let build = ipv4::Build { tos: 0, payload, id: 7, df: false, ttl: 9, protocol: 17, src: 1, dst: 2 };
+        let mut header = [&build.bytes()[..], options].concat();
+        header[0] += options.len() as u8 / 4;
+        put(&mut header, 10, &[0, 0]);
+        let sum = checksum::of(&header);
+        put(&mut header, 10, &sum.to_be_bytes());
+        [header, data].concat()
+    }
+
+    /// Every piece, whole, as it leaves.
+    fn cut(packet: &[u8], how: How<'_>) -> Vec<Vec<u8>> {
+        let cut = Cut::of(packet, how).expect("room for data");
+        let mut pieces = Vec::new();
+        cut.pieces(|header, data| {
+            pieces.push([header, data].concat());
+            true
+        });
+        assert_eq!(pieces.len(), cut.count());
+        pieces
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_make_the_packet_again(
+            six: bool,
+            body in 1usize..5000,
+            most in 68usize..1500,
+            df: bool,
+            sizes in prop::collection::vec(1u16..90, 0..6),
+        ) {
+            let packet = packet(six, body, &[]);
+            let sizes: Vec<u16> = sizes.iter().map(|size| size * 8).collect();
+            let pieces = cut(&packet, How { most, df, sizes: &sizes, id: 9 });
+            let mut data = Vec::new();
+            for (n, piece) in pieces.iter().enumerate() {
+                let place = if six { place6(piece) } else { place4(piece) }.expect("a piece");
+                prop_assert!(piece.len() <= most);
+                prop_assert_eq!((place.offset, place.more), (data.len(), n + 1 < pieces.len()));
+                prop_assert_eq!((place.next, place.end, place.df), (17, piece.len(), df && !six));
+                data.extend(&piece[place.at..]);
+            }
+            prop_assert_eq!(&data[..], &packet[packet.len() - body..]);
+        }
+
+        #[test]
+        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), most in 0usize..300, sizes: [u16; 3]) {
+            let _ = (place4(&bytes), place6(&bytes));
+            if let Some(cut) = Cut::of(&bytes, How { most, df: true, sizes: &sizes, id: 1 }) {
+                let mut count = 0;
+                cut.pieces(|_, _| {
+                    count += 1;
+                    true
+                });
+                prop_assert_eq!(count, cut.count());
+            }
+        }
+    }
+
+    #[test]
+    fn options_that_are_not_copied_are_in_the_first_piece_only() {
+        let (route, alert) = ([7, 7, 4, 0, 0, 0, 0], [0x94, 4, 0, 0]);
+        let packet = packet(false, 40, &[&route[..], &[1], &alert].concat());
+        let pieces = cut(&packet, How { most: 60, df: false, sizes: &[], id: 0 });
+        assert_eq!(&pieces[0][20..32], [&route[..], &[1], &alert].concat());
+        assert_eq!(&pieces[1][20..32], [&[1; 8][..], &alert].concat());
+    }
+
+    #[test]
+    fn a_piece_that_is_cut_further_stays_where_it_was() {
+        let mut piece = packet(false, 48, &[]);
+        put(&mut piece, 6, &(0x2000u16 | 5).to_be_bytes());
+        let places: Vec<_> = cut(&piece, How { most: 44, df: false, sizes: &[], id: 0 })
+            .iter()
+            .map(|piece| place4(piece).expect("a piece"))
+            .map(|place| (place.offset, place.more))
+            .collect();
+        assert_eq!(places, [(40, true), (64, true)]);
+    }
+
+    #[test]
+    fn sizes_that_do_not_fit_are_forgotten_and_the_first_takes_what_was_added() {
+        let packet = packet(true, 64, &[]);
+        let lengths = |sizes: &[u16]| -> Vec<usize> {
+            let how = How { most: 88, df: false, sizes, id: 0 };
+            cut(&packet, how).iter().map(|piece| piece.len() - 48).collect()
+        };
+        assert_eq!(lengths(&[16, 16, 24]), [24, 16, 24]);
+        assert_eq!(lengths(&[16, 48]), [40, 24]);
+        assert_eq!(lengths(&[16, 13, 24]), [40, 24]);
+    }
+}

@@ -75,7 +75,7 @@ pub struct Upper {
     pub at: usize,
     /// Where the field stands that names its protocol.
     pub named_at: usize,
-    /// Whether this is only a piece of it: there is a fragment header, and the packet is not all there is.
+    /// Whether this is only a piece of it: there is a fragment header, though it may say that this is all (RFC 6946).
     pub piece: bool,
     /// This piece is not the first.
     pub later: bool,
@@ -92,7 +92,7 @@ pub fn upper(packet: &[u8], first: u8) -> Result<Upper, Malformed> {
         found.named_at = found.at;
         if found.protocol == FRAGMENT {
             let offset = be16(header, 2);
-            (found.piece, found.later) = (found.piece || offset & !6 != 0, offset & !7 != 0);
+            (found.piece, found.later) = (true, offset & !7 != 0);
         }
         found.at += extension_length(found.protocol, header);
         found.protocol = header[0];
@@ -116,15 +116,15 @@ fn extension_length(kind: u8, header: &[u8; 8]) -> usize {
     }
 }
 
-/// Where the fragment header stands that makes a packet a piece, and where stands what names it.
+/// Where the fragment header of a piece stands, and where stands what names it.
 #[must_use]
 pub fn fragment_header(packet: &[u8], first: u8) -> Option<(usize, usize)> {
     let (mut kind, mut at, mut named_at) = (first, HEADER, NEXT_HEADER);
     for _ in 0..=MOST_EXTENSIONS {
         let header = packet.get(at..)?.first_chunk::<8>()?;
         match kind {
-            FRAGMENT if be16(header, 2) & !6 != 0 => return Some((at, named_at)),
-            HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION => {}
+            FRAGMENT => return Some((at, named_at)),
+            HOP_BY_HOP | ROUTING | AUTHENTICATION | DESTINATION => {}
             _ => return None,
         }
         named_at = at;
@@ -202,7 +202,7 @@ mod tests {
     fn pieces_are_told_from_wholes() {
         let fragment = |offset: u16| [&[0][..], &offset.to_be_bytes(), &[0; 4]].concat();
         let found = |piece, later| Ok(Upper { protocol: 17, at: 48, named_at: 40, piece, later });
-        assert_eq!(walk(&[(FRAGMENT, &fragment(0))]), found(false, false), "an atomic fragment (RFC 6946)");
+        assert_eq!(walk(&[(FRAGMENT, &fragment(0))]), found(true, false), "an atomic fragment (RFC 6946)");
         assert_eq!(walk(&[(FRAGMENT, &fragment(1))]), found(true, false));
         assert_eq!(walk(&[(FRAGMENT, &fragment(8))]), found(true, true));
         // Behind a later piece's fragment header stands data, which only looks like a header.

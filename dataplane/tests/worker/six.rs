@@ -141,15 +141,16 @@ fn what_does_not_fit_is_told_to_its_sender() {
     let mut lab = lab();
     lab.service(Udp, VIP6, 80, Rr, &[(FAR6, 80, Dr, 1)]);
     lab.service(Udp, VIP6, 81, Rr, &[(FAR6, 81, Tun, 1)]);
-    for (port, room) in [(80, 600), (81, 560)] {
-        let datagram = |length: usize| packet(client6(2), VIP6, Body::Udp(4000, port, length - 48)).frame();
-        lab.feed(WAN, &datagram(room));
-        one(&mut lab, THIN);
-        lab.feed(WAN, &datagram(room + 1));
-        let told = one(&mut lab, WAN);
-        assert_eq!((told[54], told[55], be32(&told, 58)), (2, 0, room as u32), "packet too big");
-        assert_eq!(Ipv6Addr::from(ipv6::Header::parse(&told[14..]).expect("IPv6").src), VIP6);
-    }
+    let datagram = |port: u16, length: usize| packet(client6(2), VIP6, Body::Udp(4000, port, length - 48)).frame();
+    lab.feed(WAN, &datagram(80, 600));
+    one(&mut lab, THIN);
+    lab.feed(WAN, &datagram(80, 601));
+    let told = one(&mut lab, WAN);
+    assert_eq!((told[54], told[55], be32(&told, 58)), (2, 0, 600), "packet too big");
+    assert_eq!(Ipv6Addr::from(ipv6::Header::parse(&told[14..]).expect("IPv6").src), VIP6);
+    lab.feed(WAN, &datagram(81, 100));
+    assert!(lab.sent(WAN).is_empty() && lab.sent(THIN).is_empty(), "a tunnel takes what every link must, or nothing");
+    assert_eq!(lab.count("drop_thin_tunnel"), 1);
 }
 
 #[test]
