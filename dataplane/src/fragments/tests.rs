@@ -100,7 +100,7 @@ proptest! {
         pieces in prop::collection::vec((0u16..2, 0usize..6, 1usize..4, prop::bool::weighted(0.8)), 1..60),
     ) {
         let (mut store, mut models) = (Fragments::v4(KEY), BTreeMap::<u16, Model>::new());
-        let (mut came, mut gone, mut lost) = (0, 0, BTreeMap::new());
+        let (mut came, mut gone, mut lost) = (0u32, 0u32, BTreeMap::new());
         for (id, at, count, more) in pieces {
             let (offset, length) = (at * 8, count * 8 - if more { 0 } else { 3 });
             let fate = add(&mut store, &frame(5, id, offset, length, more), Tick(0), &mut lost);

@@ -281,7 +281,7 @@ mod tests {
             let packet = packet(six, body, &[]);
             let sizes: Vec<u16> = sizes.iter().map(|size| size * 8).collect();
             let pieces = cut(&packet, How { most, df, sizes: &sizes, id: 9 });
-            let mut data = Vec::new();
+            let mut data = Vec::<u8>::new();
             for (n, piece) in pieces.iter().enumerate() {
                 let place = if six { place6(piece) } else { place4(piece) }.expect("a piece");
                 prop_assert!(piece.len() <= most);
