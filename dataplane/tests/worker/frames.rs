@@ -172,7 +172,7 @@ pub(crate) fn pieces(frame: &[u8], id: u16, sizes: &[usize]) -> Vec<Vec<u8>> {
             put(&mut front, 16, &(20 + data.len() as u16).to_be_bytes());
             put(&mut front, 18, &id.to_be_bytes());
             let flags = u16::from_be_bytes([frame[20], frame[21]]) & 0x4000 | u16::from(more) << 13;
-            put(&mut front, 20, &(flags | at as u16 / 8).to_be_bytes());
+            put(&mut front, 20, &(flags | (at as u16 / 8)).to_be_bytes());
             seal(&mut front[ethernet::HEADER..]);
         }
         [&front[..], data].concat()
