@@ -18,6 +18,7 @@ use log::{error, info};
 use crate::args::Args;
 use crate::dpdk::eal::{Eal, EalOptions};
 use crate::dpdk::eth_dev::{DeviceSpec, EthDev};
+use crate::dpdk::heap;
 use crate::dpdk::mbuf::{self, Mbuf};
 use crate::dpdk::mempool::{Mempool, PoolConfig};
 use crate::dpdk::queue::Queue;
@@ -76,6 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
         key: HashKey([random(1), random(2)]),
     };
     let (director, seats) = Director::new(config, facts, clock::now()).map_err(failed)?;
+    heap::trim();
     let stop = Arc::new(AtomicBool::new(false));
     let workers = seats
         .into_iter()

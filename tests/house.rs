@@ -33,7 +33,7 @@ const EDGES: [(&str, &[&str]); 5] = [
     ("control", &["dataplane"]),
     ("dataplane", &[]),
     ("dpdk-sys", &[]),
-    ("bench", &["dataplane"]),
+    ("bench", &["control", "dataplane"]),
 ];
 
 /// What the dataplane is handed and never fetches: time, chance, threads, files, sockets.

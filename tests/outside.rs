@@ -16,6 +16,8 @@ mod ipv6;
 mod lab;
 #[path = "outside/marks.rs"]
 mod marks;
+#[path = "outside/memory.rs"]
+mod memory;
 #[path = "outside/neighbors.rs"]
 mod neighbors;
 #[path = "outside/operator.rs"]

@@ -100,6 +100,11 @@ impl<const N: usize> FlowPort<N> {
         self.at = 0;
     }
 
+    /// Has the same frames arrive again.
+    pub(crate) fn again(&mut self) {
+        self.at = 0;
+    }
+
     /// Frames that have not arrived yet.
     pub(crate) fn left(&self) -> usize {
         self.wire.len() - self.at

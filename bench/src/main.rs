@@ -6,6 +6,7 @@
 mod floor;
 mod flows;
 mod lives;
+mod scale;
 mod stage;
 mod traffic;
 
@@ -33,6 +34,14 @@ fn main() {
     }
     if asked == "instructions" {
         return counted(&std::env::args().nth(2).unwrap_or_default());
+    }
+    if asked == "scale" {
+        return scale::run();
+    }
+    // One round of edits beside so many services, for callgrind.
+    if let Some(services) = asked.strip_prefix("edits=") {
+        println!("{}", scale::EDITS);
+        return scale::counted(services.parse().expect("a number of services"));
     }
     for (name, flows) in SIZES {
         let (floor, nat) = established(flows, 1);

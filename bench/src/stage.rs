@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use control::director::WorkerSeat;
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey};
 use dataplane::flow::{Protocol, ServiceKey};
@@ -32,7 +33,7 @@ pub(crate) struct Stage<const N: usize = FRAME> {
     link: Arc<Link>,
     traffic: Traffic,
     flows: u32,
-    _publisher: Publisher,
+    _publisher: Option<Publisher>,
 }
 
 impl Stage {
@@ -48,17 +49,24 @@ impl<const N: usize> Stage<N> {
         let servers = Arc::new(Servers::new(MAX_SERVERS));
         let link = Link::new();
         let (publisher, board) = Publisher::new(1, tables(traffic, &servers, &link, scheduler, services));
+        let seat = WorkerSeat { reader: Reader::new(board, 0), servers, link };
+        Self { _publisher: Some(publisher), ..Self::seated(seat, traffic, flows) }
+    }
+
+    /// A worker with room for `flows` connections, whose tables are somebody else's.
+    pub(crate) fn seated(seat: WorkerSeat, traffic: Traffic, flows: u32) -> Self {
+        let WorkerSeat { reader, servers, link } = seat;
         let parts = Parts {
             ports: FlowPort::pair().into(),
             memory: ConnMemory::new(flows, false),
             key: HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]),
-            reader: Reader::new(board, 0),
+            reader,
             servers,
             link: Arc::clone(&link),
             station: Station::alone(),
             mesh: Mesh::alone(),
         };
-        Self { worker: Worker::new(parts, START), link, traffic, flows, _publisher: publisher }
+        Self { worker: Worker::new(parts, START), link, traffic, flows, _publisher: None }
     }
 
     /// Opens every connection: SYN, SYN-ACK where it passes here, ACK.
@@ -71,8 +79,22 @@ impl<const N: usize> Stage<N> {
         assert_eq!(self.worker.shard().table.len(), self.flows, "every flow is a connection");
     }
 
+    /// Opens the first so many of the connections whose SYN has come.
+    pub(crate) fn open_some(&mut self, flows: u32) {
+        let traffic = self.traffic;
+        for (port, flags) in [(1, tcp::SYN | tcp::ACK), (0, tcp::ACK)] {
+            self.wire(port).arrive((0..flows).map(|flow| traffic.frame(port, flow, flags)));
+            self.drain();
+        }
+    }
+
     fn send(&mut self, port: usize, flags: u8) {
         self.arrive(port, flags);
+        self.drain();
+    }
+
+    /// Turns until every packet has arrived.
+    pub(crate) fn drain(&mut self) {
         while self.left() > 0 {
             self.turn(START);
         }
@@ -91,11 +113,26 @@ impl<const N: usize> Stage<N> {
 
     /// Has packets of random connections arrive: half from clients, half from servers, where those answer by here.
     pub(crate) fn acknowledge(&mut self, packets: usize) {
+        self.acknowledge_some(self.flows, packets);
+    }
+
+    /// The same of the first so many connections.
+    pub(crate) fn acknowledge_some(&mut self, flows: u32, packets: usize) {
         let (traffic, ports) = (self.traffic, if self.traffic.forward.has_replies() { 2 } else { 1 });
         for port in 0..ports {
-            let order = random_flows(self.flows, packets / ports);
+            let order = random_flows(flows, packets / ports);
             self.wire(port).arrive(order.map(|flow| traffic.frame(port, flow, tcp::ACK)));
         }
+    }
+
+    /// Has the packets that arrived last arrive again.
+    pub(crate) fn again(&mut self) {
+        self.worker.ports_mut().iter_mut().for_each(FlowPort::again);
+    }
+
+    /// The worker's link to control.
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
     }
 
     /// Packets that have not arrived yet.

@@ -1,6 +1,6 @@
 //! What travels in the bench: who the clients and servers are in either family, how servers are reached, and the frames.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use dataplane::flow::ForwardMethod;
 use dataplane::wire::checksum::Sum;
@@ -66,6 +66,11 @@ impl Traffic {
     /// A flow's client.
     pub(crate) fn client(self, flow: u32) -> (IpAddr, u16) {
         (self.address(Ipv4Addr::from_bits(0xac10_0000 + flow / 50_000)), 10_000 + (flow % 50_000) as u16)
+    }
+
+    /// The flow of an IPv4 client.
+    pub(crate) fn flow_of(client: SocketAddr) -> u32 {
+        (bits(client.ip()) - 0xac10_0000) * 50_000 + u32::from(client.port()) - 10_000
     }
 
     /// A segment of a flow: from its client (port 0) or from its server (port 1), padded to `N` bytes.

@@ -95,6 +95,12 @@ impl<B> Mesh<B> {
         Self { peers: Vec::new() }
     }
 
+    /// Bytes of the rings of so many workers.
+    #[must_use]
+    pub const fn bytes(workers: usize) -> usize {
+        workers * (workers - 1) * (PACKETS * size_of::<Crossing<B>>() + SIGNS * size_of::<Sign>())
+    }
+
     /// For so many workers, one each.
     #[must_use]
     pub fn of(workers: u16) -> Vec<Self> {

@@ -153,8 +153,8 @@ reasons! {
         Blackhole "blackhole",
         /// The next link takes less, and there would be more pieces than a port's queue takes, or no room for data.
         NeedsFragmenting "needs_fragmenting",
-        /// A tunnel whose link, less its headers, takes less than any link must.
-        ThinTunnel "thin_tunnel",
+        /// A tunnel by the next link would take less than any link must.
+        TunnelTooNarrow "tunnel_too_narrow",
         /// Would have started a connection, and `drop_packet` is on.
         Defence "defence",
         /// The connection's server was removed.

@@ -216,18 +216,22 @@ impl<P: Port> Worker<P> {
         items
     }
 
+    /// A page of a list counts by its slots: after one, other commands wait for the next turn.
     fn commands(&mut self, now: Tick) -> usize {
-        for done in 0..COMMAND_BUDGET {
-            let Some(command) = self.link.commands.pop() else { return done };
+        let mut items = 0;
+        while items < COMMAND_BUDGET
+            && let Some(command) = self.link.commands.pop()
+        {
+            items += 1;
             match command {
                 Command::Send { port, frame } => self.send(port, &frame),
                 Command::NeighborFailed { interface, address } => self.fail((interface, address), now),
                 Command::EndOrphans => self.shard.end_orphans_soon(),
-                Command::List { from, most } => self.list(from, most.clamp(1, LIST_BUDGET), now),
+                Command::List { from, most } => items += self.list(from, most.clamp(1, LIST_BUDGET), now),
                 Command::Watch(watch) => self.shard.observe(*watch, self.pace.began),
             }
         }
-        COMMAND_BUDGET
+        items
     }
 
     /// Sends what new tables allow.
@@ -290,7 +294,8 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    fn list(&self, from: u32, most: u32, now: Tick) {
+    /// Tells control what is in some slots. Returns how many that are.
+    fn list(&self, from: u32, most: u32, now: Tick) -> usize {
         let end = self.shard.table.walk_end();
         let stop = from.saturating_add(most).min(end);
         let live = |index: u32| {
@@ -301,6 +306,7 @@ impl<P: Port> Worker<P> {
         let report = Report::Listed(Page { connections, next: (stop < end).then_some(stop) });
         // Control waits for this answer with a time limit of its own and asks again.
         let _ = self.link.reports.push(report);
+        stop.saturating_sub(from) as usize
     }
 
     fn transmit(&mut self) {

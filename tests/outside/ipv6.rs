@@ -96,3 +96,20 @@ fn a_service_serves_and_its_server_is_found() {
     assert!(lab.counter("forward_nat_request") > 0 && lab.counter("forward_nat_reply") > 0);
     lab.assert_only_dropped(&NOISE);
 }
+
+/// The server holds the virtual address where nobody is told of it, and its way to clients is the director: what it
+/// answers passes there as it is, and the connection sees it.
+#[test]
+fn direct_routing_servers_answer_by_way_of_the_director() {
+    let Some(mut lab) = Lab::with_ipv6(Load::Light) else { return };
+    lab.start_web_on(1, 80);
+    lab.ip("rs1", &["address", "add", &format!("{VIP6}/128"), "dev", "lo", "nodad"]);
+    lab.start_director(&config::service_at(&format!("[{VIP6}]:80"), "dr", "tcp", "rr", &["[fd00:1::11]:80"]));
+    let page =
+        lab.run("client", &["curl", "-sSfg", "--noproxy", "*", "--max-time", "10", &format!("http://[{VIP6}]/")]);
+    assert_eq!(page.good().out, "served by rs1\n");
+    assert!(lab.counter("forward_dr") >= 4 && lab.counter("forward_routed") >= 3, "both ways by the director");
+    let connections = lab.tool(&["ipvsadm", "-Lnc"]).good().out;
+    assert!(connections.contains("TIME_WAIT"), "both sides were seen to close: {connections}");
+    lab.assert_only_dropped(&NOISE);
+}

@@ -161,6 +161,9 @@ impl Director {
                     later.push_back(Announcement { next: Nanos(now.0 + 1_000_000_000), ..due });
                 }
             }
+            if self.announcements[time].is_empty() {
+                self.announcements[time] = VecDeque::new();
+            }
         }
     }
 }

@@ -41,13 +41,13 @@ pub(super) fn passing<B>(
     frame: &[u8],
     meta: &mut Meta,
     ends: [IpAddr; 2],
-    shard: &Shard<B>,
+    shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Step {
     if meta.kind == Kind::Fragment6 {
         return here_or_there(frame, meta, shard);
     }
-    match decide::forward(meta, ends, context) {
+    match decide::forward(frame, meta, ends, shard, context) {
         Step::Send { .. } => {
             let step = here_or_there(frame, meta, shard);
             meta.ttl_lowered = true;

@@ -114,6 +114,21 @@ pub(super) fn packet<'a>(
     (towards(meta, len, index, conn, direction, context), shorter)
 }
 
+/// A reply that passes here, though it need not: totals and state are those of any reply.
+pub(super) fn pass_by<B>(meta: &Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) {
+    let conn = &mut shard.table[index];
+    let server = context.servers.get(conn.server_slot);
+    let available = server.is_some_and(|server| server.available.load(Relaxed));
+    if available && let Some(totals) = context.link.totals.get(conn.server_slot) {
+        totals.packet(Direction::Reply, meta.ip_len());
+    }
+    conn.set(flag::NO_OUTPUT, false);
+    conn.last_seen = context.now.0;
+    if advance(meta, conn, tcp::Seen::Output, server, context) {
+        shard.shortened(index);
+    }
+}
+
 const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
 
 /// What a packet of the client is to the states. Replies to a bypass do not come here either, but the kernel does not say
@@ -328,11 +343,19 @@ fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Optio
     }
     let outer = if hop.source4 != 0 { Family::Ipv4 } else { Family::Ipv6 };
     let mtu = hop.mtu.saturating_sub(meta.encapsulation.overhead(outer));
-    if mtu < if outer == Family::Ipv4 { 68 } else { 1280 } {
-        return Some(Step::Drop(Drop::ThinTunnel));
+    if mtu < least_mtu(outer) {
+        return Some(Step::Drop(Drop::TunnelTooNarrow));
     }
     let tell = meta.kind.is_v6() || meta.df && context.tables.sysctls.pmtu_disc != 0;
     (tell && measure(meta) > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu))
+}
+
+/// What must be left of a link inside a tunnel for it to be used at all: `__ip_vs_get_out_rt`, `__ip_vs_get_out_rt_v6`.
+const fn least_mtu(outer: Family) -> u16 {
+    match outer {
+        Family::Ipv4 => 68,
+        Family::Ipv6 => 1280,
+    }
 }
 
 #[cold]

@@ -12,6 +12,7 @@ mod handoff;
 mod hooks;
 mod lab;
 mod limits;
+mod listing;
 mod local;
 mod marks;
 #[path = "../../../tests/helpers/allocations.rs"]
