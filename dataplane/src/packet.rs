@@ -114,6 +114,8 @@ pub enum Step {
         /// The connection that a signpost names, [`crate::conn::NONE`] = it belongs there by its tuple.
         conn: u32,
     },
+    /// Kept until the other pieces of its packet are there.
+    Gather,
     /// Used up by an answer.
     Answer(Answer),
     /// Handed to control.
@@ -135,12 +137,14 @@ pub struct Meta {
     pub l3: u16,
     /// Where the transport header starts.
     pub l4: u16,
-    /// Where the IP packet ends.
-    pub end: u16,
+    /// Where the IP packet ends: one that came in pieces may be larger than any frame.
+    pub end: u32,
     /// Port it came by.
     pub port: u16,
     /// MTU to tell, where the answer needs one.
     pub mtu: u16,
+    /// The largest of the pieces it came in, 0 = it came whole, as all that devices deliver.
+    pub largest: u16,
     /// Whether its time to live was lowered before it was found to exceed that MTU.
     pub ttl_lowered: bool,
     /// How it is wrapped, where it goes through a tunnel.
@@ -169,7 +173,7 @@ impl Meta {
     #[inline]
     #[must_use]
     pub fn ip_len(&self) -> usize {
-        usize::from(self.end) - usize::from(self.l3)
+        self.end as usize - usize::from(self.l3)
     }
 
     /// The IANA number of its protocol.

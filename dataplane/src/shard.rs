@@ -9,6 +9,8 @@ use crate::clock::{Nanos, TICKS_PER_SECOND, Tick};
 use crate::conn::{Conn, ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
 use crate::defence::Defence;
+use crate::flow::Tuple;
+use crate::fragments::Fragments;
 use crate::handoff::{Mesh, Sign};
 use crate::mailbox::Link;
 use crate::parking::Parking;
@@ -34,6 +36,10 @@ pub struct Shard<B> {
     pub wheel: Wheel,
     /// Packets that wait for a neighbour.
     pub parking: Parking<B>,
+    /// Pieces of IPv4 packets of which others are missing.
+    pub fragments4: Fragments,
+    /// The same of IPv6.
+    pub fragments6: Fragments,
     /// Packets that leave.
     pub output: Output<B>,
     /// How many answers of its own the director may still give.
@@ -52,6 +58,7 @@ pub struct Shard<B> {
     pub mesh: Mesh<B>,
     id: u16,
     tunnel_id: u16,
+    fragment_id: u32,
 }
 
 impl<B> Shard<B> {
@@ -63,6 +70,8 @@ impl<B> Shard<B> {
         Self {
             station,
             mesh,
+            fragments4: Fragments::v4(key),
+            fragments6: Fragments::v6(key),
             table: ConnTable::new(memory, key),
             wheel: Wheel::new(now),
             parking: Parking::default(),
@@ -73,6 +82,7 @@ impl<B> Shard<B> {
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
             observer: None,
             id: (key.0[0] as u16).wrapping_add(me.wrapping_mul(IDS_APART)),
+            fragment_id: u32::from(me) << 16,
             tunnel_id: (key.0[1] as u16).wrapping_add(me.wrapping_mul(IDS_APART)),
         }
     }
@@ -88,6 +98,13 @@ impl<B> Shard<B> {
     pub fn next_tunnel_id(&mut self) -> u16 {
         self.tunnel_id = self.tunnel_id.wrapping_add(1);
         self.tunnel_id
+    }
+
+    /// The identification of the next IPv6 packet that is cut: nobody outside can tell the next from the last (RFC 7739).
+    pub fn next_fragment_id(&mut self) -> u32 {
+        self.fragment_id = self.fragment_id.wrapping_add(1);
+        let counted = Tuple { src: self.fragment_id, ..Tuple::default() };
+        (self.table.hash(&counted) as u32).max(1)
     }
 
     /// Lets somebody look at packets.
@@ -251,6 +268,13 @@ pub struct Output<B> {
 }
 
 impl<B> Output<B> {
+    /// How many more packets a port's queue takes; `None` where another worker sends by it.
+    #[must_use]
+    pub fn room(&self, port: u16) -> Option<usize> {
+        let queue = self.queues.get(usize::from(port)).filter(|queue| queue.capacity() > 0)?;
+        Some(queue.capacity() - queue.len())
+    }
+
     fn new(sends: impl Iterator<Item = bool>) -> Self {
         let queues = sends.map(|here| Vec::with_capacity(if here { OUTPUT_LIMIT } else { 0 })).collect();
         Self { queues, dropped: Vec::with_capacity(OUTPUT_LIMIT) }

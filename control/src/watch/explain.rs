@@ -113,6 +113,7 @@ fn step(step: Step) -> String {
         Step::Answer(reason) => reason.name().to_owned(),
         Step::Send { reason, .. } => reason.name().to_owned(),
         Step::Handoff { worker, .. } => format!("handed to worker {worker}"),
+        Step::Gather => "kept until its packet is whole".to_owned(),
         Step::Undecided => "undecided".to_owned(),
     }
 }

@@ -81,7 +81,7 @@ pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
 
 #[inline(never)]
 fn rewrite_any(frame: &mut [u8], meta: &Meta, new: NewEnd) {
-    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), usize::from(meta.end));
+    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), meta.end as usize);
     let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
         return;
     };
@@ -192,7 +192,7 @@ mod tests {
             let meta = Meta {
                 l3: 14,
                 l4: 34,
-                end: bytes.len() as u16,
+                end: bytes.len() as u32,
                 plain: plain && tcp,
                 tuple: Tuple {
                     src: 0xac10_0001,

@@ -82,7 +82,7 @@ fn rewrite_header(header: &mut [u8; ipv6::HEADER], new: &NewEnd) {
 
 #[inline(never)]
 fn rewrite_any(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
-    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), usize::from(meta.end));
+    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), meta.end as usize);
     let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
         return;
     };
@@ -134,7 +134,7 @@ mod tests {
             let meta = Meta {
                 l3: 14,
                 l4: l4 as u16,
-                end: bytes.len() as u16,
+                end: bytes.len() as u32,
                 kind: Kind::Transport6,
                 plain: plain && tcp && options == 0,
                 tuple: Tuple { protocol: Tuple::marked(protocol), ..Tuple::default() },

@@ -224,7 +224,7 @@ mod tests {
             let build = ipv4::Build { tos, payload: payload.len(), id: 9, df, ttl, protocol: 17, src: 1, dst: 2 };
             let inner = [&build.bytes()[..], &payload].concat();
             let mut packet = MemBuf::from_frame(&[vec![0xee; l3], inner.clone()].concat());
-            let end = (l3 + inner.len()) as u16;
+            let end = (l3 + inner.len()) as u32;
             let meta = Meta { l3: l3 as u16, end, encapsulation, hash, ..Meta::default() };
             let (source, server) = (0x0a01_0001, 0x0a01_000b);
             let outer = Outer::V4 { source, server, df, id: 7 };
@@ -254,7 +254,7 @@ mod tests {
             prop_assume!(ttl > 1);
             let build = ipv4::Build { tos, payload: payload.len(), id: 9, df, ttl, protocol: 17, src: 1, dst: 2 };
             let frame = [vec![0xee; l3], build.bytes().to_vec(), payload].concat();
-            let meta = Meta { l3: l3 as u16, end: frame.len() as u16, ..Meta::default() };
+            let meta = Meta { l3: l3 as u16, end: frame.len() as u32, ..Meta::default() };
             let [mut one, mut other] = [MemBuf::from_frame(&frame), MemBuf::from_frame(&frame)];
             prop_assert!(wrap_ipip4(&mut one, &meta, (3, 4), df, id));
             crate::forward::dr::rewrite(other.data_mut(), &meta);

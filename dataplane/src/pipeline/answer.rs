@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Context, answer6, resolve};
+use super::{Context, answer6, cut, resolve};
 use crate::conn::NONE;
 use crate::forward::Change;
 use crate::packet::Meta;
@@ -70,6 +70,8 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         Answer::NetUnreachable => icmpv4::Error::NetUnreachable,
         Answer::HostUnreachable => icmpv4::Error::HostUnreachable,
         Answer::TooBig => icmpv4::Error::FragmentationNeeded { mtu: meta.mtu },
+        Answer::ReassemblyTime => icmpv4::Error::ReassemblyTime,
+        Answer::ParameterProblem => return None,
     };
     if may_not_be_told(packet, &header) {
         return None;
@@ -79,7 +81,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     let mut message = vec![0; icmpv4::HEADER];
     message.extend_from_slice(&packet[..quoted]);
     let under_way = kind == Answer::NoConnection && src != header.dst;
-    if under_way || kind == Answer::TooBig && meta.ttl_lowered {
+    if under_way || meta.ttl_lowered && matches!(kind, Answer::TooBig | Answer::ReassemblyTime) {
         lower_ttl(&mut message[icmpv4::HEADER..]);
     }
     error.write(&mut message);
@@ -153,6 +155,11 @@ fn deliver<B: PacketBuf>(
     if matches!(path, Path::Unreachable | Path::Blackhole) {
         return Err(Drop::Unanswerable);
     }
+    if let Path::Hop(hop) = path
+        && let Some(hop) = context.tables.net.hops.get(hop).filter(|hop| made.packet.len() > usize::from(hop.mtu))
+    {
+        return cut::own(&made.packet, made.sent, hop, about.mark, shard, context, alloc);
+    }
     let mut packet = alloc().ok_or(Drop::NoBuffer)?;
     if !packet.set_len(ethernet::HEADER + made.packet.len()) {
         shard.output.dropped.push(packet);
@@ -170,7 +177,7 @@ fn deliver<B: PacketBuf>(
             resolve::park(parked, shard, context);
         }
         Path::Hop(hop) => match context.tables.net.hops.get(hop) {
-            Some(hop) => resolve::transmit(packet, &meta, ending, hop, shard, context),
+            Some(hop) => resolve::transmit(packet, &meta, ending, hop, shard, context, alloc),
             None => shard.output.dropped.push(packet),
         },
         Path::Unreachable | Path::Blackhole => shard.output.dropped.push(packet),

@@ -34,8 +34,10 @@ pub(super) fn make(packet: &[u8], meta: &Meta, kind: Answer, context: Context<'_
         Answer::NetUnreachable => icmpv6::Error::NoRoute,
         Answer::HostUnreachable => icmpv6::Error::AddressUnreachable,
         Answer::TooBig => icmpv6::Error::TooBig { mtu: meta.mtu },
+        Answer::ReassemblyTime => icmpv6::Error::ReassemblyTime,
+        Answer::ParameterProblem => icmpv6::Error::Payload,
     };
-    if may_not_be_told(packet, &upper) {
+    if kind != Answer::ParameterProblem && may_not_be_told(packet, &upper) {
         return None;
     }
     let src = if ours { header.dst } else { source(&header, context)? };

@@ -86,7 +86,7 @@ fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2], context: 
 fn local<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], mark: u32, context: Context<'a>) -> Class<'a> {
     let [source, destination] = ends;
     match meta.kind {
-        Kind::Fragment4 | Kind::Fragment6 => Class::Other(Step::Drop(Drop::Fragment)),
+        Kind::Fragment4 | Kind::Fragment6 => Class::Other(Step::Gather),
         Kind::Transport4 | Kind::Transport6 if is_orphan(meta, source, context) => {
             Class::Other(Step::Answer(Answer::NoConnection))
         }

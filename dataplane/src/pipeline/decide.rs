@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Context, classify, schedule, track};
+use super::{Context, classify, gather, schedule, track};
 use crate::conn::{Found, NONE};
 use crate::flow::{Direction, Tuple};
 use crate::packet::{Arrival, Meta, Step};
@@ -35,7 +35,11 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
         }
         classify::Class::Service(_) if shard.defence.drops_packet() => Step::Drop(Drop::Defence),
         classify::Class::Service(service) => schedule::run(meta, ends, service, shard, context),
+        classify::Class::Other(Step::Gather) => gather::here_or_there(frame, meta, shard),
         classify::Class::Other(step) => step,
+        classify::Class::Forward if gather::is_of_interest(meta, context) => {
+            gather::passing(frame, meta, ends, shard, context)
+        }
         classify::Class::Forward => forward(frame, meta, ends, shard, context),
     }
 }
@@ -60,7 +64,7 @@ pub(super) fn known<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Con
 }
 
 /// Devices that land packets at home may err, so a packet without a connection is looked at again before it starts one.
-fn belongs_elsewhere<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>) -> Option<u16> {
+pub(super) fn belongs_elsewhere<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>) -> Option<u16> {
     if shard.station.is_alone() || meta.arrival != Arrival::Device {
         return None;
     }
@@ -69,7 +73,7 @@ fn belongs_elsewhere<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>) -> Option<u
 }
 
 /// For others: plain routing. What a router refuses is refused before anybody asks for its connection.
-fn forward<B>(
+pub(super) fn forward<B>(
     frame: &[u8],
     meta: &mut Meta,
     [source, destination]: [IpAddr; 2],

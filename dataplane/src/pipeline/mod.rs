@@ -7,8 +7,10 @@
 mod answer;
 mod answer6;
 mod classify;
+mod cut;
 mod decide;
 mod discovery;
+mod gather;
 mod local;
 mod lookup;
 mod observe;
@@ -28,6 +30,7 @@ use crate::clock::Tick;
 use crate::conn::Confirmed;
 use crate::flow::Direction;
 use crate::forward::Change;
+use crate::handoff::WholeCrossing;
 use crate::mailbox::Link;
 use crate::neighbor::NextHop;
 use crate::packet::{Arrival, Burst, Kind, Mark, Meta, Step};
@@ -159,6 +162,10 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
         go_through::<B, false>(burst, &mut forwarded, shard, context, alloc);
     }
     forwarded.count(context);
+    end_burst(shard, context);
+}
+
+fn end_burst<B>(shard: &mut Shard<B>, context: Context<'_>) {
     shard.table.settle();
     if !shard.passing.is_empty() {
         shard.end_passing(&context.tables.templates, context.link);
@@ -182,9 +189,11 @@ fn go_through<B: PacketBuf, const SIX: bool>(
             confirmed = lookup::confirm_addresses(confirmed, packet.data(), meta, &shard.table);
         }
         let packet = match confirmed {
-            Confirmed::Reply(conn) => usual::<B, SIX>(packet, meta, conn, Direction::Reply, forwarded, shard, context),
+            Confirmed::Reply(conn) => {
+                usual::<B, SIX>(packet, meta, (conn, Direction::Reply), forwarded, shard, context, alloc)
+            }
             Confirmed::Request(conn) if !watch_servers && !track::may_take_the_tuple(meta) => {
-                usual::<B, SIX>(packet, meta, conn, Direction::Request, forwarded, shard, context)
+                usual::<B, SIX>(packet, meta, (conn, Direction::Request), forwarded, shard, context, alloc)
             }
             Confirmed::Request(_) | Confirmed::Unknown => {
                 decide(&packet, meta, shard, context);
@@ -204,11 +213,11 @@ fn go_through<B: PacketBuf, const SIX: bool>(
 fn usual<B: PacketBuf, const SIX: bool>(
     mut packet: B,
     meta: &mut Meta,
-    index: u32,
-    direction: Direction,
+    (index, direction): (u32, Direction),
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
 ) -> Option<B> {
     let conn = &mut shard.table[index];
     let (next, shorter) = track::packet(meta, index, conn, direction, context);
@@ -229,7 +238,7 @@ fn usual<B: PacketBuf, const SIX: bool>(
     }
     let Some((reason, hop)) = leaves else {
         return if let Step::Send { reason: Forward::Tun, hop, .. } = meta.step {
-            by_tunnel(packet, meta, (index, hop), forwarded, shard, context)
+            by_tunnel(packet, meta, (index, hop), forwarded, shard, context, alloc)
         } else {
             Some(packet)
         };
@@ -247,12 +256,17 @@ fn by_tunnel<B: PacketBuf>(
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
 ) -> Option<B> {
     let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
     let change = Change::Tun { server: shard.table[index].server_address() };
     if !rewrite::carry_out(change, &mut packet, meta, hop, shard, context) {
         meta.step = Step::Drop(Drop::NoHeadroom);
         return Some(packet);
+    }
+    if resolve::is_too_large(&packet, meta, hop) {
+        cut::packet(packet, meta, Ending::Forward(Forward::Tun), hop, shard, context, alloc);
+        return None;
     }
     resolve::dress(&mut packet, meta, Change::Nothing, hop, context.now);
     resolve::send(packet, meta, Forward::Tun, hop, forwarded, shard, context);
@@ -287,6 +301,31 @@ fn stop_at_stages<B: PacketBuf>(
     for (packet, meta) in burst.packets.drain(..).zip(&burst.meta) {
         resolve::run(packet, meta, forwarded, shard, context, alloc);
     }
+}
+
+/// Takes over a packet that another worker has put together of pieces.
+pub fn whole<B: PacketBuf>(
+    crossing: WholeCrossing,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    // Whoever followed a piece of it saw it cross, and no more.
+    if let Some(observer) = &shard.observer {
+        observer.end(crossing.mark);
+    }
+    gather::whole(crossing.datagram, crossing.arrival, Mark::default(), shard, context, alloc);
+    end_burst(shard, context);
+}
+
+/// Ends what waits for pieces that do not come, at most `budget` packets. Returns how many.
+pub fn expire_fragments<B: PacketBuf>(
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    budget: usize,
+    alloc: &mut impl FnMut() -> Option<B>,
+) -> usize {
+    gather::expire(shard, context, budget, alloc)
 }
 
 /// Sends a packet that another worker has finished.

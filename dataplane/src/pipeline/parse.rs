@@ -38,10 +38,21 @@ pub(super) fn run<B: PacketBuf>(
             *six |= meta.kind == Kind::Transport6;
         }
         lookup::ask(meta, table);
-        if arrived > usize::from(meta.end) {
-            packet.set_len(usize::from(meta.end)); // padding of short frames is not part of the packet
+        if arrived > meta.end as usize {
+            packet.set_len(meta.end as usize); // padding of short frames is not part of the packet
         }
     }
+}
+
+/// A packet that was put together of pieces, each of which has been here. What is a piece again was made to be one.
+pub(super) fn whole(frame: &[u8], meta: &mut Meta, table: &ConnTable) -> Result<(), Step> {
+    let packet = frame.get(usize::from(meta.l3)..).unwrap_or_default();
+    match packet.first().map(|byte| byte >> 4) {
+        Some(6) => packet6(packet, meta, table)?,
+        _ => packet4(packet, meta)?,
+    }
+    meta.hash = table.hash(&meta.tuple);
+    if matches!(meta.kind, Kind::Fragment4 | Kind::Fragment6) { Err(Step::Drop(Drop::Malformed)) } else { Ok(()) }
 }
 
 /// Ethernet, IPv4 and ports, the least of what most packets begin with.
@@ -82,7 +93,7 @@ fn usual(bytes: &[u8], ours: u64, meta: &mut Meta) -> bool {
         return false;
     }
     (meta.l3, meta.l4) = (ethernet::HEADER as u16, (ethernet::HEADER + ipv4::HEADER) as u16);
-    meta.end = end as u16;
+    meta.end = end as u32;
     meta.ttl = h[22];
     meta.df = h[20] & (ipv4::DF >> 8) as u8 != 0;
     meta.kind = Kind::Transport4;
@@ -115,7 +126,7 @@ fn usual6(bytes: &[u8], ours: u64, meta: &mut Meta, table: &ConnTable, six: &mut
         return false;
     }
     let (Some(src), Some(dst)) = (h[22..].first_chunk(), h[38..].first_chunk()) else { return false };
-    (meta.l3, meta.l4, meta.end) = (ethernet::HEADER as u16, L4 as u16, end as u16);
+    (meta.l3, meta.l4, meta.end) = (ethernet::HEADER as u16, L4 as u16, end as u32);
     (meta.ttl, meta.df, meta.kind) = (h[21], true, Kind::Transport6);
     let addresses = u64::from(table.digest(src)) << 32 | u64::from(table.digest(dst));
     meta.tuple = Tuple::of(addresses, u32::from_be_bytes(word(L4)), Tuple::marked(protocol));
@@ -152,7 +163,7 @@ fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
         Err(_) => return Err(Step::Drop(Drop::Malformed)),
     };
     meta.l4 = meta.l3 + header.len as u16;
-    meta.end = u16::try_from(ethernet::HEADER + header.total).map_err(|_| Step::Drop(Drop::Malformed))?;
+    meta.end = u32::from(meta.l3) + header.total as u32;
     meta.ttl = header.ttl;
     meta.df = header.fragment & ipv4::DF != 0;
     meta.tuple = Tuple { src: header.src, dst: header.dst, protocol: header.protocol, ..Tuple::default() };
@@ -193,15 +204,15 @@ fn packet6(bytes: &[u8], meta: &mut Meta, table: &ConnTable) -> Result<(), Step>
     let header = ipv6::Header::parse(bytes).map_err(|_| malformed)?;
     let upper = ipv6::upper(&bytes[..header.total], header.next).map_err(|_| malformed)?;
     meta.l4 = meta.l3 + upper.at as u16;
-    meta.end = u16::try_from(ethernet::HEADER + header.total).map_err(|_| malformed)?;
+    meta.end = u32::from(meta.l3) + header.total as u32;
     (meta.ttl, meta.df) = (header.hop_limit, true);
-    meta.tuple = Tuple { protocol: Tuple::marked(upper.protocol), ..Tuple::default() };
+    let (src, dst) = (table.digest(&header.src), table.digest(&header.dst));
+    meta.tuple = Tuple { src, dst, protocol: Tuple::marked(upper.protocol), ..Tuple::default() };
     if upper.piece {
         meta.kind = Kind::Fragment6;
         return Ok(());
     }
     let found = transport(&bytes[upper.at..header.total], upper.protocol, icmpv6::PROTOCOL, meta)?;
     meta.kind = if found { Kind::Transport6 } else { Kind::Other6 };
-    (meta.tuple.src, meta.tuple.dst) = (table.digest(&header.src), table.digest(&header.dst));
     Ok(())
 }

@@ -25,9 +25,9 @@ pub(super) fn run<B: PacketBuf>(packet: &mut B, meta: &mut Meta, shard: &mut Sha
 }
 
 /// Changes a packet that leaves for a next hop. `false` where its buffer has no room for the headers of a tunnel.
-pub(super) fn carry_out<B: PacketBuf>(
+pub(super) fn carry_out<P: PacketBuf, B>(
     change: Change,
-    packet: &mut B,
+    packet: &mut P,
     meta: &Meta,
     hop: &NextHop,
     shard: &mut Shard<B>,

@@ -326,11 +326,17 @@ pub(super) fn refusal(meta: &mut Meta, reason: Forward, hop: &NextHop, context: 
     if reason == Forward::Tun {
         return tunnel_refusal(meta, hop, context);
     }
-    (meta.ip_len() > usize::from(hop.mtu)).then(|| too_large(meta, reason, hop.mtu, meta.df))
+    (meta.df && measure(meta) > usize::from(hop.mtu)).then(|| too_large(meta, reason, hop.mtu))
+}
+
+/// What a link's room is compared with: of an IPv6 packet that came in pieces, which leave as they came, the largest one.
+fn measure(meta: &Meta) -> usize {
+    if meta.kind.is_v6() && meta.largest != 0 { meta.largest.into() } else { meta.ip_len() }
 }
 
 /// A tunnel needs room for its headers, and an address that it comes from. Without path MTU discovery the outer packet
-/// may be fragmented, whatever the inner one says.
+/// may be fragmented, whatever the inner one says. A tunnel takes what every link must take (RFC 791, RFC 8200 5), or
+/// nothing.
 fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Option<Step> {
     if hop.source4 == 0 && hop.source6 == 0 {
         return Some(Step::Answer(Answer::HostUnreachable));
@@ -341,7 +347,7 @@ fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Optio
         return Some(Step::Drop(Drop::TunnelTooNarrow));
     }
     let tell = meta.kind.is_v6() || meta.df && context.tables.sysctls.pmtu_disc != 0;
-    (meta.ip_len() > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu, tell))
+    (tell && measure(meta) > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu))
 }
 
 /// What must be left of a link inside a tunnel for it to be used at all: `__ip_vs_get_out_rt`, `__ip_vs_get_out_rt_v6`.
@@ -353,8 +359,8 @@ const fn least_mtu(outer: Family) -> u16 {
 }
 
 #[cold]
-fn too_large(meta: &mut Meta, reason: Forward, mtu: u16, tell: bool) -> Step {
+fn too_large(meta: &mut Meta, reason: Forward, mtu: u16) -> Step {
     // IPVS measures a client's packet when its time to live is already lower; a router measures first.
     (meta.mtu, meta.ttl_lowered) = (mtu, !matches!(reason, Forward::Routed | Forward::NatReply));
-    if tell { Step::Answer(Answer::TooBig) } else { Step::Drop(Drop::NeedsFragmenting) }
+    Step::Answer(Answer::TooBig)
 }

@@ -30,6 +30,10 @@ pub enum Error {
     },
     /// The hop limit ran out.
     TimeExceeded,
+    /// The other pieces of a packet did not come in time.
+    ReassemblyTime,
+    /// The payload length of a piece is no multiple of eight.
+    Payload,
     /// Nobody speaks the protocol of a next header field here.
     NextHeader {
         /// Where in the packet that field stands.
@@ -47,6 +51,8 @@ impl Error {
             Self::PortUnreachable => (1, 4),
             Self::TooBig { .. } => (2, 0),
             Self::TimeExceeded => (3, 0),
+            Self::ReassemblyTime => (3, 1),
+            Self::Payload => (4, 0),
             Self::NextHeader { .. } => (4, 1),
         }
     }
@@ -56,7 +62,12 @@ impl Error {
         let (kind, code) = self.type_code();
         let rest = match self {
             Self::TooBig { mtu: value } | Self::NextHeader { at: value } => u32::from(value),
-            Self::NoRoute | Self::AddressUnreachable | Self::PortUnreachable | Self::TimeExceeded => 0,
+            Self::Payload => 4,
+            Self::NoRoute
+            | Self::AddressUnreachable
+            | Self::PortUnreachable
+            | Self::TimeExceeded
+            | Self::ReassemblyTime => 0,
         };
         put(out, 0, &[kind, code]);
         put(out, 4, &rest.to_be_bytes());

@@ -75,7 +75,7 @@ pub struct Upper {
     pub at: usize,
     /// Where the field stands that names its protocol.
     pub named_at: usize,
-    /// Whether this is only a piece of it: there is a fragment header, and the packet is not all there is.
+    /// Whether this is only a piece of it: there is a fragment header, though it may say that this is all (RFC 6946).
     pub piece: bool,
     /// This piece is not the first.
     pub later: bool,
@@ -89,17 +89,12 @@ pub fn upper(packet: &[u8], first: u8) -> Result<Upper, Malformed> {
             return Ok(found);
         }
         let header = packet.get(found.at..).and_then(|rest| rest.first_chunk::<8>()).ok_or(Malformed::Extension)?;
-        let length = usize::from(header[1]);
         found.named_at = found.at;
-        found.at += match found.protocol {
-            FRAGMENT => {
-                let offset = be16(header, 2);
-                (found.piece, found.later) = (found.piece || offset & !6 != 0, offset & !7 != 0);
-                8
-            }
-            AUTHENTICATION => (length + 2) * 4,
-            _ => (length + 1) * 8,
-        };
+        if found.protocol == FRAGMENT {
+            let offset = be16(header, 2);
+            (found.piece, found.later) = (true, offset & !7 != 0);
+        }
+        found.at += extension_length(found.protocol, header);
         found.protocol = header[0];
         if found.at > packet.len() {
             return Err(Malformed::Extension);
@@ -109,6 +104,55 @@ pub fn upper(packet: &[u8], first: u8) -> Result<Upper, Malformed> {
         }
     }
     Err(Malformed::Extension)
+}
+
+/// Bytes of an extension header.
+fn extension_length(kind: u8, header: &[u8; 8]) -> usize {
+    let length = usize::from(header[1]);
+    match kind {
+        FRAGMENT => 8,
+        AUTHENTICATION => (length + 2) * 4,
+        _ => (length + 1) * 8,
+    }
+}
+
+/// Where the fragment header of a piece stands, and where stands what names it.
+#[must_use]
+pub fn fragment_header(packet: &[u8], first: u8) -> Option<(usize, usize)> {
+    let (mut kind, mut at, mut named_at) = (first, HEADER, NEXT_HEADER);
+    for _ in 0..=MOST_EXTENSIONS {
+        let header = packet.get(at..)?.first_chunk::<8>()?;
+        match kind {
+            FRAGMENT => return Some((at, named_at)),
+            HOP_BY_HOP | ROUTING | AUTHENTICATION | DESTINATION => {}
+            _ => return None,
+        }
+        named_at = at;
+        at += extension_length(kind, header);
+        kind = header[0];
+    }
+    None
+}
+
+/// Where the part of a packet begins that is cut, and where stands what names it (`ip6_find_1stfragopt`): behind hop by
+/// hop options and routing, and options that stand before routing or before what is no extension.
+#[must_use]
+pub fn first_fragmentable(packet: &[u8]) -> Option<(usize, usize)> {
+    let (mut kind, mut at, mut named_at) = (*packet.get(NEXT_HEADER)?, HEADER, NEXT_HEADER);
+    let mut routed = false;
+    for _ in 0..=MOST_EXTENSIONS {
+        match kind {
+            HOP_BY_HOP => {}
+            ROUTING => routed = true,
+            DESTINATION if !routed => {}
+            _ => return (at <= packet.len()).then_some((at, named_at)),
+        }
+        let header = packet.get(at..)?.first_chunk::<8>()?;
+        named_at = at;
+        at += extension_length(kind, header);
+        kind = header[0];
+    }
+    None
 }
 
 /// A new header. Its flow label follows from the addresses and is never zero, so that routers spread flows (RFC 6437).
@@ -158,7 +202,7 @@ mod tests {
     fn pieces_are_told_from_wholes() {
         let fragment = |offset: u16| [&[0][..], &offset.to_be_bytes(), &[0; 4]].concat();
         let found = |piece, later| Ok(Upper { protocol: 17, at: 48, named_at: 40, piece, later });
-        assert_eq!(walk(&[(FRAGMENT, &fragment(0))]), found(false, false), "an atomic fragment (RFC 6946)");
+        assert_eq!(walk(&[(FRAGMENT, &fragment(0))]), found(true, false), "an atomic fragment (RFC 6946)");
         assert_eq!(walk(&[(FRAGMENT, &fragment(1))]), found(true, false));
         assert_eq!(walk(&[(FRAGMENT, &fragment(8))]), found(true, true));
         // Behind a later piece's fragment header stands data, which only looks like a header.

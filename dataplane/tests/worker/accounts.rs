@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::conn::flag;
+use dataplane::fragments::{Fragments, MAX_BYTES, MAX_DATAGRAMS};
 use dataplane::parking::Ending;
 use dataplane::sched::Cache;
 
@@ -17,8 +18,12 @@ impl Lab {
         let ended: u64 = ended.map(|(_, value)| value).sum();
         let parked = self.parked();
         let waits = self.crew().flat_map(|worker| worker.shard().parking.iter());
-        let received = waits.filter(|parked| matches!(parked.ending, Ending::Forward(_))).count();
-        assert_eq!(self.count("received") + self.count("taken"), ended + received as u64, "{counters:?}");
+        let received = waits.filter(|parked| matches!(parked.ending, Ending::Forward(_))).count() as u64;
+        let stores = || self.crew().flat_map(|worker| [&worker.shard().fragments4, &worker.shard().fragments6]);
+        let gathering: u64 = stores().map(Fragments::pieces).sum();
+        let came = self.count("received") + self.count("taken") + self.count("reassembled");
+        assert_eq!(came, ended + self.count("gathered") + gathering + received, "{counters:?}");
+        assert!(stores().all(|store| store.bytes() <= MAX_BYTES && store.datagrams() <= MAX_DATAGRAMS));
         let outputs = || self.crew().map(|worker| &worker.shard().output);
         let queued = outputs().flat_map(|output| &output.queues).map(Vec::len).sum::<usize>()
             + outputs().map(|output| output.dropped.len()).sum::<usize>();

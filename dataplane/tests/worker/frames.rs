@@ -151,6 +151,66 @@ pub(crate) fn extended(frame: &[u8], kind: u8, body: [u8; 7]) -> Vec<u8> {
     frame
 }
 
+/// The pieces of a packet, with so many bytes of data each, all of which but the last are multiples of eight.
+pub(crate) fn pieces(frame: &[u8], id: u16, sizes: &[usize]) -> Vec<Vec<u8>> {
+    let six = frame[12..14] == ethernet::IPV6.to_be_bytes();
+    let head = ethernet::HEADER + if six { ipv6::HEADER } else { ipv4::HEADER };
+    let (front, body) = frame.split_at(head);
+    let mut done = 0;
+    let mut piece = |size: usize| {
+        let end = body.len().min(done + size);
+        let (at, data, more) = (done, &body[done..end], end < body.len());
+        done = end;
+        let mut front = front.to_vec();
+        if six {
+            let next = std::mem::replace(&mut front[20], 44);
+            put(&mut front, 18, &(8 + data.len() as u16).to_be_bytes());
+            front.extend([next, 0]);
+            front.extend((at as u16 | u16::from(more)).to_be_bytes());
+            front.extend(u32::from(id).to_be_bytes());
+        } else {
+            put(&mut front, 16, &(20 + data.len() as u16).to_be_bytes());
+            put(&mut front, 18, &id.to_be_bytes());
+            let flags = u16::from_be_bytes([frame[20], frame[21]]) & 0x4000 | u16::from(more) << 13;
+            put(&mut front, 20, &(flags | (at as u16 / 8)).to_be_bytes());
+            seal(&mut front[ethernet::HEADER..]);
+        }
+        [&front[..], data].concat()
+    };
+    sizes.iter().map(|size| piece(*size)).collect()
+}
+
+/// The packet that pieces make, in whatever order they come, if they do.
+pub(crate) fn joined(pieces: &[Vec<u8>]) -> Option<Vec<u8>> {
+    let six = pieces.first()?[12..14] == ethernet::IPV6.to_be_bytes();
+    let head = ethernet::HEADER + if six { ipv6::HEADER + 8 } else { ipv4::HEADER };
+    let place = |piece: &Vec<u8>| {
+        let field = |at: usize| usize::from(u16::from_be_bytes([piece[at], piece[at + 1]]));
+        if six { (field(56) & !7, field(56) & 1 != 0) } else { (field(20) % 0x2000 * 8, field(20) & 0x2000 != 0) }
+    };
+    let mut sorted: Vec<_> = pieces.iter().map(|piece| (place(piece), piece)).collect();
+    sorted.sort_by_key(|((at, _), _)| *at);
+    let mut body = Vec::new();
+    for (n, ((at, more), piece)) in sorted.iter().enumerate() {
+        if *at != body.len() || *more != (n + 1 < sorted.len()) {
+            return None;
+        }
+        body.extend(&piece[head..]);
+    }
+    let mut front = sorted[0].1[..head].to_vec();
+    if six {
+        front[20] = front[54];
+        front.truncate(head - 8);
+        put(&mut front, 18, &(body.len() as u16).to_be_bytes());
+    } else {
+        put(&mut front, 16, &(20 + body.len() as u16).to_be_bytes());
+        let df = front[20] & 0x40;
+        put(&mut front, 20, &[df, 0]);
+        seal(&mut front[ethernet::HEADER..]);
+    }
+    Some([front, body].concat())
+}
+
 /// An ARP request of a client.
 pub(crate) fn arp() -> Vec<u8> {
     ether(ethernet::BROADCAST, ethernet::ARP, &[0; 28])

@@ -6,6 +6,7 @@ mod burst;
 mod counters;
 mod crew;
 mod discovery;
+mod fragments;
 mod frames;
 mod handoff;
 mod hooks;

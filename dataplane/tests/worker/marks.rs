@@ -92,7 +92,7 @@ fn a_mark_makes_local_or_not() {
     let [_, vip, there] = conn.ends();
     assert_eq!((vip, there), ((REMOTE, 80).into(), (server(12), 80).into()), "as the client used them");
     let moved = lab.moved(|lab| lab.feed(WAN, &packet(client(2), REMOTE, Body::Udp(1, 2, 3)).fragment(0x2000).frame()));
-    assert_eq!(moved, [("received", 1), ("drop_fragment", 1)], "local, so not routed on");
+    assert_eq!(moved, [("received", 1), ("gathering", 1)], "local, so not routed on");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::frames::{Body, arp, ether, extended, packet};
+use crate::frames::{Body, arp, ether, extended, packet, pieces};
 use crate::lab::{FAR6, LAN, Lab, Listed, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN};
 use crate::lab::{bytes, client, client6, server, server6};
 use crate::marks::{REMOTE, by_mark, to};
@@ -140,6 +140,33 @@ fn passer() -> impl Strategy<Value = Event> {
         .prop_map(|(frame, port)| Event::Frame(port, frame))
 }
 
+/// A packet in pieces, some of which may be missing, twice there or in another order; streams meet them between others.
+fn fragmented() -> impl Strategy<Value = Vec<Event>> {
+    let three = [0usize, 1, 2];
+    let order =
+        prop_oneof![3 => Just(three.to_vec()), 1 => Just(vec![2, 1, 0]), 1 => prop::collection::vec(0usize..3, 1..5)];
+    let end = prop::sample::select(vec![0usize, 2, 3, 7, 11, 13, 15, 17]);
+    (few(), end, any::<bool>(), 0u16..3, prop_oneof![Just(90usize), Just(1900)], order).prop_map(
+        |(from, end, reply, id, payload, order)| {
+            let ((vip, dport), body) = (ENDS[end], |sport, dport| Body::Udp(sport, dport, payload));
+            let (port, frame) = match (vip, reply) {
+                (IpAddr::V4(_), true) => (LAN, packet(server(11), client(from), body(180, 4001)).frame()),
+                (IpAddr::V6(_), true) => (LAN, packet(server6(11), client6(from), body(180, 4001)).frame()),
+                (IpAddr::V4(_), false) => (WAN, packet(client(from), vip, body(4001, dport + 100)).frame()),
+                (IpAddr::V6(_), false) => (WAN, packet(client6(from), vip, body(4001, dport + 100)).frame()),
+            };
+            let pieces = pieces(&frame, id, &[payload / 16 * 8, 24, payload]);
+            order.into_iter().map(|n| Event::Frame(port, pieces[n].clone())).collect()
+        },
+    )
+}
+
+/// Mostly single events, and now and then a packet in pieces.
+fn events(single: impl Strategy<Value = Event>) -> impl Strategy<Value = Vec<Event>> {
+    let group = prop_oneof![20 => single.prop_map(|event| vec![event]), 1 => fragmented()];
+    prop::collection::vec(group, 1..250).prop_map(|groups| groups.concat())
+}
+
 /// A frame of a stream with some of its bytes changed, cut or added.
 pub(crate) fn spoiled() -> impl Strategy<Value = Event> {
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
@@ -169,12 +196,12 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// A stream of well-formed packets.
 pub(crate) fn clean_stream() -> impl Strategy<Value = Vec<Event>> {
-    prop::collection::vec(event(), 1..250)
+    events(event())
 }
 
 /// A stream with some that are not.
 pub(crate) fn stream() -> impl Strategy<Value = Vec<Event>> {
-    prop::collection::vec(prop_oneof![30 => event(), 1 => spoiled()], 1..250)
+    events(prop_oneof![30 => event(), 1 => spoiled()])
 }
 
 /// A lab with services of many schedulers; servers 11 to 14 are known, 15 is not.

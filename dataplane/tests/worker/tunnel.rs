@@ -126,7 +126,9 @@ fn the_headers_of_the_tunnel_take_part_of_the_links_room() {
         let quoted = ipv4::Header::parse(&[&told[0][42..], &[0; 600]].concat()).expect("a quoted header");
         assert_eq!((quoted.ttl, quoted.total), (63, room + 1), "measured when the time to live was lower");
         lab.feed(WAN, &datagram(room + 1).frame());
-        assert_eq!((lab.count("answer_too_big"), lab.count("drop_needs_fragmenting")), (1, 1));
+        let pieces: Vec<_> = lab.sent(THIN).iter().map(|frame| (frame.len() - 14, be16(frame, 20))).collect();
+        assert_eq!(pieces, [(20 + 576, 0x2000), (20 + 5, 576 / 8)], "the outer packet is cut");
+        assert_eq!((lab.count("answer_too_big"), lab.count("sent_fragment")), (1, 2));
         lab.check_accounts();
     }
 }
@@ -139,7 +141,8 @@ fn without_path_mtu_discovery_nobody_is_told_and_nothing_is_kept_whole() {
     lab.feed(WAN, &datagram(580).fragment(DF).frame());
     assert_eq!(be16(&lab.sent(THIN)[0], 20), 0, "outside");
     lab.feed(WAN, &datagram(581).fragment(DF).frame());
-    assert_eq!((lab.count("answer_too_big"), lab.count("drop_needs_fragmenting")), (0, 1));
+    let outside: Vec<_> = lab.sent(THIN).iter().map(|frame| be16(frame, 20)).collect();
+    assert_eq!((lab.count("answer_too_big"), outside), (0, vec![0x2000, 576 / 8]));
 }
 
 #[test]
