@@ -139,7 +139,7 @@ pub struct Meta {
     pub end: u16,
     /// Port it came by.
     pub port: u16,
-    /// MTU to tell, where the answer needs one.
+    /// MTU to tell, where the answer needs one; before, of a packet for a tunnel, what its path takes.
     pub mtu: u16,
     /// Whether its time to live was lowered before it was found to exceed that MTU.
     pub ttl_lowered: bool,

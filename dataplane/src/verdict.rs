@@ -39,6 +39,10 @@ reasons! {
         Bypass "bypass",
         /// Client to server, wrapped.
         Tun "tun",
+        /// An ICMP error about a packet to the client, its ends rewritten, to the server.
+        IcmpRequest "icmp_request",
+        /// An ICMP error about a packet to the server, its ends rewritten, to the client.
+        IcmpReply "icmp_reply",
         /// Belongs to no connection: plain routing.
         Routed "routed",
     }
@@ -87,6 +91,8 @@ reasons! {
         HostUnreachable "host_unreachable",
         /// Larger than the next link takes, and not to be fragmented.
         TooBig "too_big",
+        /// An ICMP error about a packet around a client's: the client is told of its own.
+        TunnelError "tunnel_error",
     }
 }
 
@@ -119,7 +125,7 @@ reasons! {
         Group "group",
         /// Transport header missing or cut.
         Transport "transport",
-        /// Wrong transport checksum on a packet for the director itself.
+        /// Wrong transport checksum on a packet for the director itself, or on an ICMP error that it would rewrite.
         TransportChecksum "transport_checksum",
         /// A fragment of a packet for a service.
         Fragment "fragment",

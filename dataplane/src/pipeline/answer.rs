@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Context, answer6, resolve};
+use super::{Context, answer6, icmp_tunnel, resolve};
 use crate::conn::NONE;
 use crate::forward::Change;
 use crate::packet::{Mark, Meta};
@@ -55,6 +55,9 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     if packet.first()? >> 4 == 6 {
         return answer6::make(packet, meta, kind, context);
     }
+    if kind == Answer::TunnelError {
+        return icmp_tunnel::make(packet, meta, id);
+    }
     let header = ipv4::Header::parse(packet).ok()?;
     let packet = &packet[..header.total];
     let to = Ipv4Addr::from_bits(header.src);
@@ -70,6 +73,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         Answer::NetUnreachable => icmpv4::Error::NetUnreachable,
         Answer::HostUnreachable => icmpv4::Error::HostUnreachable,
         Answer::TooBig => icmpv4::Error::FragmentationNeeded { mtu: meta.mtu },
+        Answer::TunnelError => return None,
     };
     if may_not_be_told(packet, &header) {
         return None;
@@ -83,12 +87,13 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         lower_ttl(&mut message[icmpv4::HEADER..]);
     }
     error.write(&mut message);
-    let tos = header.tos & TOS_MASK | ERROR_TOS;
-    Some(Made {
-        packet: packet4(tos, id, false, icmpv4::PROTOCOL, src, &header, &message),
-        to: to.into(),
-        sent: Sent::IcmpError,
-    })
+    let packet = error4(header.tos, id, src, header.src, &message);
+    Some(Made { packet, to: to.into(), sent: Sent::IcmpError })
+}
+
+/// An ICMP error about a packet of this type of service.
+pub(super) fn error4(tos: u8, id: u16, src: u32, dst: u32, message: &[u8]) -> Vec<u8> {
+    packet4(tos & TOS_MASK | ERROR_TOS, id, false, icmpv4::PROTOCOL, src, dst, message)
 }
 
 /// A packet as it was when it was found too large.
@@ -116,8 +121,8 @@ fn source(header: &ipv4::Header, to: Ipv4Addr, context: Context<'_>) -> Option<u
     }
 }
 
-fn packet4(tos: u8, id: u16, df: bool, protocol: u8, src: u32, about: &ipv4::Header, payload: &[u8]) -> Vec<u8> {
-    let build = ipv4::Build { tos, payload: payload.len(), id, df, ttl: TTL, protocol, src, dst: about.src };
+fn packet4(tos: u8, id: u16, df: bool, protocol: u8, src: u32, dst: u32, payload: &[u8]) -> Vec<u8> {
+    let build = ipv4::Build { tos, payload: payload.len(), id, df, ttl: TTL, protocol, src, dst };
     [&build.bytes(), payload].concat()
 }
 
@@ -126,7 +131,7 @@ fn echo(packet: &[u8], header: &ipv4::Header, id: u16, to: Ipv4Addr) -> Option<M
     put(&mut message, 0, &[icmpv4::ECHO_REPLY, 0, 0, 0]);
     let sum = checksum::of(&message);
     put(&mut message, 2, &sum.to_be_bytes());
-    let packet = packet4(header.tos, id, false, icmpv4::PROTOCOL, header.dst, header, &message);
+    let packet = packet4(header.tos, id, false, icmpv4::PROTOCOL, header.dst, header.src, &message);
     Some(Made { packet, to: to.into(), sent: Sent::EchoReply })
 }
 
@@ -137,7 +142,7 @@ fn reset(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option<Made> {
     let (src, dst) = (header.dst.to_be_bytes(), header.src.to_be_bytes());
     let sum = Sum::default().pseudo(&src, &dst, header.protocol, made.len()).bytes(&made).finish();
     put(&mut made, tcp::CHECKSUM, &sum.to_be_bytes());
-    let packet = packet4(header.tos, 0, true, header.protocol, header.dst, header, &made);
+    let packet = packet4(header.tos, 0, true, header.protocol, header.dst, header.src, &made);
     Some(Made { packet, to: to.into(), sent: Sent::TcpReset })
 }
 

@@ -34,6 +34,8 @@ pub(super) fn make(packet: &[u8], meta: &Meta, kind: Answer, context: Context<'_
         Answer::NetUnreachable => icmpv6::Error::NoRoute,
         Answer::HostUnreachable => icmpv6::Error::AddressUnreachable,
         Answer::TooBig => icmpv6::Error::TooBig { mtu: meta.mtu },
+        // IPVS tells nobody of errors about IPv6 tunnels.
+        Answer::TunnelError => return None,
     };
     if may_not_be_told(packet, &upper) {
         return None;

@@ -176,7 +176,7 @@ pub(super) fn transmit<B: PacketBuf>(
 /// Parks a packet whose neighbour is not known. Its next hop must lead to the server or the client, whatever the packet
 /// is addressed to.
 fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, shard: &mut Shard<B>, context: Context<'_>) {
-    let (way, server) = if conn == NONE {
+    let (way, server) = if conn == NONE || reason == Forward::IcmpReply {
         let to = meta.ends(packet.data()).map(|[_, destination]| destination);
         (to.map_or(Path::Unreachable, |to| context.tables.net.path(to)), NONE)
     } else {

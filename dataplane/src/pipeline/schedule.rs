@@ -52,6 +52,21 @@ pub(super) fn run<B>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Step {
+    let first =
+        |meta: &mut Meta, index, shard: &mut Shard<B>| track::step(meta, index, Direction::Request, shard, context);
+    run_with(meta, ends, service, shard, context, first)
+}
+
+/// The same where the packet that the connection begins with is not the one that is there: `first` says what becomes of
+/// that.
+pub(super) fn run_with<B>(
+    meta: &mut Meta,
+    ends: [IpAddr; 2],
+    service: &VirtualService,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    first: impl FnOnce(&mut Meta, u32, &mut Shard<B>) -> Step,
+) -> Step {
     let one_packet = service.manner.one_packet && meta.protocol() == Protocol::Udp.number();
     let place = match service.manner.persistent {
         Some(persistent) => place_by_template(meta, ends, service, persistent, context),
@@ -64,7 +79,7 @@ pub(super) fn run<B>(
     let place = match place {
         Ok(place) => place,
         Err(NO_SERVER) if may_pass_by(meta, ends, service, context) => {
-            return pass_by(meta, ends, one_packet, shard, context);
+            return pass_by(meta, ends, one_packet, shard, context, first);
         }
         Err(step) => return step,
     };
@@ -78,7 +93,7 @@ pub(super) fn run<B>(
         }
     };
     debug_assert_eq!(state.generation.load(Relaxed), server.generation, "a slot outlives its references");
-    let step = track::step(meta, index, Direction::Request, shard, context);
+    let step = first(meta, index, shard);
     if one_packet {
         // Whoever comes next finds the counts as they were.
         state.unbind(shard.table[index].has(flag::INACTIVE));
@@ -302,6 +317,7 @@ fn pass_by<B>(
     one_packet: bool,
     shard: &mut Shard<B>,
     context: Context<'_>,
+    first: impl FnOnce(&mut Meta, u32, &mut Shard<B>) -> Step,
 ) -> Step {
     let new = to_destination(meta, ends, context);
     let hashes = [meta.hash, shard.table.hash(&new.reply_key())];
@@ -309,7 +325,7 @@ fn pass_by<B>(
         Ok(index) => index,
         Err(reason) => return Step::Drop(reason),
     };
-    let step = track::step(meta, index, Direction::Request, shard, context);
+    let step = first(meta, index, shard);
     if !one_packet {
         shard.watch(index);
     }

@@ -232,10 +232,11 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
 
 /// The same for a tunnel. It has no replies, and remembers its next hop where others remember that of theirs: so the
 /// usual packet, which is not wrapped, need not be told from one that is.
-fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'_>) -> Step {
+pub(super) fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'_>) -> Step {
     let version = context.tables.net.version;
     let server = context.servers.get(conn.server_slot);
     meta.encapsulation = server.map_or(Encapsulation::Ipip, Server::encapsulation);
+    meta.mtu = server.map_or(u16::MAX, |server| server.path.measure(context.now));
     let remembered = conn.net_version == version && conn.hop_reply != NONE;
     let way = if remembered { Path::Hop(conn.hop_reply) } else { way(conn, Forward::Tun, context) };
     let step = send(meta, index, Forward::Tun, way, context);
@@ -267,7 +268,7 @@ fn remember(conn: &mut Conn, direction: Direction, hop: u32, version: u32) {
 pub(super) fn way(conn: &Conn, reason: Forward, context: Context<'_>) -> Path {
     let net = &context.tables.net;
     match reason {
-        Forward::NatReply => net.path(conn.client_address()),
+        Forward::NatReply | Forward::IcmpReply => net.path(conn.client_address()),
         _ if context.tables.options.strict_parity => shared_route::path(conn, context),
         _ => net.path(conn.server_address()),
     }
@@ -300,14 +301,14 @@ pub(super) fn refusal(meta: &mut Meta, reason: Forward, hop: &NextHop, context: 
     (meta.ip_len() > usize::from(hop.mtu)).then(|| too_large(meta, reason, hop.mtu, meta.df))
 }
 
-/// A tunnel needs room for its headers, and an address that it comes from. Without path MTU discovery the outer packet
+/// A tunnel needs room for its headers on the link and on the path, which stands in the packet's `mtu`, and an address that it comes from. Without path MTU discovery the outer packet
 /// may be fragmented, whatever the inner one says.
 fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Option<Step> {
     if hop.source4 == 0 && hop.source6 == 0 {
         return Some(Step::Answer(Answer::HostUnreachable));
     }
     let outer = if hop.source4 != 0 { Family::Ipv4 } else { Family::Ipv6 };
-    let mtu = hop.mtu.saturating_sub(meta.encapsulation.overhead(outer));
+    let mtu = hop.mtu.min(meta.mtu).saturating_sub(meta.encapsulation.overhead(outer));
     let tell = meta.kind.is_v6() || meta.df && context.tables.sysctls.pmtu_disc != 0;
     (meta.ip_len() > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu, tell))
 }
@@ -315,6 +316,6 @@ fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Optio
 #[cold]
 fn too_large(meta: &mut Meta, reason: Forward, mtu: u16, tell: bool) -> Step {
     // IPVS measures a client's packet when its time to live is already lower; a router measures first.
-    (meta.mtu, meta.ttl_lowered) = (mtu, !matches!(reason, Forward::Routed | Forward::NatReply));
+    (meta.mtu, meta.ttl_lowered) = (mtu, !matches!(reason, Forward::Routed | Forward::NatReply | Forward::IcmpReply));
     if tell { Step::Answer(Answer::TooBig) } else { Step::Drop(Drop::NeedsFragmenting) }
 }
