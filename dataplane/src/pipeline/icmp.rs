@@ -154,7 +154,7 @@ pub(super) fn run<B>(
         Some(Found::Conn(index, Direction::Request)) => Some(to_server(frame, meta, index, shard, context)),
         Some(Found::Away { home, conn }) => Some(Step::Handoff { worker: home, conn }),
         None if of_a_reply_past_us(&quote, meta, shard, context) => None,
-        None => elsewhere(&turned, &quote, meta, shard).or_else(|| begin(frame, meta, ends, &turned, shard, context)),
+        None => unknown(frame, meta, ends, (&quote, &turned), shard, context),
     }
 }
 
@@ -179,20 +179,31 @@ fn of_a_reply_past_us<B>(quote: &Quote, meta: &Meta, shard: &mut Shard<B>, conte
     passes
 }
 
-/// The other worker that may know the connection. Errors about packets that DR sent on quote a request, and so belong where
-/// requests land: which is known only when they turn out not to be about a reply.
-fn elsewhere<B>(turned: &Flow, quote: &Quote, meta: &Meta, shard: &Shard<B>) -> Option<Step> {
-    if shard.station.is_alone() || !meta.arrival.is_by_tuple() {
+/// About nothing that is known here. Another worker may know it: the one where the quote, turned round, lands, or, since
+/// what DR sent on is quoted as a request, the one where requests land. Only the first may begin a connection.
+fn unknown<B>(
+    frame: &[u8],
+    meta: &mut Meta,
+    ends: [IpAddr; 2],
+    (quote, turned): (&Quote, &Flow),
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Option<Step> {
+    if !meta.arrival.is_by_tuple() {
         return None;
     }
+    if shard.station.is_alone() {
+        return begin(frame, meta, ends, turned, shard, context);
+    }
     let (me, landing) = (shard.station.me(), shard.station.landing(meta.port)?);
-    let first = turned.lands(landing);
-    let worker = match meta.arrival {
-        Arrival::Device if first != me => first,
-        _ if first == me && landing.is_by_both() => Flow::of(quote, &shard.table).lands(landing),
-        _ => me,
-    };
-    (worker != me).then_some(Step::Handoff { worker, conn: NONE })
+    let (first, by_both) = (home(frame, meta, landing, shard, context)?, landing.is_by_both());
+    let second = Flow::of(quote, &shard.table).lands(landing);
+    let hand_over = |worker| Some(Step::Handoff { worker, conn: NONE });
+    if first != me {
+        return if meta.arrival == Arrival::Device { hand_over(first) } else { None };
+    }
+    let begun = begin(frame, meta, ends, turned, shard, context);
+    if begun.is_none() && by_both && second != me { hand_over(second) } else { begun }
 }
 
 /// Totals of a connection's server.
@@ -280,7 +291,7 @@ fn begin<B>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Option<Step> {
-    if context.tables.sysctls.schedule_icmp == 0 || !meta.arrival.is_by_tuple() {
+    if context.tables.sysctls.schedule_icmp == 0 {
         return None;
     }
     let mut first = Meta {

@@ -8,6 +8,7 @@ mod crew;
 mod frames;
 mod handoff;
 mod hooks;
+mod icmp;
 mod lab;
 mod limits;
 mod local;
