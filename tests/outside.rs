@@ -10,6 +10,8 @@ mod config;
 mod daemon;
 #[path = "outside/host.rs"]
 mod host;
+#[path = "outside/ipv6.rs"]
+mod ipv6;
 #[path = "outside/lab.rs"]
 mod lab;
 #[path = "outside/marks.rs"]

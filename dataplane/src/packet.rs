@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::flow::{Encapsulation, Tuple};
 use crate::port::{BURST, RxBurst};
 use crate::verdict::{Answer, Drop, Forward, Punt};
-use crate::wire::ipv6;
+use crate::wire::{ethernet, ipv6};
 
 /// An entry whose tag fits a packet.
 #[derive(Clone, Copy, Debug)]
@@ -153,7 +153,8 @@ pub struct Meta {
     pub kind: Kind,
     /// TCP flags.
     pub tcp_flags: u8,
-    /// Untagged Ethernet, IPv4 without options, a whole TCP header: everything is where it usually is.
+    /// Untagged Ethernet, IPv4 without options or IPv6 without extensions, a whole TCP header: everything is where it
+    /// usually is.
     pub plain: bool,
     /// Time to live.
     pub ttl: u8,
@@ -188,10 +189,13 @@ impl Meta {
     }
 
     /// The same of an IPv6 packet.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn ends6<'a>(&self, frame: &'a [u8]) -> Option<[&'a [u8; 16]; 2]> {
-        let header = frame.get(usize::from(self.l3)..)?.first_chunk::<{ ipv6::HEADER }>()?;
+        let header = match self.plain {
+            true => frame.first_chunk::<{ ethernet::HEADER + ipv6::HEADER }>()?.last_chunk::<{ ipv6::HEADER }>()?,
+            false => frame.get(usize::from(self.l3)..)?.first_chunk()?,
+        };
         Some([header[8..].first_chunk()?, header[24..].first_chunk()?])
     }
 }

@@ -114,6 +114,12 @@ pub struct Locals {
     pub v6: SharedMap<u128, ()>,
 }
 
+/// Whether an address means something on one link only.
+#[must_use]
+pub const fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(six) if six.is_unicast_link_local())
+}
+
 /// What a routing decision gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
@@ -154,6 +160,15 @@ impl Net {
             Some(Action::Blackhole) => return Path::Blackhole,
         };
         self.neighbor(interface, next)
+    }
+
+    /// Where an answer to what came by a port goes. A link-local address is on that link (RFC 4291 2.5.6).
+    #[must_use]
+    pub fn path_back(&self, port: u16, address: IpAddr) -> Path {
+        match self.interface_of_port(port) {
+            Some((interface, _)) if is_link_local(address) => self.neighbor(interface, address),
+            _ => self.path(address),
+        }
     }
 
     /// To a neighbour on an interface.

@@ -65,6 +65,8 @@ reasons! {
     Punt "punt" {
         /// ARP.
         Arp "arp",
+        /// Neighbour solicitation or advertisement.
+        Neighbor6 "neighbor6",
     }
 }
 
@@ -129,6 +131,10 @@ reasons! {
         TransportChecksum "transport_checksum",
         /// A fragment of a packet for a service.
         Fragment "fragment",
+        /// Neighbour discovery that is not valid.
+        InvalidDiscovery "invalid_discovery",
+        /// Router solicitation, router advertisement or redirect: routes are configured.
+        RouterDiscovery "router_discovery",
         /// ICMP message for the director that needs no answer.
         Icmp "icmp",
         /// A reset that belongs to nothing.
@@ -139,6 +145,8 @@ reasons! {
         Blackhole "blackhole",
         /// The next link takes less, and nobody fragments yet.
         NeedsFragmenting "needs_fragmenting",
+        /// A tunnel by the next link would take less than any link must.
+        TunnelTooNarrow "tunnel_too_narrow",
         /// Would have started a connection, and `drop_packet` is on.
         Defence "defence",
         /// The connection's server was removed.
@@ -178,7 +186,7 @@ reasons! {
         EchoReply "echo_reply",
         /// TCP resets.
         TcpReset "tcp_reset",
-        /// Frames of control: ARP.
+        /// Frames of control: ARP, neighbour discovery.
         Control "control",
         /// Own packets that found no queue or no neighbour.
         Lost "lost",

@@ -257,7 +257,7 @@ impl Director {
     }
 
     fn is_own(&self, address: IpAddr) -> bool {
-        self.interfaces.iter().flat_map(|i| &i.addresses).any(|net| net.addr() == address)
+        self.interfaces.iter().any(|interface| interface.has(address))
     }
 
     /// The virtual addresses that the file speaks of, in place of those it spoke of before.
@@ -278,13 +278,11 @@ impl Director {
         }
     }
 
-    /// The director's own addresses, at the start.
+    /// The director's own addresses, at the start. They are used at once: nobody is asked first whether an IPv6 address
+    /// is taken.
     pub(super) fn take_own_addresses(&mut self) {
-        let own: Vec<(u16, IpNet)> = (0u16..)
-            .zip(&self.interfaces)
-            .flat_map(|(index, interface)| interface.addresses.iter().map(move |net| (index, *net)))
-            .collect();
-        for (_, net) in &own {
+        let nets: Vec<IpNet> = self.interfaces.iter().flat_map(|interface| interface.addresses.clone()).collect();
+        for net in nets {
             if let IpNet::V4(v4) = net
                 && v4.prefix_len() < 31
             {
@@ -292,9 +290,13 @@ impl Director {
                 self.set_local(v4.network().into(), Some(false));
             }
         }
-        for (interface, net) in own {
-            self.set_local(net.addr(), Some(true));
-            self.announce_soon(interface, net.addr());
+        let own: Vec<(u16, IpAddr)> = (0u16..)
+            .zip(&self.interfaces)
+            .flat_map(|(index, interface)| interface.all_addresses().map(move |address| (index, address)))
+            .collect();
+        for (interface, address) in own {
+            self.set_local(address, Some(true));
+            self.announce_soon(interface, address);
         }
     }
 

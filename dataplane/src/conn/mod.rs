@@ -24,7 +24,7 @@ use crate::flow::{Direction, ForwardMethod, Protocol, Tuple};
 pub mod flag {
     /// Counted among its server's inactive connections.
     pub const INACTIVE: u16 = 1;
-    /// Replies do not pass here (DR, TUN, bypass).
+    /// No reply has passed here (DR, TUN, bypass).
     pub const NO_OUTPUT: u16 = 1 << 1;
     /// The slot is taken.
     pub const LIVE: u16 = 1 << 2;

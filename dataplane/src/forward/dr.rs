@@ -2,15 +2,15 @@
 //! the packet leaves).
 
 use crate::packet::Meta;
-use crate::wire::checksum::Delta;
-use crate::wire::ipv4;
+use crate::wire::{ipv4, ipv6};
 
 /// Lowers the time to live.
+#[inline(always)]
 pub fn rewrite(frame: &mut [u8], meta: &Meta) {
     let Some(header) = frame.get_mut(usize::from(meta.l3)..).and_then(|b| b.first_chunk_mut()) else { return };
     if meta.kind.is_v6() {
-        header[7] = header[7].wrapping_sub(1);
+        header[ipv6::HOP_LIMIT] = header[ipv6::HOP_LIMIT].wrapping_sub(1);
     } else {
-        ipv4::decrement_ttl(header, Delta::default());
+        ipv4::decrement_ttl(header);
     }
 }

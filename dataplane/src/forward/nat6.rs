@@ -8,7 +8,7 @@ use crate::conn::Conn;
 use crate::flow::{Direction, Protocol};
 use crate::packet::Meta;
 use crate::wire::checksum::{Change, Delta};
-use crate::wire::{ipv6, put, tcp};
+use crate::wire::{ethernet, ipv6, put, tcp};
 
 /// What becomes of a packet: the new end, and what that does to its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,19 +49,45 @@ impl NewEnd {
     }
 }
 
+/// Where TCP follows an IPv6 header without extensions.
+const PLAIN: usize = ethernet::HEADER + ipv6::HEADER;
+
 /// Rewrites one end and lowers the hop limit. The caller has seen that it is above 1.
+#[inline(always)]
 pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
-    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), usize::from(meta.end));
-    let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
-        return;
-    };
-    let Some(header) = front.get_mut(l3..).and_then(|rest| rest.first_chunk_mut::<{ ipv6::HEADER }>()) else { return };
-    header[7] = header[7].wrapping_sub(1);
+    if meta.plain
+        && let Some((headers, _)) = frame.split_first_chunk_mut::<{ PLAIN + tcp::HEADER }>()
+        && let Some((front, segment)) = headers.split_first_chunk_mut::<PLAIN>()
+        && let (Some(header), Some(segment)) = (front.last_chunk_mut(), segment.first_chunk_mut::<{ tcp::HEADER }>())
+    {
+        rewrite_header(header, new);
+        put(segment, port_at(new.side), &new.port.to_be_bytes());
+        if let Some(sum) = segment[tcp::CHECKSUM..].first_chunk_mut() {
+            new.transport.apply(sum);
+        }
+    } else {
+        rewrite_any(frame, meta, new);
+    }
+}
+
+#[inline(always)]
+fn rewrite_header(header: &mut [u8; ipv6::HEADER], new: &NewEnd) {
+    header[ipv6::HOP_LIMIT] = header[ipv6::HOP_LIMIT].wrapping_sub(1);
     let address_at = match new.side {
         Side::Source => 8,
         Side::Destination => 24,
     };
     put(header, address_at, &new.address);
+}
+
+#[inline(never)]
+fn rewrite_any(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
+    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), usize::from(meta.end));
+    let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
+        return;
+    };
+    let Some(header) = front.get_mut(l3..).and_then(|rest| rest.first_chunk_mut::<{ ipv6::HEADER }>()) else { return };
+    rewrite_header(header, new);
     put(transport, port_at(new.side), &new.port.to_be_bytes());
     if meta.protocol() != Protocol::Tcp.number() {
         return udp_checksum(transport, new.transport, header[8..].split_at(16));
@@ -95,6 +121,7 @@ mod tests {
             tcp: bool,
             source: bool,
             options in 0usize..3,
+            plain: bool,
         ) {
             let (protocol, at) = if tcp { (6, tcp::CHECKSUM) } else { (17, udp::CHECKSUM) };
             let [src, dst, address] = addresses;
@@ -109,6 +136,7 @@ mod tests {
                 l4: l4 as u16,
                 end: bytes.len() as u16,
                 kind: Kind::Transport6,
+                plain: plain && tcp && options == 0,
                 tuple: Tuple { protocol: Tuple::marked(protocol), ..Tuple::default() },
                 ..Meta::default()
             };

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{Context, answer6, icmp_tunnel, resolve};
 use crate::conn::NONE;
 use crate::forward::Change;
-use crate::packet::{Mark, Meta};
+use crate::packet::Meta;
 use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
@@ -36,7 +36,7 @@ pub(super) fn run<B: PacketBuf>(
     let verdict = match make(packet, meta, kind, shard.next_id(), context) {
         None => Verdict::Drop(Drop::Unanswerable),
         Some(_) if !shard.limiter.allow(context.tables.options.icmp_rate) => Verdict::Drop(Drop::RateLimited),
-        Some(made) => match deliver(&made, meta.mark, shard, context, alloc) {
+        Some(made) => match deliver(&made, meta, shard, context, alloc) {
             Ok(()) => Verdict::Answer(kind),
             Err(reason) => Verdict::Drop(reason),
         },
@@ -99,7 +99,7 @@ pub(super) fn error4(tos: u8, id: u16, src: u32, dst: u32, message: &[u8]) -> Ve
 /// A packet as it was when it was found too large.
 fn lower_ttl(packet: &mut [u8]) {
     if let Some(header) = packet.first_chunk_mut() {
-        ipv4::decrement_ttl(header, checksum::Delta::default());
+        ipv4::decrement_ttl(header);
     }
 }
 
@@ -149,12 +149,12 @@ fn reset(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option<Made> {
 /// Puts an answer on its way.
 fn deliver<B: PacketBuf>(
     made: &Made,
-    mark: Mark,
+    about: &Meta,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) -> Result<(), Drop> {
-    let path = context.tables.net.path(made.to);
+    let path = context.tables.net.path_back(about.port, made.to);
     if matches!(path, Path::Unreachable | Path::Blackhole) {
         return Err(Drop::Unanswerable);
     }
@@ -166,7 +166,7 @@ fn deliver<B: PacketBuf>(
     let ethertype = if made.to.is_ipv4() { ethernet::IPV4 } else { ethernet::IPV6 };
     put(packet.data_mut(), ethernet::HEADER - 2, &ethertype.to_be_bytes());
     put(packet.data_mut(), ethernet::HEADER, &made.packet);
-    let meta = Meta { l3: ethernet::HEADER as u16, mark, ..Meta::default() };
+    let meta = Meta { l3: ethernet::HEADER as u16, mark: about.mark, ..Meta::default() };
     let ending = Ending::Own(made.sent);
     match path {
         Path::Unresolved { interface, address } => {

@@ -8,6 +8,7 @@ use crate::flow::{Family, Protocol, ServiceKey};
 use crate::mark::{self, Mark};
 use crate::packet::{Kind, Meta, Step};
 use crate::service::{Listener, VirtualService};
+use crate::tables::is_link_local;
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::{RST, SYN};
 use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, udp};
@@ -39,6 +40,8 @@ pub(super) fn run<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], context: Con
         Some(true) => local(frame, meta, ends, mark.number, context),
         None if mark.local => local(frame, meta, ends, mark.number, context),
         Some(false) => Class::Other(Step::Drop(Drop::Group)),
+        // No router passes these on to another link (RFC 4291 2.5.6).
+        None if ends.into_iter().any(is_link_local) => Class::Other(Step::Drop(Drop::Martian)),
         None if !context.tables.options.ip_forward => Class::Other(Step::Drop(Drop::ForwardingOff)),
         None => Class::Forward,
     }
@@ -51,9 +54,10 @@ fn martian([source, destination]: [IpAddr; 2], context: Context<'_>) -> Option<D
         IpAddr::V4(source) => source.octets()[0] == 0,
         IpAddr::V6(source) => source.is_unspecified(),
     };
+    // IPv6 hosts do not look at that, and neither does the kernel: so DR's replies may pass here.
     let own = match source {
         IpAddr::V4(source) => context.tables.locals.v4.contains_key(&source.to_bits()),
-        IpAddr::V6(source) => context.tables.locals.v6.contains_key(&source.to_bits()),
+        IpAddr::V6(_) => false,
     };
     if zero || own || source.is_multicast() || broadcast(source) || source.is_loopback() || destination.is_loopback() {
         return Some(Drop::Martian);

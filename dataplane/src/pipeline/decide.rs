@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{Context, classify, icmp, schedule, track};
 use crate::conn::{Found, NONE};
-use crate::flow::Direction;
+use crate::flow::{Direction, Tuple};
 use crate::packet::{Arrival, Meta, Step};
 use crate::shard::Shard;
 use crate::verdict::{Answer, Drop};
@@ -42,7 +42,7 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
         classify::Class::Service(_) if shard.defence.drops_packet() => Step::Drop(Drop::Defence),
         classify::Class::Service(service) => schedule::run(meta, ends, service, shard, context),
         classify::Class::Other(step) => step,
-        classify::Class::Forward => forward(meta, ends, context),
+        classify::Class::Forward => forward(frame, meta, ends, shard, context),
     }
 }
 
@@ -75,10 +75,40 @@ fn belongs_elsewhere<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>) -> Option<u
 }
 
 /// For others: plain routing. What a router refuses is refused before anybody asks for its connection.
-fn forward(meta: &mut Meta, [source, destination]: [IpAddr; 2], context: Context<'_>) -> Step {
+fn forward<B>(
+    frame: &[u8],
+    meta: &mut Meta,
+    [source, destination]: [IpAddr; 2],
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Step {
     let way = context.tables.net.path(destination);
     match track::send(meta, NONE, crate::verdict::Forward::Routed, way, context) {
+        step @ Step::Send { .. } if passes_by(frame, meta, shard, context) => step,
         Step::Send { .. } if classify::is_orphan(meta, source, context) => Step::Answer(Answer::NoConnection),
         step => step,
     }
+}
+
+/// A server that answers its client itself may do so by way of the director: its packets carry the virtual address, and
+/// nothing in them changes, but the connection sees them (`ip_vs_conn_out_get`, `handle_response`). Only on the worker that
+/// has the connection: nobody leads such packets home.
+fn passes_by<B>(frame: &[u8], meta: &Meta, shard: &mut Shard<B>, context: Context<'_>) -> bool {
+    if !meta.kind.is_transport() || context.tables.unhooked.passes(meta.kind) {
+        return false;
+    }
+    let Tuple { src: dst, dst: src, sport: dport, dport: sport, protocol } = meta.tuple;
+    let request = Tuple { dst, src, dport, sport, protocol };
+    let hash = shard.table.hash(&request);
+    shard.table.settle_for(hash);
+    let found = match meta.ends6(frame).filter(|_| meta.kind.is_v6()) {
+        None => shard.table.find(hash, &request),
+        Some([source, destination]) => shard.table.find6(hash, &request, [destination, source]),
+    };
+    let Some(Found::Conn(index, Direction::Request)) = found else { return false };
+    let passes = !shard.table[index].method().has_replies();
+    if passes {
+        track::pass_by(meta, index, shard, context);
+    }
+    passes
 }

@@ -42,7 +42,7 @@ fn forget(all: &mut [Meta], unhooked: Unhooked) {
 }
 
 /// What remains of a candidate whose key fits when the addresses of the IPv6 packet are compared, too.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn confirm_addresses(confirmed: Confirmed, frame: &[u8], meta: &Meta, table: &ConnTable) -> Confirmed {
     let (index, direction) = match confirmed {
         Confirmed::Reply(index) => (index, Direction::Reply),

@@ -8,6 +8,7 @@ mod answer;
 mod answer6;
 mod classify;
 mod decide;
+mod discovery;
 mod icmp;
 mod icmp_tunnel;
 mod local;
@@ -38,6 +39,7 @@ use crate::proto::tcp::Machine;
 use crate::service::Servers;
 use crate::shard::Shard;
 use crate::tables::Tables;
+use crate::verdict::{Drop, Forward};
 
 /// What all packets of a burst consult.
 pub type Context<'a> = &'a Scene<'a>;
@@ -227,8 +229,35 @@ fn usual<B: PacketBuf, const SIX: bool>(
     if shorter {
         shard.shortened(index);
     }
-    let Some((reason, hop)) = leaves else { return Some(packet) };
+    let Some((reason, hop)) = leaves else {
+        return if let Step::Send { reason: Forward::Tun, hop, .. } = meta.step {
+            by_tunnel(packet, meta, (index, hop), forwarded, shard, context)
+        } else {
+            Some(packet)
+        };
+    };
     resolve::send(packet, meta, reason, hop, forwarded, shard, context);
+    None
+}
+
+/// The usual packet of a tunnel. Gives it back where its neighbour is not known, or its buffer has no room in front.
+#[inline(never)]
+fn by_tunnel<B: PacketBuf>(
+    mut packet: B,
+    meta: &mut Meta,
+    (index, hop): (u32, u32),
+    forwarded: &mut Forwarded,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Option<B> {
+    let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
+    let change = Change::Tun { server: shard.table[index].server_address() };
+    if !rewrite::carry_out(change, &mut packet, meta, hop, shard, context) {
+        meta.step = Step::Drop(Drop::NoHeadroom);
+        return Some(packet);
+    }
+    resolve::dress(&mut packet, meta, Change::Nothing, hop, context.now);
+    resolve::send(packet, meta, Forward::Tun, hop, forwarded, shard, context);
     None
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::lookup;
+use super::{discovery, lookup};
 use crate::conn::ConnTable;
 use crate::flow::{Protocol, Tuple};
 use crate::packet::{Burst, Kind, Meta, Step};
@@ -28,9 +28,10 @@ pub(super) fn run<B: PacketBuf>(
         meta.step = Step::Undecided;
         let bytes = packet.data();
         let arrived = bytes.len();
-        if !usual(bytes, ours, meta) {
+        if !usual(bytes, ours, meta) && !usual6(bytes, ours, meta, table, six) {
             (meta.l3, meta.plain) = (ethernet::HEADER as u16, false);
-            if let Err(step) = frame(bytes, mac, meta, table) {
+            if let Err(step) = discovery::taken(bytes, mac, tables).map_or_else(|| frame(bytes, mac, meta, table), Err)
+            {
                 meta.step = step;
                 continue;
             }
@@ -89,6 +90,38 @@ fn usual(bytes: &[u8], ours: u64, meta: &mut Meta) -> bool {
     meta.tuple = Tuple::of(addresses, u32::from_be_bytes(word(34)), protocol);
     meta.plain = protocol == TCP;
     meta.tcp_flags = if meta.plain { bytes.get(47).copied().unwrap_or_default() } else { 0 };
+    true
+}
+
+const IPV6: u32 = u32::from_ne_bytes([0x86, 0xdd, 0x60, 0]);
+const IPV6_MASK: u32 = u32::from_ne_bytes([0xff, 0xff, 0xf0, 0]);
+
+/// The same for IPv6 without extension headers.
+#[inline(always)]
+fn usual6(bytes: &[u8], ours: u64, meta: &mut Meta, table: &ConnTable, six: &mut bool) -> bool {
+    const L4: usize = ethernet::HEADER + ipv6::HEADER;
+    let Some(h) = bytes.first_chunk::<{ L4 + udp::HEADER }>() else { return false };
+    let half = |at: usize| [h[at], h[at + 1]];
+    let word = |at: usize| [h[at], h[at + 1], h[at + 2], h[at + 3]];
+    let first = u64::from_ne_bytes([h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]]);
+    let differs = (first ^ ours) & MAC_MASK | u64::from((u32::from_ne_bytes(word(12)) ^ IPV6) & IPV6_MASK);
+    let (end, protocol) = (L4 + usize::from(u16::from_be_bytes(half(18))), h[20]);
+    let transport = match protocol {
+        TCP => tcp::HEADER,
+        UDP => udp::HEADER,
+        _ => return false,
+    };
+    if differs != 0 || end < L4 + transport || end > bytes.len().min(usize::from(u16::MAX)) {
+        return false;
+    }
+    let (Some(src), Some(dst)) = (h[22..].first_chunk(), h[38..].first_chunk()) else { return false };
+    (meta.l3, meta.l4, meta.end) = (ethernet::HEADER as u16, L4 as u16, end as u16);
+    (meta.ttl, meta.df, meta.kind) = (h[21], true, Kind::Transport6);
+    let addresses = u64::from(table.digest(src)) << 32 | u64::from(table.digest(dst));
+    meta.tuple = Tuple::of(addresses, u32::from_be_bytes(word(L4)), Tuple::marked(protocol));
+    meta.plain = protocol == TCP;
+    meta.tcp_flags = if meta.plain { bytes.get(L4 + 13).copied().unwrap_or_default() } else { 0 };
+    *six = true;
     true
 }
 

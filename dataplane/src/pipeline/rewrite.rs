@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Context;
+use crate::flow::Encapsulation;
 use crate::forward::{Change, tun};
 use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
@@ -32,16 +33,22 @@ pub(super) fn carry_out<B: PacketBuf>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> bool {
-    change.apply(packet.data_mut(), meta);
-    let Change::Tun { server } = change else { return true };
+    let Change::Tun { server } = change else {
+        change.apply(packet.data_mut(), meta);
+        return true;
+    };
     let outer = match server {
         IpAddr::V4(server) => {
             // What the outer header says of fragments, the inner one says too, or it is IPv6.
             let df = meta.df && !meta.kind.is_v6() && context.tables.sysctls.pmtu_disc != 0;
             let id = if df { 0 } else { shard.next_tunnel_id() };
+            if meta.encapsulation == Encapsulation::Ipip && !meta.kind.is_v6() {
+                return tun::wrap_ipip4(packet, meta, (hop.source4, server.to_bits()), df, id);
+            }
             tun::Outer::V4 { source: hop.source4, server: server.to_bits(), df, id }
         }
         IpAddr::V6(server) => tun::Outer::V6 { source: hop.source6.to_be_bytes(), server: server.octets() },
     };
+    change.apply(packet.data_mut(), meta);
     tun::wrap(packet, meta, &outer)
 }

@@ -114,6 +114,21 @@ pub(super) fn packet<'a>(
     (towards(meta, len, index, conn, direction, context), shorter)
 }
 
+/// A reply that passes here, though it need not: totals and state are those of any reply.
+pub(super) fn pass_by<B>(meta: &Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) {
+    let conn = &mut shard.table[index];
+    let server = context.servers.get(conn.server_slot);
+    let available = server.is_some_and(|server| server.available.load(Relaxed));
+    if available && let Some(totals) = context.link.totals.get(conn.server_slot) {
+        totals.packet(Direction::Reply, meta.ip_len());
+    }
+    conn.set(flag::NO_OUTPUT, false);
+    conn.last_seen = context.now.0;
+    if advance(meta, conn, tcp::Seen::Output, server, context) {
+        shard.shortened(index);
+    }
+}
+
 const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
 
 /// What a packet of the client is to the states. Replies to a bypass do not come here either, but the kernel does not say
@@ -211,6 +226,11 @@ fn towards<'a>(
 /// Looks the next hop up, and remembers it.
 #[inline(never)]
 fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction, context: Context<'_>) -> Step {
+    if conn.method() == ForwardMethod::Tun
+        && let Some(step) = again_through_tunnel(meta, index, conn, context)
+    {
+        return step;
+    }
     if direction == Direction::Request
         && let Some(step) = local::step(meta, conn, context)
     {
@@ -230,18 +250,30 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
     step
 }
 
-/// The same for a tunnel. It has no replies, and remembers its next hop where others remember that of theirs: so the
-/// usual packet, which is not wrapped, need not be told from one that is.
+/// Through a tunnel whose next hop is remembered. It has no replies, and remembers its next hop where others remember that
+/// of theirs: so the usual packet, which is not wrapped, need not be told from one that is.
+fn again_through_tunnel(meta: &mut Meta, index: u32, conn: &Conn, context: Context<'_>) -> Option<Step> {
+    let (net, hop) = (&context.tables.net, conn.hop_reply);
+    let next = net.hops.get(hop).filter(|_| conn.net_version == net.version && meta.ttl > 1)?;
+    wrapping(meta, conn, context);
+    let refused = refusal(meta, Forward::Tun, next, context);
+    Some(refused.unwrap_or(Step::Send { conn: index, reason: Forward::Tun, hop }))
+}
+
+/// How a packet is wrapped, and what its path takes.
+fn wrapping(meta: &mut Meta, conn: &Conn, context: Context<'_>) {
+    (meta.encapsulation, meta.mtu) = match context.servers.get(conn.server_slot) {
+        Some(server) => (server.encapsulation(), server.path.measure(context.now)),
+        None => (Encapsulation::Ipip, u16::MAX),
+    };
+}
+
+/// Looks the next hop of a tunnel up, and remembers it.
 pub(super) fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'_>) -> Step {
-    let version = context.tables.net.version;
-    let server = context.servers.get(conn.server_slot);
-    meta.encapsulation = server.map_or(Encapsulation::Ipip, Server::encapsulation);
-    meta.mtu = server.map_or(u16::MAX, |server| server.path.measure(context.now));
-    let remembered = conn.net_version == version && conn.hop_reply != NONE;
-    let way = if remembered { Path::Hop(conn.hop_reply) } else { way(conn, Forward::Tun, context) };
-    let step = send(meta, index, Forward::Tun, way, context);
+    wrapping(meta, conn, context);
+    let step = send(meta, index, Forward::Tun, way(conn, Forward::Tun, context), context);
     if let Step::Send { hop, .. } = step {
-        remember(conn, Direction::Reply, hop, version);
+        remember(conn, Direction::Reply, hop, context.tables.net.version);
     }
     step
 }
@@ -309,8 +341,19 @@ fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Optio
     }
     let outer = if hop.source4 != 0 { Family::Ipv4 } else { Family::Ipv6 };
     let mtu = hop.mtu.min(meta.mtu).saturating_sub(meta.encapsulation.overhead(outer));
+    if mtu < least_mtu(outer) {
+        return Some(Step::Drop(Drop::TunnelTooNarrow));
+    }
     let tell = meta.kind.is_v6() || meta.df && context.tables.sysctls.pmtu_disc != 0;
     (meta.ip_len() > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu, tell))
+}
+
+/// What must be left of a link inside a tunnel for it to be used at all: `__ip_vs_get_out_rt`, `__ip_vs_get_out_rt_v6`.
+const fn least_mtu(outer: Family) -> u16 {
+    match outer {
+        Family::Ipv4 => 68,
+        Family::Ipv6 => 1280,
+    }
 }
 
 #[cold]

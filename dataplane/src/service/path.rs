@@ -32,8 +32,14 @@ impl PathMtu {
     }
 
     /// The same for a packet that goes by it.
+    #[inline]
     #[must_use]
     pub fn measure(&self, now: Tick) -> u16 {
+        if self.0.load(Relaxed) == 0 { u16::MAX } else { self.measure_known(now) }
+    }
+
+    #[cold]
+    fn measure_known(&self, now: Tick) -> u16 {
         let mtu = self.get(now);
         if mtu != u16::MAX && self.0.load(Relaxed) & USED == 0 {
             self.0.fetch_or(USED, Relaxed);

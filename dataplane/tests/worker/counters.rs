@@ -16,8 +16,9 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::discovery;
 use crate::frames::{Body, DIRECTOR, Packet, arp, error, ether, packet, seal};
-use crate::lab::{LAN, Lab, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, client6, server};
+use crate::lab::{FAR6, LAN, Lab, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, client6, server};
 use crate::marks::{REMOTE, by_mark, to};
 
 /// Counters that nothing moves here, with the reason. With several workers, `handoff.rs` moves them.
@@ -50,6 +51,7 @@ impl Story {
         lab.service(Protocol::Tcp, OTHER_VIP, 80, Rr, &[(server(12), 0, Dr, 1)]);
         lab.service(Protocol::Tcp, VIP, 81, Rr, NONE);
         lab.service(Protocol::Tcp, OTHER_VIP, 81, Rr, &[(server(12), 81, Tun, 1)]);
+        lab.service(Protocol::Tcp, VIP6, 81, Rr, &[(FAR6, 81, Tun, 1)]);
         lab.turn();
         Self { lab, moved: BTreeSet::new() }
     }
@@ -148,12 +150,17 @@ fn tunnelled(story: &mut Story) {
         lab.worker.ports_mut()[usize::from(WAN)].rx.push_back(tight(&frame));
         lab.turn();
     });
-    story.moves(&[("connections_ended", 1)], "time", |lab| lab.pass(901 * SECOND));
+    let narrow = packet(client6(2), VIP6, Body::Tcp(4000, 81, SYN, 0)).frame();
+    story.frame("one by a thin link", &narrow, &["connections_made", "drop_tunnel_too_narrow"]);
+    story.moves(&[("connections_ended", 2)], "time", |lab| lab.pass(901 * SECOND));
 }
 
 fn for_the_director(story: &mut Story) {
     let echo = packet(client(2), VIP, Body::Icmp(8));
     story.frame("ARP", &arp(), &["punt_arp"]);
+    story.frame("the same of IPv6", &discovery::question(VIP6), &["punt_neighbor6"]);
+    story.frame("one that a router passed on", &discovery::stale(VIP6), &["drop_invalid_discovery"]);
+    story.frame("a router's advertisement", &discovery::router(), &["drop_router_discovery"]);
     story.frame("a ping", &echo.frame(), &["answer_echo", "sent_echo_reply"]);
     story.frame("a bent ping", &bent(&echo), &["drop_transport_checksum"]);
     story.frame("an echo reply", &packet(client(2), VIP, Body::Icmp(0)).frame(), &["drop_icmp"]);

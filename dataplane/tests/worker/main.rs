@@ -5,6 +5,7 @@ mod allocations;
 mod burst;
 mod counters;
 mod crew;
+mod discovery;
 mod frames;
 mod handoff;
 mod hooks;
