@@ -4,8 +4,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Context, answer6, icmp_tunnel, resolve};
-use crate::conn::NONE;
+use super::{Context, answer6, decide, icmp, icmp_tunnel, resolve};
+use crate::conn::{Found, NONE};
+use crate::flow::{Direction, ForwardMethod};
 use crate::forward::Change;
 use crate::packet::Meta;
 use crate::parking::{Ending, Parked};
@@ -37,11 +38,32 @@ pub(super) fn run<B: PacketBuf>(
         None => Verdict::Drop(Drop::Unanswerable),
         Some(_) if !shard.limiter.allow(context.tables.options.icmp_rate) => Verdict::Drop(Drop::RateLimited),
         Some(made) => match deliver(&made, meta, shard, context, alloc) {
-            Ok(()) => Verdict::Answer(kind),
+            Ok(()) => {
+                if made.sent == Sent::IcmpError {
+                    count(frame, meta, kind, made.packet.len(), shard, context);
+                }
+                Verdict::Answer(kind)
+            }
             Err(reason) => Verdict::Drop(reason),
         },
     };
     context.link.counters.verdict(verdict);
+}
+
+/// An error about a packet that DR, TUN or a bypass would have sent on counts as the server's, whose place it takes: the
+/// director's own packets pass IPVS, too (`ip_vs_out_icmp` at LOCAL_OUT), and it knows these by what they quote.
+fn count<B>(frame: &[u8], meta: &Meta, kind: Answer, len: usize, shard: &mut Shard<B>, context: Context<'_>) {
+    shard.table.settle();
+    let found = match kind {
+        Answer::TunnelError => icmp_tunnel::connection(frame, meta, shard),
+        _ if meta.kind.is_transport() => decide::known(frame, meta, shard, context),
+        _ => None,
+    };
+    if let Some(Found::Conn(index, Direction::Request)) = found
+        && shard.table[index].method() != ForwardMethod::Nat
+    {
+        icmp::count(&shard.table[index], Direction::Reply, len, context);
+    }
 }
 
 /// An answer: a whole IP packet, and where it goes.

@@ -96,6 +96,12 @@ pub(super) fn run<B>(
     Some(Step::Answer(Answer::TunnelError))
 }
 
+/// The connection whose packet in a tunnel an error is about.
+pub(super) fn connection<B>(frame: &[u8], meta: &Meta, shard: &mut Shard<B>) -> Option<Found> {
+    let message = frame.get(usize::from(meta.l4)..usize::from(meta.end))?;
+    Flow::of(&quoted(message)?.inner, &shard.table).find(shard)
+}
+
 /// Whether a connection's packets are wrapped like that.
 fn goes_through(conn: &Conn, tunnel: &Tunnelled, context: Context<'_>) -> bool {
     let Some(server) = context.servers.get(conn.server_slot) else { return false };
