@@ -226,6 +226,36 @@ fn only_errors_about_our_own_tunnels_are_told() {
 }
 
 #[test]
+fn what_comes_in_a_tunnel_is_balanced_only_where_that_is_wanted() {
+    let mut lab = Lab::new(100);
+    lab.know_servers(11..=11);
+    lab.service(Tcp, VIP, 80, Rr, &[(server(11), 8080, Nat, 1)]);
+    let inner = packet(client(2), VIP, Body::Tcp(4000, 80, SYN, 3)).frame();
+    let mut frame = packet(client(9), VIP, Body::Other(4, inner.len() - 14)).frame();
+    put(&mut frame, 34, &inner[14..]);
+    let ended = |lab: &mut Lab, frame: &[u8]| {
+        let moved = lab.moved(|lab| lab.feed(WAN, frame));
+        lab.sent(WAN);
+        moved[1].0
+    };
+    assert_eq!(ended(&mut lab, &frame), "answer_protocol_unreachable");
+    lab.tables.options.unwrap_ipip = true;
+    lab.publish();
+    lab.feed(WAN, &frame);
+    let sent = one(&mut lab, LAN);
+    assert_eq!((sent.len(), be16(&sent, 12)), (inner.len(), 0x0800), "without the outer header");
+    assert_eq!((&sent[30..34], sent[22]), (&server(11).octets()[..], 63));
+    // One more around it is one too many.
+    let mut twice = packet(client(9), VIP, Body::Other(4, frame.len() - 14)).frame();
+    put(&mut twice, 34, &frame[14..]);
+    assert_eq!(ended(&mut lab, &twice), "answer_protocol_unreachable");
+    Arc::make_mut(&mut lab.tables.sysctls).set("ignore_tunneled", "1").expect("it takes that");
+    lab.publish();
+    assert_eq!(ended(&mut lab, &frame), "answer_tcp_reset", "its connection is not looked for");
+    lab.check_accounts();
+}
+
+#[test]
 fn an_error_begins_a_connection_only_where_that_is_wanted() {
     let mut lab = Lab::new(100);
     lab.know_servers(11..=11);
