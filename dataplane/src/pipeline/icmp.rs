@@ -253,7 +253,13 @@ fn to_client<B>(
 }
 
 /// About a packet to the client.
-fn to_server<B>(frame: &[u8], meta: &mut Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) -> Step {
+pub(super) fn to_server<B>(
+    frame: &[u8],
+    meta: &mut Meta,
+    index: u32,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Step {
     let conn = &mut shard.table[index];
     let method = conn.method();
     if method == ForwardMethod::Nat && !is_right(frame, meta) {
@@ -306,6 +312,5 @@ fn begin<B>(
     if shard.defence.drops_packet() {
         return Some(Step::Drop(Drop::Defence));
     }
-    let told = |_: &mut Meta, index, shard: &mut Shard<B>| to_server(frame, meta, index, shard, context);
-    Some(schedule::run_with(&mut first, turned.ends, service, shard, context, told))
+    Some(schedule::run_for(&mut first, turned.ends, service, Some((frame, meta)), shard, context))
 }
