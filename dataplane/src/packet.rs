@@ -141,7 +141,7 @@ pub struct Meta {
     pub end: u32,
     /// Port it came by.
     pub port: u16,
-    /// MTU to tell, where the answer needs one.
+    /// MTU to tell, where the answer needs one; before, of a packet for a tunnel, what its path takes.
     pub mtu: u16,
     /// The largest of the pieces it came in, 0 = it came whole, as all that devices deliver.
     pub largest: u16,

@@ -63,6 +63,8 @@ impl Unhooked {
 pub struct Options {
     /// Route what belongs to nobody.
     pub ip_forward: bool,
+    /// Unwrap IPv4 in IPv4 that is addressed to the director.
+    pub unwrap_ipip: bool,
     /// Answers of the director itself per second and worker, 0 = no limit.
     pub icmp_rate: u32,
     /// Keep oddities of the kernel that help nobody.
@@ -71,7 +73,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ip_forward: true, icmp_rate: 1000, strict_parity: false }
+        Self { ip_forward: true, unwrap_ipip: false, icmp_rate: 1000, strict_parity: false }
     }
 }
 

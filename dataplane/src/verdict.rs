@@ -39,6 +39,10 @@ reasons! {
         Bypass "bypass",
         /// Client to server, wrapped.
         Tun "tun",
+        /// An ICMP error about a packet to the client, its ends rewritten, to the server.
+        IcmpRequest "icmp_request",
+        /// An ICMP error about a packet to the server, its ends rewritten, to the client.
+        IcmpReply "icmp_reply",
         /// Belongs to no connection: plain routing.
         Routed "routed",
     }
@@ -93,6 +97,8 @@ reasons! {
         ReassemblyTime "reassembly_time",
         /// A piece of an IPv6 packet, not the last, whose length is no multiple of eight.
         ParameterProblem "parameter_problem",
+        /// An ICMP error about a packet around a client's: the client is told of its own.
+        TunnelError "tunnel_error",
     }
 }
 
@@ -125,7 +131,7 @@ reasons! {
         Group "group",
         /// Transport header missing or cut.
         Transport "transport",
-        /// Wrong transport checksum on a packet for the director itself.
+        /// Wrong transport checksum on a packet for the director itself, or on an ICMP error that it would rewrite.
         TransportChecksum "transport_checksum",
         /// A piece that contradicts its packet's other pieces, or of IPv6 one that is empty or ends within the headers.
         FragmentInvalid "fragment_invalid",

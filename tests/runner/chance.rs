@@ -103,11 +103,14 @@ fn sent_id(packet: &[u8]) -> Option<u32> {
 }
 
 /// Made by the director, not passed on: it has the director's own address (tunnels, errors), or it answers on the leg
-/// and from the address that a packet was sent to (RST, echo reply), or it is an ICMP error that no error caused.
+/// and from the address that a packet was sent to (RST, echo reply), or it is an ICMP error that no error caused but one
+/// to the director itself, which is never passed on.
 fn is_made(packet: &[u8], cause: &Cause) -> bool {
     let Some((src, _)) = addresses(packet) else { return false };
     let sent_to = |(leg, sent): &(Leg, Vec<u8>)| *leg == cause.leg && addresses(sent).is_some_and(|(_, to)| to == src);
-    let new_error = || is_icmp_error(packet) && !cause.sent.iter().any(|(_, sent)| is_icmp_error(sent));
+    let for_others = |sent: &[u8]| addresses(sent).is_none_or(|(_, to)| !is_own(to));
+    let passed_on = || cause.sent.iter().any(|(_, sent)| is_icmp_error(sent) && for_others(sent));
+    let new_error = || is_icmp_error(packet) && !passed_on();
     is_own(src) || cause.sent.iter().any(sent_to) || new_error()
 }
 

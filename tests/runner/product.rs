@@ -2,6 +2,8 @@
 //! in memory and with time as an argument.
 
 use std::io::Cursor;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use control::api::{Answer, ApiError, Client, Code, PageError, Request, RouteSpec, every_text};
 use control::director::{Director as Control, Facts};
@@ -39,14 +41,22 @@ struct Product {
     now: Nanos,
     sent: Vec<(Leg, Vec<u8>)>,
     netfilter: Netfilter,
+    /// Its configuration, and where it is written when it changes.
+    text: String,
+    file: PathBuf,
 }
+
+/// Products so far, so that each has a file of its own.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Product {
     fn new(stage: &Stage) -> Self {
         let now = Nanos(1_000_000_000);
         let text = stage.to_toml();
         let config = control::config::parse(&text, "stage.toml").unwrap_or_else(|errors| panic!("{errors}\n{text}"));
-        let facts = Facts::in_memory(&config);
+        let number = NUMBER.fetch_add(1, Relaxed);
+        let file = std::env::temp_dir().join(format!("sluice-stage-{}-{number}.toml", std::process::id()));
+        let facts = Facts { file: Some(file.clone()), ..Facts::in_memory(&config) };
         let (control, mut seats) = Control::new(config, facts, now).expect("the stage is a possible configuration");
         let seat = seats.pop().expect("one worker");
         let parts = Parts {
@@ -59,8 +69,15 @@ impl Product {
             station: Station::alone(),
             mesh: Mesh::alone(),
         };
-        let mut product =
-            Self { control, worker: Worker::new(parts, now), now, sent: Vec::new(), netfilter: Netfilter::default() };
+        let mut product = Self {
+            control,
+            worker: Worker::new(parts, now),
+            now,
+            sent: Vec::new(),
+            netfilter: Netfilter::default(),
+            text,
+            file,
+        };
         product.settle();
         product
     }
@@ -83,6 +100,15 @@ impl Product {
 }
 
 impl Product {
+    /// Has the director take packets out of IP in IP, as the kernel's `tunl0` does when it is up: the file says so when it is
+    /// read again.
+    fn unwrap_ipip(&mut self) {
+        let text = self.text.replace("[dataplane]\n", "[dataplane]\nunwrap_ipip = true\n");
+        std::fs::write(&self.file, text).expect("a file of its own");
+        self.ask(Request::Reload { prune: false }).expect("the same file but for one line");
+        std::fs::remove_file(&self.file).expect("the file is there");
+    }
+
     /// What a rule of iptables or `ip rule` changes; `None` for a command that is neither.
     fn marks(&mut self, command: &str) -> Option<Vec<Request>> {
         let before = self.netfilter.rules();
@@ -196,6 +222,10 @@ impl Director for Product {
     }
 
     fn sh(&mut self, command: &str) -> Option<(i32, String, String)> {
+        if command.split(';').any(|part| part.trim() == "ip link set tunl0 up") {
+            self.unwrap_ipip();
+            return None; // what else it says is about devices of a kernel
+        }
         if let Some(args) = machine::tool_of_another(command) {
             let outcome = control::ipvsadm::run(&args, &mut Cursor::new(""), &mut KeptOut);
             return Some((outcome.code, outcome.out, outcome.err));

@@ -52,6 +52,8 @@ pub struct Dataplane {
     pub connections: u32,
     /// Whether packets that belong to nobody here are routed.
     pub ip_forward: bool,
+    /// Whether IPv4 in IPv4 to the director's addresses is unwrapped.
+    pub unwrap_ipip: bool,
     /// More arguments for DPDK's environment.
     pub eal: Vec<String>,
     /// How packets find their worker.
@@ -72,6 +74,7 @@ impl Default for Dataplane {
             main_cpu: 0,
             connections: 1_000_000,
             ip_forward: true,
+            unwrap_ipip: false,
             eal: Vec::new(),
             steering: Steering::Tuple,
             icmp_rate: 1000,

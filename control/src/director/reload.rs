@@ -69,7 +69,12 @@ impl Director {
     /// What only a new start can change.
     fn needs_restart(&self, config: &Config) -> Result<(), String> {
         let (old, new) = (&self.config, config);
-        let dataplane = |c: &Config| config::Dataplane { ip_forward: true, icmp_rate: 0, ..c.dataplane.clone() };
+        let dataplane = |c: &Config| config::Dataplane {
+            ip_forward: true,
+            unwrap_ipip: false,
+            icmp_rate: 0,
+            ..c.dataplane.clone()
+        };
         if dataplane(old) != dataplane(new) {
             return Err("[dataplane] changed; workers, memory and devices are set at the start: restart".to_owned());
         }
@@ -91,6 +96,7 @@ impl Director {
         self.converge_net(&config, prune, &mut changes);
         let options = Options {
             ip_forward: config.dataplane.ip_forward,
+            unwrap_ipip: config.dataplane.unwrap_ipip,
             icmp_rate: config.dataplane.icmp_rate,
             strict_parity: config.ipvs.strict_parity,
         };
@@ -99,6 +105,9 @@ impl Director {
             changes.note(|| format!("ip_forward is {}, icmp_rate is {}", options.ip_forward, options.icmp_rate));
         }
         self.tables.options = options;
+        if config.dataplane.unwrap_ipip != self.config.dataplane.unwrap_ipip {
+            changes.note(|| format!("unwrap_ipip is {}", config.dataplane.unwrap_ipip));
+        }
         if config.ipvs.timeouts != self.config.ipvs.timeouts {
             self.tables.timeouts = Arc::new(timeouts_of(&config.ipvs.timeouts));
             changes.note(|| "timeouts changed".to_owned());

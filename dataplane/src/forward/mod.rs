@@ -1,6 +1,7 @@
 //! How packets reach a real server. One file a method.
 
 pub mod dr;
+pub mod icmp;
 pub mod nat;
 pub mod nat6;
 pub mod tun;
@@ -23,6 +24,8 @@ pub enum Change {
     Nat(nat::NewEnd),
     /// The same with IPv6.
     Nat6(nat6::NewEnd),
+    /// The time to live and one end of an ICMP error, and one of the packet that it quotes.
+    Icmp(icmp::NewEnd),
     /// The time to live; then it is wrapped, when it is known where it leaves ([`tun::wrap`]).
     Tun {
         /// For this server.
@@ -50,14 +53,20 @@ impl Change {
             Forward::NatRequest => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
             Forward::NatReply => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
             Forward::Tun => Self::Tun { server: conn.server_address() },
-            Forward::Dr | Forward::Bypass | Forward::Routed => Self::Ttl,
+            // Errors about connections of NAT are none of the usual packets: see `in_table`.
+            Forward::Dr | Forward::Bypass | Forward::Routed | Forward::IcmpRequest | Forward::IcmpReply => Self::Ttl,
         }
     }
 
     /// What changes in a packet of a connection, or of none.
     #[must_use]
     pub fn in_table(table: &ConnTable, conn: u32, reason: Forward) -> Self {
-        if conn == NONE { Self::Ttl } else { Self::of(&table[conn], reason) }
+        match reason {
+            _ if conn == NONE => Self::Ttl,
+            Forward::IcmpRequest => Self::Icmp(icmp::NewEnd::of(&table[conn], Direction::Request)),
+            Forward::IcmpReply => Self::Icmp(icmp::NewEnd::of(&table[conn], Direction::Reply)),
+            _ => Self::of(&table[conn], reason),
+        }
     }
 
     /// Changes a packet.
@@ -68,6 +77,7 @@ impl Change {
             Self::Ttl | Self::Tun { .. } => dr::rewrite(frame, meta),
             Self::Nat(new) => nat::rewrite(frame, meta, &new),
             Self::Nat6(new) => nat6::rewrite(frame, meta, &new),
+            Self::Icmp(new) => icmp::rewrite(frame, meta, &new),
         }
     }
 }

@@ -4,8 +4,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Context, answer6, cut, resolve};
-use crate::conn::NONE;
+use super::{Context, answer6, cut, decide, icmp, icmp_tunnel, resolve};
+use crate::conn::{Found, NONE};
+use crate::flow::{Direction, ForwardMethod};
 use crate::forward::Change;
 use crate::packet::Meta;
 use crate::parking::{Ending, Parked};
@@ -37,11 +38,32 @@ pub(super) fn run<B: PacketBuf>(
         None => Verdict::Drop(Drop::Unanswerable),
         Some(_) if !shard.limiter.allow(context.tables.options.icmp_rate) => Verdict::Drop(Drop::RateLimited),
         Some(made) => match deliver(&made, meta, shard, context, alloc) {
-            Ok(()) => Verdict::Answer(kind),
+            Ok(()) => {
+                if made.sent == Sent::IcmpError {
+                    count(frame, meta, kind, made.packet.len(), shard, context);
+                }
+                Verdict::Answer(kind)
+            }
             Err(reason) => Verdict::Drop(reason),
         },
     };
     context.link.counters.verdict(verdict);
+}
+
+/// An error about a packet that DR, TUN or a bypass would have sent on counts as the server's, whose place it takes: the
+/// director's own packets pass IPVS, too (`ip_vs_out_icmp` at LOCAL_OUT), and it knows these by what they quote.
+fn count<B>(frame: &[u8], meta: &Meta, kind: Answer, len: usize, shard: &mut Shard<B>, context: Context<'_>) {
+    shard.table.settle();
+    let found = match kind {
+        Answer::TunnelError => icmp_tunnel::connection(frame, meta, shard),
+        _ if meta.kind.is_transport() => decide::known(frame, meta, shard, context),
+        _ => None,
+    };
+    if let Some(Found::Conn(index, Direction::Request)) = found
+        && shard.table[index].method() != ForwardMethod::Nat
+    {
+        icmp::count(&shard.table[index], Direction::Reply, len, context);
+    }
 }
 
 /// An answer: a whole IP packet, and where it goes.
@@ -54,6 +76,9 @@ pub(super) struct Made {
 fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>) -> Option<Made> {
     if packet.first()? >> 4 == 6 {
         return answer6::make(packet, meta, kind, context);
+    }
+    if kind == Answer::TunnelError {
+        return icmp_tunnel::make(packet, meta, id);
     }
     let header = ipv4::Header::parse(packet).ok()?;
     let packet = &packet[..header.total];
@@ -71,7 +96,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         Answer::HostUnreachable => icmpv4::Error::HostUnreachable,
         Answer::TooBig => icmpv4::Error::FragmentationNeeded { mtu: meta.mtu },
         Answer::ReassemblyTime => icmpv4::Error::ReassemblyTime,
-        Answer::ParameterProblem => return None,
+        Answer::ParameterProblem | Answer::TunnelError => return None,
     };
     if may_not_be_told(packet, &header) {
         return None;
@@ -85,12 +110,13 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         lower_ttl(&mut message[icmpv4::HEADER..]);
     }
     error.write(&mut message);
-    let tos = header.tos & TOS_MASK | ERROR_TOS;
-    Some(Made {
-        packet: packet4(tos, id, false, icmpv4::PROTOCOL, src, &header, &message),
-        to: to.into(),
-        sent: Sent::IcmpError,
-    })
+    let packet = error4(header.tos, id, src, header.src, &message);
+    Some(Made { packet, to: to.into(), sent: Sent::IcmpError })
+}
+
+/// An ICMP error about a packet of this type of service.
+pub(super) fn error4(tos: u8, id: u16, src: u32, dst: u32, message: &[u8]) -> Vec<u8> {
+    packet4(tos & TOS_MASK | ERROR_TOS, id, false, icmpv4::PROTOCOL, src, dst, message)
 }
 
 /// A packet as it was when it was found too large.
@@ -118,8 +144,8 @@ fn source(header: &ipv4::Header, to: Ipv4Addr, context: Context<'_>) -> Option<u
     }
 }
 
-fn packet4(tos: u8, id: u16, df: bool, protocol: u8, src: u32, about: &ipv4::Header, payload: &[u8]) -> Vec<u8> {
-    let build = ipv4::Build { tos, payload: payload.len(), id, df, ttl: TTL, protocol, src, dst: about.src };
+fn packet4(tos: u8, id: u16, df: bool, protocol: u8, src: u32, dst: u32, payload: &[u8]) -> Vec<u8> {
+    let build = ipv4::Build { tos, payload: payload.len(), id, df, ttl: TTL, protocol, src, dst };
     [&build.bytes(), payload].concat()
 }
 
@@ -128,7 +154,7 @@ fn echo(packet: &[u8], header: &ipv4::Header, id: u16, to: Ipv4Addr) -> Option<M
     put(&mut message, 0, &[icmpv4::ECHO_REPLY, 0, 0, 0]);
     let sum = checksum::of(&message);
     put(&mut message, 2, &sum.to_be_bytes());
-    let packet = packet4(header.tos, id, false, icmpv4::PROTOCOL, header.dst, header, &message);
+    let packet = packet4(header.tos, id, false, icmpv4::PROTOCOL, header.dst, header.src, &message);
     Some(Made { packet, to: to.into(), sent: Sent::EchoReply })
 }
 
@@ -139,7 +165,7 @@ fn reset(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option<Made> {
     let (src, dst) = (header.dst.to_be_bytes(), header.src.to_be_bytes());
     let sum = Sum::default().pseudo(&src, &dst, header.protocol, made.len()).bytes(&made).finish();
     put(&mut made, tcp::CHECKSUM, &sum.to_be_bytes());
-    let packet = packet4(header.tos, 0, true, header.protocol, header.dst, header, &made);
+    let packet = packet4(header.tos, 0, true, header.protocol, header.dst, header.src, &made);
     Some(Made { packet, to: to.into(), sent: Sent::TcpReset })
 }
 

@@ -36,6 +36,8 @@ pub(super) fn make(packet: &[u8], meta: &Meta, kind: Answer, context: Context<'_
         Answer::TooBig => icmpv6::Error::TooBig { mtu: meta.mtu },
         Answer::ReassemblyTime => icmpv6::Error::ReassemblyTime,
         Answer::ParameterProblem => icmpv6::Error::Payload,
+        // IPVS tells nobody of errors about IPv6 tunnels.
+        Answer::TunnelError => return None,
     };
     if kind != Answer::ParameterProblem && may_not_be_told(packet, &upper) {
         return None;

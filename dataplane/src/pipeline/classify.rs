@@ -66,7 +66,8 @@ fn martian([source, destination]: [IpAddr; 2], context: Context<'_>) -> Option<D
 }
 
 /// What the rules make of a packet.
-fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2], context: Context<'_>) -> Mark {
+#[inline]
+pub(super) fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2], context: Context<'_>) -> Mark {
     let marks = &context.tables.marks;
     if marks.is_empty() {
         return Mark::default();
@@ -99,7 +100,8 @@ fn local<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], mark: u32, context: C
 
 /// The service whose connection this packet may start (`ip_vs_service_find`): that of its mark, of its address and port,
 /// of every port of its address.
-fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) -> Option<&'a VirtualService> {
+#[inline(always)]
+pub(super) fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) -> Option<&'a VirtualService> {
     let protocol = Protocol::from_number(meta.protocol())?;
     let sloppy = context.tables.sysctls.sloppy_tcp != 0;
     let opens = protocol != Protocol::Tcp || meta.tcp_flags & RST == 0 && (sloppy || meta.tcp_flags & SYN != 0);

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Context, classify, gather, schedule, track};
+use super::{Context, classify, gather, icmp, schedule, track};
 use crate::conn::{Found, NONE};
 use crate::flow::{Direction, Tuple};
 use crate::packet::{Arrival, Meta, Step};
@@ -28,7 +28,13 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
         }
     }
     let Some(ends) = meta.ends(frame) else { return Step::Drop(Drop::Malformed) };
-    match classify::run(frame, meta, ends, context) {
+    let class = classify::run(frame, meta, ends, context);
+    if !meta.kind.is_transport()
+        && let Some(step) = icmp::run(frame, meta, ends, &class, shard, context)
+    {
+        return step;
+    }
+    match class {
         // Its connection would not be where its next packet lands.
         classify::Class::Service(_) if matches!(meta.arrival, Arrival::Signed { .. }) => {
             Step::Drop(Drop::SignpostStale)

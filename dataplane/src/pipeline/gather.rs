@@ -131,7 +131,7 @@ pub(super) fn whole<B: PacketBuf>(
     let l3 = ethernet::HEADER as u16;
     let mut meta = Meta { l3, port: datagram.port, arrival, mark, largest: datagram.largest, ..Meta::default() };
     let frame = datagram.data();
-    let parsed = parse::whole(frame, &mut meta, &shard.table);
+    let parsed = parse::whole(frame, &mut meta, &shard.table, context.tables);
     let home =
         if parsed.is_ok() && meta.kind.is_transport() { decide::belongs_elsewhere(frame, &meta, shard) } else { None };
     meta.step = match (parsed, home) {

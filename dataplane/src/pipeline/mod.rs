@@ -11,6 +11,8 @@ mod cut;
 mod decide;
 mod discovery;
 mod gather;
+mod icmp;
+mod icmp_tunnel;
 mod local;
 mod lookup;
 mod observe;
@@ -118,7 +120,7 @@ fn arrived<B: PacketBuf, E: Eyes<B>>(
     parse::run(burst, all, port, context.tables, &shard.table);
     eyes.after(Stage::Parse, burst, shard, context);
     if !shard.station.is_alone() {
-        steer::run(burst, port, &shard.station);
+        steer::run(burst, port, shard, context);
     }
     finish(burst, shard, context, alloc, eyes);
 }

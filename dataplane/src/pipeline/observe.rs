@@ -241,7 +241,7 @@ fn route(
 ) -> Option<Route> {
     let net = &context.tables.net;
     let target = match (conn, reason) {
-        (None, _) => ends?[1],
+        (None, _) | (_, Forward::IcmpReply) => ends?[1],
         (Some(conn), Forward::NatReply) => conn.client_address(),
         (Some(conn), _) => conn.server_address(),
     };

@@ -30,7 +30,8 @@ pub(super) fn run<B: PacketBuf>(
         let arrived = bytes.len();
         if !usual(bytes, ours, meta) && !usual6(bytes, ours, meta, table, six) {
             (meta.l3, meta.plain) = (ethernet::HEADER as u16, false);
-            if let Err(step) = discovery::taken(bytes, mac, tables).map_or_else(|| frame(bytes, mac, meta, table), Err)
+            if let Err(step) =
+                discovery::taken(bytes, mac, tables).map_or_else(|| frame(bytes, mac, meta, table, tables), Err)
             {
                 meta.step = step;
                 continue;
@@ -45,11 +46,11 @@ pub(super) fn run<B: PacketBuf>(
 }
 
 /// A packet that was put together of pieces, each of which has been here. What is a piece again was made to be one.
-pub(super) fn whole(frame: &[u8], meta: &mut Meta, table: &ConnTable) -> Result<(), Step> {
+pub(super) fn whole(frame: &[u8], meta: &mut Meta, table: &ConnTable, tables: &Tables) -> Result<(), Step> {
     let packet = frame.get(usize::from(meta.l3)..).unwrap_or_default();
     match packet.first().map(|byte| byte >> 4) {
         Some(6) => packet6(packet, meta, table)?,
-        _ => packet4(packet, meta)?,
+        _ => packet4(packet, meta, tables)?,
     }
     meta.hash = table.hash(&meta.tuple);
     if matches!(meta.kind, Kind::Fragment4 | Kind::Fragment6) { Err(Step::Drop(Drop::Malformed)) } else { Ok(()) }
@@ -137,11 +138,11 @@ fn usual6(bytes: &[u8], ours: u64, meta: &mut Meta, table: &ConnTable, six: &mut
 }
 
 #[inline(never)]
-fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta, table: &ConnTable) -> Result<(), Step> {
+fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta, table: &ConnTable, tables: &Tables) -> Result<(), Step> {
     let header = ethernet::Header::parse(bytes).ok_or(Step::Drop(Drop::Runt))?;
     let packet = &bytes[ethernet::HEADER..];
     if header.dst == mac && header.ethertype == ethernet::IPV4 {
-        return packet4(packet, meta);
+        return packet4(packet, meta, tables);
     }
     let ours = header.dst == mac;
     if !ours && !header.dst.is_group() {
@@ -156,7 +157,7 @@ fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta, table: &ConnTable) -> Resu
 }
 
 #[inline]
-fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
+fn packet4(bytes: &[u8], meta: &mut Meta, tables: &Tables) -> Result<(), Step> {
     let header = match ipv4::Header::parse(bytes) {
         Ok(header) => header,
         Err(ipv4::Malformed::Checksum) => return Err(Step::Drop(Drop::HeaderChecksum)),
@@ -173,6 +174,25 @@ fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
     }
     let found = transport(&bytes[header.len..header.total], header.protocol, icmpv4::PROTOCOL, meta)?;
     meta.kind = if found { Kind::Transport4 } else { Kind::Other4 };
+    if header.protocol == IPIP { unwrapped(bytes, &header, meta, tables) } else { Ok(()) }
+}
+
+const IPIP: u8 = 4;
+
+/// A packet in another one to the director, as the kernel's device `tunl0` takes it out: from here on the outer header is
+/// not there. Only once: whoever sends may wrap as often as fits. With `ignore_tunneled` it is of no connection and starts
+/// none, like any packet without ports.
+#[cold]
+fn unwrapped(bytes: &[u8], header: &ipv4::Header, meta: &mut Meta, tables: &Tables) -> Result<(), Step> {
+    let first = usize::from(meta.l3) == ethernet::HEADER;
+    if !first || !tables.options.unwrap_ipip || tables.locals.v4.get(&header.dst) != Some(&true) {
+        return Ok(());
+    }
+    meta.l3 += header.len as u16;
+    packet4(&bytes[header.len..header.total], meta, tables)?;
+    if tables.sysctls.ignore_tunneled != 0 && meta.kind == Kind::Transport4 {
+        meta.kind = Kind::Other4;
+    }
     Ok(())
 }
 

@@ -18,7 +18,7 @@ use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Forward, Handoff, Punt, Sent, Verdict};
-use crate::wire::ethernet;
+use crate::wire::{ethernet, put};
 
 /// What was forwarded of a burst, by reason: counted once, at its end.
 #[derive(Default)]
@@ -112,7 +112,11 @@ pub(super) fn dress<B: PacketBuf>(packet: &mut B, meta: &Meta, change: Change, h
         address(frame, hop);
     } else {
         packet.adj(start);
-        address(packet.data_mut(), hop);
+        let frame = packet.data_mut();
+        let version = frame.get(ethernet::HEADER).map_or(0, |first| first >> 4);
+        let ethertype = if version == 6 { ethernet::IPV6 } else { ethernet::IPV4 };
+        put(frame, ethernet::HEADER - 2, &ethertype.to_be_bytes());
+        address(frame, hop);
     }
     hop.touch(now);
 }
@@ -214,7 +218,7 @@ pub(super) fn whither<B>(
     shard: &Shard<B>,
     context: Context<'_>,
 ) -> (Path, u32) {
-    if conn == NONE {
+    if conn == NONE || reason == Forward::IcmpReply {
         let to = meta.ends(frame).map(|[_, destination]| destination);
         return (to.map_or(Path::Unreachable, |to| context.tables.net.path(to)), NONE);
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bytemuck::Zeroable;
 
-use super::{Context, local, track};
+use super::{Context, icmp, local, track};
 use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, Family, ForwardMethod, Protocol, ServiceKey, Tuple};
@@ -52,6 +52,18 @@ pub(super) fn run<B>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Step {
+    run_for(meta, ends, service, None, shard, context)
+}
+
+/// The same where the packet that the connection begins with is not there, but an ICMP error about it.
+pub(super) fn run_for<B>(
+    meta: &mut Meta,
+    ends: [IpAddr; 2],
+    service: &VirtualService,
+    error: Option<(&[u8], &mut Meta)>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Step {
     let one_packet = service.manner.one_packet && meta.protocol() == Protocol::Udp.number();
     let place = match service.manner.persistent {
         Some(persistent) => place_by_template(meta, ends, service, persistent, context),
@@ -64,7 +76,7 @@ pub(super) fn run<B>(
     let place = match place {
         Ok(place) => place,
         Err(NO_SERVER) if may_pass_by(meta, ends, service, context) => {
-            return pass_by(meta, ends, one_packet, shard, context);
+            return pass_by(meta, ends, one_packet, error, shard, context);
         }
         Err(step) => return step,
     };
@@ -78,7 +90,7 @@ pub(super) fn run<B>(
         }
     };
     debug_assert_eq!(state.generation.load(Relaxed), server.generation, "a slot outlives its references");
-    let step = track::step(meta, index, Direction::Request, shard, context);
+    let step = first(meta, index, error, shard, context);
     if one_packet {
         // Whoever comes next finds the counts as they were.
         state.unbind(shard.table[index].has(flag::INACTIVE));
@@ -86,6 +98,21 @@ pub(super) fn run<B>(
         shard.watch(index);
     }
     step
+}
+
+/// What becomes of the packet that begins a connection, or of the error about it.
+#[inline(always)]
+fn first<B>(
+    meta: &mut Meta,
+    index: u32,
+    error: Option<(&[u8], &mut Meta)>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Step {
+    match error {
+        None => track::step(meta, index, Direction::Request, shard, context),
+        Some((frame, error)) => icmp::to_server(frame, error, index, shard, context),
+    }
 }
 
 /// The scheduler's choice, with a place taken. Where another worker took the last one meanwhile, that server is out and
@@ -300,6 +327,7 @@ fn pass_by<B>(
     meta: &mut Meta,
     ends: [IpAddr; 2],
     one_packet: bool,
+    error: Option<(&[u8], &mut Meta)>,
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Step {
@@ -309,7 +337,7 @@ fn pass_by<B>(
         Ok(index) => index,
         Err(reason) => return Step::Drop(reason),
     };
-    let step = track::step(meta, index, Direction::Request, shard, context);
+    let step = first(meta, index, error, shard, context);
     if !one_packet {
         shard.watch(index);
     }

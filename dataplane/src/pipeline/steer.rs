@@ -1,18 +1,26 @@
 //! Steer: a packet that a device delivered to a worker where it does not belong goes to the one where it does. Only
-//! where there are several workers, and only for packets that have a place in the connection table.
+//! where there are several workers, and only for packets that have a place in the connection table, or are about one that
+//! has.
 
+use super::{Context, icmp};
 use crate::conn::NONE;
 use crate::packet::{Burst, Step};
 use crate::port::PacketBuf;
-use crate::steering::Station;
+use crate::shard::Shard;
 
-pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, station: &Station) {
-    let Some(landing) = station.steers(port) else { return };
+pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, shard: &Shard<B>, context: Context<'_>) {
+    let Some(landing) = shard.station.steers(port) else { return };
     let packets = burst.packets.iter().zip(&mut burst.meta);
-    for (packet, meta) in packets.filter(|(_, meta)| meta.kind.is_transport() && meta.step == Step::Undecided) {
-        let six = if meta.kind.is_v6() { meta.ends6(packet.data()) } else { None };
-        let home = landing.worker(&meta.tuple, six);
-        if home != station.me() {
+    for (packet, meta) in packets.filter(|(_, meta)| meta.step == Step::Undecided) {
+        let home = if meta.kind.is_transport() {
+            let six = if meta.kind.is_v6() { meta.ends6(packet.data()) } else { None };
+            landing.worker(&meta.tuple, six)
+        } else if let Some(home) = icmp::home(packet.data(), meta, landing, shard, context) {
+            home
+        } else {
+            continue;
+        };
+        if home != shard.station.me() {
             meta.step = Step::Handoff { worker: home, conn: NONE };
         }
     }

@@ -255,18 +255,22 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
 fn again_through_tunnel(meta: &mut Meta, index: u32, conn: &Conn, context: Context<'_>) -> Option<Step> {
     let (net, hop) = (&context.tables.net, conn.hop_reply);
     let next = net.hops.get(hop).filter(|_| conn.net_version == net.version && meta.ttl > 1)?;
-    meta.encapsulation = encapsulation(conn, context);
+    wrapping(meta, conn, context);
     let refused = refusal(meta, Forward::Tun, next, context);
     Some(refused.unwrap_or(Step::Send { conn: index, reason: Forward::Tun, hop }))
 }
 
-fn encapsulation(conn: &Conn, context: Context<'_>) -> Encapsulation {
-    context.servers.get(conn.server_slot).map_or(Encapsulation::Ipip, Server::encapsulation)
+/// How a packet is wrapped, and what its path takes.
+fn wrapping(meta: &mut Meta, conn: &Conn, context: Context<'_>) {
+    (meta.encapsulation, meta.mtu) = match context.servers.get(conn.server_slot) {
+        Some(server) => (server.encapsulation(), server.path.measure(context.now)),
+        None => (Encapsulation::Ipip, u16::MAX),
+    };
 }
 
 /// Looks the next hop of a tunnel up, and remembers it.
-fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'_>) -> Step {
-    meta.encapsulation = encapsulation(conn, context);
+pub(super) fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'_>) -> Step {
+    wrapping(meta, conn, context);
     let step = send(meta, index, Forward::Tun, way(conn, Forward::Tun, context), context);
     if let Step::Send { hop, .. } = step {
         remember(conn, Direction::Reply, hop, context.tables.net.version);
@@ -296,7 +300,7 @@ fn remember(conn: &mut Conn, direction: Direction, hop: u32, version: u32) {
 pub(super) fn way(conn: &Conn, reason: Forward, context: Context<'_>) -> Path {
     let net = &context.tables.net;
     match reason {
-        Forward::NatReply => net.path(conn.client_address()),
+        Forward::NatReply | Forward::IcmpReply => net.path(conn.client_address()),
         _ if context.tables.options.strict_parity => shared_route::path(conn, context),
         _ => net.path(conn.server_address()),
     }
@@ -334,15 +338,15 @@ fn measure(meta: &Meta) -> usize {
     if meta.kind.is_v6() && meta.largest != 0 { meta.largest.into() } else { meta.ip_len() }
 }
 
-/// A tunnel needs room for its headers, and an address that it comes from. Without path MTU discovery the outer packet
-/// may be fragmented, whatever the inner one says. A tunnel takes what every link must take (RFC 791, RFC 8200 5), or
-/// nothing.
+/// A tunnel needs room for its headers, on the link and on the path, which stands in the packet's `mtu`, and an address
+/// that it comes from. Without path MTU discovery the outer packet may be fragmented, whatever the inner one says. A
+/// tunnel takes what every link must take (RFC 791, RFC 8200 5), or nothing.
 fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Option<Step> {
     if hop.source4 == 0 && hop.source6 == 0 {
         return Some(Step::Answer(Answer::HostUnreachable));
     }
     let outer = if hop.source4 != 0 { Family::Ipv4 } else { Family::Ipv6 };
-    let mtu = hop.mtu.saturating_sub(meta.encapsulation.overhead(outer));
+    let mtu = hop.mtu.min(meta.mtu).saturating_sub(meta.encapsulation.overhead(outer));
     if mtu < least_mtu(outer) {
         return Some(Step::Drop(Drop::TunnelTooNarrow));
     }
@@ -361,6 +365,6 @@ const fn least_mtu(outer: Family) -> u16 {
 #[cold]
 fn too_large(meta: &mut Meta, reason: Forward, mtu: u16) -> Step {
     // IPVS measures a client's packet when its time to live is already lower; a router measures first.
-    (meta.mtu, meta.ttl_lowered) = (mtu, !matches!(reason, Forward::Routed | Forward::NatReply));
+    (meta.mtu, meta.ttl_lowered) = (mtu, !matches!(reason, Forward::Routed | Forward::NatReply | Forward::IcmpReply));
     Step::Answer(Answer::TooBig)
 }

@@ -1,5 +1,6 @@
 //! Virtual services and their real servers: the immutable part that workers read, and the state that outlives edits.
 
+mod path;
 mod server;
 mod slab;
 
@@ -7,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+pub use path::{Learned, PathMtu};
 pub use server::{Server, ServerTotals, TotalsRead};
 pub use slab::Slab;
 

@@ -14,6 +14,7 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
+use super::path::PathMtu;
 use crate::counters;
 use crate::flow::{Direction, Encapsulation};
 
@@ -50,6 +51,8 @@ pub struct Server {
     pub encapsulation: AtomicU32,
     /// Who made the route that its connections share under `strict_parity`: 0 nobody yet, 1 NAT or TUN, 2 DR.
     route: AtomicU8,
+    /// What its path takes, where that is less than the link.
+    pub path: PathMtu,
 }
 
 impl Server {
@@ -105,9 +108,10 @@ impl Server {
         }
     }
 
-    /// The next packet makes the shared route.
+    /// The next packet makes the shared route, and nothing is known of the path.
     pub fn forget_route(&self) {
         self.route.store(0, Relaxed);
+        self.path.forget();
     }
 
     /// The load that lc and wlc compare: an active connection weighs 256 inactive ones.

@@ -118,6 +118,18 @@ impl Landing {
         Self { way: Way::Toeplitz { hash: Table::new(key), table: table[..1 << bits].into() }, view, ports }
     }
 
+    /// Whether a packet lands by whom it is for: as replies, not as requests.
+    #[must_use]
+    pub fn is_for_replies(&self) -> bool {
+        self.view == View::Destination
+    }
+
+    /// Whether a packet lands by both its ends, so that those of one connection's two directions may land apart.
+    #[must_use]
+    pub fn is_by_both(&self) -> bool {
+        self.view == View::Both
+    }
+
     /// The worker where a packet belongs. Ports of a tuple whose protocol has none do not count. `six` are the source and
     /// destination of an IPv6 packet, of which devices do not know digests.
     #[inline]

@@ -52,6 +52,12 @@ impl Station {
         self.ports.get(usize::from(port)).filter(|door| !door.trusted).map(|door| &*door.landing)
     }
 
+    /// The landing function of a port.
+    #[must_use]
+    pub fn landing(&self, port: u16) -> Option<&Landing> {
+        self.ports.get(usize::from(port)).map(|door| &*door.landing)
+    }
+
     /// The other worker where a packet belongs that came by a port, if it does not belong here.
     #[must_use]
     pub fn stray(&self, port: u16, tuple: &Tuple, six: Option<[&[u8; 16]; 2]>) -> Option<u16> {

@@ -10,6 +10,16 @@ pub const HEADER: usize = 8;
 pub const ECHO: u8 = 8;
 /// Echo reply.
 pub const ECHO_REPLY: u8 = 0;
+/// Destination unreachable.
+pub const UNREACHABLE: u8 = 3;
+/// Source quench.
+pub const QUENCH: u8 = 4;
+/// Time exceeded.
+pub const TIME_EXCEEDED: u8 = 11;
+/// Code of "unreachable": fragmentation needed, the link's MTU in the last half of the header (RFC 1191 4).
+pub const FRAGMENTATION_NEEDED: u8 = 4;
+/// Where that MTU stands.
+pub const MTU: usize = 6;
 /// Most bytes of a whole error packet (RFC 1812 4.3.2.3).
 pub const ERROR_MAX: usize = 576;
 
@@ -55,10 +65,22 @@ impl Error {
         let (kind, code) = self.type_code();
         let mtu = if let Self::FragmentationNeeded { mtu } = self { mtu } else { 0 };
         put(out, 0, &[kind, code, 0, 0, 0, 0]);
-        put(out, 6, &mtu.to_be_bytes());
-        let sum = checksum::of(out);
-        put(out, 2, &sum.to_be_bytes());
+        put(out, MTU, &mtu.to_be_bytes());
+        seal(out);
     }
+}
+
+/// Writes the checksum of a whole message.
+pub fn seal(message: &mut [u8]) {
+    put(message, 2, &[0, 0]);
+    let sum = checksum::of(message);
+    put(message, 2, &sum.to_be_bytes());
+}
+
+/// Whether errors of this type follow a connection through NAT (`ip_vs_in_icmp`).
+#[must_use]
+pub const fn is_about_a_flow(kind: u8) -> bool {
+    matches!(kind, UNREACHABLE | QUENCH | TIME_EXCEEDED)
 }
 
 /// Whether a message of this type is about another packet; such are never answered with an error (RFC 1122 3.2.2).

@@ -55,7 +55,7 @@ impl Header {
 }
 
 /// Where the fixed header says what follows.
-const NEXT_HEADER: usize = 6;
+pub const NEXT_HEADER: usize = 6;
 
 /// Most extension headers of one packet.
 const MOST_EXTENSIONS: usize = 16;

@@ -9,6 +9,7 @@ pub mod icmpv6;
 pub mod ipv4;
 pub mod ipv6;
 pub mod ndisc;
+pub mod quoted;
 pub mod tcp;
 pub mod toeplitz;
 pub mod udp;

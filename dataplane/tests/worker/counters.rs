@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::discovery;
-use crate::frames::{Body, DIRECTOR, Packet, arp, ether, packet, pieces, seal};
+use crate::frames::{Body, DIRECTOR, Packet, arp, error, ether, packet, pieces, seal};
 use crate::lab::{FAR6, LAN, Lab, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, client6, server};
 use crate::marks::{REMOTE, by_mark, to};
 
@@ -34,6 +34,8 @@ const UNMOVED: [(&str, &str); 8] = [
 ];
 
 const DF: u16 = 0x4000;
+/// The director's address on the servers' link.
+const OWN: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 254);
 
 /// The lab and what has moved in it.
 struct Story {
@@ -101,6 +103,13 @@ fn balanced(story: &mut Story) {
     story.frame("a SYN to a NAT service", &syn(VIP, 1, 80).frame(), &made);
     let answer = packet(server(11), client(2), Body::Tcp(80, 1, SYN | ACK, 0));
     story.frame_by(LAN, "its answer", &answer.frame(), &["forward_nat_reply"]);
+    let quoted = |src: Ipv4Addr, dst: Ipv4Addr, ports: (u16, u16)| {
+        packet(src, dst, Body::Tcp(ports.0, ports.1, ACK, 0)).frame()[14..].to_vec()
+    };
+    let about_reply = error(client(2), VIP, (3, 3, 0), &quoted(VIP, client(2), (80, 1)));
+    story.frame("an error about that answer", &about_reply, &["forward_icmp_request"]);
+    let about_request = error(server(11), client(2), (3, 3, 0), &quoted(client(2), server(11), (1, 80)));
+    story.frame_by(LAN, "an error about the SYN", &about_request, &["forward_icmp_reply"]);
     story.frame("one to a DR service", &syn(OTHER_VIP, 1, 80).frame(), &["connections_made", "forward_dr"]);
     story.frame("one to a service without servers", &syn(VIP, 1, 81).frame(), &["answer_no_server", "sent_icmp_error"]);
     story.frame("the third and last connection", &syn(VIP, 2, 80).frame(), &made);
@@ -132,6 +141,10 @@ fn tight(frame: &[u8]) -> MemBuf {
 fn tunnelled(story: &mut Story) {
     let frame = syn(OTHER_VIP, 1, 81).frame();
     story.frame("one to a TUN service", &frame, &["connections_made", "forward_tun"]);
+    let outer = packet(OWN, server(12), Body::Other(4, frame.len() - 14)).frame();
+    let wrapped = [&outer[14..34], &frame[14..]].concat();
+    let told = ["answer_tunnel_error", "sent_icmp_error"];
+    story.frame_by(LAN, "an error about it", &error(server(12), OWN, (3, 1, 0), &wrapped), &told);
     story.moves(&[("received", 1), ("drop_no_headroom", 1)], "no room for the tunnel's header", |lab| {
         lab.worker.ports_mut()[usize::from(WAN)].rx.push_back(tight(&frame));
         lab.turn();

@@ -102,6 +102,26 @@ impl Packet {
     }
 }
 
+/// An ICMP error about a packet: type, code, the half header behind the checksum, and the bytes that it quotes.
+pub(crate) fn error(
+    src: impl Into<IpAddr>,
+    dst: impl Into<IpAddr>,
+    (kind, code, rest): (u8, u8, u32),
+    quoted: &[u8],
+) -> Vec<u8> {
+    let (src, dst) = (src.into(), dst.into());
+    let mut message = [&[kind, code, 0, 0][..], &rest.to_be_bytes(), quoted].concat();
+    let number = if src.is_ipv4() { 1 } else { icmpv6::PROTOCOL };
+    let pseudo = Sum::default().pseudo(&octets(src), &octets(dst), number, message.len());
+    let sum = if src.is_ipv4() { Sum::default() } else { pseudo };
+    let sum = sum.bytes(&message).finish();
+    put(&mut message, 2, &sum.to_be_bytes());
+    let mut frame = packet(src, dst, Body::Other(number, message.len())).frame();
+    let at = frame.len() - message.len();
+    frame[at..].copy_from_slice(&message);
+    frame
+}
+
 fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),

@@ -10,6 +10,7 @@ mod fragments;
 mod frames;
 mod handoff;
 mod hooks;
+mod icmp;
 mod lab;
 mod limits;
 mod listing;

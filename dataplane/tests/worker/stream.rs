@@ -102,6 +102,56 @@ fn reply() -> impl Strategy<Value = Event> {
     )
 }
 
+/// An ICMP error about a packet of a connection that may be there: to its server, to its client, or to the director about
+/// one in a tunnel.
+fn error() -> impl Strategy<Value = Event> {
+    let kind = prop::sample::select(vec![(3u8, 1u8, 0u32), (3, 4, 1300), (11, 0, 0), (4, 0, 0), (12, 0, 0), (1, 4, 0)]);
+    let length = prop_oneof![6 => Just(usize::MAX), 1 => 0usize..60];
+    (few(), few(), 0..ENDS.len(), 11u8..15, any::<bool>(), kind, length, 0u8..4).prop_map(
+        |(from, port, end, to, tcp, kind, length, about)| {
+            let (vip, vport) = ENDS[end];
+            let port = 4000 + u16::from(port);
+            let vport = if tcp { vport } else { vport + 100 };
+            let body = |sport, dport| if tcp { Body::Tcp(sport, dport, ACK, 9) } else { Body::Udp(sport, dport, 9) };
+            let four = vip.is_ipv4();
+            let (client, server, router): (IpAddr, IpAddr, IpAddr) = if four {
+                (client(from).into(), server(to).into(), server(14).into())
+            } else {
+                (client6(from).into(), server6(to).into(), server6(14).into())
+            };
+            let about_packet =
+                |src, dst, ports: (u16, u16)| packet(src, dst, body(ports.0, ports.1)).frame()[14..].to_vec();
+            let cut = |mut quoted: Vec<u8>| {
+                quoted.truncate(length);
+                quoted
+            };
+            let request = about_packet(client, vip, (port, vport));
+            match about {
+                0 => Event::Frame(
+                    WAN,
+                    crate::frames::error(client, vip, kind, &cut(about_packet(vip, client, (vport, port)))),
+                ),
+                1 => {
+                    let seen = about_packet(client, server, (port, vport));
+                    Event::Frame(LAN, crate::frames::error(router, client, kind, &cut(seen)))
+                }
+                2 => Event::Frame(LAN, crate::frames::error(router, client, kind, &cut(request))),
+                _ => {
+                    let director = Ipv4Addr::new(10, 1, 0, 254);
+                    let mut outer =
+                        packet(director, Ipv4Addr::new(10, 1, 0, to), Body::Other(4, request.len())).frame();
+                    let at = outer.len() - request.len();
+                    outer[at..].copy_from_slice(&request);
+                    Event::Frame(
+                        LAN,
+                        crate::frames::error(Ipv4Addr::new(10, 1, 0, 14), director, kind, &cut(outer[14..].to_vec())),
+                    )
+                }
+            }
+        },
+    )
+}
+
 /// What belongs to no connection.
 fn passer() -> impl Strategy<Value = Event> {
     let from = client(2);
@@ -170,7 +220,7 @@ fn events(single: impl Strategy<Value = Event>) -> impl Strategy<Value = Vec<Eve
 /// A frame of a stream with some of its bytes changed, cut or added.
 pub(crate) fn spoiled() -> impl Strategy<Value = Event> {
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
-    (prop_oneof![request(), reply(), passer()], changes, -20i32..20).prop_map(|(event, changes, longer)| {
+    (prop_oneof![request(), reply(), passer(), error()], changes, -20i32..20).prop_map(|(event, changes, longer)| {
         let Event::Frame(port, mut frame) = event else { return event };
         for (at, value) in changes {
             let at = at.index(frame.len());
@@ -186,6 +236,7 @@ fn event() -> impl Strategy<Value = Event> {
         40 => request(),
         30 => reply(),
         10 => passer(),
+        10 => error(),
         3 => prop_oneof![Just(SECOND / 50), Just(SECOND), Just(11 * SECOND), Just(130 * SECOND)].prop_map(Event::Pass),
         1 => Just(Event::Known),
         1 => Just(Event::Failed),
@@ -246,7 +297,9 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     let marked = lab.service_by(by_mark(7), rr, &[(a, 0, Nat, 1), (d, 0, Dr, 1)]);
     lab.tables.marks = Marks::new(vec![to(REMOTE, 7, true)]);
     // Two connections fill it; more go past it.
-    Arc::make_mut(&mut lab.tables.sysctls).set("cache_bypass", "1").expect("it takes that");
+    for name in ["cache_bypass", "schedule_icmp"] {
+        Arc::make_mut(&mut lab.tables.sysctls).set(name, "1").expect("it takes that");
+    }
     lab.publish();
     for server in lab.tables.services[&marked].servers.clone() {
         lab.state(server.slot).upper.store(1, Relaxed);

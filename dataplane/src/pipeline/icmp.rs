@@ -1,0 +1,316 @@
+//! ICMP errors about packets of connections: they go where the connection's packets go, as its NAT makes them look. After
+//! `ip_vs_in_icmp`, `ip_vs_out_icmp` and their twins of IPv6, `handle_response_icmp` and `ip_vs_icmp_xmit`.
+//!
+//! An error quotes the packet that it is about. Turned round, the quote is a packet of the other direction:
+//!
+//! ```text
+//! quotes  server -> client, as the client saw it   turned round: a request     to the server, by the connection's method
+//! quotes  client -> server, as the server saw it   turned round: a reply       to the client, in the VIP's name (NAT)
+//! quotes  client -> VIP, sent on by DR             as it is: a request         routed; counts as the server's
+//! quotes  director -> server, with a tunnel in it  see `icmp_tunnel.rs`
+//! ```
+//!
+//! No error changes a connection's state or how long it lives. With `schedule_icmp`, one to a service may begin it.
+
+use std::net::IpAddr;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::classify::{self, Class};
+use super::{Context, icmp_tunnel, local, schedule, track};
+use crate::conn::{Conn, ConnTable, Found, NONE};
+use crate::flow::{Direction, ForwardMethod, Tuple};
+use crate::packet::{Arrival, Kind, Meta, Step};
+use crate::shard::Shard;
+use crate::steering::Landing;
+use crate::verdict::{Drop, Forward};
+use crate::wire::checksum::Sum;
+use crate::wire::quoted::Quote;
+use crate::wire::tcp::SYN;
+use crate::wire::{icmpv4, icmpv6};
+
+/// Addresses, ports and protocol of a quoted packet, in one of its directions.
+#[derive(Clone, Copy)]
+pub(super) struct Flow {
+    pub(super) ends: [IpAddr; 2],
+    pub(super) tuple: Tuple,
+}
+
+impl Flow {
+    /// As the packet was.
+    pub(super) fn of(quote: &Quote, table: &ConnTable) -> Self {
+        Self::new(quote.ends, quote.ports, quote.protocol, table)
+    }
+
+    /// As one that answers it would be.
+    fn turned(quote: &Quote, table: &ConnTable) -> Self {
+        let ([src, dst], [sport, dport]) = (quote.ends, quote.ports);
+        Self::new([dst, src], [dport, sport], quote.protocol, table)
+    }
+
+    fn new(ends: [IpAddr; 2], [sport, dport]: [u16; 2], protocol: u8, table: &ConnTable) -> Self {
+        let bits = |address| match address {
+            IpAddr::V4(address) => address.to_bits(),
+            IpAddr::V6(address) => table.digest(&address.octets()),
+        };
+        let [src, dst] = ends.map(bits);
+        let protocol = if ends[0].is_ipv6() { Tuple::marked(protocol) } else { protocol };
+        Self { ends, tuple: Tuple { dst, src, dport, sport, protocol } }
+    }
+
+    fn six(&self) -> Option<[[u8; 16]; 2]> {
+        match self.ends {
+            [IpAddr::V6(src), IpAddr::V6(dst)] => Some([src.octets(), dst.octets()]),
+            _ => None,
+        }
+    }
+
+    /// The connection that a packet of it would belong to.
+    pub(super) fn find<B>(&self, shard: &mut Shard<B>) -> Option<Found> {
+        let hash = shard.table.hash(&self.tuple);
+        shard.table.settle_for(hash);
+        match self.six() {
+            None => shard.table.find(hash, &self.tuple),
+            Some([src, dst]) => shard.table.find6(hash, &self.tuple, [&src, &dst]),
+        }
+    }
+
+    /// Where such a packet would land.
+    fn lands(&self, landing: &Landing) -> u16 {
+        let six = self.six();
+        landing.worker(&self.tuple, six.as_ref().map(|[src, dst]| [src, dst]))
+    }
+
+    fn is_reply_of(&self, conn: u32, table: &ConnTable) -> bool {
+        let between = |[src, dst]: [[u8; 16]; 2]| table[conn].is_between(Direction::Reply, [&src, &dst]);
+        table.is_reply_of(conn, &self.tuple) && self.six().is_none_or(between)
+    }
+}
+
+/// The bytes of an ICMP error that may be about a connection.
+fn error<'a>(frame: &'a [u8], meta: &Meta) -> Option<&'a [u8]> {
+    let message = frame.get(usize::from(meta.l4)..meta.end as usize)?;
+    let kind = *message.first()?;
+    let is_error = match (meta.kind, meta.protocol()) {
+        (Kind::Other4, icmpv4::PROTOCOL) => icmpv4::is_about_a_flow(kind),
+        (Kind::Other6, icmpv6::PROTOCOL) => icmpv6::is_error(kind),
+        _ => false,
+    };
+    is_error.then_some(message)
+}
+
+fn quote(message: &[u8], meta: &Meta) -> Option<Quote> {
+    if meta.kind.is_v6() { Quote::parse6(message, icmpv6::HEADER) } else { Quote::parse4(message, icmpv4::HEADER) }
+}
+
+/// The worker that an error belongs to, if it is about a packet that belongs to any.
+#[cold]
+pub(super) fn home<B>(
+    frame: &[u8],
+    meta: &Meta,
+    landing: &Landing,
+    shard: &Shard<B>,
+    context: Context<'_>,
+) -> Option<u16> {
+    let message = error(frame, meta)?;
+    let ours = || meta.ends(frame).is_some_and(|[_, destination]| context.tables.locals.has(destination));
+    if let Some(tunnel) = icmp_tunnel::quoted(message).filter(|_| !meta.kind.is_v6() && ours()) {
+        let request = &tunnel.inner;
+        let flow = if landing.is_for_replies() { Flow::turned } else { Flow::of };
+        return Some(flow(request, &shard.table).lands(landing));
+    }
+    Some(Flow::turned(&quote(message, meta)?, &shard.table).lands(landing))
+}
+
+/// What becomes of a packet that is an error about a connection. `ends` are its own source and destination, `class` is
+/// what it would be without.
+#[cold]
+pub(super) fn run<B>(
+    frame: &[u8],
+    meta: &mut Meta,
+    ends: [IpAddr; 2],
+    class: &Class<'_>,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Option<Step> {
+    let message = error(frame, meta)?;
+    let local = match class {
+        Class::Other(Step::Drop(Drop::Icmp)) => true,
+        Class::Forward => false,
+        Class::Other(_) | Class::Service(_) => return None,
+    };
+    if context.tables.unhooked.passes(meta.kind) {
+        return None;
+    }
+    if local
+        && !meta.kind.is_v6()
+        && let Some(step) = icmp_tunnel::run(frame, meta, message, shard, context)
+    {
+        return Some(step);
+    }
+    let quote = quote(message, meta)?;
+    let turned = Flow::turned(&quote, &shard.table);
+    match find(&turned, meta.arrival, shard) {
+        Some(Found::Conn(index, Direction::Reply)) => to_client(frame, meta, index, ends, local, shard, context),
+        Some(Found::Conn(index, Direction::Request)) => Some(to_server(frame, meta, index, shard, context)),
+        Some(Found::Away { home, conn }) => Some(Step::Handoff { worker: home, conn }),
+        None if of_a_reply_past_us(&quote, meta, shard, context) => None,
+        None => unknown(frame, meta, ends, (&quote, &turned), shard, context),
+    }
+}
+
+fn find<B>(turned: &Flow, arrival: Arrival, shard: &mut Shard<B>) -> Option<Found> {
+    match arrival {
+        Arrival::Signed { conn } => {
+            turned.is_reply_of(conn, &shard.table).then_some(Found::Conn(conn, Direction::Reply))
+        }
+        Arrival::Device | Arrival::Landed => turned.find(shard),
+    }
+}
+
+/// An error about a packet that DR or a bypass sent on counts as the server's: otherwise it is for its receiver like any.
+fn of_a_reply_past_us<B>(quote: &Quote, meta: &Meta, shard: &mut Shard<B>, context: Context<'_>) -> bool {
+    let found = Flow::of(quote, &shard.table).find(shard);
+    let Some(Found::Conn(index, Direction::Request)) = found else { return false };
+    let conn = &shard.table[index];
+    let passes = conn.method() != ForwardMethod::Nat;
+    if passes {
+        count(conn, Direction::Reply, meta.ip_len(), context);
+    }
+    passes
+}
+
+/// About nothing that is known here. Another worker may know it: the one where the quote, turned round, lands, or, since
+/// what DR sent on is quoted as a request, the one where requests land. Only the first may begin a connection.
+fn unknown<B>(
+    frame: &[u8],
+    meta: &mut Meta,
+    ends: [IpAddr; 2],
+    (quote, turned): (&Quote, &Flow),
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Option<Step> {
+    if !meta.arrival.is_by_tuple() {
+        return None;
+    }
+    if shard.station.is_alone() {
+        return begin(frame, meta, ends, turned, shard, context);
+    }
+    let (me, landing) = (shard.station.me(), shard.station.landing(meta.port)?);
+    let (first, by_both) = (home(frame, meta, landing, shard, context)?, landing.is_by_both());
+    let second = Flow::of(quote, &shard.table).lands(landing);
+    let hand_over = |worker| Some(Step::Handoff { worker, conn: NONE });
+    if first != me {
+        return if meta.arrival == Arrival::Device { hand_over(first) } else { None };
+    }
+    let begun = begin(frame, meta, ends, turned, shard, context);
+    if begun.is_none() && by_both && second != me { hand_over(second) } else { begun }
+}
+
+/// Totals of a connection's server.
+pub(super) fn count(conn: &Conn, direction: Direction, len: usize, context: Context<'_>) {
+    let server = context.servers.get(conn.server_slot);
+    if server.is_some_and(|server| server.available.load(Relaxed))
+        && let Some(totals) = context.link.totals.get(conn.server_slot)
+    {
+        totals.packet(direction, len);
+    }
+}
+
+/// Whether an error's checksum is right: what is rewritten gets a new one, which must not make good what was bad.
+pub(super) fn is_right(frame: &[u8], meta: &Meta) -> bool {
+    let message = frame.get(usize::from(meta.l4)..meta.end as usize).unwrap_or_default();
+    let pseudo = match meta.ends6(frame).filter(|_| meta.kind.is_v6()) {
+        Some([src, dst]) => Sum::default().pseudo(src, dst, icmpv6::PROTOCOL, message.len()),
+        None => Sum::default(),
+    };
+    pseudo.bytes(message).fold() == 0xffff
+}
+
+const BAD: Step = Step::Drop(Drop::TransportChecksum);
+
+/// About a packet to the server. A router refuses what it refuses before anybody asks for its connection.
+fn to_client<B>(
+    frame: &[u8],
+    meta: &mut Meta,
+    index: u32,
+    [_, destination]: [IpAddr; 2],
+    local: bool,
+    shard: &Shard<B>,
+    context: Context<'_>,
+) -> Option<Step> {
+    if !local && meta.ttl <= 1 {
+        return None;
+    }
+    if !is_right(frame, meta) {
+        return Some(BAD);
+    }
+    count(&shard.table[index], Direction::Reply, meta.ip_len(), context);
+    if local {
+        return None;
+    }
+    let way = context.tables.net.path(destination);
+    Some(track::send(meta, index, Forward::IcmpReply, way, context))
+}
+
+/// About a packet to the client.
+pub(super) fn to_server<B>(
+    frame: &[u8],
+    meta: &mut Meta,
+    index: u32,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Step {
+    let conn = &mut shard.table[index];
+    let method = conn.method();
+    if method == ForwardMethod::Nat && !is_right(frame, meta) {
+        return BAD;
+    }
+    count(conn, Direction::Request, meta.ip_len(), context);
+    if method != ForwardMethod::Nat {
+        conn.in_packets = conn.in_packets.wrapping_add(1);
+    }
+    let server = conn.server_address();
+    if server.is_loopback() && method == ForwardMethod::Nat {
+        return Step::Drop(Drop::Martian);
+    }
+    if local::is_here(server, context) && method != ForwardMethod::Bypass {
+        return Step::Drop(Drop::Icmp);
+    }
+    let reason = match method {
+        ForwardMethod::Tun => return track::through_tunnel(meta, index, conn, context),
+        ForwardMethod::Nat => Forward::IcmpRequest,
+        ForwardMethod::Dr | ForwardMethod::Bypass => track::reason(conn, Direction::Request),
+    };
+    // IPVS has what it sends on fragmented whatever it says, for nobody would be told.
+    meta.df &= meta.kind.is_v6();
+    let way = track::way(conn, reason, context);
+    track::send(meta, index, reason, way, context)
+}
+
+/// With `schedule_icmp`, an error to a service begins the connection that it would be about. Such a one is no first segment:
+/// the connection lives for its first seconds only, unless its client comes.
+fn begin<B>(
+    frame: &[u8],
+    meta: &mut Meta,
+    ends: [IpAddr; 2],
+    turned: &Flow,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Option<Step> {
+    if context.tables.sysctls.schedule_icmp == 0 {
+        return None;
+    }
+    let mut first = Meta {
+        tuple: turned.tuple,
+        hash: shard.table.hash(&turned.tuple),
+        kind: if meta.kind.is_v6() { Kind::Transport6 } else { Kind::Transport4 },
+        tcp_flags: SYN,
+        ..*meta
+    };
+    let mark = classify::mark(frame, meta, ends, context);
+    let service = classify::service(&first, turned.ends[1], mark.number, context)?;
+    if shard.defence.drops_packet() {
+        return Some(Step::Drop(Drop::Defence));
+    }
+    Some(schedule::run_for(&mut first, turned.ends, service, Some((frame, meta)), shard, context))
+}

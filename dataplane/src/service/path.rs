@@ -1,0 +1,96 @@
+//! What the path to a server takes, as a router on the way said (RFC 1191): tunnels measure their packets by it. After
+//! `ipv4_update_pmtu` (`net/ipv4/route.c`). All workers share it; it changes when an ICMP error comes.
+//!
+//! ```text
+//! bits 32 to 63: believed until this tick    bit 16: a packet went by it    bits 0 to 15: bytes, 0 = nothing is known
+//! ```
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::clock::{TICKS_PER_SECOND, Tick};
+
+/// Ticks for which a router's word is believed: `net.ipv4.route.mtu_expires`.
+const BELIEVED: u32 = 600 * TICKS_PER_SECOND;
+/// No path is believed to take less: `net.ipv4.route.min_pmtu`.
+const LEAST: u16 = 552;
+
+const USED: u64 = 1 << 16;
+
+/// What a path takes.
+#[derive(Debug, Default)]
+pub struct PathMtu(AtomicU64);
+
+impl PathMtu {
+    /// What it takes, the largest number where nobody said.
+    #[must_use]
+    pub fn get(&self, now: Tick) -> u16 {
+        let word = self.0.load(Relaxed);
+        match word as u16 {
+            mtu if mtu != 0 && now.is_before(Tick((word >> 32) as u32)) => mtu,
+            _ => u16::MAX,
+        }
+    }
+
+    /// The same for a packet that goes by it.
+    #[inline]
+    #[must_use]
+    pub fn measure(&self, now: Tick) -> u16 {
+        if self.0.load(Relaxed) == 0 { u16::MAX } else { self.measure_known(now) }
+    }
+
+    #[cold]
+    fn measure_known(&self, now: Tick) -> u16 {
+        let mtu = self.get(now);
+        if mtu != u16::MAX && self.0.load(Relaxed) & USED == 0 {
+            self.0.fetch_or(USED, Relaxed);
+        }
+        mtu
+    }
+
+    /// A router says that it takes no more, which cannot mean that it takes more than what is known. Returns what is known
+    /// then.
+    pub fn learn(&self, mtu: u16, now: Tick) -> Learned {
+        let before = self.get(now);
+        let used = if before == u16::MAX { 0 } else { self.0.load(Relaxed) & USED };
+        let mtu = mtu.max(LEAST);
+        if mtu > before {
+            return Learned { mtu: before, known: used != 0 };
+        }
+        self.0.store(u64::from(now.after(BELIEVED).0) << 32 | used | u64::from(mtu), Relaxed);
+        Learned { mtu, known: used != 0 }
+    }
+
+    /// Nothing is known.
+    pub fn forget(&self) {
+        self.0.store(0, Relaxed);
+    }
+}
+
+/// What was learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Learned {
+    /// What the path takes now.
+    pub mtu: u16,
+    /// Whether packets had gone by what was known before.
+    pub known: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_router_says_is_believed_for_ten_minutes() {
+        let (path, now) = (PathMtu::default(), Tick(u32::MAX - 5));
+        assert_eq!(path.get(now), u16::MAX);
+        assert_eq!(path.learn(1300, now), Learned { mtu: 1300, known: false });
+        assert_eq!((path.get(now), path.get(now.after(BELIEVED - 1))), (1300, 1300));
+        assert_eq!(path.get(now.after(BELIEVED)), u16::MAX);
+        assert_eq!(path.learn(1200, now), Learned { mtu: 1200, known: false }, "no packet went by it");
+        assert_eq!(path.measure(now), 1200);
+        assert_eq!(path.learn(60, now), Learned { mtu: LEAST, known: true });
+        assert_eq!(path.learn(1400, now), Learned { mtu: LEAST, known: true }, "an error does not say that more fits");
+        path.forget();
+        assert_eq!(path.get(now), u16::MAX);
+    }
+}
