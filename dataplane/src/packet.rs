@@ -25,12 +25,31 @@ pub enum Kind {
     /// IPv4 with a whole transport header: the tuple is valid and can be looked up.
     #[default]
     Transport4,
+    /// IPv4 with a whole SCTP header: the same.
+    Sctp4,
+    /// IPv4 with AH or ESP: the tuple is that of the ISAKMP connection between its addresses, and can be looked up.
+    Ipsec4,
     /// Any other whole IPv4 packet: addresses and protocol of the tuple are valid.
     Other4,
     /// A piece of an IPv4 packet.
     Fragment4,
     /// IPv6.
     Ipv6,
+}
+
+impl Kind {
+    /// Whether the tuple can be looked up. The usual kind is looked up for a whole burst, the others one by one.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_key(self) -> bool {
+        matches!(self, Self::Transport4 | Self::Sctp4 | Self::Ipsec4)
+    }
+
+    /// Whether the tuple has the packet's own ports.
+    #[must_use]
+    pub const fn has_ports(self) -> bool {
+        matches!(self, Self::Transport4 | Self::Sctp4)
+    }
 }
 
 /// How a packet came to this worker.
@@ -128,7 +147,7 @@ pub struct Meta {
     pub mark: Mark,
     /// What it is.
     pub kind: Kind,
-    /// TCP flags.
+    /// TCP flags; of SCTP what [`crate::proto::sctp::said`], of AH and ESP what [`crate::proto::ipsec::said`] gives.
     pub tcp_flags: u8,
     /// Untagged Ethernet, IPv4 without options, a whole TCP header: everything is where it usually is.
     pub plain: bool,

@@ -71,6 +71,8 @@ reasons! {
         Echo "echo",
         /// TCP segment that nobody expects.
         TcpReset "tcp_reset",
+        /// SCTP packet that nobody expects.
+        Sctp "sctp",
         /// UDP datagram that nobody expects.
         PortUnreachable "port_unreachable",
         /// A protocol that nobody speaks.
@@ -95,8 +97,8 @@ impl Answer {
     /// that may be another, in whose name nothing is said.
     #[must_use]
     pub fn speaks_for_destination(self) -> bool {
-        use Answer::{Echo, NoServer, PortUnreachable, ProtocolUnreachable, TcpReset};
-        matches!(self, Echo | NoServer | PortUnreachable | ProtocolUnreachable | TcpReset)
+        use Answer::{Echo, NoServer, PortUnreachable, ProtocolUnreachable, Sctp, TcpReset};
+        matches!(self, Echo | NoServer | PortUnreachable | ProtocolUnreachable | Sctp | TcpReset)
     }
 }
 
@@ -127,7 +129,7 @@ reasons! {
         Ipv6 "ipv6",
         /// ICMP message for the director that needs no answer.
         Icmp "icmp",
-        /// A reset that belongs to nothing.
+        /// A reset, or an SCTP packet that asks for no answer, that belongs to nothing.
         StrayReset "stray_reset",
         /// For others, and `ip_forward` is off.
         ForwardingOff "forwarding_off",
@@ -174,6 +176,8 @@ reasons! {
         EchoReply "echo_reply",
         /// TCP resets.
         TcpReset "tcp_reset",
+        /// SCTP: ABORT, SHUTDOWN COMPLETE.
+        Sctp "sctp",
         /// Frames of control: ARP.
         Control "control",
         /// Own packets that found no queue or no neighbour.

@@ -326,6 +326,7 @@ impl Director {
         let (timeouts, usual) = (&self.tables.timeouts, config.ipvs.timeouts.profile.timeouts());
         let differs = |now: u32, usual: u32| (now != usual).then_some(now / dataplane::clock::TICKS_PER_SECOND);
         config.ipvs.timeouts.tcp = std::array::from_fn(|state| differs(timeouts.tcp[state], usual.tcp[state]));
+        config.ipvs.timeouts.sctp = std::array::from_fn(|state| differs(timeouts.sctp[state], usual.sctp[state]));
         config.ipvs.timeouts.udp = differs(timeouts.udp, usual.udp);
         config
     }
@@ -334,7 +335,8 @@ impl Director {
 /// The timeouts of a profile, with those that the file names.
 fn timeouts_of(wanted: &config::Timeouts) -> Timeouts {
     let mut timeouts = wanted.profile.timeouts();
-    let named = wanted.tcp.iter().zip(&mut timeouts.tcp).chain([(&wanted.udp, &mut timeouts.udp)]);
+    let by_state = wanted.tcp.iter().zip(&mut timeouts.tcp).chain(wanted.sctp.iter().zip(&mut timeouts.sctp));
+    let named = by_state.chain([(&wanted.udp, &mut timeouts.udp)]);
     for (seconds, ticks) in named {
         if let Some(seconds) = seconds {
             *ticks = dataplane::clock::ticks(*seconds);

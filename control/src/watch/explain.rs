@@ -99,7 +99,7 @@ fn parsed(trace: &Trace) -> String {
         _ if trace.parsed.step != Step::Undecided => return format!("{}: it ends here", step(trace.parsed.step)),
         Kind::Ipv6 => "IPv6",
         Kind::Fragment4 => "a fragment of an IPv4 packet",
-        Kind::Transport4 | Kind::Other4 => "IPv4",
+        Kind::Transport4 | Kind::Sctp4 | Kind::Ipsec4 | Kind::Other4 => "IPv4",
     };
     format!("{kind}, {} bytes, time to live {}", trace.parsed.length, trace.outline.ttl)
 }

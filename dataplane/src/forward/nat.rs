@@ -81,11 +81,7 @@ pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
 
 #[inline(never)]
 fn rewrite_any(frame: &mut [u8], meta: &Meta, new: NewEnd) {
-    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), usize::from(meta.end));
-    let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
-        return;
-    };
-    let Some(header) = front.get_mut(l3..).and_then(|h| h.first_chunk_mut()) else { return };
+    let Some((header, transport)) = parts(frame, meta) else { return };
     rewrite_header(header, &new);
     if meta.tuple.protocol == Protocol::Tcp.number() {
         if let Some(segment) = transport.first_chunk_mut() {
@@ -95,6 +91,21 @@ fn rewrite_any(frame: &mut [u8], meta: &Meta, new: NewEnd) {
         put(transport, port_at(new.side), &new.port.to_be_bytes());
         udp_checksum(transport, new.transport, &header[12..]);
     }
+}
+
+/// Rewrites an address and lowers the time to live. Gives what is behind the header.
+pub(super) fn readdress<'a>(frame: &'a mut [u8], meta: &Meta, new: &NewEnd) -> Option<&'a mut [u8]> {
+    let (header, transport) = parts(frame, meta)?;
+    rewrite_header(header, new);
+    Some(transport)
+}
+
+/// The header without options, and what is behind it and them.
+#[inline(always)]
+fn parts<'a>(frame: &'a mut [u8], meta: &Meta) -> Option<(&'a mut [u8; ipv4::HEADER], &'a mut [u8])> {
+    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), usize::from(meta.end));
+    let (front, transport) = frame.get_mut(..end)?.split_at_mut_checked(l4)?;
+    Some((front.get_mut(l3..)?.first_chunk_mut()?, transport))
 }
 
 #[inline(always)]
@@ -118,8 +129,9 @@ fn rewrite_segment(segment: &mut [u8; tcp::HEADER], new: &NewEnd) {
     }
 }
 
+/// Where the port of a side sits behind the header.
 #[inline(always)]
-const fn port_at(side: Side) -> usize {
+pub(super) const fn port_at(side: Side) -> usize {
     match side {
         Side::Source => 0,
         Side::Destination => 2,

@@ -14,12 +14,14 @@ use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Sent, Verdict};
 use crate::wire::checksum::{self, Sum};
-use crate::wire::{ethernet, icmpv4, icmpv6, ipv4, ipv6, put, tcp};
+use crate::wire::{ethernet, icmpv4, icmpv6, ipv4, ipv6, put, sctp, tcp};
 
 /// Time to live of the director's own packets.
 const TTL: u8 = 64;
 /// Precedence of ICMP errors: internetwork control (RFC 1812 4.3.2.5).
 const ERROR_TOS: u8 = 0xc0;
+/// Type of service of SCTP: as it may be told of congestion (RFC 3168), the kernel says so of every packet.
+const ECT_0: u8 = 2;
 /// Type of service bits that an error keeps of the packet it is about.
 const TOS_MASK: u8 = 0x1e;
 
@@ -64,6 +66,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     let error = match kind {
         Answer::Echo => return echo(packet, &header, id, to),
         Answer::TcpReset => return reset(packet, &header, to),
+        Answer::Sctp => return sctp_unexpected(packet, &header, to),
         Answer::PortUnreachable | Answer::NoServer | Answer::NoConnection => icmpv4::Error::PortUnreachable,
         Answer::ProtocolUnreachable => icmpv4::Error::ProtocolUnreachable,
         Answer::TtlExceeded => icmpv4::Error::TimeExceeded,
@@ -137,6 +140,12 @@ fn reset(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option<Made> {
     put(&mut made, tcp::CHECKSUM, &sum.to_be_bytes());
     let packet = packet4(header.tos, 0, true, header.protocol, header.dst, header, &made);
     Some(Made { packet, to: to.into(), sent: Sent::TcpReset })
+}
+
+fn sctp_unexpected(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option<Made> {
+    let made = sctp::out_of_the_blue(&packet[header.len..])?;
+    let packet = packet4(ECT_0, 0, true, header.protocol, header.dst, header, &made);
+    Some(Made { packet, to: to.into(), sent: Sent::Sctp })
 }
 
 fn port_unreachable6(packet: &[u8], context: Context<'_>) -> Option<Made> {

@@ -10,7 +10,7 @@ use crate::packet::{Kind, Meta, Step};
 use crate::service::{Listener, VirtualService};
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::{RST, SYN};
-use crate::wire::{checksum::Sum, ethernet, icmpv4, ipv6, udp};
+use crate::wire::{checksum::Sum, ethernet, icmpv4, ipv6, sctp, udp};
 
 /// Source port that never starts a connection: active FTP data.
 const FTP_DATA: u16 = 20;
@@ -60,9 +60,8 @@ fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2], context: 
     }
     let Some(header) = ethernet::Header::parse(frame) else { return Mark::default() };
     let ports = match (meta.kind, Protocol::from_number(meta.tuple.protocol)) {
-        (Kind::Transport4, _) | (Kind::Ipv6, Some(Protocol::Tcp | Protocol::Udp)) => {
-            Some((meta.tuple.sport, meta.tuple.dport))
-        }
+        (kind, _) if kind.has_ports() => Some((meta.tuple.sport, meta.tuple.dport)),
+        (Kind::Ipv6, Some(_)) => Some((meta.tuple.sport, meta.tuple.dport)),
         _ => None,
     };
     marks.of(&mark::Seen {
@@ -78,11 +77,11 @@ fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2], context: 
 fn local<'a>(frame: &[u8], meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) -> Class<'a> {
     match meta.kind {
         Kind::Fragment4 => Class::Other(Step::Drop(Drop::Fragment)),
-        Kind::Transport4 if is_orphan(meta, context) => Class::Other(Step::Answer(Answer::NoConnection)),
-        Kind::Transport4 => {
+        Kind::Transport4 | Kind::Sctp4 if is_orphan(meta, context) => Class::Other(Step::Answer(Answer::NoConnection)),
+        Kind::Transport4 | Kind::Sctp4 => {
             service(meta, address, mark, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service)
         }
-        Kind::Other4 | Kind::Ipv6 => Class::Other(host(frame, meta)),
+        Kind::Ipsec4 | Kind::Other4 | Kind::Ipv6 => Class::Other(host(frame, meta)),
     }
 }
 
@@ -90,8 +89,12 @@ fn local<'a>(frame: &[u8], meta: &Meta, address: IpAddr, mark: u32, context: Con
 /// of every port of its address.
 fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) -> Option<&'a VirtualService> {
     let protocol = Protocol::from_number(meta.tuple.protocol)?;
-    let sloppy = context.tables.sysctls.sloppy_tcp != 0;
-    let opens = protocol != Protocol::Tcp || meta.tcp_flags & RST == 0 && (sloppy || meta.tcp_flags & SYN != 0);
+    let sloppy = match protocol {
+        Protocol::Tcp => context.tables.sysctls.sloppy_tcp != 0,
+        Protocol::Sctp => context.tables.sysctls.sloppy_sctp != 0,
+        Protocol::Udp => true,
+    };
+    let opens = meta.tcp_flags & RST == 0 && (sloppy || meta.tcp_flags & SYN != 0);
     if !opens || meta.tuple.sport == FTP_DATA {
         return None;
     }
@@ -106,14 +109,14 @@ fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) ->
 /// `ip_vs_out_hook` with `nat_icmp_send`. Nobody answers a reset.
 pub(super) fn is_orphan(meta: &Meta, context: Context<'_>) -> bool {
     let tables = context.tables;
-    tables.sysctls.nat_icmp_send != 0 && !tables.unhooked.v4 && meta.kind == Kind::Transport4 && listens(meta, context)
+    tables.sysctls.nat_icmp_send != 0 && !tables.unhooked.v4 && meta.kind.has_ports() && listens(meta, context)
 }
 
 fn listens(meta: &Meta, context: Context<'_>) -> bool {
     let Some(protocol) = Protocol::from_number(meta.tuple.protocol) else { return false };
     let (address, port) = (Ipv4Addr::from_bits(meta.tuple.src).into(), meta.tuple.sport);
     let known = |protocol| context.tables.listeners.contains_key(&Listener { address, port, protocol });
-    let reset = protocol == Protocol::Tcp && meta.tcp_flags & RST != 0;
+    let reset = meta.tcp_flags & RST != 0;
     !reset && (known(Some(protocol)) || known(None))
 }
 
@@ -130,10 +133,21 @@ fn host(frame: &[u8], meta: &Meta) -> Step {
             Step::Answer(Answer::PortUnreachable)
         }
         (Some(Protocol::Udp), _) => checked(pseudo(), transport, Answer::PortUnreachable),
+        (Some(Protocol::Sctp), _) => sctp_unexpected(transport),
         (_, icmpv4::PROTOCOL) if transport[0] != icmpv4::ECHO => Step::Drop(Drop::Icmp),
         (_, icmpv4::PROTOCOL) => checked(Sum::default(), transport, Answer::Echo),
         _ => Step::Answer(Answer::ProtocolUnreachable),
     }
+}
+
+fn sctp_unexpected(packet: &[u8]) -> Step {
+    if packet.len() < sctp::HEADER + sctp::CHUNK {
+        return Step::Drop(Drop::Transport);
+    }
+    if !sctp::is_right(packet) {
+        return Step::Drop(Drop::TransportChecksum);
+    }
+    sctp::out_of_the_blue(packet).map_or(Step::Drop(Drop::StrayReset), |_| Step::Answer(Answer::Sctp))
 }
 
 /// The answer, if the transport checksum is right.

@@ -5,13 +5,14 @@ use super::{Context, classify, schedule, track};
 use crate::conn::{Found, NONE};
 use crate::flow::Direction;
 use crate::packet::{Arrival, Kind, Meta, Step};
+use crate::proto::ipsec;
 use crate::shard::Shard;
 use crate::verdict::{Answer, Drop};
 
 /// What happens to a packet that no stage before decided.
 #[inline(never)]
 pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, context: Context<'_>) -> Step {
-    if meta.kind == Kind::Transport4 {
+    if meta.kind.has_key() {
         shard.table.settle_for(meta.hash);
         match known(meta, shard, context) {
             Some(Found::Conn(index, Direction::Request)) if track::ends(meta, &shard.table[index], context) => {
@@ -24,6 +25,9 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
         if let Some(worker) = belongs_elsewhere(meta, shard) {
             return Step::Handoff { worker, conn: NONE };
         }
+    }
+    if meta.kind == Kind::Ipsec4 {
+        (meta.kind, meta.tuple) = (Kind::Other4, ipsec::alone(meta.tuple, meta.tcp_flags));
     }
     match classify::run(frame, meta, context) {
         // Its connection would not be where its next packet lands.

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use super::Context;
 use crate::conn::Conn;
 use crate::flow::{ForwardMethod, Protocol};
-use crate::packet::{Meta, Step};
+use crate::packet::{Kind, Meta, Step};
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::RST;
 
@@ -25,7 +25,9 @@ pub(super) fn step(meta: &Meta, conn: &Conn, context: Context<'_>) -> Option<Ste
     is_here(server, context).then(|| match Protocol::from_number(conn.protocol) {
         Some(Protocol::Tcp) if meta.tcp_flags & RST != 0 => Step::Drop(Drop::StrayReset),
         Some(Protocol::Tcp) => Step::Answer(Answer::TcpReset),
-        Some(Protocol::Udp) => Step::Answer(Answer::PortUnreachable),
+        Some(Protocol::Sctp) if meta.tcp_flags & RST != 0 => Step::Drop(Drop::StrayReset),
+        Some(Protocol::Sctp) => Step::Answer(Answer::Sctp),
+        Some(Protocol::Udp) if meta.kind != Kind::Ipsec4 => Step::Answer(Answer::PortUnreachable),
         _ => Step::Answer(Answer::ProtocolUnreachable),
     })
 }

@@ -15,6 +15,7 @@ mod resolve;
 mod rewrite;
 mod schedule;
 mod shared_route;
+mod states;
 mod steer;
 mod track;
 
@@ -201,7 +202,7 @@ fn usual<B: PacketBuf>(
     context: Context<'_>,
 ) -> Option<B> {
     let conn = &mut shard.table[index];
-    let (next, shorter) = track::packet(meta, index, conn, direction, context);
+    let (next, shorter) = track::packet(meta, index, conn, direction, context, track::advance);
     let leaves = match next {
         Next::Leave(_, hop) => {
             let reason = track::reason(conn, direction);

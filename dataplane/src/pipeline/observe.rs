@@ -166,7 +166,7 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
             }
             Stage::Lookup if undecided => {
                 let known = |candidate: Candidate| candidate.entry != NONE;
-                trace.candidate = (meta.kind == Kind::Transport4).then_some(known(meta.candidate));
+                trace.candidate = meta.kind.has_key().then_some(known(meta.candidate));
                 trace.decided = Some(before_decision(packet.data(), meta, shard, context));
             }
             Stage::Decide => {
@@ -187,7 +187,7 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
 
 /// The connection that a packet belongs to here, by the same search as the decision's.
 fn connection<B>(meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<(Direction, Conn)> {
-    let found = (meta.kind == Kind::Transport4).then(|| decide::known(meta, shard, context)).flatten();
+    let found = meta.kind.has_key().then(|| decide::known(meta, shard, context)).flatten();
     if let Some(Found::Conn(index, direction)) = found { Some((direction, shard.table[index])) } else { None }
 }
 

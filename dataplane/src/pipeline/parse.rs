@@ -5,10 +5,11 @@ use std::ops::Range;
 use crate::flow::{Protocol, Tuple};
 use crate::packet::{Burst, Kind, Meta, Step};
 use crate::port::PacketBuf;
+use crate::proto;
 use crate::tables::Tables;
 use crate::verdict::{Drop, Punt};
 use crate::wire::ethernet::{self, MacAddr};
-use crate::wire::{be16, icmpv4, ipv4, ipv6, tcp, udp};
+use crate::wire::{be16, icmpv4, ipv4, ipv6, sctp, tcp, udp};
 
 /// Packets of one port. Tells of each tuple at once.
 pub(super) fn run<B: PacketBuf>(
@@ -124,26 +125,34 @@ fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
         return Ok(());
     }
     meta.kind = transport(&bytes[header.len..header.total], header.protocol, meta)?;
+    if meta.kind == Kind::Ipsec4 {
+        meta.tuple = proto::ipsec::key(meta.tuple);
+    }
     Ok(())
 }
 
 const TCP: u8 = Protocol::Tcp.number();
 const UDP: u8 = Protocol::Udp.number();
 
-/// Ports and flags; packets of other protocols have none.
+/// Ports and flags; packets of other protocols have none. The kind is that of IPv4.
 #[inline]
 fn transport(bytes: &[u8], protocol: u8, meta: &mut Meta) -> Result<Kind, Step> {
     let short = Step::Drop(Drop::Transport);
     meta.tcp_flags = match protocol {
         TCP => bytes.first_chunk::<{ tcp::HEADER }>().ok_or(short)?[13],
         UDP if bytes.len() >= udp::HEADER => 0,
+        sctp::PROTOCOL if bytes.len() >= sctp::HEADER => proto::sctp::said(bytes),
+        proto::ipsec::AH | proto::ipsec::ESP => {
+            meta.tcp_flags = proto::ipsec::said(protocol);
+            return Ok(Kind::Ipsec4);
+        }
         icmpv4::PROTOCOL if bytes.len() >= icmpv4::HEADER => return Ok(Kind::Other4),
-        UDP | icmpv4::PROTOCOL => return Err(short),
+        UDP | sctp::PROTOCOL | icmpv4::PROTOCOL => return Err(short),
         _ => return Ok(Kind::Other4),
     };
     meta.tuple.sport = be16(bytes, 0);
     meta.tuple.dport = be16(bytes, 2);
-    Ok(Kind::Transport4)
+    Ok(if protocol == sctp::PROTOCOL { Kind::Sctp4 } else { Kind::Transport4 })
 }
 
 fn packet6(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {

@@ -185,7 +185,7 @@ fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, shard:
     let Path::Unresolved { interface, address } = way else {
         return drop_packet(packet, Drop::ParkFull, shard, context);
     };
-    let change = Change::in_table(&shard.table, conn, reason);
+    let change = Change::in_table(&shard.table, conn, reason, meta.kind);
     let (neighbor, ending) = ((interface, address), Ending::Forward(reason));
     park(Parked { packet, neighbor, meta: *meta, change, ending, server, since: context.now }, shard, context);
 }

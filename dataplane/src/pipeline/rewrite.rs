@@ -14,7 +14,7 @@ pub(super) fn run<B: PacketBuf>(packet: &mut B, meta: &mut Meta, shard: &mut Sha
     if let Step::Send { conn, reason, hop } = meta.step
         && let Some(hop) = context.tables.net.hops.get(hop)
     {
-        let change = Change::in_table(&shard.table, conn, reason);
+        let change = Change::in_table(&shard.table, conn, reason, meta.kind);
         if !carry_out(change, packet, meta, hop, shard, context) {
             meta.step = Step::Drop(Drop::NoHeadroom);
         }

@@ -12,7 +12,7 @@ use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey, Tuple};
 use crate::forward::nat;
-use crate::packet::{Kind, Meta, Step};
+use crate::packet::{Meta, Step};
 use crate::sched::Asked;
 use crate::service::{Persistent, RealServer, Server, ServerTotals, VirtualService};
 use crate::shard::Shard;
@@ -257,7 +257,7 @@ fn to_destination(meta: &Meta, context: Context<'_>) -> Conn {
 /// that is somebody else.
 fn may_pass_by(meta: &Meta, service: &VirtualService, context: Context<'_>) -> bool {
     matches!(service.key, ServiceKey::Mark { .. })
-        && meta.kind == Kind::Transport4
+        && meta.kind.has_ports()
         && context.tables.sysctls.cache_bypass != 0
         && !context.tables.locals.v4.contains_key(&meta.tuple.dst)
 }
