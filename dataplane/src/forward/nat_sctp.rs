@@ -34,7 +34,8 @@ mod tests {
             source: bool,
         ) {
             let (side, at) = if source { (Side::Source, 0) } else { (Side::Destination, 2) };
-            rewrite(&mut bytes, &end(side, port.wrapping_add(u16::from(be16(&bytes, at) == port))));
+            let other = port.wrapping_add(u16::from(be16(&bytes, at) == port));
+            rewrite(&mut bytes, &end(side, other));
             prop_assert!(sctp::is_right(&bytes));
             let before = bytes.clone();
             bytes[8] ^= 1;

@@ -15,6 +15,7 @@ mod marks;
 #[path = "../../../tests/helpers/allocations.rs"]
 mod memory;
 mod parking;
+mod sctp;
 mod stream;
 mod trace;
 mod tunnel;

@@ -57,6 +57,48 @@ const ENDS: [(Ipv4Addr, u16); 13] = [
     (REMOTE, 80),
 ];
 
+/// Chunks that move an association, and some that mean nothing.
+pub(crate) const CHUNKS: [&[u8]; 12] = [
+    &[1, 0, 0, 20, 0, 0, 0, 9, 0, 0, 0x10, 0, 0, 1, 0, 1, 0, 0, 0, 5],
+    &[2, 0, 0, 20, 0, 0, 0, 9, 0, 0, 0x10, 0, 0, 1, 0, 1, 0, 0, 0, 5],
+    &[10, 0, 0, 8, 1, 2, 3, 4],
+    &[11, 0, 0, 4],
+    &[0, 3, 0, 20, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0xab, 0xcd, 0xef, 1],
+    &[7, 0, 0, 8, 0, 0, 0, 1],
+    &[8, 0, 0, 4],
+    &[14, 0, 0, 4],
+    &[6, 0, 0, 4],
+    &[10, 0, 0, 4, 6, 0, 0, 4],
+    &[0, 0, 0, 0],
+    &[],
+];
+
+/// SCTP, and AH or ESP with the packets of ISAKMP that they follow.
+fn unusual() -> impl Strategy<Value = Event> {
+    let chunks = prop_oneof![4 => Just(0), 12 => 0..CHUNKS.len()];
+    let end = prop::sample::select(vec![(VIP, 280u16), (VIP, 280), (OTHER_VIP, 280), (VIP, 281), (REMOTE, 80)]);
+    let sctp = (few(), few(), chunks, end, any::<bool>(), prop::sample::select(vec![280u16, 8080])).prop_map(
+        |(from, sport, chunks, (vip, dport), reply, server_port)| {
+            let (sport, chunks) = (4000 + u16::from(sport), CHUNKS[chunks]);
+            if reply {
+                let body = Body::Sctp(server_port, sport, chunks);
+                Event::Frame(LAN, packet(server(10 + from), client(from), body).frame())
+            } else {
+                Event::Frame(WAN, packet(client(from), vip, Body::Sctp(sport, dport, chunks)).frame())
+            }
+        },
+    );
+    let bodies = vec![Body::Udp(500, 500, 3), Body::Other(50, 12), Body::Other(51, 28), Body::Other(50, 0)];
+    let ipsec = (few(), prop::sample::select(bodies), any::<bool>(), 11u8..15).prop_map(|(from, body, reply, by)| {
+        if reply {
+            Event::Frame(LAN, packet(server(by), client(from), body).frame())
+        } else {
+            Event::Frame(WAN, packet(client(from), VIP, body).frame())
+        }
+    });
+    prop_oneof![2 => sctp, 1 => ipsec]
+}
+
 /// One of three, mostly the first: streams meet their own past.
 fn few() -> impl Strategy<Value = u8> {
     prop_oneof![5 => Just(1u8), 1 => Just(2u8), 1 => Just(3u8)]
@@ -129,7 +171,7 @@ fn passer() -> impl Strategy<Value = Event> {
 /// A frame of a stream with some of its bytes changed, cut or added.
 pub(crate) fn spoiled() -> impl Strategy<Value = Event> {
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
-    (prop_oneof![request(), reply(), passer()], changes, -20i32..20).prop_map(|(event, changes, longer)| {
+    (prop_oneof![request(), reply(), unusual(), passer()], changes, -20i32..20).prop_map(|(event, changes, longer)| {
         let Event::Frame(port, mut frame) = event else { return event };
         for (at, value) in changes {
             let at = at.index(frame.len());
@@ -144,6 +186,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         40 => request(),
         30 => reply(),
+        15 => unusual(),
         10 => passer(),
         3 => prop_oneof![Just(SECOND / 50), Just(SECOND), Just(11 * SECOND), Just(130 * SECOND)].prop_map(Event::Pass),
         1 => Just(Event::Known),
@@ -207,6 +250,16 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     lab.service(Protocol::Udp, OTHER_VIP, 184, Scheduler::Sh, &[(a, 184, Nat, 1), (b, 184, Nat, 2), (c, 0, Dr, 0)]);
     lab.service(Protocol::Tcp, OTHER_VIP, 85, Scheduler::Nq, &[(a, 85, Nat, 1), (b, 85, Nat, 3), (c, 0, Dr, 2)]);
     lab.service(Protocol::Udp, OTHER_VIP, 185, Scheduler::Sed, &[(a, 185, Nat, 1), (b, 185, Nat, 2)]);
+    let sctp = [(a, 280, Nat, 2), (b, 8080, Nat, 1), (c, 280, Dr, 1), (unknown, 8080, Nat, 1)];
+    lab.service(Protocol::Sctp, VIP, 280, wrr, &sctp);
+    lab.service(Protocol::Sctp, OTHER_VIP, 280, lc, &[(c, 280, Tun, 1), (d, 280, Nat, 1)]);
+    lab.service(
+        Protocol::Udp,
+        VIP,
+        500,
+        rr,
+        &[(a, 500, Nat, 1), (b, 500, Dr, 1), (c, 500, Tun, 1), (unknown, 500, Nat, 1)],
+    );
     let tight = lab.tables.services[&tcp].servers[0].slot;
     lab.state(tight).upper.store(1, Relaxed);
     let small = lab.tables.services[&limited].servers[0].slot;
