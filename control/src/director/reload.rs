@@ -369,3 +369,22 @@ pub fn validate(config: &Config) -> Result<(), ApiError> {
 fn is_vip(address: IpAddr) -> bool {
     !address.is_multicast() && !address.is_unspecified() && !address.is_loopback()
 }
+
+#[cfg(test)]
+mod tests {
+    use dataplane::clock::ticks;
+    use dataplane::proto::sctp::State;
+
+    use super::*;
+
+    #[test]
+    fn a_file_names_timeouts_by_state() {
+        let text = "schema = 1\n[ipvs.timeouts]\nsctp_c_sent = 7\nsctp = 30\nudp = 8\n";
+        let read = config::parse(text, "t.toml").map(|config| timeouts_of(&config.ipvs.timeouts));
+        let mut wanted = Timeouts::default();
+        wanted.sctp[State::CookieSent as usize] = ticks(7);
+        wanted.sctp[State::Established as usize] = ticks(30);
+        wanted.udp = ticks(8);
+        assert_eq!(read.expect("a right file"), wanted);
+    }
+}
