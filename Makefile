@@ -3,7 +3,7 @@
 CARGO ?= cargo
 SECONDS ?= 60
 
-.PHONY: demo test lint bench bench-quick rig fuzz setup clean
+.PHONY: demo test lint bench bench-quick bench-scale rig fuzz setup clean
 
 # A client, a director and three web servers in network namespaces.
 demo: setup
@@ -27,6 +27,11 @@ lint: setup
 bench bench-quick:
 	@conf/lab/setup.sh valgrind
 	bench/quick.sh
+
+# Large tables under traffic: loads, edits, listings, mass endings.
+bench-scale:
+	@conf/lab/setup.sh valgrind
+	bench/scale.sh
 
 # A whole director beside testpmd, with real rings in between; results are kept in bench/runs.
 rig:

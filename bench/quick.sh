@@ -13,10 +13,12 @@ GLIBC_TUNABLES=glibc.malloc.hugetlb=1 "$bench"
 # The bench says how many packets and how many connections a counted round has.
 counted=$("$bench" counted)
 instructions() {
-    valgrind --tool=callgrind --collect-atstart=no --toggle-collect="bench::$1" --callgrind-out-file=/dev/null \
-        "$bench" instructions 2>&1 | awk -v name="$2" -v of="$3" \
+    valgrind --tool=callgrind --collect-atstart=no "--toggle-collect=bench::$2" --callgrind-out-file=/dev/null \
+        "$bench" instructions "$1" 2>&1 | awk -v name="$3" -v of="$4" \
         '/Collected/ { printf "%s %.0f instructions\n", name, $4 / of }'
 }
-instructions run_floor floor_instr "${counted% *}"
-instructions run_nat instr_nat4 "${counted% *}"
-instructions lives::run_syn instr_newconn "${counted#* }"
+instructions floor run_floor floor_instr "${counted% *}"
+for traffic in nat4 nat6 dr4 tun4; do
+    instructions $traffic 'run_director*' instr_$traffic "${counted% *}"
+done
+instructions newconn lives::run_syn instr_newconn "${counted#* }"

@@ -1,6 +1,7 @@
 /* What bindgen reads. The allow-list of names is in build.rs. */
 #pragma once
 
+#include <malloc.h>
 #include <stdio.h>
 
 #include <rte_dev.h>

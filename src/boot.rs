@@ -18,6 +18,7 @@ use log::{error, info};
 use crate::args::Args;
 use crate::dpdk::eal::{Eal, EalOptions};
 use crate::dpdk::eth_dev::{DeviceSpec, EthDev};
+use crate::dpdk::heap;
 use crate::dpdk::mbuf::{self, Mbuf};
 use crate::dpdk::mempool::{Mempool, PoolConfig};
 use crate::dpdk::queue::Queue;
@@ -70,8 +71,13 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
         steering,
     };
     let cpus = config.dataplane.workers.clone();
-    let room = Room { connections: config.dataplane.connections, signposts: plan.signposts };
+    let room = Room {
+        connections: config.dataplane.connections,
+        signposts: plan.signposts,
+        key: HashKey([random(1), random(2)]),
+    };
     let (director, seats) = Director::new(config, facts, clock::now()).map_err(failed)?;
+    heap::trim();
     let stop = Arc::new(AtomicBool::new(false));
     let workers = seats
         .into_iter()
@@ -134,17 +140,17 @@ struct Place {
     queues: Vec<Queue>,
 }
 
-/// How large its table is.
+/// How large its table is, and the key of its hash: all workers digest IPv6 addresses alike.
 #[derive(Clone, Copy)]
 struct Room {
     connections: u32,
     signposts: bool,
+    key: HashKey,
 }
 
 /// Starts a worker's thread on its CPU.
 fn spawn(eal: &Eal, cpu: usize, place: Place, room: Room, stop: &Arc<AtomicBool>) -> Result<JoinHandle<()>, BootError> {
     let (eal, stop) = (eal.clone(), Arc::clone(stop));
-    let key = HashKey([random(1), random(2)]);
     let name = format!("worker-{}", place.station.me());
     let body = move || {
         // Where pinning or joining fails the worker still works, only slower.
@@ -152,7 +158,7 @@ fn spawn(eal: &Eal, cpu: usize, place: Place, room: Room, stop: &Arc<AtomicBool>
         let _joined = eal.register_thread().map_err(|error| error!("{error}")).ok();
         let Place { seat: WorkerSeat { reader, servers, link }, station, mesh, queues: ports } = place;
         let memory = ConnMemory::new(room.connections, room.signposts);
-        let parts = Parts { ports, memory, key, reader, servers, link, station, mesh };
+        let parts = Parts { ports, memory, key: room.key, reader, servers, link, station, mesh };
         let mut worker = Worker::new(parts, clock::now());
         let mut idle = Idle::default();
         while !stop.load(Ordering::Relaxed) {

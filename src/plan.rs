@@ -1,22 +1,48 @@
-//! What a configuration needs: packet pool and connection tables, computed before anything is allocated.
+//! What a configuration needs: packet pool, connection tables, services and the rest, computed before anything is
+//! allocated.
 
 use std::fmt;
 
-use control::config::Config;
+use control::config::{Config, Interface};
+use control::ipvs;
 use dataplane::conn::ConnMemory;
-use dataplane::handoff;
+use dataplane::handoff::{self, Mesh};
+use dataplane::mailbox::Link;
 use dataplane::parking::MAX_PARKED;
 use dataplane::port::BURST;
 use dataplane::shard::OUTPUT_LIMIT;
 use dataplane::steering::{Side, Steering};
 
+use crate::dpdk::mbuf::Mbuf;
 use crate::dpdk::mempool::{CACHE_MAX, HEADROOM, data_room_for};
 
 /// Bytes of a packet's descriptor in front of its room (`struct rte_mbuf`), and of the pool's own header and trailer.
 const DESCRIPTOR: usize = 128 + 64;
+/// Pages where there are no huge ones. DPDK lets no packet cross the end of such a page that fits into one.
+const PAGE: usize = 4096;
+/// What DPDK notes of each of them, used or not.
+const PAGE_NOTE: usize = 48;
+/// MiB that DPDK takes without huge pages unless `-m` says otherwise.
+const NO_HUGE_DEFAULT: usize = 64;
+
+const MIB: usize = 1 << 20;
+/// The programs, libraries and drivers that are loaded, and what DPDK has of its own: 26 MiB on Debian 12.
+const PROGRAM: usize = 26 * MIB;
+/// A worker's timers, its lists, and its stack as far as it is used.
+const WORKER: usize = 256 << 10;
+/// What a file takes for each of its services and servers while it is read: text, tree and values, about.
+const READING: [usize; 2] = [2600, 2100];
+
+/// A part of the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Item {
+    name: &'static str,
+    bytes: usize,
+    note: String,
+}
 
 /// What a configuration needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// Packets of the pool.
     pub(crate) packets: usize,
@@ -24,15 +50,10 @@ pub(crate) struct Plan {
     pub(crate) cache: usize,
     /// Bytes of a packet.
     pub(crate) data_room: usize,
-    /// Bytes of the pool.
-    pub(crate) pool_bytes: usize,
-    /// Bytes of one worker's connection table.
-    pub(crate) table_bytes: usize,
-    /// Whether there are signposts in it.
+    /// Whether there are signposts in the connection tables.
     pub(crate) signposts: bool,
-    /// Workers.
-    pub(crate) workers: usize,
-    connections: u32,
+    items: Vec<Item>,
+    reading: usize,
 }
 
 impl Plan {
@@ -50,36 +71,94 @@ impl Plan {
         let one_armed = config.interfaces.iter().any(|interface| interface.side == Side::Both);
         let signposts = workers > 1 && (one_armed || dataplane.steering == Steering::Tuple);
         let data_room = data_room_for(config.interfaces.iter().map(|i| i.mtu).max().unwrap_or(1500));
+        let servers: usize = config.services.iter().map(|service| service.servers.len()).sum();
         Self {
             packets,
             cache,
             data_room,
-            pool_bytes: packets * (DESCRIPTOR + HEADROOM + data_room),
-            table_bytes: ConnMemory::bytes(dataplane.connections, signposts),
             signposts,
-            workers,
-            connections: dataplane.connections,
+            items: items(config, packets, data_room, signposts),
+            reading: config.services.len() * READING[0] + servers * READING[1],
         }
     }
 }
 
+fn items(config: &Config, packets: usize, data_room: usize, signposts: bool) -> Vec<Item> {
+    let (workers, connections) = (config.dataplane.workers.len(), config.dataplane.connections);
+    let servers: usize = config.services.iter().map(|service| service.servers.len()).sum();
+    let needed = ipvs::needed(config);
+    let item = |name, bytes, note| Item { name, bytes, note };
+    vec![
+        packet_pool(config, packets, data_room),
+        item(
+            "connections",
+            workers * ConnMemory::bytes(connections, signposts),
+            format!(
+                "{connections} on each worker{}",
+                if signposts { ", and signposts to those of others" } else { "" }
+            ),
+        ),
+        item("services", needed.services, config.services.len().to_string()),
+        item("servers", needed.servers, servers.to_string()),
+        item("workers", of_workers(workers, config.interfaces.len()), format!("{workers}: queues, mailboxes, timers")),
+        devices(config),
+        item("program", PROGRAM, "sluiced, its libraries, DPDK and its drivers".to_owned()),
+    ]
+}
+
+fn packet_pool(config: &Config, packets: usize, data_room: usize) -> Item {
+    let packet = DESCRIPTOR + HEADROOM + data_room;
+    let item = |place: usize, notes: usize, where_from: String| {
+        let each = if place > packet { ", a page each" } else { "" };
+        let note = format!("{packets} of {data_room} bytes{each}, {where_from}");
+        Item { name: "packets", bytes: packets * (place + size_of::<usize>()) + notes, note }
+    };
+    let Some(megabytes) = without_huge_pages(&config.dataplane.eal) else {
+        return item(packet, 0, "in huge pages".to_owned());
+    };
+    let place = if packet > PAGE { packet } else { PAGE / (PAGE / packet) };
+    let notes = megabytes * (MIB / PAGE) * PAGE_NOTE;
+    item(place, notes, format!("of the {megabytes} MiB that -m allows"))
+}
+
+/// The megabytes that DPDK may take without huge pages; nothing where it takes huge ones.
+fn without_huge_pages(eal: &[String]) -> Option<usize> {
+    eal.iter().any(|word| word == "--no-huge").then(|| {
+        let at = eal.iter().position(|word| word == "-m");
+        at.and_then(|at| eal.get(at + 1)?.parse().ok()).unwrap_or(NO_HUGE_DEFAULT)
+    })
+}
+
+/// Workers beside their connections.
+fn of_workers(workers: usize, ports: usize) -> usize {
+    let each = Link::bytes() + ports * OUTPUT_LIMIT * size_of::<Mbuf>() + WORKER;
+    workers * each + Mesh::<Mbuf>::bytes(workers)
+}
+
+/// Rings that drivers share with the kernel.
+fn devices(config: &Config) -> Item {
+    let frames = usize::from(config.dataplane.rx_descriptors.max(config.dataplane.tx_descriptors));
+    let shared =
+        |interface: &&Interface| interface.device.as_deref().is_some_and(|device| device.starts_with("af_packet:"));
+    let bytes = config.interfaces.iter().filter(shared).map(|i| 2 * frames * data_room_for(i.mtu)).sum();
+    Item { name: "devices", bytes, note: "rings that af_packet shares with the kernel".to_owned() }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        writeln!(
-            f,
-            "packets      {:>6} MiB  of huge pages (or -m): {} of {} bytes",
-            mib(self.pool_bytes),
-            self.packets,
-            self.data_room
-        )?;
-        writeln!(
-            f,
-            "connections  {:>6} MiB  {} workers, {} connections each",
-            mib(self.table_bytes * self.workers),
-            self.workers,
-            self.connections
-        )?;
-        write!(f, "in all       {:>6} MiB", mib(self.pool_bytes + self.table_bytes * self.workers))
+        let mib = |bytes: usize| bytes as f64 / MIB as f64;
+        for Item { name, bytes, note } in self.items.iter().filter(|item| item.bytes > 0) {
+            writeln!(f, "{name:<12} {:>8.1} MiB  {note}", mib(*bytes))?;
+        }
+        write!(f, "{:<12} {:>8.1} MiB", "in all", mib(self.items.iter().map(|item| item.bytes).sum()))?;
+        if self.reading >= MIB {
+            write!(
+                f,
+                "\n{:<12} {:>8.1} MiB  more, about, while a file is read, at the start and at a reload",
+                "reading",
+                mib(self.reading)
+            )?;
+        }
+        Ok(())
     }
 }

@@ -16,6 +16,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::clock;
+use crate::dpdk::heap;
 
 /// Mode of the control socket: who is in its group may steer the director.
 const SOCKET_MODE: u32 = 0o660;
@@ -125,13 +126,20 @@ impl Watchdog {
 }
 
 fn handle(director: &mut Director, request: Request) -> Result<Answer, ApiError> {
-    director.handle(request, clock::now(), &mut patience(PATIENCE))
+    let reads_file = matches!(request, Request::Reload { .. });
+    let answer = director.handle(request, clock::now(), &mut patience(PATIENCE));
+    if reads_file {
+        heap::trim();
+    }
+    answer
 }
 
-/// Waits a little at every call; `false` when it has waited for so long in all.
+/// Waits a little at every call; `false` when it has waited for so long in all. What comes before the first call, as
+/// the reading of a large file, is not waiting.
 fn patience(most: Duration) -> impl FnMut() -> bool {
-    let start = Instant::now();
+    let mut start = None;
     move || {
+        let start = start.get_or_insert_with(Instant::now);
         thread::sleep(Duration::from_micros(20));
         start.elapsed() < most
     }
@@ -162,6 +170,15 @@ mod tests {
         assert_eq!([due(true, 0), due(true, 999), due(true, 1000)], [true, false, true]);
         assert_eq!([due(false, 2000), due(false, 9000)], [false, false], "a worker stands still");
         assert!(due(true, 9001), "it turns again");
+    }
+
+    #[test]
+    fn patience_begins_with_the_waiting() {
+        let mut waits = patience(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(60));
+        assert!(waits());
+        thread::sleep(Duration::from_millis(60));
+        assert!(!waits());
     }
 
     #[test]

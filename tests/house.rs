@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 6] = [
     &["packet", "port", "flow"],
     &["conn", "service", "mark", "route", "neighbor", "steering", "template"],
     &["sched", "forward", "proto", "trace"],
-    &["tables", "snapshot", "mailbox", "parking", "handoff", "defence", "shard", "pipeline"],
+    &["tables", "snapshot", "mailbox", "parking", "fragments", "handoff", "defence", "shard", "pipeline"],
     &["worker"],
 ];
 /// Edges that point upward, or close a circle, today. Only paid off, never added to.
@@ -33,7 +33,7 @@ const EDGES: [(&str, &[&str]); 5] = [
     ("control", &["dataplane"]),
     ("dataplane", &[]),
     ("dpdk-sys", &[]),
-    ("bench", &["dataplane"]),
+    ("bench", &["control", "dataplane"]),
 ];
 
 /// What the dataplane is handed and never fetches: time, chance, threads, files, sockets.

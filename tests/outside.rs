@@ -10,10 +10,14 @@ mod config;
 mod daemon;
 #[path = "outside/host.rs"]
 mod host;
+#[path = "outside/ipv6.rs"]
+mod ipv6;
 #[path = "outside/lab.rs"]
 mod lab;
 #[path = "outside/marks.rs"]
 mod marks;
+#[path = "outside/memory.rs"]
+mod memory;
 #[path = "outside/neighbors.rs"]
 mod neighbors;
 #[path = "outside/operator.rs"]

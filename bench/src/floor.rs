@@ -6,7 +6,7 @@
 use dataplane::port::{BURST, PacketBuf, Port, RxBurst};
 use dataplane::prefetch;
 
-use crate::flows::{FlowBuf, FlowPort};
+use crate::flows::{FRAME, FlowBuf, FlowPort};
 
 const SLOTS: usize = 8;
 /// An entry that is found by its reply key.
@@ -40,7 +40,7 @@ struct Flow {
 
 /// A forwarder that does nothing else.
 pub(crate) struct Floor {
-    pub(crate) ports: [FlowPort; 2],
+    pub(crate) ports: [FlowPort<FRAME>; 2],
     buckets: Vec<Bucket>,
     flows: Vec<Flow>,
     packets: RxBurst<FlowBuf>,

@@ -5,8 +5,10 @@ use std::rc::Rc;
 
 use dataplane::port::{PacketBuf, Port, RxBurst};
 
-/// Bytes of a frame without its checksum sequence.
+/// Bytes of an IPv4 frame without its checksum sequence, the shortest there is.
 pub(crate) const FRAME: usize = 60;
+/// Bytes of an IPv6 frame with a TCP header.
+pub(crate) const FRAME6: usize = 74;
 const HEADROOM: u16 = 128;
 const ROOM: usize = 252;
 
@@ -76,15 +78,15 @@ impl PacketBuf for FlowBuf {
 /// The buffers that all ports of a worker share, as a driver's pool: the one given back last is taken first.
 type Pool = Rc<RefCell<Vec<FlowBuf>>>;
 
-/// A port whose wire is a list of frames, in order of arrival. What it sends goes back to the pool.
+/// A port whose wire is a list of frames of `N` bytes, in order of arrival. What it sends goes back to the pool.
 #[derive(Debug)]
-pub(crate) struct FlowPort {
-    wire: Vec<[u8; FRAME]>,
+pub(crate) struct FlowPort<const N: usize> {
+    wire: Vec<[u8; N]>,
     at: usize,
     pool: Pool,
 }
 
-impl FlowPort {
+impl<const N: usize> FlowPort<N> {
     /// Two ports that share a pool.
     pub(crate) fn pair() -> [Self; 2] {
         let pool = Pool::default();
@@ -92,9 +94,14 @@ impl FlowPort {
     }
 
     /// Has these frames arrive next.
-    pub(crate) fn arrive(&mut self, frames: impl Iterator<Item = [u8; FRAME]>) {
+    pub(crate) fn arrive(&mut self, frames: impl Iterator<Item = [u8; N]>) {
         self.wire.clear();
         self.wire.extend(frames);
+        self.at = 0;
+    }
+
+    /// Has the same frames arrive again.
+    pub(crate) fn again(&mut self) {
         self.at = 0;
     }
 
@@ -104,7 +111,7 @@ impl FlowPort {
     }
 }
 
-impl Port for FlowPort {
+impl<const N: usize> Port for FlowPort<N> {
     type Buf = FlowBuf;
 
     fn rx_burst(&mut self, out: &mut RxBurst<FlowBuf>) -> usize {
@@ -114,7 +121,7 @@ impl Port for FlowPort {
         for frame in &self.wire[self.at..end] {
             let mut buffer = pool.pop().unwrap_or_else(FlowBuf::new);
             buffer.0.start = HEADROOM;
-            buffer.0.len = FRAME as u16;
+            buffer.0.len = N as u16;
             buffer.data_mut().copy_from_slice(frame);
             out.push(buffer);
         }

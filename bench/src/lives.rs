@@ -23,7 +23,7 @@ pub(crate) fn counted() {
 /// What is counted of new connections.
 #[inline(never)]
 fn run_syn(stage: &mut Stage) {
-    drain(stage);
+    stage.drain();
 }
 
 /// Nanoseconds from SYN to a stored connection.
@@ -46,7 +46,7 @@ pub(crate) fn whole_connection() -> f64 {
         let mut spent = 0.0;
         for (port, flags) in packets {
             stage.arrive(port, flags);
-            spent += nanos(|| drain(&mut stage));
+            spent += nanos(|| stage.drain());
         }
         assert_eq!(stage.forwarded() - before, 6 * u64::from(CONNECTIONS), "six packets each");
         spent
@@ -58,19 +58,13 @@ pub(crate) fn expiry() -> f64 {
     rounds(|| {
         let mut stage = Stage::new(CONNECTIONS, Scheduler::Rr, 1);
         stage.arrive(0, SYN);
-        drain(&mut stage);
+        stage.drain();
         nanos(|| {
             while stage.connections() > 0 {
                 stage.turn(LATER);
             }
         })
     })
-}
-
-fn drain(stage: &mut Stage) {
-    while stage.left() > 0 {
-        stage.turn(START);
-    }
 }
 
 fn rounds(round: impl FnMut() -> f64) -> f64 {

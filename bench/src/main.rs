@@ -6,14 +6,18 @@
 mod floor;
 mod flows;
 mod lives;
+mod scale;
 mod stage;
+mod traffic;
 
 use dataplane::clock::Nanos;
 use dataplane::conn::ConnMemory;
 use dataplane::sched::Scheduler;
 use floor::Floor;
+use flows::{FRAME, FRAME6};
 use rustix::time::{ClockId, clock_gettime};
 use stage::Stage;
+use traffic::Traffic;
 
 /// Packets of a round, half of them in each direction.
 const PACKETS: usize = 400_000;
@@ -28,24 +32,25 @@ fn main() {
         println!("{PACKETS} {}", lives::CONNECTIONS);
         return;
     }
-    // One size and one round, for callgrind.
     if asked == "instructions" {
-        let flows = SIZES[0].1;
-        let mut floor = stage::floor(flows);
-        stage::arrive(&mut floor, flows, PACKETS);
-        run_floor(&mut floor);
-        let mut stage = Stage::new(flows, Scheduler::Rr, 1);
-        stage.establish();
-        stage.acknowledge(PACKETS);
-        run_nat(&mut stage);
-        lives::counted();
-        return;
+        return counted(&std::env::args().nth(2).unwrap_or_default());
+    }
+    if asked == "scale" {
+        return scale::run();
+    }
+    // One round of edits beside so many services, for callgrind.
+    if let Some(services) = asked.strip_prefix("edits=") {
+        println!("{}", scale::EDITS);
+        return scale::counted(services.parse().expect("a number of services"));
     }
     for (name, flows) in SIZES {
         let (floor, nat) = established(flows, 1);
         println!("floor_{name} {floor:.1} ns");
         println!("nat4_{name} {nat:.1} ns");
     }
+    println!("nat6_1m {:.1} ns", alone::<FRAME6>(Traffic::NAT6, SIZES[2].1));
+    println!("dr4_1m {:.1} ns", alone::<FRAME>(Traffic::DR4, SIZES[2].1));
+    println!("tun4_1m {:.1} ns", alone::<FRAME>(Traffic::TUN4, SIZES[2].1));
     println!("services_100k {:.1} ns", established(SIZES[1].1, 100_000).1);
     for (name, scheduler) in [("newconn_rr", Scheduler::Rr), ("newconn_wlc", Scheduler::Wlc)] {
         println!("{name} {:.1} ns", lives::new_connection(scheduler));
@@ -56,6 +61,23 @@ fn main() {
     println!("conn_bytes {:.1} bytes", ConnMemory::bytes(room, false) as f64 / f64::from(room));
 }
 
+/// One size and one round of what a figure is of, for callgrind.
+fn counted(figure: &str) {
+    let flows = SIZES[0].1;
+    match figure {
+        "floor" => {
+            let mut floor = stage::floor(flows);
+            stage::arrive(&mut floor, flows, PACKETS);
+            run_floor(&mut floor);
+        }
+        "nat4" => run_director(&mut opened::<FRAME>(Traffic::NAT4, flows)),
+        "nat6" => run_director(&mut opened::<FRAME6>(Traffic::NAT6, flows)),
+        "dr4" => run_director(&mut opened::<FRAME>(Traffic::DR4, flows)),
+        "tun4" => run_director(&mut opened::<FRAME>(Traffic::TUN4, flows)),
+        _ => lives::counted(),
+    }
+}
+
 /// Nanoseconds per packet of the floor and of established connections, in random order, both directions.
 fn established(flows: u32, services: u32) -> (f64, f64) {
     let mut floor = stage::floor(flows);
@@ -64,6 +86,20 @@ fn established(flows: u32, services: u32) -> (f64, f64) {
     let rounds = (0..ROUNDS).map(|_| (floor_round(&mut floor, flows), nat_round(&mut stage)));
     let (floors, nats): (Vec<f64>, Vec<f64>) = rounds.unzip();
     (median(floors), median(nats))
+}
+
+/// A director whose flows are connections, and packets of them that are about to arrive.
+fn opened<const N: usize>(traffic: Traffic, flows: u32) -> Stage<N> {
+    let mut stage = Stage::<N>::of(traffic, flows, Scheduler::Rr, 1);
+    stage.establish();
+    stage.acknowledge(PACKETS);
+    stage
+}
+
+/// Nanoseconds per packet of other traffic.
+fn alone<const N: usize>(traffic: Traffic, flows: u32) -> f64 {
+    let mut stage = opened::<N>(traffic, flows);
+    median((0..ROUNDS).map(|_| nat_round(&mut stage)).collect())
 }
 
 /// What some work takes of this thread's own time: who else runs on the machine counts less.
@@ -89,10 +125,10 @@ fn floor_round(floor: &mut Floor, flows: u32) -> f64 {
     spent / PACKETS as f64
 }
 
-fn nat_round(stage: &mut Stage) -> f64 {
+fn nat_round<const N: usize>(stage: &mut Stage<N>) -> f64 {
     stage.acknowledge(PACKETS);
     let before = stage.forwarded();
-    let spent = nanos(|| run_nat(stage));
+    let spent = nanos(|| run_director(stage));
     let sent = stage.forwarded() - before;
     assert_eq!(sent as usize, PACKETS, "every packet of an established connection is forwarded");
     spent / PACKETS as f64
@@ -106,9 +142,9 @@ fn run_floor(floor: &mut Floor) {
     }
 }
 
-/// What is measured of the director.
+/// The same of the director.
 #[inline(never)]
-fn run_nat(stage: &mut Stage) {
+fn run_director<const N: usize>(stage: &mut Stage<N>) {
     let mut turns = 0u64;
     while stage.left() > 0 {
         turns += 1;

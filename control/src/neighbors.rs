@@ -1,4 +1,5 @@
-//! Neighbours: who has which MAC on which link. ARP (RFC 826) with the states of RFC 4861 section 7.3.2.
+//! Neighbours: who has which MAC on which link. ARP (RFC 826) and neighbour discovery (RFC 4861), both with the states
+//! of its section 7.3.2.
 //!
 //! ```text
 //! incomplete -(answer)-> reachable -(30 s)-> stale -(used)-> delay -(5 s)-> probe -(answer)-> reachable
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use dataplane::clock::Nanos;
 use dataplane::wire::arp::{Operation, Packet};
 use dataplane::wire::ethernet::{self, MacAddr};
+use dataplane::wire::ndisc::Advertisement;
 
 const SECOND: u64 = 1_000_000_000;
 const REACHABLE: u64 = 30 * SECOND;
@@ -141,6 +143,36 @@ impl Neighbors {
             neighbor.enter(next, now);
         }
         if changed { vec![Effect::Changed] } else { Vec::new() }
+    }
+
+    /// An advertisement of IPv6 (RFC 4861 7.2.5). Whoever is not known is not learned.
+    pub fn advertised(&mut self, key: Key, told: &Advertisement, now: Nanos) -> Vec<Effect> {
+        let Some(neighbor) = self.entries.get_mut(&key) else { return Vec::new() };
+        let before = neighbor.mac;
+        match neighbor.state {
+            State::Static | State::Failed => {}
+            State::Incomplete => {
+                if told.mac.is_some() {
+                    neighbor.mac = told.mac;
+                    neighbor.enter(if told.solicited { State::Reachable } else { State::Stale }, now);
+                }
+            }
+            state => {
+                let differs = told.mac.is_some() && told.mac != before;
+                match (differs, told.overrides, told.solicited) {
+                    // Somebody else has it too, or it has moved: the next packet asks again.
+                    (true, false, _) if state == State::Reachable => neighbor.enter(State::Stale, now),
+                    (true, false, _) => {}
+                    (true, true, false) => neighbor.enter(State::Stale, now),
+                    (_, _, true) => neighbor.enter(State::Reachable, now),
+                    (false, _, false) => {}
+                }
+                if differs && told.overrides {
+                    neighbor.mac = told.mac;
+                }
+            }
+        }
+        if neighbor.mac == before { Vec::new() } else { vec![Effect::Changed] }
     }
 
     /// Lets time pass.
@@ -296,5 +328,49 @@ mod tests {
         neighbors.set_static(key(), MAC, at(0));
         assert_eq!(neighbors.learn(key(), MacAddr([2; 6]), true, true, at(0)), []);
         assert_eq!(neighbors.entries[&key()].mac, Some(MAC));
+    }
+
+    const OTHER: MacAddr = MacAddr([2, 0, 0, 0, 0, 8]);
+
+    fn told(mac: Option<MacAddr>, solicited: bool, overrides: bool) -> Advertisement {
+        let source = std::net::Ipv6Addr::LOCALHOST;
+        Advertisement { source, destination: source, target: source, mac, router: false, solicited, overrides }
+    }
+
+    /// State and MAC that an advertisement leaves, and whether workers hear of it.
+    fn after(from: State, told: Advertisement) -> (State, Option<MacAddr>, bool) {
+        let mut neighbors = Neighbors::default();
+        let mac = (from != State::Incomplete && from != State::Failed).then_some(MAC);
+        neighbors.entries.insert(key(), entry(from, mac, at(0)));
+        let effects = neighbors.advertised(key(), &told, at(1));
+        (state(&neighbors), neighbors.entries[&key()].mac, effects == [Effect::Changed])
+    }
+
+    /// RFC 4861, appendix C, row by row.
+    #[test]
+    fn advertisements_do_what_the_table_says() {
+        use State::{Delay, Failed, Incomplete, Probe, Reachable, Stale, Static};
+        let (same, new, none) = (Some(MAC), Some(OTHER), None);
+        assert_eq!(after(Incomplete, told(none, true, true)), (Incomplete, None, false), "no MAC");
+        for overrides in [false, true] {
+            assert_eq!(after(Incomplete, told(new, true, overrides)), (Reachable, new, true));
+            assert_eq!(after(Incomplete, told(new, false, overrides)), (Stale, new, true));
+        }
+        for from in [Reachable, Stale, Delay, Probe] {
+            let kept = if from == Reachable { Stale } else { from };
+            assert_eq!(after(from, told(new, true, false)), (kept, same, false), "{from:?}: not overridden");
+            assert_eq!(after(from, told(new, false, false)), (kept, same, false), "{from:?}: not overridden");
+            assert_eq!(after(from, told(new, true, true)), (Reachable, new, true), "{from:?}");
+            assert_eq!(after(from, told(new, false, true)), (Stale, new, true), "{from:?}");
+            for overrides in [false, true] {
+                assert_eq!(after(from, told(same, true, overrides)), (Reachable, same, false), "{from:?}");
+                assert_eq!(after(from, told(none, true, overrides)), (Reachable, same, false), "{from:?}");
+                assert_eq!(after(from, told(same, false, overrides)), (from, same, false), "{from:?}: nothing new");
+                assert_eq!(after(from, told(none, false, overrides)), (from, same, false), "{from:?}: nothing new");
+            }
+        }
+        assert_eq!(after(Static, told(new, true, true)), (Static, same, false));
+        assert_eq!(after(Failed, told(new, true, true)), (Failed, None, false), "as if it were not known");
+        assert_eq!(Neighbors::default().advertised(key(), &told(new, true, true), at(0)), [], "nobody asked");
     }
 }

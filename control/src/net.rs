@@ -1,12 +1,13 @@
 //! Interfaces, addresses and routes: what the configuration says, turned into what workers read.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::route::{Action, Prefix, RouteTable};
-use dataplane::tables::{Interface, Net};
+use dataplane::tables::{Interface, Net, is_link_local};
 use dataplane::wire::ethernet::MacAddr;
+use dataplane::wire::ndisc;
 use ipnet::IpNet;
 
 use crate::neighbors::Neighbors;
@@ -30,6 +31,18 @@ pub struct NetInterface {
     pub mtu: u16,
     /// Own addresses with their prefixes.
     pub addresses: Vec<IpNet>,
+    /// What it is called by on its own link: the first such address of the file, else one made of its MAC. Without any
+    /// IPv6 address it has none.
+    pub link_local: Option<Ipv6Addr>,
+}
+
+/// The link-local address of an interface with these addresses.
+#[must_use]
+pub fn link_local(addresses: &[IpNet], mac: MacAddr) -> Option<Ipv6Addr> {
+    let six = |net: &IpNet| if let IpAddr::V6(address) = net.addr() { Some(address) } else { None };
+    let mut own = addresses.iter().filter_map(six).peekable();
+    own.peek()?;
+    own.find(Ipv6Addr::is_unicast_link_local).or_else(|| Some(ndisc::link_local(mac)))
 }
 
 impl NetInterface {
@@ -39,26 +52,42 @@ impl NetInterface {
         self.addresses.iter().any(|net| net.contains(&address))
     }
 
+    /// Whether an address is this interface's own.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.all_addresses().any(|own| own == address)
+    }
+
+    /// Its own addresses, the link-local one among them.
+    pub fn all_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let made = self.link_local.map(IpAddr::V6).filter(|own| self.addresses.iter().all(|net| net.addr() != *own));
+        self.addresses.iter().map(IpNet::addr).chain(made)
+    }
+
     fn worker_view(&self) -> Interface {
-        let own = |v4: bool| self.addresses.iter().map(IpNet::addr).find(|a| a.is_ipv4() == v4);
+        let own = |v4: bool| {
+            let mut usual = self.addresses.iter().map(IpNet::addr).filter(|address| !is_link_local(*address));
+            usual.find(|address| address.is_ipv4() == v4)
+        };
         Interface {
             name: Arc::clone(&self.name),
             port: self.port,
             mac: self.mac,
             mtu: self.mtu,
             source4: own(true).and_then(|a| if let IpAddr::V4(a) = a { Some(a) } else { None }),
-            source6: own(false).and_then(|a| if let IpAddr::V6(a) = a { Some(a) } else { None }),
+            source6: own(false).and_then(|a| if let IpAddr::V6(a) = a { Some(a) } else { None }).or(self.link_local),
         }
     }
 }
 
-/// The director's IPv4 address on the way to a neighbour: one of the same prefix, else the interface's first, else that
-/// of another interface (`inet_select_addr`).
-fn source4(interfaces: &[NetInterface], interface: &NetInterface, neighbor: IpAddr) -> Option<Ipv4Addr> {
-    let v4 = |net: &IpNet| if let IpAddr::V4(address) = net.addr() { Some(address) } else { None };
-    let near = interface.addresses.iter().filter(|net| net.contains(&neighbor)).find_map(v4);
-    near.or_else(|| interface.addresses.iter().find_map(v4))
-        .or_else(|| interfaces.iter().flat_map(|other| &other.addresses).find_map(v4))
+/// The director's address on the way to a neighbour: one of the same prefix, else the interface's first, else that of
+/// another interface (`inet_select_addr`). It is to be heard behind the neighbour too, so none is link-local.
+fn source(interfaces: &[NetInterface], interface: &NetInterface, neighbor: IpAddr) -> Option<IpAddr> {
+    let fits = |address: &IpAddr| address.is_ipv4() == neighbor.is_ipv4() && !is_link_local(*address);
+    let alike = |net: &IpNet| Some(net.addr()).filter(fits);
+    let near = interface.addresses.iter().filter(|net| net.contains(&neighbor)).find_map(alike);
+    near.or_else(|| interface.addresses.iter().find_map(alike))
+        .or_else(|| interfaces.iter().flat_map(|other| &other.addresses).find_map(alike))
 }
 
 /// A route of the file, or made at run time.
@@ -72,12 +101,14 @@ pub struct NetRoute {
     pub runtime: bool,
 }
 
-/// Connected and configured routes, longest prefixes first.
+/// Connected and configured routes, longest prefixes first. Nothing is routed to link-local prefixes, which are on
+/// every link (RFC 4291 2.5.6).
 #[must_use]
 pub fn all_routes(interfaces: &[NetInterface], routes: &[NetRoute]) -> Vec<(NetRoute, bool)> {
     let connected = interfaces.iter().enumerate().flat_map(|(index, interface)| {
         let action = Action::OnLink { interface: index as u16 };
-        interface.addresses.iter().map(move |net| (NetRoute { to: net.trunc(), action, runtime: false }, true))
+        let nets = interface.addresses.iter().filter(|net| !is_link_local(net.addr()));
+        nets.map(move |net| (NetRoute { to: net.trunc(), action, runtime: false }, true))
     });
     let mut all: Vec<_> = connected.chain(routes.iter().map(|route| (route.clone(), false))).collect();
     all.sort_by_key(|(route, _)| std::cmp::Reverse(route.to.prefix_len()));
@@ -94,7 +125,7 @@ pub fn tables(version: u32, interfaces: &[NetInterface], routes: &[NetRoute], ne
     let resolved = neighbors.iter().filter_map(|(key, neighbor)| {
         let interface = interfaces.get(usize::from(key.0))?;
         let hop = NextHop::new(interface.port, interface.mtu, interface.mac, neighbor.mac?, Arc::clone(&neighbor.used));
-        Some((*key, hop.from(source4(interfaces, interface, key.1))))
+        Some((*key, hop.from(source(interfaces, interface, key.1))))
     });
     Net {
         version,

@@ -20,6 +20,12 @@ pub struct Counters {
     pub taken: AtomicU64,
     /// Packets waiting for a neighbour now.
     pub parked: AtomicU64,
+    /// Pieces that became part of a packet.
+    pub gathered: AtomicU64,
+    /// Packets that were put together of them.
+    pub reassembled: AtomicU64,
+    /// Pieces of packets of which others are missing now.
+    pub gathering: AtomicU64,
     /// Connections made.
     pub connections_made: AtomicU64,
     /// Connections that ended.
@@ -40,6 +46,9 @@ impl Default for Counters {
             received: AtomicU64::default(),
             taken: AtomicU64::default(),
             parked: AtomicU64::default(),
+            gathered: AtomicU64::default(),
+            reassembled: AtomicU64::default(),
+            gathering: AtomicU64::default(),
             connections_made: AtomicU64::default(),
             connections_ended: AtomicU64::default(),
             signposts_lost: AtomicU64::default(),
@@ -85,6 +94,9 @@ impl Counters {
             ("received", &self.received),
             ("taken", &self.taken),
             ("parked", &self.parked),
+            ("gathered", &self.gathered),
+            ("reassembled", &self.reassembled),
+            ("gathering", &self.gathering),
             ("connections_made", &self.connections_made),
             ("connections_ended", &self.connections_ended),
             ("signposts_lost", &self.signposts_lost),

@@ -103,7 +103,7 @@ impl Defence {
 
     /// Whether an entry that chance named is to be dropped.
     pub fn drops_entry(&mut self, conn: &Conn, now: Tick) -> bool {
-        let (half_open, established) = match Protocol::from_number(conn.protocol) {
+        let (half_open, established) = match Protocol::from_number(conn.protocol_number()) {
             Some(Protocol::Tcp) => {
                 let state = tcp::State::from_number(conn.state);
                 (matches!(state, tcp::State::SynRecv | tcp::State::SynAck), state == tcp::State::Established)

@@ -124,6 +124,10 @@ impl fmt::Display for ServiceKey {
 
 /// What a packet carries: addresses, ports, protocol. In the order of the fields the addresses make one word and the
 /// ports another, so that comparing two tuples takes a load for each.
+///
+/// That of an IPv6 packet has digests of its addresses, keyed so that nobody outside can make two alike; whoever finds
+/// something by it compares the addresses themselves. Its protocol is marked ([`Tuple::marked`]), so that no tuple of
+/// one family is one of the other.
 #[derive(Clone, Copy, Debug, Default, Eq)]
 #[repr(C)]
 pub struct Tuple {
@@ -135,11 +139,30 @@ pub struct Tuple {
     pub dport: u16,
     /// Source port.
     pub sport: u16,
-    /// IANA protocol number.
+    /// IANA protocol number, marked for IPv6.
     pub protocol: u8,
 }
 
+/// What an IPv6 tuple's protocol is marked with. No protocol that connections are made of becomes another one's number.
+const MARK6: u8 = 0x40;
+
 impl Tuple {
+    /// The mark of IPv6 on a protocol number; the number of a marked one.
+    #[must_use]
+    pub const fn marked(protocol: u8) -> u8 {
+        protocol ^ MARK6
+    }
+
+    /// The protocol of a tuple whose protocol is one that services exist for, and its family.
+    #[must_use]
+    pub const fn transport(&self) -> Option<(Protocol, Family)> {
+        match (Protocol::from_number(self.protocol), Protocol::from_number(Self::marked(self.protocol))) {
+            (Some(protocol), _) => Some((protocol, Family::Ipv4)),
+            (None, Some(protocol)) => Some((protocol, Family::Ipv6)),
+            (None, None) => None,
+        }
+    }
+
     /// The tuple of both addresses and both ports, as [`Tuple::addresses`] and [`Tuple::ports`] give them.
     #[inline(always)]
     #[must_use]
@@ -227,16 +250,17 @@ pub enum Encapsulation {
 }
 
 impl Encapsulation {
-    /// Bytes that it adds to a packet, the outer IPv4 header included.
+    /// Bytes that it adds to a packet, the outer header included.
     #[inline]
     #[must_use]
-    pub const fn overhead(self) -> u16 {
-        match self {
-            Self::Ipip => 20,
-            Self::Gue { .. } => 20 + 8 + 4,
-            Self::Gre { checksum: false } => 20 + 4,
-            Self::Gre { checksum: true } => 20 + 8,
-        }
+    pub const fn overhead(self, outer: Family) -> u16 {
+        let between = match self {
+            Self::Ipip => 0,
+            Self::Gue { .. } => 8 + 4,
+            Self::Gre { checksum: false } => 4,
+            Self::Gre { checksum: true } => 8,
+        };
+        between + if matches!(outer, Family::Ipv4) { 20 } else { 40 }
     }
 
     /// As one word: kind in the lowest bits, then the checksum, the port on top.

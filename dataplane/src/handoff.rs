@@ -4,7 +4,8 @@
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::flow::Tuple;
-use crate::packet::Mark;
+use crate::fragments::Datagram;
+use crate::packet::{Arrival, Mark};
 use crate::parking::Ending;
 
 /// Packets on their way from one worker to another, at most.
@@ -39,6 +40,20 @@ pub struct Crossing<B> {
     pub mark: Mark,
 }
 
+/// Packets put together of pieces on their way from one worker to another, at most.
+pub const WHOLES: usize = 64;
+
+/// A packet that crosses after it was put together of pieces.
+#[derive(Debug)]
+pub struct WholeCrossing {
+    /// The packet.
+    pub datagram: Box<Datagram>,
+    /// Why it crosses.
+    pub arrival: Arrival,
+    /// Who follows it.
+    pub mark: Mark,
+}
+
 /// A signpost goes up or comes down.
 #[derive(Clone, Copy, Debug)]
 pub struct Sign {
@@ -59,7 +74,10 @@ pub struct Peer<B> {
     pub arriving: Consumer<Crossing<B>>,
     /// Signposts from it.
     pub signs: Consumer<Sign>,
+    /// Packets from it that were put together of pieces.
+    pub wholes: Consumer<WholeCrossing>,
     departing: Producer<Crossing<B>>,
+    departing_wholes: Producer<WholeCrossing>,
     telling: Producer<Sign>,
 }
 
@@ -77,6 +95,12 @@ impl<B> Mesh<B> {
         Self { peers: Vec::new() }
     }
 
+    /// Bytes of the rings of so many workers.
+    #[must_use]
+    pub const fn bytes(workers: usize) -> usize {
+        workers * (workers - 1) * (PACKETS * size_of::<Crossing<B>>() + SIGNS * size_of::<Sign>())
+    }
+
     /// For so many workers, one each.
     #[must_use]
     pub fn of(workers: u16) -> Vec<Self> {
@@ -87,8 +111,26 @@ impl<B> Mesh<B> {
                 let (back, from_b) = RingBuffer::new(PACKETS);
                 let (tell_b, signs_of_a) = RingBuffer::new(SIGNS);
                 let (tell_a, signs_of_b) = RingBuffer::new(SIGNS);
-                let at_a = Peer { worker: b, arriving: from_b, signs: signs_of_b, departing: there, telling: tell_b };
-                let at_b = Peer { worker: a, arriving: from_a, signs: signs_of_a, departing: back, telling: tell_a };
+                let (whole_there, wholes_from_a) = RingBuffer::new(WHOLES);
+                let (whole_back, wholes_from_b) = RingBuffer::new(WHOLES);
+                let at_a = Peer {
+                    worker: b,
+                    arriving: from_b,
+                    signs: signs_of_b,
+                    wholes: wholes_from_b,
+                    departing: there,
+                    departing_wholes: whole_there,
+                    telling: tell_b,
+                };
+                let at_b = Peer {
+                    worker: a,
+                    arriving: from_a,
+                    signs: signs_of_a,
+                    wholes: wholes_from_a,
+                    departing: back,
+                    departing_wholes: whole_back,
+                    telling: tell_a,
+                };
                 meshes[usize::from(a)].peers.push(at_a);
                 meshes[usize::from(b)].peers.push(at_b);
             }
@@ -110,6 +152,11 @@ impl<B> Mesh<B> {
             Some(peer) => peer.departing.push(crossing).map_err(|rtrb::PushError::Full(crossing)| crossing.packet),
             None => Err(crossing.packet),
         }
+    }
+
+    /// Sends a packet that was put together to another worker; `false` where the ring is full, and the packet is gone.
+    pub fn send_whole(&mut self, worker: u16, crossing: WholeCrossing) -> bool {
+        self.peer(worker).is_some_and(|peer| peer.departing_wholes.push(crossing).is_ok())
     }
 
     /// Whether another worker can be told of a signpost now.

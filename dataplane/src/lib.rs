@@ -10,6 +10,7 @@ pub mod counters;
 pub mod defence;
 pub mod flow;
 pub mod forward;
+pub mod fragments;
 pub mod handoff;
 pub mod mailbox;
 pub mod map;

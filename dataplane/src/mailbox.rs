@@ -11,6 +11,9 @@ use crate::counters::Counters;
 use crate::service::{MAX_SERVERS, Totals};
 use crate::trace::Watch;
 
+/// Messages that may wait, in each direction.
+const QUEUE: usize = 1024;
+
 /// From control.
 #[derive(Debug)]
 pub enum Command {
@@ -97,12 +100,19 @@ pub struct Link {
 }
 
 impl Link {
+    /// Bytes of one, beside totals: those are there by server.
+    #[must_use]
+    pub const fn bytes() -> usize {
+        // Each place of a queue has a stamp.
+        QUEUE * (size_of::<Command>() + size_of::<Report>() + 2 * size_of::<usize>()) + size_of::<Self>()
+    }
+
     /// An idle link.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
-            commands: ArrayQueue::new(1024),
-            reports: ArrayQueue::new(1024),
+            commands: ArrayQueue::new(QUEUE),
+            reports: ArrayQueue::new(QUEUE),
             counters: Counters::default(),
             totals: Totals::new(MAX_SERVERS),
             turns: AtomicU64::default(),

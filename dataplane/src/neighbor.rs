@@ -1,6 +1,6 @@
 //! Next hops: neighbours with the Ethernet header that leads to them. The read side; control resolves.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -19,6 +19,8 @@ pub struct NextHop {
     pub macs: [u8; ethernet::HEADER - 2],
     /// The director's own IPv4 address on the way there, 0 = none.
     pub source4: u32,
+    /// Its own IPv6 address, 0 = none.
+    pub source6: u128,
     /// When a worker last sent to it, in ticks: written at most once a second.
     pub used: Arc<AtomicU32>,
 }
@@ -30,13 +32,17 @@ impl NextHop {
         let mut macs = [0; ethernet::HEADER - 2];
         macs[..6].copy_from_slice(&dst.0);
         macs[6..].copy_from_slice(&src.0);
-        Self { port, mtu, macs, source4: 0, used }
+        Self { port, mtu, macs, source4: 0, source6: 0, used }
     }
 
-    /// The same with the address that the director has on the way there.
+    /// The same with an address that the director has on the way there.
     #[must_use]
-    pub fn from(self, source: Option<Ipv4Addr>) -> Self {
-        Self { source4: source.map_or(0, Ipv4Addr::to_bits), ..self }
+    pub fn from(self, source: Option<IpAddr>) -> Self {
+        match source {
+            None => self,
+            Some(IpAddr::V4(source)) => Self { source4: source.to_bits(), ..self },
+            Some(IpAddr::V6(source)) => Self { source6: source.to_bits(), ..self },
+        }
     }
 
     /// Notes that it is in use.

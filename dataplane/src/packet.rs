@@ -1,8 +1,11 @@
 //! A burst on its way: the packets, and what the stages learned of each.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use crate::flow::{Encapsulation, Tuple};
 use crate::port::{BURST, RxBurst};
 use crate::verdict::{Answer, Drop, Forward, Punt};
+use crate::wire::{ethernet, ipsec, ipv6};
 
 /// An entry whose tag fits a packet.
 #[derive(Clone, Copy, Debug)]
@@ -25,30 +28,73 @@ pub enum Kind {
     /// IPv4 with a whole transport header: the tuple is valid and can be looked up.
     #[default]
     Transport4,
+    /// The same with IPv6.
+    Transport6,
     /// IPv4 with a whole SCTP header: the same.
     Sctp4,
-    /// IPv4 with AH or ESP: the tuple is that of the ISAKMP connection between its addresses, and can be looked up.
-    Ipsec4,
+    /// The same with IPv6.
+    Sctp6,
+    /// IPv4 with ESP: the tuple is that of the ISAKMP connection between its addresses, and can be looked up.
+    Esp4,
+    /// The same with IPv6.
+    Esp6,
+    /// IPv4 with AH: the same. In IPv6 it is an extension header, and leads to what is behind it.
+    Ah4,
     /// Any other whole IPv4 packet: addresses and protocol of the tuple are valid.
     Other4,
     /// A piece of an IPv4 packet.
     Fragment4,
-    /// IPv6.
-    Ipv6,
+    /// Any other whole IPv6 packet: the protocol of the tuple is valid.
+    Other6,
+    /// A piece of an IPv6 packet.
+    Fragment6,
 }
 
 impl Kind {
-    /// Whether the tuple can be looked up. The usual kind is looked up for a whole burst, the others one by one.
+    /// Whether it is of TCP or UDP: looked up for a whole burst, the others that have a key one by one.
     #[inline(always)]
     #[must_use]
-    pub const fn has_key(self) -> bool {
-        matches!(self, Self::Transport4 | Self::Sctp4 | Self::Ipsec4)
+    pub const fn is_transport(self) -> bool {
+        (self as u8) <= Self::Transport6 as u8
     }
 
     /// Whether the tuple has the packet's own ports.
     #[must_use]
     pub const fn has_ports(self) -> bool {
-        matches!(self, Self::Transport4 | Self::Sctp4)
+        (self as u8) <= Self::Sctp6 as u8
+    }
+
+    /// Whether the tuple is that of an ISAKMP connection, though the packet is not.
+    #[must_use]
+    pub const fn is_ipsec(self) -> bool {
+        matches!(self, Self::Esp4 | Self::Esp6 | Self::Ah4)
+    }
+
+    /// Whether the tuple can be looked up.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_key(self) -> bool {
+        (self as u8) <= Self::Ah4 as u8
+    }
+
+    /// Whether it is IPv6.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_v6(self) -> bool {
+        matches!(self, Self::Transport6 | Self::Sctp6 | Self::Esp6 | Self::Other6 | Self::Fragment6)
+    }
+
+    /// The same with IPv6.
+    #[must_use]
+    pub const fn with_v6(self) -> Self {
+        match self {
+            Self::Transport4 => Self::Transport6,
+            Self::Sctp4 => Self::Sctp6,
+            Self::Esp4 => Self::Esp6,
+            Self::Other4 | Self::Ah4 => Self::Other6,
+            Self::Fragment4 => Self::Fragment6,
+            Self::Transport6 | Self::Sctp6 | Self::Esp6 | Self::Other6 | Self::Fragment6 => self,
+        }
     }
 }
 
@@ -110,6 +156,8 @@ pub enum Step {
         /// The connection that a signpost names, [`crate::conn::NONE`] = it belongs there by its tuple.
         conn: u32,
     },
+    /// Kept until the other pieces of its packet are there.
+    Gather,
     /// Used up by an answer.
     Answer(Answer),
     /// Handed to control.
@@ -131,12 +179,14 @@ pub struct Meta {
     pub l3: u16,
     /// Where the transport header starts.
     pub l4: u16,
-    /// Where the IP packet ends.
-    pub end: u16,
+    /// Where the IP packet ends: one that came in pieces may be larger than any frame.
+    pub end: u32,
     /// Port it came by.
     pub port: u16,
     /// MTU to tell, where the answer needs one.
     pub mtu: u16,
+    /// The largest of the pieces it came in, 0 = it came whole, as all that devices deliver.
+    pub largest: u16,
     /// Whether its time to live was lowered before it was found to exceed that MTU.
     pub ttl_lowered: bool,
     /// How it is wrapped, where it goes through a tunnel.
@@ -147,13 +197,14 @@ pub struct Meta {
     pub mark: Mark,
     /// What it is.
     pub kind: Kind,
-    /// TCP flags; of SCTP what [`crate::proto::sctp::said`], of AH and ESP what [`crate::proto::ipsec::said`] gives.
+    /// TCP flags; of SCTP what [`crate::proto::sctp::said`] gives.
     pub tcp_flags: u8,
-    /// Untagged Ethernet, IPv4 without options, a whole TCP header: everything is where it usually is.
+    /// Untagged Ethernet, IPv4 without options or IPv6 without extensions, a whole TCP header: everything is where it
+    /// usually is.
     pub plain: bool,
     /// Time to live.
     pub ttl: u8,
-    /// Whether it must not be fragmented.
+    /// Whether it must not be fragmented by routers, which IPv6 never is.
     pub df: bool,
     /// What will happen to it.
     pub step: Step,
@@ -164,7 +215,39 @@ impl Meta {
     #[inline]
     #[must_use]
     pub fn ip_len(&self) -> usize {
-        usize::from(self.end) - usize::from(self.l3)
+        self.end as usize - usize::from(self.l3)
+    }
+
+    /// The IANA number of its protocol.
+    #[inline]
+    #[must_use]
+    pub const fn protocol(&self) -> u8 {
+        match self.kind {
+            Kind::Esp4 | Kind::Esp6 => ipsec::ESP,
+            Kind::Ah4 => ipsec::AH,
+            kind if kind.is_v6() => Tuple::marked(self.tuple.protocol),
+            _ => self.tuple.protocol,
+        }
+    }
+
+    /// Its source and its destination, as they stand in the frame: `None` where the frame has no room for them.
+    #[must_use]
+    pub fn ends(&self, frame: &[u8]) -> Option<[IpAddr; 2]> {
+        if self.kind.is_v6() {
+            return Some(self.ends6(frame)?.map(|octets| IpAddr::V6(Ipv6Addr::from(*octets))));
+        }
+        Some([self.tuple.src, self.tuple.dst].map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))))
+    }
+
+    /// The same of an IPv6 packet.
+    #[inline(always)]
+    #[must_use]
+    pub fn ends6<'a>(&self, frame: &'a [u8]) -> Option<[&'a [u8; 16]; 2]> {
+        let header = match self.plain {
+            true => frame.first_chunk::<{ ethernet::HEADER + ipv6::HEADER }>()?.last_chunk::<{ ipv6::HEADER }>()?,
+            false => frame.get(usize::from(self.l3)..)?.first_chunk()?,
+        };
+        Some([header[8..].first_chunk()?, header[24..].first_chunk()?])
     }
 }
 
@@ -175,12 +258,14 @@ pub struct Burst<B> {
     pub packets: RxBurst<B>,
     /// What is known of each; valid up to the number of packets.
     pub meta: [Meta; BURST],
+    /// Whether one of them may be [`Kind::Transport6`].
+    pub six: bool,
     /// [`crate::conn::ConnTable::changes`] when the candidates were taken.
     pub changes: u32,
 }
 
 impl<B> Default for Burst<B> {
     fn default() -> Self {
-        Self { packets: RxBurst::new(), meta: [Meta::default(); BURST], changes: 0 }
+        Self { packets: RxBurst::new(), meta: [Meta::default(); BURST], six: false, changes: 0 }
     }
 }

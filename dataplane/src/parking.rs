@@ -69,6 +69,11 @@ impl<B> Parking<B> {
         self.waiting.last()
     }
 
+    /// What waits.
+    pub fn iter(&self) -> impl Iterator<Item = &Parked<B>> {
+        self.waiting.iter()
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -76,6 +81,7 @@ impl<B> Parking<B> {
     }
 
     /// Adds a packet. Returns whether it is the first to wait for its neighbour, or the packet where there is no room.
+    #[expect(clippy::result_large_err, reason = "whoever finds no room has the packet back, and has it rarely")]
     pub fn add(&mut self, parked: Parked<B>) -> Result<bool, Parked<B>> {
         let before = self.waiting.iter().filter(|p| p.neighbor == parked.neighbor).count();
         if before >= MAX_PARKED_PER_HOP || self.waiting.len() >= MAX_PARKED {

@@ -6,10 +6,11 @@ use arrayvec::ArrayVec;
 
 use crate::chance::Chance;
 use crate::clock::{Nanos, TICKS_PER_SECOND, Tick};
-use crate::conn::{ConnMemory, ConnTable, HashKey, Wheel, flag};
+use crate::conn::{Conn, ConnMemory, ConnTable, HashKey, Wheel, flag};
 use crate::counters;
 use crate::defence::Defence;
 use crate::flow::Tuple;
+use crate::fragments::Fragments;
 use crate::handoff::{Mesh, Sign};
 use crate::mailbox::Link;
 use crate::parking::Parking;
@@ -24,7 +25,7 @@ use crate::trace::{Observer, Watch};
 pub const OUTPUT_LIMIT: usize = 512;
 
 /// How far apart the workers' numbers of packets around others begin: their servers are the same.
-const TUNNEL_IDS: u16 = 0x9e37;
+const IDS_APART: u16 = 0x9e37;
 
 /// One worker's state.
 #[derive(Debug)]
@@ -35,6 +36,10 @@ pub struct Shard<B> {
     pub wheel: Wheel,
     /// Packets that wait for a neighbour.
     pub parking: Parking<B>,
+    /// Pieces of IPv4 packets of which others are missing.
+    pub fragments4: Fragments,
+    /// The same of IPv6.
+    pub fragments6: Fragments,
     /// Packets that leave.
     pub output: Output<B>,
     /// How many answers of its own the director may still give.
@@ -53,6 +58,7 @@ pub struct Shard<B> {
     pub mesh: Mesh<B>,
     id: u16,
     tunnel_id: u16,
+    fragment_id: u32,
 }
 
 impl<B> Shard<B> {
@@ -64,6 +70,8 @@ impl<B> Shard<B> {
         Self {
             station,
             mesh,
+            fragments4: Fragments::v4(key),
+            fragments6: Fragments::v6(key),
             table: ConnTable::new(memory, key),
             wheel: Wheel::new(now),
             parking: Parking::default(),
@@ -73,8 +81,9 @@ impl<B> Shard<B> {
             defence: Defence::new(now),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
             observer: None,
-            id: key.0[0] as u16,
-            tunnel_id: (key.0[1] as u16).wrapping_add(me.wrapping_mul(TUNNEL_IDS)),
+            id: (key.0[0] as u16).wrapping_add(me.wrapping_mul(IDS_APART)),
+            fragment_id: u32::from(me) << 16,
+            tunnel_id: (key.0[1] as u16).wrapping_add(me.wrapping_mul(IDS_APART)),
         }
     }
 
@@ -89,6 +98,13 @@ impl<B> Shard<B> {
     pub fn next_tunnel_id(&mut self) -> u16 {
         self.tunnel_id = self.tunnel_id.wrapping_add(1);
         self.tunnel_id
+    }
+
+    /// The identification of the next IPv6 packet that is cut: nobody outside can tell the next from the last (RFC 7739).
+    pub fn next_fragment_id(&mut self) -> u32 {
+        self.fragment_id = self.fragment_id.wrapping_add(1);
+        let counted = Tuple { src: self.fragment_id, ..Tuple::default() };
+        (self.table.hash(&counted) as u32).max(1)
     }
 
     /// Lets somebody look at packets.
@@ -202,8 +218,8 @@ impl<B> Shard<B> {
 /// Signposts.
 impl<B> Shard<B> {
     /// The other worker that needs a signpost for a connection's replies, if any does: `Err` where it cannot be told now.
-    pub fn signpost_for(&mut self, reply: &Tuple) -> Result<Option<u16>, u16> {
-        match self.station.signpost_for(reply) {
+    pub fn signpost_for(&mut self, conn: &Conn) -> Result<Option<u16>, u16> {
+        match self.station.signpost_for(conn) {
             Some(worker) if !self.mesh.can_tell(worker) => Err(worker),
             other => Ok(other),
         }
@@ -220,8 +236,7 @@ impl<B> Shard<B> {
         if !conn.has(flag::REPLY_AWAY) {
             return true;
         }
-        let key = conn.reply_key();
-        let worker = self.station.signpost_for(&key);
+        let (key, worker) = (conn.reply_key(), self.station.signpost_for(conn));
         worker.is_none_or(|worker| self.mesh.tell(worker, Sign { key, conn: index, up: false }))
     }
 
@@ -253,6 +268,13 @@ pub struct Output<B> {
 }
 
 impl<B> Output<B> {
+    /// How many more packets a port's queue takes; `None` where another worker sends by it.
+    #[must_use]
+    pub fn room(&self, port: u16) -> Option<usize> {
+        let queue = self.queues.get(usize::from(port)).filter(|queue| queue.capacity() > 0)?;
+        Some(queue.capacity() - queue.len())
+    }
+
     fn new(sends: impl Iterator<Item = bool>) -> Self {
         let queues = sends.map(|here| Vec::with_capacity(if here { OUTPUT_LIMIT } else { 0 })).collect();
         Self { queues, dropped: Vec::with_capacity(OUTPUT_LIMIT) }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::map::SharedMap;
 use crate::mark::Marks;
 use crate::neighbor::NextHops;
+use crate::packet::Kind;
 use crate::proto::Timeouts;
 use crate::route::{Action, RouteTable};
 use crate::service::{Listener, ServiceTable};
@@ -46,6 +47,15 @@ pub struct Unhooked {
     pub v4: bool,
     /// IPv6.
     pub v6: bool,
+}
+
+impl Unhooked {
+    /// Whether packets of this kind pass.
+    #[inline]
+    #[must_use]
+    pub const fn passes(self, kind: Kind) -> bool {
+        if kind.is_v6() { self.v6 } else { self.v4 }
+    }
 }
 
 /// Switches of the dataplane.
@@ -104,6 +114,12 @@ pub struct Locals {
     pub v6: SharedMap<u128, ()>,
 }
 
+/// Whether an address means something on one link only.
+#[must_use]
+pub const fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(six) if six.is_unicast_link_local())
+}
+
 /// What a routing decision gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
@@ -122,6 +138,17 @@ pub enum Path {
     Blackhole,
 }
 
+impl Locals {
+    /// Whether an address is the director's own, and of one host.
+    #[must_use]
+    pub fn has(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => self.v4.get(&address.to_bits()) == Some(&true),
+            IpAddr::V6(address) => self.v6.contains_key(&address.to_bits()),
+        }
+    }
+}
+
 impl Net {
     /// Where a packet to `address` goes.
     #[must_use]
@@ -135,6 +162,15 @@ impl Net {
         self.neighbor(interface, next)
     }
 
+    /// Where an answer to what came by a port goes. A link-local address is on that link (RFC 4291 2.5.6).
+    #[must_use]
+    pub fn path_back(&self, port: u16, address: IpAddr) -> Path {
+        match self.interface_of_port(port) {
+            Some((interface, _)) if is_link_local(address) => self.neighbor(interface, address),
+            _ => self.path(address),
+        }
+    }
+
     /// To a neighbour on an interface.
     #[must_use]
     pub fn neighbor(&self, interface: u16, address: IpAddr) -> Path {
@@ -143,13 +179,14 @@ impl Net {
 
     /// The source address of what the director itself sends to `address`.
     #[must_use]
-    pub fn source4_towards(&self, address: Ipv4Addr) -> Option<Ipv4Addr> {
-        match self.routes.lookup4(address.to_bits())? {
+    pub fn source_towards(&self, address: IpAddr) -> Option<IpAddr> {
+        let interface = match self.routes.lookup(address)? {
             Action::OnLink { interface } | Action::Via { interface, .. } => {
-                self.interfaces.get(usize::from(interface))?.source4
+                self.interfaces.get(usize::from(interface))?
             }
-            Action::Unreachable | Action::Blackhole => None,
-        }
+            Action::Unreachable | Action::Blackhole => return None,
+        };
+        if address.is_ipv4() { interface.source4.map(IpAddr::V4) } else { interface.source6.map(IpAddr::V6) }
     }
 
     /// The interface that frames of a port belong to.

@@ -61,6 +61,8 @@ reasons! {
     Punt "punt" {
         /// ARP.
         Arp "arp",
+        /// Neighbour solicitation or advertisement.
+        Neighbor6 "neighbor6",
     }
 }
 
@@ -89,6 +91,10 @@ reasons! {
         HostUnreachable "host_unreachable",
         /// Larger than the next link takes, and not to be fragmented.
         TooBig "too_big",
+        /// The first piece of a packet whose other pieces did not come in time.
+        ReassemblyTime "reassembly_time",
+        /// A piece of an IPv6 packet, not the last, whose length is no multiple of eight.
+        ParameterProblem "parameter_problem",
     }
 }
 
@@ -123,10 +129,22 @@ reasons! {
         Transport "transport",
         /// Wrong transport checksum on a packet for the director itself.
         TransportChecksum "transport_checksum",
-        /// A fragment of a packet for a service.
-        Fragment "fragment",
-        /// IPv6 beyond what is balanced.
-        Ipv6 "ipv6",
+        /// A piece that contradicts its packet's other pieces, or of IPv6 one that is empty or ends within the headers.
+        FragmentInvalid "fragment_invalid",
+        /// A piece that shares bytes with another of its packet, and all of that packet.
+        FragmentOverlap "fragment_overlap",
+        /// A piece whose bytes have all come before.
+        FragmentDuplicate "fragment_duplicate",
+        /// A piece beyond the end of the largest packet, or all pieces of a packet that would be larger.
+        FragmentOversize "fragment_oversize",
+        /// Pieces of an incomplete packet that made room for others.
+        FragmentEvicted "fragment_evicted",
+        /// Pieces of a packet that did not become whole in time.
+        FragmentTimeout "fragment_timeout",
+        /// Neighbour discovery that is not valid.
+        InvalidDiscovery "invalid_discovery",
+        /// Router solicitation, router advertisement or redirect: routes are configured.
+        RouterDiscovery "router_discovery",
         /// ICMP message for the director that needs no answer.
         Icmp "icmp",
         /// A reset, or an SCTP packet that asks for no answer, that belongs to nothing.
@@ -135,8 +153,10 @@ reasons! {
         ForwardingOff "forwarding_off",
         /// A blackhole route.
         Blackhole "blackhole",
-        /// The next link takes less, and nobody fragments yet.
+        /// The next link takes less, and there would be more pieces than a port's queue takes, or no room for data.
         NeedsFragmenting "needs_fragmenting",
+        /// A tunnel by the next link would take less than any link must.
+        TunnelTooNarrow "tunnel_too_narrow",
         /// Would have started a connection, and `drop_packet` is on.
         Defence "defence",
         /// The connection's server was removed.
@@ -149,7 +169,7 @@ reasons! {
         PuntFull "punt_full",
         /// An answer was due but the rate limit held it back.
         RateLimited "rate_limited",
-        /// An answer was due but there was no buffer for it.
+        /// An answer, or the pieces of a packet, were due but there was no buffer for them.
         NoBuffer "no_buffer",
         /// Its buffer has no room in front for the headers of a tunnel.
         NoHeadroom "no_headroom",
@@ -178,8 +198,10 @@ reasons! {
         TcpReset "tcp_reset",
         /// SCTP: ABORT, SHUTDOWN COMPLETE.
         Sctp "sctp",
-        /// Frames of control: ARP.
+        /// Frames of control: ARP, neighbour discovery.
         Control "control",
+        /// Pieces of packets that were fragmented.
+        Fragment "fragment",
         /// Own packets that found no queue or no neighbour.
         Lost "lost",
     }

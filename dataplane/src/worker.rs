@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use arrayvec::ArrayVec;
+
 use crate::chance::Chance;
 use crate::clock::{Nanos, Tick};
 use crate::conn::{Conn, ConnMemory, HashKey, flag};
 use crate::counters;
-use crate::handoff::{Crossing, Errand, Mesh};
+use crate::handoff::{Crossing, Errand, Mesh, WHOLES};
 use crate::mailbox::{Command, Link, Page, Report};
 use crate::packet::{Arrival, Burst};
 use crate::parking::Ending;
@@ -30,6 +32,8 @@ pub const COMMAND_BUDGET: usize = 32;
 pub const LIST_BUDGET: u32 = 1024;
 /// Entries looked at per turn for the defence to drop.
 pub const DEFENCE_BUDGET: u32 = 256;
+/// Incomplete packets per turn that are given up because their time is over.
+pub const FRAGMENT_BUDGET: usize = 64;
 /// Nanoseconds over which the longest recent turn is looked for.
 const SECOND: u64 = 1_000_000_000;
 
@@ -82,7 +86,7 @@ impl<P: Port> Worker<P> {
     #[must_use]
     pub fn new(parts: Parts<P>, now: Nanos) -> Self {
         let Parts { ports, memory, key, reader, servers, link, station, mesh } = parts;
-        let chance = Chance::seeded(key.0[1]);
+        let chance = Chance::seeded(key.0[1] ^ u64::from(station.me()) << 32);
         let shard = Shard::new(memory, key, ports.len() as u16, now.tick(), station, mesh);
         let pace = Pace { began: now, busy: false, second: now, longest: 0 };
         Self { ports, shard, reader, servers, link, burst: Burst::default(), chance, pace }
@@ -131,6 +135,7 @@ impl<P: Port> Worker<P> {
         items += self.receive(tick);
         items += self.take_over(tick);
         items += self.give_up(tick);
+        items += self.expire_fragments(tick);
         items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.reader.tables().templates, &self.link);
         items += self.shard.end_orphans(tick, LIST_BUDGET, &self.servers);
         items += self.shard.drop_entries(tick, DEFENCE_BUDGET, &self.reader.tables().sysctls, &self.chance);
@@ -197,28 +202,36 @@ impl<P: Port> Worker<P> {
                 (meta.port, meta.arrival, meta.mark) = (port, arrival, mark);
                 burst.packets.push(packet);
             }
-            items += shard.read_signs(link);
+            let mut wholes = ArrayVec::<_, WHOLES>::new();
+            wholes.extend(std::iter::from_fn(|| shard.mesh.peers[at].wholes.pop().ok()).take(WHOLES));
+            items += shard.read_signs(link) + wholes.len();
+            let mut alloc = || ports.first_mut().and_then(Port::alloc);
             if !burst.packets.is_empty() {
                 counters::add(&link.counters.taken, burst.packets.len() as u64);
-                let mut alloc = || ports.first_mut().and_then(Port::alloc);
                 pipeline::run_handed(burst, shard, context, &mut alloc);
             }
+            counters::add(&link.counters.taken, wholes.len() as u64);
+            wholes.into_iter().for_each(|crossing| pipeline::whole(crossing, shard, context, &mut alloc));
         }
         items
     }
 
+    /// A page of a list counts by its slots: after one, other commands wait for the next turn.
     fn commands(&mut self, now: Tick) -> usize {
-        for done in 0..COMMAND_BUDGET {
-            let Some(command) = self.link.commands.pop() else { return done };
+        let mut items = 0;
+        while items < COMMAND_BUDGET
+            && let Some(command) = self.link.commands.pop()
+        {
+            items += 1;
             match command {
                 Command::Send { port, frame } => self.send(port, &frame),
                 Command::NeighborFailed { interface, address } => self.fail((interface, address), now),
                 Command::EndOrphans => self.shard.end_orphans_soon(),
-                Command::List { from, most } => self.list(from, most.clamp(1, LIST_BUDGET), now),
+                Command::List { from, most } => items += self.list(from, most.clamp(1, LIST_BUDGET), now),
                 Command::Watch(watch) => self.shard.observe(*watch, self.pace.began),
             }
         }
-        COMMAND_BUDGET
+        items
     }
 
     /// Sends what new tables allow.
@@ -241,6 +254,17 @@ impl<P: Port> Worker<P> {
         let Some(neighbor) = self.shard.parking.overdue(now) else { return 0 };
         self.fail(neighbor, now);
         1
+    }
+
+    /// Ends what waits for pieces that do not come.
+    fn expire_fragments(&mut self, now: Tick) -> usize {
+        if self.shard.fragments4.pieces() + self.shard.fragments6.pieces() == 0 {
+            return 0;
+        }
+        let Self { ports, shard, reader, servers, link, chance, .. } = self;
+        let context = &scene(now, reader, servers, link, chance, shard);
+        let mut alloc = || ports.first_mut().and_then(Port::alloc);
+        pipeline::expire_fragments(shard, context, FRAGMENT_BUDGET, &mut alloc)
     }
 
     /// A frame of control's.
@@ -270,7 +294,8 @@ impl<P: Port> Worker<P> {
         }
     }
 
-    fn list(&self, from: u32, most: u32, now: Tick) {
+    /// Tells control what is in some slots. Returns how many that are.
+    fn list(&self, from: u32, most: u32, now: Tick) -> usize {
         let end = self.shard.table.walk_end();
         let stop = from.saturating_add(most).min(end);
         let live = |index: u32| {
@@ -281,6 +306,7 @@ impl<P: Port> Worker<P> {
         let report = Report::Listed(Page { connections, next: (stop < end).then_some(stop) });
         // Control waits for this answer with a time limit of its own and asks again.
         let _ = self.link.reports.push(report);
+        stop.saturating_sub(from) as usize
     }
 
     fn transmit(&mut self) {

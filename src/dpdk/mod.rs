@@ -8,6 +8,7 @@
 //! spec     "af_packet:eth0", parsed   eth_dev  a device, from start to stop
 //! setup    the steps of its start     offer    what it can do, and what it has counted
 //! queue    one receive/transmit queue pair, the door the dataplane defines
+//! heap     the C library's, shared with DPDK: memory that is free goes back
 //! ```
 //!
 //! **Who keeps whom alive.** Queues hold their device, devices hold their pools, pools and registered threads hold
@@ -20,6 +21,7 @@
 pub(crate) mod eal;
 pub(crate) mod error;
 pub(crate) mod eth_dev;
+pub(crate) mod heap;
 mod journal;
 pub(crate) mod mbuf;
 pub(crate) mod mempool;

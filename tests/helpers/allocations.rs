@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    static COUNT: Cell<Allocations> = const { Cell::new(Allocations { calls: 0, bytes: 0 }) };
+    static COUNT: Cell<Allocations> = const { Cell::new(Allocations { calls: 0, bytes: 0, freed: 0 }) };
 }
 
 #[global_allocator]
@@ -19,6 +19,8 @@ pub(crate) struct Allocations {
     pub(crate) calls: u64,
     /// Bytes.
     pub(crate) bytes: u64,
+    /// Bytes given back.
+    pub(crate) freed: u64,
 }
 
 /// What `work` allocates on this thread.
@@ -26,12 +28,18 @@ pub(crate) fn of<T>(work: impl FnOnce() -> T) -> (T, Allocations) {
     let before = COUNT.get();
     let result = work();
     let after = COUNT.get();
-    (result, Allocations { calls: after.calls - before.calls, bytes: after.bytes - before.bytes })
+    let (calls, bytes) = (after.calls - before.calls, after.bytes - before.bytes);
+    (result, Allocations { calls, bytes, freed: after.freed - before.freed })
 }
 
 fn count(bytes: usize) {
     let before = COUNT.get();
-    COUNT.set(Allocations { calls: before.calls + 1, bytes: before.bytes + bytes as u64 });
+    COUNT.set(Allocations { calls: before.calls + 1, bytes: before.bytes + bytes as u64, ..before });
+}
+
+fn count_back(bytes: usize) {
+    let before = COUNT.get();
+    COUNT.set(Allocations { freed: before.freed + bytes as u64, ..before });
 }
 
 // SAFETY: the system's allocator does the work, with the arguments as they came. Counting allocates nothing: the
@@ -52,11 +60,13 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(size);
+        count_back(layout.size());
         // SAFETY: as for `self.realloc`.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count_back(layout.size());
         // SAFETY: as for `self.dealloc`.
         unsafe { System.dealloc(block, layout) }
     }

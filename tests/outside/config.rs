@@ -6,8 +6,12 @@ use std::thread;
 
 /// Where clients come to.
 pub(crate) const VIP: &str = "10.0.0.100";
+/// The same over IPv6.
+pub(crate) const VIP6: &str = "fd00::100";
 /// The web servers.
 pub(crate) const WEB: [&str; 3] = ["10.1.0.11:8080", "10.1.0.12:8080", "10.1.0.13:8080"];
+/// The same over IPv6.
+pub(crate) const WEB6: [&str; 3] = ["[fd00:1::11]:8080", "[fd00:1::12]:8080", "[fd00:1::13]:8080"];
 /// The name servers.
 pub(crate) const NAMES: [&str; 3] = ["10.1.0.11:53", "10.1.0.12:53", "10.1.0.13:53"];
 
@@ -31,19 +35,25 @@ pub(crate) struct Shape {
     pub(crate) devices: [String; 2],
     /// More lines of the section `[dataplane]`.
     pub(crate) more: &'static str,
+    /// With IPv6: addresses on both sides, and a default route.
+    pub(crate) ipv6: bool,
 }
 
 impl Default for Shape {
     fn default() -> Self {
         let devices = ["af_packet:wan", "af_packet:lan"].map(str::to_owned);
-        Self { workers: one_worker(), devices, more: "" }
+        Self { workers: one_worker(), devices, more: "", ipv6: false }
     }
 }
 
 impl Shape {
     /// A director between `wan` and `lan`.
     pub(crate) fn director(&self, socket: &Path, services: &str) -> String {
-        let Self { workers, devices: [wan, lan], more } = self;
+        let Self { workers, devices: [wan, lan], more, ipv6 } = self;
+        let (wan6, lan6, route6) = match ipv6 {
+            true => (", \"fd00::1/64\"", ", \"fd00:1::1/64\"", "[[route]]\nto = \"::/0\"\nvia = \"fd00::254\"\n"),
+            false => ("", "", ""),
+        };
         format!(
             r#"schema = 1
 
@@ -60,17 +70,17 @@ socket = "{}"
 [[interface]]
 name = "wan"
 device = "{wan}"
-addresses = ["10.0.0.1/24"]
+addresses = ["10.0.0.1/24"{wan6}]
 
 [[interface]]
 name = "lan"
 device = "{lan}"
-addresses = ["10.1.0.1/24"]
+addresses = ["10.1.0.1/24"{lan6}]
 
 [[route]]
 to = "0.0.0.0/0"
 via = "10.0.0.254"
-{services}"#,
+{route6}{services}"#,
             socket.display()
         )
     }
@@ -83,8 +93,13 @@ pub(crate) fn service(protocol: &str, port: u16, scheduler: &str, servers: &[&st
 
 /// A service whose servers are reached by a method.
 pub(crate) fn service_by(method: &str, protocol: &str, port: u16, scheduler: &str, servers: &[&str]) -> String {
+    service_at(&format!("{VIP}:{port}"), method, protocol, scheduler, servers)
+}
+
+/// A service at any address.
+pub(crate) fn service_at(at: &str, method: &str, protocol: &str, scheduler: &str, servers: &[&str]) -> String {
     let mut text =
-        format!("\n[[service]]\nprotocol = \"{protocol}\"\naddress = \"{VIP}:{port}\"\nscheduler = \"{scheduler}\"\n");
+        format!("\n[[service]]\nprotocol = \"{protocol}\"\naddress = \"{at}\"\nscheduler = \"{scheduler}\"\n");
     for server in servers {
         _ = write!(text, "\n[[service.server]]\naddress = \"{server}\"\nforward = \"{method}\"\n");
     }

@@ -62,6 +62,7 @@ pub(crate) struct Lab {
     operator: Operator,
     /// CPUs of the director's workers.
     pub(crate) workers: Vec<usize>,
+    ipv6: bool,
     _share: Share,
 }
 
@@ -91,9 +92,31 @@ impl Lab {
         let share = Share::take(load);
         let (name, directory) = place();
         let (operator, workers) = (Operator::at(directory.join("control.sock")), config::one_worker());
-        let lab = Self { processes: BTreeMap::new(), name, directory, operator, workers, _share: share };
+        let lab = Self { processes: BTreeMap::new(), name, directory, operator, workers, ipv6: false, _share: share };
         Ran::of(&mut network(&["sweep"])).good();
         Ran::of(&mut network(&["up", &lab.name])).good();
+        Some(lab)
+    }
+
+    /// The network with IPv6 beside IPv4: client `fd00::254`, servers `fd00:1::11` and so on, and the director's side of
+    /// each as their router. Addresses are used at once; neighbours are to be found. `None` also where the kernel has
+    /// none.
+    pub(crate) fn with_ipv6(load: Load) -> Option<Self> {
+        if !ready::ipv6() {
+            return None;
+        }
+        let mut lab = Self::new(load)?;
+        lab.ipv6 = true;
+        let stations = [("client", "fd00::254/64", "fd00::1")];
+        let servers = [("rs1", "fd00:1::11/64"), ("rs2", "fd00:1::12/64"), ("rs3", "fd00:1::13/64")];
+        for (room, address, router) in stations.into_iter().chain(servers.map(|(room, at)| (room, at, "fd00:1::1"))) {
+            let eth0 = |key: &str| format!("net.ipv6.conf.eth0.{key}");
+            let settings = [eth0("accept_dad=0"), eth0("accept_ra=0"), eth0("disable_ipv6=0")];
+            lab.run(room, &["sysctl", "-qw", &settings[0], &settings[1], &settings[2]]).good();
+            lab.run(room, &["sysctl", "-qw", "net.ipv6.conf.lo.disable_ipv6=0"]).good();
+            lab.ip(room, &["address", "add", address, "dev", "eth0", "nodad"]);
+            lab.ip(room, &["-6", "route", "add", "default", "via", router]);
+        }
         Some(lab)
     }
 
@@ -147,7 +170,8 @@ impl Lab {
         let home = self.path(&room);
         fs::create_dir_all(&home).expect("a directory for the server");
         let text = include_str!("../../conf/lab/nginx.conf").replace("@NAME@", &room);
-        let text = text.replace("8080", &port.to_string());
+        let both = if self.ipv6 { "listen [::]:8080 backlog=4096;\n        listen 8080" } else { "listen 8080" };
+        let text = text.replace("listen 8080", both).replace("8080", &port.to_string());
         let file = home.join("nginx.conf");
         fs::write(&file, text.replace("@DIR@", utf8(&home))).expect("its configuration");
         let errors = home.join("error.log");
@@ -199,7 +223,7 @@ impl Lab {
     pub(crate) fn configure(&self, services: &str) {
         let file = self.path("sluice.toml");
         let new = self.path("sluice.toml.new");
-        let shape = Shape { workers: self.workers.clone(), ..Shape::default() };
+        let shape = Shape { workers: self.workers.clone(), ipv6: self.ipv6, ..Shape::default() };
         fs::write(&new, shape.director(&self.socket(), services)).expect("a configuration");
         fs::rename(new, file).expect("it takes its place");
     }

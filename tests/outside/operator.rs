@@ -96,7 +96,13 @@ impl Operator {
     /// Nothing was lost by the director.
     #[track_caller]
     pub(crate) fn assert_nothing_dropped(&self) {
-        let lost = |name: &str| name.starts_with("drop_") || name == "sent_lost";
+        self.assert_only_dropped(&[]);
+    }
+
+    /// Nothing was lost by the director, but for these reasons.
+    #[track_caller]
+    pub(crate) fn assert_only_dropped(&self, reasons: &[&str]) {
+        let lost = |name: &str| (name.starts_with("drop_") || name == "sent_lost") && !reasons.contains(&name);
         let moved: Vec<_> = self.stats().counters.into_iter().filter(|c| lost(&c.name) && c.value > 0).collect();
         assert!(moved.is_empty(), "{moved:?}");
     }

@@ -41,6 +41,11 @@ pub(crate) fn daemon() -> bool {
     decide(no_daemon())
 }
 
+/// True where the kernel speaks IPv6.
+pub(crate) fn ipv6() -> bool {
+    decide((!Path::new("/proc/sys/net/ipv6").exists()).then(|| "the kernel has no IPv6".to_owned()))
+}
+
 fn decide(obstacle: Option<String>) -> bool {
     let Some(reason) = obstacle else { return true };
     assert!(env::var_os("SLUICE_MUST_RUN").is_none_or(|value| value != "1"), "must run, but {reason}");

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::IpAddr;
 
+use dataplane::tables::is_link_local;
 use ipnet::IpNet;
 
 use super::device;
@@ -38,8 +39,18 @@ impl<'r, 'a> Links<'r, 'a> {
         let mut links = self.all.iter().map(|read| &read.value);
         let asked = |link: &Interface| name.is_none_or(|name| link.name == name);
         let has = |link: &Interface| link.addresses.iter().any(|net| net.contains(&address));
-        let link_local = matches!(address, IpAddr::V6(six) if six.is_unicast_link_local());
-        if link_local { name.is_some() } else { links.any(|link| asked(link) && has(link)) }
+        if is_link_local(address) {
+            return name.is_some() && links.any(|link| asked(link) && speaks_ipv6(link));
+        }
+        links.any(|link| asked(link) && has(link))
+    }
+
+    /// Why an address is not reached on the named link.
+    fn unreached(&self, address: IpAddr, name: &str) -> String {
+        match is_link_local(address) && self.named(name).is_some() {
+            true => format!("{address} cannot be reached: {name} has no IPv6 address"),
+            false => format!("{address} is on no prefix of {name}"),
+        }
     }
 
     fn owns(&self, address: IpAddr) -> bool {
@@ -55,6 +66,11 @@ impl<'r, 'a> Links<'r, 'a> {
             format!("there are {}", nets.join(", "))
         }
     }
+}
+
+/// Only then does an interface have a link-local address of its own.
+fn speaks_ipv6(link: &Interface) -> bool {
+    link.addresses.iter().any(|net| net.addr().is_ipv6())
 }
 
 /// Remembers who came first.
@@ -86,7 +102,9 @@ pub(super) fn interfaces(links: &Links<'_, '_>) {
             vlans.insert((parent, vlan), format!("VLAN {vlan} of {parent}"), scope, "vlan");
         }
         for (index, net) in value.addresses.iter().enumerate() {
-            if !addresses.insert(net.addr()) {
+            // A link-local one may be used on each link.
+            let link = is_link_local(net.addr()).then_some(&value.name);
+            if !addresses.insert((net.addr(), link)) {
                 scope.wrong_element("addresses", index, format!("{} is there twice", net.addr()));
             }
         }
@@ -130,11 +148,10 @@ fn via(links: &Links<'_, '_>, to: IpNet, gateway: IpAddr, interface: Option<&str
     } else if links.sure && links.owns(gateway) {
         scope.wrong("via", format!("{gateway} is an address of this director"));
     } else if links.sure && !links.reach(gateway, interface) {
-        let link_local = matches!(gateway, IpAddr::V6(six) if six.is_unicast_link_local());
         let text = match interface {
-            None if link_local => format!("{gateway} is on every link; give interface too"),
+            None if is_link_local(gateway) => format!("{gateway} is on every link; give interface too"),
             None => format!("{gateway} is on no connected prefix; {}", links.prefixes()),
-            Some(name) => format!("{gateway} is on no prefix of {name}"),
+            Some(name) => links.unreached(gateway, name),
         };
         scope.wrong("via", text);
     }
@@ -155,7 +172,7 @@ pub(super) fn neighbors(links: &Links<'_, '_>, neighbors: &[Read<'_, Neighbor>])
         if links.sure && links.owns(*address) {
             scope.wrong("address", format!("{address} is an address of this director"));
         } else if links.sure && !links.reach(*address, Some(interface)) {
-            scope.wrong("address", format!("{address} is on no prefix of {interface}"));
+            scope.wrong("address", links.unreached(*address, interface));
         }
     }
 }

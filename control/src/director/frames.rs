@@ -1,13 +1,14 @@
-//! Frames that the workers hand over, frames that control sends: ARP.
+//! Frames that the workers hand over, frames that control sends: ARP here, neighbour discovery in `discovery`.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use dataplane::clock::Nanos;
 use dataplane::mailbox::Command;
 use dataplane::wire::arp::{Operation, Packet};
 use dataplane::wire::ethernet::{self, Header, MacAddr};
-use log::{debug, warn};
+use dataplane::wire::ndisc;
+use log::warn;
 
 use super::Director;
 use crate::neighbors::{self, Effect, Key};
@@ -29,7 +30,7 @@ pub(super) type Announcements = [VecDeque<Announcement>; ANNOUNCEMENTS];
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Announcement {
     interface: u16,
-    address: Ipv4Addr,
+    address: IpAddr,
     next: Nanos,
 }
 
@@ -38,10 +39,16 @@ impl Director {
     pub(super) fn frame(&mut self, port: u16, frame: &[u8]) {
         let Some(header) = Header::parse(frame) else { return };
         let Some(interface) = self.interfaces.iter().position(|i| i.port == port) else { return };
+        let (interface, packet) = (interface as u16, &frame[ethernet::HEADER..]);
         if header.ethertype == ethernet::ARP
-            && let Some(packet) = Packet::parse(&frame[ethernet::HEADER..])
+            && let Some(packet) = Packet::parse(packet)
         {
-            self.arp(interface as u16, &packet);
+            self.arp(interface, &packet);
+        }
+        if header.ethertype == ethernet::IPV6
+            && let Some(message) = ndisc::Message::parse(packet)
+        {
+            self.discovery(interface, header.src, &message);
         }
     }
 
@@ -51,15 +58,12 @@ impl Director {
         if packet.sender_mac.is_group() || packet.sender_mac == here.mac {
             return;
         }
-        if self.owns(interface, packet.sender) {
-            if self.now >= self.next_claim {
-                warn!("{}: {} also claims {}", here.name, packet.sender_mac, packet.sender);
-                self.next_claim = Nanos(self.now.0 + CLAIM_PERIOD);
-            }
+        if self.owns(interface, sender) {
+            self.claimed(interface, packet.sender_mac, sender);
             return;
         }
-        let asks_us = packet.operation == Operation::Request && self.owns(interface, packet.target);
-        let answers_us = packet.operation == Operation::Reply && self.owns(interface, packet.target);
+        let asks_us = packet.operation == Operation::Request && self.owns(interface, packet.target.into());
+        let answers_us = packet.operation == Operation::Reply && self.owns(interface, packet.target.into());
         if asks_us {
             let frame = neighbors::reply(here.mac, packet);
             self.send(interface, frame);
@@ -70,10 +74,17 @@ impl Director {
         }
     }
 
+    /// Somebody claims an address of ours.
+    pub(super) fn claimed(&mut self, interface: u16, mac: MacAddr, address: IpAddr) {
+        if self.now >= self.next_claim {
+            warn!("{}: {mac} also claims {address}", self.interfaces[usize::from(interface)].name);
+            self.next_claim = Nanos(self.now.0 + CLAIM_PERIOD);
+        }
+    }
+
     /// Whether the director answers for an address on an interface.
-    fn owns(&self, interface: u16, address: Ipv4Addr) -> bool {
-        let address = IpAddr::V4(address);
-        self.interfaces[usize::from(interface)].addresses.iter().any(|net| net.addr() == address)
+    pub(super) fn owns(&self, interface: u16, address: IpAddr) -> bool {
+        self.interfaces[usize::from(interface)].has(address)
             || self.vips.get(&address).is_some_and(|vip| vip.on.contains(&interface))
     }
 
@@ -97,11 +108,11 @@ impl Director {
     }
 
     fn ask(&mut self, (interface, address): Key, mac: Option<MacAddr>) {
-        let here = &self.interfaces[usize::from(interface)];
-        let IpAddr::V4(target) = address else {
-            debug!("{}: {address} is not asked for: no neighbour discovery yet", here.name);
-            return;
+        let target = match address {
+            IpAddr::V4(target) => target,
+            IpAddr::V6(target) => return self.solicit(interface, target, mac),
         };
+        let here = &self.interfaces[usize::from(interface)];
         let own = |near: bool| {
             let candidates = here.addresses.iter().filter(move |net| !near || net.contains(&address));
             candidates.filter_map(|net| if let IpAddr::V4(a) = net.addr() { Some(a) } else { None }).next()
@@ -113,7 +124,7 @@ impl Director {
     }
 
     /// Sends a frame by the first worker: whichever others send by a port, it does.
-    fn send(&self, interface: u16, frame: Vec<u8>) {
+    pub(super) fn send(&self, interface: u16, frame: Vec<u8>) {
         let port = self.interfaces[usize::from(interface)].port;
         if let Some(link) = self.links.first() {
             // Lost like any frame on a busy wire: whoever needs the answer asks again.
@@ -123,9 +134,7 @@ impl Director {
 
     /// Announces an address on an interface, unless the kernel's silence is wanted.
     pub(super) fn announce_soon(&mut self, interface: u16, address: IpAddr) {
-        if let IpAddr::V4(address) = address
-            && !self.config.ipvs.strict_parity
-        {
+        if !self.config.ipvs.strict_parity {
             self.announcements[0].push_back(Announcement { interface, address, next: self.now });
         }
     }
@@ -143,10 +152,17 @@ impl Director {
                     continue;
                 }
                 let mac = self.interfaces[usize::from(due.interface)].mac;
-                self.send(due.interface, neighbors::announcement(mac, due.address));
+                let frame = match due.address {
+                    IpAddr::V4(address) => neighbors::announcement(mac, address),
+                    IpAddr::V6(address) => self.unasked(mac, address),
+                };
+                self.send(due.interface, frame);
                 if let Some(later) = self.announcements.get_mut(time + 1) {
                     later.push_back(Announcement { next: Nanos(now.0 + 1_000_000_000), ..due });
                 }
+            }
+            if self.announcements[time].is_empty() {
+                self.announcements[time] = VecDeque::new();
             }
         }
     }

@@ -244,11 +244,11 @@ fn template_info(template: &Template, now: Tick) -> ConnInfo {
 fn conn_info(conn: &Conn, ticks: u32, worker: usize) -> ConnInfo {
     let [client, vip, destination] = conn.ends();
     ConnInfo {
-        protocol: Protocol::from_number(conn.protocol),
+        protocol: Protocol::from_number(conn.protocol_number()),
         client,
         vip,
         destination,
-        state: state_name(conn.protocol, conn.state).to_owned(),
+        state: state_name(conn.protocol_number(), conn.state).to_owned(),
         expires: ticks / dataplane::clock::TICKS_PER_SECOND,
         engine: None,
         worker: worker as u32,

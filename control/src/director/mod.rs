@@ -4,6 +4,7 @@
 //! asks for. Time is an argument, and waiting for workers is a function that the caller hands in, so that tests turn
 //! the workers by hand.
 
+mod discovery;
 mod edits;
 mod frames;
 mod heartbeat;
@@ -40,7 +41,7 @@ use crate::api::{Answer, ApiError, Code, Counter, MarkInfo, Request, SteeringRep
 use crate::config::Config;
 use crate::ipvs::Services;
 use crate::neighbors::Neighbors;
-use crate::net::{NetInterface, NetRoute};
+use crate::net::{NetInterface, NetRoute, link_local};
 use crate::statistics::{self, Meter, sum};
 
 /// Nanoseconds between two rounds of housekeeping: timers of neighbours, announcements, memory to be freed.
@@ -359,12 +360,16 @@ impl Director {
 /// Interfaces with what was found out of their devices.
 fn interfaces(config: &Config, macs: &[MacAddr]) -> Vec<NetInterface> {
     let pairs = config.interfaces.iter().zip(macs).zip(0u16..);
-    let build = |((interface, mac), port): ((&crate::config::Interface, &MacAddr), u16)| NetInterface {
-        name: interface.name.as_str().into(),
-        port,
-        mac: interface.mac.map_or(*mac, |mac| MacAddr(mac.0)),
-        mtu: interface.mtu,
-        addresses: interface.addresses.clone(),
+    let build = |((interface, mac), port): ((&crate::config::Interface, &MacAddr), u16)| {
+        let mac = interface.mac.map_or(*mac, |mac| MacAddr(mac.0));
+        NetInterface {
+            name: interface.name.as_str().into(),
+            port,
+            mac,
+            mtu: interface.mtu,
+            addresses: interface.addresses.clone(),
+            link_local: link_local(&interface.addresses, mac),
+        }
     };
     pairs.map(build).collect()
 }

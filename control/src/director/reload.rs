@@ -1,7 +1,7 @@
 //! The file and the running state: converging to a configuration, the addresses that follow from it, and the running
 //! configuration as a file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -86,7 +86,8 @@ impl Director {
     pub(super) fn converge(&mut self, mut config: Config, prune: bool) -> Result<Changes, ApiError> {
         validate(&config)?;
         let mut changes = Changes::default();
-        self.converge_services(&config, prune, &mut changes)?;
+        let services = std::mem::take(&mut config.services);
+        self.converge_services(services, prune, &mut changes)?;
         self.converge_net(&config, prune, &mut changes);
         let options = Options {
             ip_forward: config.dataplane.ip_forward,
@@ -111,8 +112,6 @@ impl Director {
         if config.ipvs.strict_parity != self.config.ipvs.strict_parity {
             changes.note(|| format!("strict_parity is {}", config.ipvs.strict_parity));
         }
-        // From here on the services are what runs, not what the file said.
-        config.services = Vec::new();
         self.services.reading = if config.ipvs.strict_parity { Reading::Sampled } else { Reading::Exact };
         self.config = config;
         self.unpublished = true;
@@ -138,20 +137,26 @@ impl Director {
         self.interfaces.iter().position(|i| *i.name == *name).map(|index| index as u16)
     }
 
-    fn converge_services(&mut self, config: &Config, prune: bool, changes: &mut Changes) -> Result<(), ApiError> {
-        let wanted: HashMap<ServiceKey, &config::Service> = config.services.iter().map(|s| (s.spec.key, s)).collect();
+    /// Takes the services as the file has them; each is forgotten when it runs, so that there is never twice a table.
+    fn converge_services(
+        &mut self,
+        services: Vec<config::Service>,
+        prune: bool,
+        changes: &mut Changes,
+    ) -> Result<(), ApiError> {
+        let wanted: HashSet<ServiceKey> = services.iter().map(|service| service.spec.key).collect();
         let gone: Vec<ServiceKey> = self
             .services
             .newest_first()
-            .filter(|service| (prune || !service.runtime) && !wanted.contains_key(&service.spec.key))
+            .filter(|service| (prune || !service.runtime) && !wanted.contains(&service.spec.key))
             .map(|service| service.spec.key)
             .collect();
         for key in gone {
             self.delete_service(&key)?;
             changes.note(|| format!("service {key} removed"));
         }
-        for service in &config.services {
-            self.converge_service(service, prune, changes)?;
+        for service in services {
+            self.converge_service(&service, prune, changes)?;
         }
         Ok(())
     }
@@ -257,7 +262,7 @@ impl Director {
     }
 
     fn is_own(&self, address: IpAddr) -> bool {
-        self.interfaces.iter().flat_map(|i| &i.addresses).any(|net| net.addr() == address)
+        self.interfaces.iter().any(|interface| interface.has(address))
     }
 
     /// The virtual addresses that the file speaks of, in place of those it spoke of before.
@@ -278,13 +283,11 @@ impl Director {
         }
     }
 
-    /// The director's own addresses, at the start.
+    /// The director's own addresses, at the start. They are used at once: nobody is asked first whether an IPv6 address
+    /// is taken.
     pub(super) fn take_own_addresses(&mut self) {
-        let own: Vec<(u16, IpNet)> = (0u16..)
-            .zip(&self.interfaces)
-            .flat_map(|(index, interface)| interface.addresses.iter().map(move |net| (index, *net)))
-            .collect();
-        for (_, net) in &own {
+        let nets: Vec<IpNet> = self.interfaces.iter().flat_map(|interface| interface.addresses.clone()).collect();
+        for net in nets {
             if let IpNet::V4(v4) = net
                 && v4.prefix_len() < 31
             {
@@ -292,9 +295,13 @@ impl Director {
                 self.set_local(v4.network().into(), Some(false));
             }
         }
-        for (interface, net) in own {
-            self.set_local(net.addr(), Some(true));
-            self.announce_soon(interface, net.addr());
+        let own: Vec<(u16, IpAddr)> = (0u16..)
+            .zip(&self.interfaces)
+            .flat_map(|(index, interface)| interface.all_addresses().map(move |address| (index, address)))
+            .collect();
+        for (interface, address) in own {
+            self.set_local(address, Some(true));
+            self.announce_soon(interface, address);
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use dataplane::flow::ServiceKey;
+use dataplane::flow::{Family, ServiceKey};
 use dataplane::sched::Scheduler;
 
 use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
@@ -43,7 +43,10 @@ pub(super) fn server(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), Api
     let place = format!("{} server {}", service.key, spec.address);
     let address = spec.address.ip();
     if !is_unicast(address) {
-        return refuse(Code::Invalid, &place, "a real server needs a unicast address");
+        return refuse(Code::Invalid, &place, "a real server needs a unicast address that is not link-local");
+    }
+    if Family::of(address) != service.key.family() && spec.forward != Forward::Tun {
+        return refuse(Code::Invalid, &place, "only a tunnel leads to a server of another family");
     }
     if spec.weight > MOST_WEIGHT {
         return refuse(Code::Range, &place, format!("weight {} is above {MOST_WEIGHT}", spec.weight));
@@ -63,15 +66,57 @@ pub(super) fn server(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), Api
     if let Some((key, text)) = rules::server_tunnel(spec) {
         return refuse(Code::Invalid, &place, format!("{key} {text}"));
     }
-    if address.is_ipv6() || service.key.family() != dataplane::flow::Family::Ipv4 {
-        return refuse(Code::Unsupported, &place, "IPv6 servers are not supported yet");
-    }
     Ok(())
 }
 
 fn is_unicast(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(a) => !(a.is_unspecified() || a.is_multicast() || a.is_broadcast()),
-        IpAddr::V6(a) => !(a.is_unspecified() || a.is_multicast()),
+        IpAddr::V6(a) => !(a.is_unspecified() || a.is_multicast() || a.is_unicast_link_local()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Forward;
+    use crate::config;
+
+    /// What is said of a server of a TCP service.
+    fn told(vip: &str, server: &str, forward: &str) -> Result<(), (Code, String)> {
+        let text = format!(
+            "schema = 1\n[[interface]]\nname = \"wan\"\ndevice = \"tap:wan\"\n[[service]]\nprotocol = \"tcp\"\n\
+             address = \"{vip}\"\n[[service.server]]\naddress = \"10.1.0.1:80\"\nforward = \"tun\"\n"
+        );
+        let mut read = config::parse(&text, "t.toml").unwrap_or_else(|errors| panic!("{errors}"));
+        let mut service = read.services.remove(0);
+        let forward = match forward {
+            "nat" => Forward::Nat,
+            "dr" => Forward::Dr,
+            _ => Forward::Tun,
+        };
+        let spec = ServerSpec { address: server.parse().unwrap(), forward, ..service.servers.remove(0).spec };
+        super::server(&service.spec, &spec).map_err(|error| (error.code, error.text))
+    }
+
+    #[test]
+    fn only_a_tunnel_crosses_families() {
+        for forward in ["nat", "dr", "tun"] {
+            assert_eq!(told("[fd00::100]:80", "[fd00:1::11]:80", forward), Ok(()), "{forward}");
+        }
+        assert_eq!(told("[fd00::100]:80", "10.1.0.11:80", "tun"), Ok(()));
+        assert_eq!(told("10.0.0.100:80", "[fd00:1::11]:80", "tun"), Ok(()));
+        let refusal = Err((Code::Invalid, "only a tunnel leads to a server of another family".to_owned()));
+        assert_eq!(told("[fd00::100]:80", "10.1.0.11:80", "nat"), refusal);
+        assert_eq!(told("10.0.0.100:80", "[fd00:1::11]:80", "dr"), refusal);
+    }
+
+    #[test]
+    fn servers_are_single_stations_that_a_route_can_lead_to() {
+        assert_eq!(told("[fd00::100]:80", "[::1]:80", "nat"), Ok(()), "as the kernel: the director itself");
+        for server in ["[fe80::11]:80", "[ff02::1]:80", "[::]:80"] {
+            let refusal = told("[fd00::100]:80", server, "nat").expect_err(server);
+            assert!(refusal.0 == Code::Invalid && refusal.1.contains("unicast"), "{server}: {refusal:?}");
+        }
     }
 }

@@ -118,7 +118,7 @@ impl Services {
 }
 
 /// Where a server listens, if it is reached by NAT.
-fn listener(key: &ServiceKey, server: &ServerSpec) -> Option<Listener> {
+pub(super) fn listener(key: &ServiceKey, server: &ServerSpec) -> Option<Listener> {
     let protocol = match *key {
         ServiceKey::Address { protocol, .. } => Some(protocol),
         ServiceKey::Mark { .. } => None,

@@ -5,6 +5,7 @@
 mod check;
 mod estimate;
 mod index;
+mod memory;
 mod slots;
 mod view;
 mod walk;
@@ -25,6 +26,7 @@ use crate::statistics::{Meter, Reading, sum};
 use estimate::Estimates;
 use index::Index;
 
+pub use memory::{Memory, needed};
 pub use slots::Slots;
 pub use walk::Piece;
 
@@ -95,6 +97,11 @@ impl Service {
         self.scheduler.follow(&self.state.position, &before, &self.worker_servers(), self.list_version);
         result
     }
+}
+
+/// By how much a full list of servers grows: an eighth, where a vector doubles. A million lists are too many for that.
+const fn growth(servers: usize) -> usize {
+    1 + servers / 8
 }
 
 /// Whether this director can carry out a service with these servers, before anything is changed.
@@ -293,7 +300,12 @@ impl Services {
             None => Meter::starting_at(now),
         };
         let entry = ServerEntry { spec, runtime, slot, meter, number, generation, last_weight, joined: now };
-        service.change_list(|servers| servers.insert(0, entry));
+        service.change_list(|servers| {
+            if servers.len() == servers.capacity() {
+                servers.reserve_exact(growth(servers.len()));
+            }
+            servers.insert(0, entry);
+        });
         self.dirty.insert(*key);
         Ok(())
     }

@@ -25,11 +25,14 @@ impl Service {
     }
 
     fn manner(&self) -> Manner {
-        let mask4 = match self.spec.granularity {
-            Some(Granularity::Mask(mask)) => mask.to_bits(),
-            Some(Granularity::Prefix(_)) | None => u32::MAX,
+        let (mask4, mask6) = match self.spec.granularity {
+            None => (u32::MAX, u128::MAX),
+            Some(Granularity::Mask(mask)) => (mask.to_bits(), u128::MAX),
+            Some(Granularity::Prefix(length)) => {
+                (u32::MAX, u128::MAX.checked_shl(u32::from(128u8.saturating_sub(length))).unwrap_or(0))
+            }
         };
-        let persistent = self.spec.persistence.map(|seconds| Persistent { timeout: ticks(seconds), mask4 });
+        let persistent = self.spec.persistence.map(|seconds| Persistent { timeout: ticks(seconds), mask4, mask6 });
         Manner { one_packet: self.spec.ops, persistent }
     }
 

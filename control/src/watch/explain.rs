@@ -97,9 +97,10 @@ fn neighbor(waiting: &Waiting, net: &Net) -> String {
 fn parsed(trace: &Trace) -> String {
     let kind = match trace.parsed.kind {
         _ if trace.parsed.step != Step::Undecided => return format!("{}: it ends here", step(trace.parsed.step)),
-        Kind::Ipv6 => "IPv6",
+        Kind::Fragment6 => "a fragment of an IPv6 packet",
+        Kind::Transport6 | Kind::Sctp6 | Kind::Esp6 | Kind::Other6 => "IPv6",
         Kind::Fragment4 => "a fragment of an IPv4 packet",
-        Kind::Transport4 | Kind::Sctp4 | Kind::Ipsec4 | Kind::Other4 => "IPv4",
+        Kind::Transport4 | Kind::Sctp4 | Kind::Esp4 | Kind::Ah4 | Kind::Other4 => "IPv4",
     };
     format!("{kind}, {} bytes, time to live {}", trace.parsed.length, trace.outline.ttl)
 }
@@ -112,6 +113,7 @@ fn step(step: Step) -> String {
         Step::Answer(reason) => reason.name().to_owned(),
         Step::Send { reason, .. } => reason.name().to_owned(),
         Step::Handoff { worker, .. } => format!("handed to worker {worker}"),
+        Step::Gather => "kept until its packet is whole".to_owned(),
         Step::Undecided => "undecided".to_owned(),
     }
 }
@@ -153,7 +155,10 @@ fn found(direction: Direction, before: &Conn, now: Option<&Conn>, decided: &Deci
 fn anew(decided: &Decided) -> String {
     match &decided.found {
         Some((_, before)) if decided.ends => {
-            format!("the connection of these ends, in {}, ends here; ", state_name(before.protocol, before.state))
+            format!(
+                "the connection of these ends, in {}, ends here; ",
+                state_name(before.protocol_number(), before.state)
+            )
         }
         _ => String::new(),
     }
@@ -184,7 +189,7 @@ fn unscheduled(service: &Scheduling, step: Step) -> String {
 
 /// States, counts and timer: what a packet changed of its connection.
 fn life(state: u8, was_inactive: bool, now: &Conn, (active, inactive): (u32, u32)) -> String {
-    let (before, after) = (state_name(now.protocol, state), state_name(now.protocol, now.state));
+    let (before, after) = (state_name(now.protocol_number(), state), state_name(now.protocol_number(), now.state));
     let state = if before == after { after.to_owned() } else { format!("{before} -> {after}") };
     let moved = match (was_inactive, now.has(flag::INACTIVE)) {
         (true, false) => ", inactive -> active",

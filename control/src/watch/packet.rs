@@ -3,9 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use dataplane::flow::Protocol;
-use dataplane::proto::ipsec;
 use dataplane::trace::{NO_CHUNK, Outline};
-use dataplane::wire::{ethernet, icmpv4, icmpv6};
+use dataplane::wire::{ethernet, icmpv4, icmpv6, ipsec};
 
 /// TCP flags from the lowest bit on.
 const FLAGS: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];

@@ -23,7 +23,8 @@ fn round(lab: &mut Lab, services: u32) -> Allocations {
             lab.turn();
         }
     });
-    Allocations { calls: counted.calls / u64::from(ROUNDS), bytes: counted.bytes / u64::from(ROUNDS) }
+    let rounds = u64::from(ROUNDS);
+    Allocations { calls: counted.calls / rounds, bytes: counted.bytes / rounds, freed: counted.freed / rounds }
 }
 
 /// The published map is a tree of 32 branches a node, of which an edit copies one path: a hundred times the services

@@ -10,7 +10,8 @@ use dataplane::flow::{Protocol, ServiceKey};
 
 pub(crate) const MS: u64 = 1_000_000;
 
-const NETWORK: &str = r#"
+/// Two interfaces.
+pub(crate) const NETWORK: &str = r#"
 schema = 1
 [dataplane]
 workers = [0]
@@ -34,7 +35,11 @@ pub(crate) struct Lab {
 impl Lab {
     /// Without services.
     pub(crate) fn new() -> Self {
-        let config = config::parse(NETWORK, "scale.toml").expect("a right configuration");
+        Self::of(config::parse(NETWORK, "scale.toml").expect("a right configuration"))
+    }
+
+    /// As a file says.
+    pub(crate) fn of(config: config::Config) -> Self {
         let facts = Facts::in_memory(&config);
         let now = Nanos(1000 * MS);
         let (director, mut seats) = Director::new(config, facts, now).expect("a possible configuration");
@@ -89,8 +94,12 @@ impl Client for Lab {
 
 /// The key of a service by number.
 pub(crate) fn key(service: u32) -> ServiceKey {
-    let address = Ipv4Addr::from_bits(0x1400_0000 + service);
-    ServiceKey::Address { protocol: Protocol::Tcp, address: address.into(), port: 80 }
+    ServiceKey::Address { protocol: Protocol::Tcp, address: vip(service).into(), port: 80 }
+}
+
+/// The virtual address of a service by number.
+pub(crate) fn vip(service: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(0x1400_0000 + service)
 }
 
 /// The address of a server by number.

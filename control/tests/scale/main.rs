@@ -4,6 +4,7 @@
 mod allocations;
 mod edits;
 mod lab;
+mod memory;
 mod pages;
 mod restore;
 mod samples;

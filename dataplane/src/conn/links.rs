@@ -29,7 +29,7 @@ impl ConnTable {
 
     #[cold]
     fn link_behind(&mut self, entry: u32, hash: u64) -> bool {
-        let Some(place) = self.locate(&self.reply_key_of(entry), hash, REPLY) else {
+        let Some(place) = self.locate_reply(&self.reply_key_of(entry), hash) else {
             return self.link(hash, entry | REPLY);
         };
         self.set_behind(entry, place.entry);
@@ -83,8 +83,13 @@ impl ConnTable {
         })
     }
 
-    /// The place of the entry that holds a key; `side` is `REPLY` or 0.
-    pub(super) fn locate(&self, tuple: &Tuple, hash: u64, side: u32) -> Option<Place> {
+    /// The place of the newest entry that holds a reply key.
+    pub(super) fn locate_reply(&self, key: &Tuple, hash: u64) -> Option<Place> {
+        self.locate(hash, REPLY, |entry| self.reply_key_of(entry) == *key)
+    }
+
+    /// The place of an entry by the hash of its key; `side` is `REPLY` or 0.
+    fn locate(&self, hash: u64, side: u32, fits: impl Fn(u32) -> bool) -> Option<Place> {
         let (mut bucket, tag) = self.place(hash);
         let mut before = 0;
         loop {
@@ -94,8 +99,7 @@ impl ConnTable {
                 let slot = Bucket::slot(bits);
                 bits &= bits - 1;
                 let entry = line.entries[slot] & !REPLY;
-                let key = || if side == 0 { self[entry].request_key() } else { self.reply_key_of(entry) };
-                if line.entries[slot] & REPLY == side && key() == *tuple {
+                if line.entries[slot] & REPLY == side && fits(entry) {
                     return Some(Place { before, bucket, slot, entry });
                 }
             }
@@ -108,8 +112,8 @@ impl ConnTable {
     }
 
     pub(super) fn unlink_request(&mut self, index: u32) {
-        let key = self[index].request_key();
-        if let Some(place) = self.locate(&key, self.key.hash(&key), 0).filter(|place| place.entry == index) {
+        let hash = self.key.hash(&self[index].request_key());
+        if let Some(place) = self.locate(hash, 0, |entry| entry == index) {
             self.clear(&place);
         }
     }
@@ -117,7 +121,7 @@ impl ConnTable {
     /// The newest of colliding replies stands in the bucket, older ones behind it in a chain.
     pub(super) fn unlink_reply(&mut self, entry: u32) {
         let key = self.reply_key_of(entry);
-        let Some(place) = self.locate(&key, self.key.hash(&key), REPLY) else { return };
+        let Some(place) = self.locate_reply(&key, self.key.hash(&key)) else { return };
         let older = self.behind(entry);
         if place.entry != entry {
             let mut before = place.entry;

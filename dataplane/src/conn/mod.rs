@@ -8,7 +8,7 @@ mod posts;
 mod table;
 mod wheel;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytemuck::{Pod, Zeroable};
 
@@ -18,13 +18,13 @@ pub use table::{Confirmed, ConnTable, Found, NONE};
 pub use wheel::Wheel;
 
 use crate::clock::Tick;
-use crate::flow::{Direction, ForwardMethod, Tuple};
+use crate::flow::{Direction, ForwardMethod, Protocol, Tuple};
 
 /// Flag bits of a connection.
 pub mod flag {
     /// Counted among its server's inactive connections.
     pub const INACTIVE: u16 = 1;
-    /// Replies do not pass here (DR, TUN, bypass).
+    /// No reply has passed here (DR, TUN, bypass).
     pub const NO_OUTPUT: u16 = 1 << 1;
     /// The slot is taken.
     pub const LIVE: u16 = 1 << 2;
@@ -63,7 +63,7 @@ pub struct Conn {
     pub client_port: u16,
     /// Server port.
     pub server_port: u16,
-    /// IANA protocol number.
+    /// IANA protocol number, marked where the client side is IPv6 ([`Tuple`]).
     pub protocol: u8,
     /// State, in the numbering of its protocol.
     pub state: u8,
@@ -96,7 +96,8 @@ pub struct Conn {
     /// Rare state (FTP, sequence deltas), [`NONE`] = without.
     pub side: u32,
 
-    /// Client, virtual and server address of an IPv6 connection.
+    /// Virtual, client and server address, those that are IPv6: any two neighbours are destination and source of one
+    /// direction's packets.
     pub addresses6: [[u8; 16]; 3],
     /// Next in the wheel's slot, or in the list of free entries.
     pub wheel_next: u32,
@@ -180,14 +181,69 @@ impl Conn {
         Tick(self.last_seen).after(self.timeout)
     }
 
+    /// The IANA number of its protocol.
+    #[inline]
+    #[must_use]
+    pub const fn protocol_number(&self) -> u8 {
+        if self.has(flag::CLIENT_V6) { Tuple::marked(self.protocol) } else { self.protocol }
+    }
+
+    /// Whether it is of TCP.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_tcp(&self) -> bool {
+        const TCP: u8 = Protocol::Tcp.number();
+        self.protocol == TCP || self.protocol == Tuple::marked(TCP)
+    }
+
+    fn address(&self, six: u16, at: usize, four: u32) -> IpAddr {
+        if self.has(six) { Ipv6Addr::from(self.addresses6[at]).into() } else { Ipv4Addr::from_bits(four).into() }
+    }
+
+    /// The virtual address.
+    #[must_use]
+    pub fn vip_address(&self) -> IpAddr {
+        self.address(flag::CLIENT_V6, 0, self.vip)
+    }
+
+    /// The client's address.
+    #[must_use]
+    pub fn client_address(&self) -> IpAddr {
+        self.address(flag::CLIENT_V6, 1, self.client)
+    }
+
+    /// The server's address, of a bypass the virtual one.
+    #[must_use]
+    pub fn server_address(&self) -> IpAddr {
+        self.address(flag::SERVER_V6, 2, self.server)
+    }
+
+    /// Source and destination of its replies, if they are IPv6.
+    #[must_use]
+    pub fn reply_ends6(&self) -> Option<[&[u8; 16]; 2]> {
+        let [_, client, server] = &self.addresses6;
+        self.has(flag::CLIENT_V6).then_some([server, client])
+    }
+
+    /// Whether an IPv6 packet of a direction carries its addresses; `ends` are the packet's source and destination.
+    #[inline]
+    #[must_use]
+    pub fn is_between(&self, direction: Direction, [source, destination]: [&[u8; 16]; 2]) -> bool {
+        let [vip, client, server] = &self.addresses6;
+        match direction {
+            Direction::Request => client == source && vip == destination,
+            Direction::Reply => server == source && client == destination,
+        }
+    }
+
     /// Client, virtual and server address with their ports, as the kernel lists them: a bypass has no server.
     #[must_use]
     pub fn ends(&self) -> [SocketAddr; 3] {
-        let v4 = |address, port| SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(address)), port);
         let server = match self.method() {
-            ForwardMethod::Bypass => v4(0, 0),
-            ForwardMethod::Nat | ForwardMethod::Dr | ForwardMethod::Tun => v4(self.server, self.server_port),
+            ForwardMethod::Bypass if self.has(flag::SERVER_V6) => (Ipv6Addr::UNSPECIFIED.into(), 0),
+            ForwardMethod::Bypass => (Ipv4Addr::UNSPECIFIED.into(), 0),
+            ForwardMethod::Nat | ForwardMethod::Dr | ForwardMethod::Tun => (self.server_address(), self.server_port),
         };
-        [v4(self.client, self.client_port), v4(self.vip, self.vip_port), server]
+        [(self.client_address(), self.client_port), (self.vip_address(), self.vip_port), server].map(SocketAddr::from)
     }
 }

@@ -148,6 +148,13 @@ impl ConnTable {
         self.key.hash(tuple)
     }
 
+    /// What stands for an IPv6 address in the keys of this table.
+    #[inline]
+    #[must_use]
+    pub fn digest(&self, address: &[u8; 16]) -> u32 {
+        self.key.digest(address)
+    }
+
     #[inline(always)]
     pub(super) fn place(&self, hash: u64) -> (usize, u8) {
         ((((hash >> 32) * self.primary) >> 32) as usize, (hash as u8).max(1))
@@ -177,6 +184,14 @@ impl ConnTable {
         Candidate { entry, only: bits & (bits - 1) == 0 && bucket.overflow == 0 }
     }
 
+    /// Asks for the line of a candidate that its IPv6 addresses are in.
+    #[inline]
+    pub fn prefetch_addresses(&self, candidate: Candidate) {
+        if let Some(conn) = self.memory.conns.get((candidate.entry & !REPLY) as usize) {
+            prefetch::read(&conn.addresses6);
+        }
+    }
+
     /// Whether a candidate taken when [`ConnTable::changes`] stood at `then` is what [`ConnTable::find`] gives: while
     /// nothing has changed, it is if its key fits and it is a reply, or the only one.
     #[inline(always)]
@@ -200,6 +215,18 @@ impl ConnTable {
     #[inline(never)]
     #[must_use]
     pub fn find(&self, hash: u64, tuple: &Tuple) -> Option<Found> {
+        self.search(hash, tuple, |_, _| true)
+    }
+
+    /// What the key of an IPv6 packet leads to, whose source and destination are `ends`.
+    #[inline(never)]
+    #[must_use]
+    pub fn find6(&self, hash: u64, tuple: &Tuple, ends: [&[u8; 16]; 2]) -> Option<Found> {
+        self.search(hash, tuple, |conn, direction| conn.is_between(direction, ends))
+    }
+
+    #[inline(always)]
+    fn search(&self, hash: u64, tuple: &Tuple, same: impl Fn(&Conn, Direction) -> bool) -> Option<Found> {
         debug_assert!(self.is_settled_for(hash), "a key may wait to be linked");
         let (mut bucket, tag) = self.place(hash);
         let mut request = None;
@@ -210,11 +237,13 @@ impl ConnTable {
                 let entry = line.entries[Bucket::slot(bits)];
                 bits &= bits - 1;
                 if entry & REPLY == 0 {
-                    if self[entry].request_key() == *tuple {
+                    if self[entry].request_key() == *tuple && same(&self[entry], Direction::Request) {
                         request = Some(Found::Conn(entry, Direction::Request));
                     }
-                } else if self.reply_key_of(entry & !REPLY) == *tuple {
-                    return Some(self.found_by_reply(entry & !REPLY));
+                } else if self.reply_key_of(entry & !REPLY) == *tuple
+                    && let Some(found) = self.found_by_reply(entry & !REPLY, &same)
+                {
+                    return Some(found);
                 }
             }
             if line.overflow == 0 {
@@ -224,13 +253,21 @@ impl ConnTable {
         }
     }
 
-    /// What a reply entry stands for.
-    fn found_by_reply(&self, entry: u32) -> Found {
-        if entry & POST == 0 {
-            return Found::Conn(entry, Direction::Reply);
+    /// What a reply entry, or one of those behind it, stands for. A signpost does not know IPv6 addresses: home compares.
+    #[inline(always)]
+    fn found_by_reply(&self, newest: u32, same: &impl Fn(&Conn, Direction) -> bool) -> Option<Found> {
+        let mut entry = newest;
+        while entry != NONE {
+            if entry & POST != 0 {
+                let post = self.posts.at(entry & !POST);
+                return Some(Found::Away { home: post.home, conn: post.conn });
+            }
+            if same(&self[entry], Direction::Reply) {
+                return Some(Found::Conn(entry, Direction::Reply));
+            }
+            entry = self.behind(entry);
         }
-        let post = self.posts.at(entry & !POST);
-        Found::Away { home: post.home, conn: post.conn }
+        None
     }
 
     pub(super) fn reply_key_of(&self, entry: u32) -> Tuple {
@@ -277,7 +314,7 @@ impl ConnTable {
     /// Takes a signpost down.
     pub fn take_signpost(&mut self, key: &Tuple, home: u16, conn: u32) {
         self.settle();
-        let mut entry = self.locate(key, self.key.hash(key), REPLY).map_or(NONE, |place| place.entry);
+        let mut entry = self.locate_reply(key, self.key.hash(key)).map_or(NONE, |place| place.entry);
         while entry != NONE {
             let post = self.posts.get(entry & !POST).filter(|_| entry & POST != 0);
             if post.is_some_and(|post| post.home == home && post.conn == conn) {

@@ -56,6 +56,53 @@ fn colliding_replies_newest_wins_and_the_older_returns() {
     assert!(table.is_empty());
 }
 
+/// Two addresses that stand for each other in this table's tuples.
+fn twins(table: &ConnTable) -> [[u8; 16]; 2] {
+    let mut seen = std::collections::HashMap::new();
+    (0u64..)
+        .find_map(|n| {
+            let address = (u128::from(n) | 0xfd << 120).to_be_bytes();
+            seen.insert(table.digest(&address), address).map(|other| [other, address])
+        })
+        .expect("digests are of 32 bits")
+}
+
+/// A connection of an IPv6 client.
+fn conn6(table: &ConnTable, client: [u8; 16]) -> Conn {
+    let (vip, server) = ([1; 16], [2; 16]);
+    Conn {
+        client: table.digest(&client),
+        flags: flag::CLIENT_V6 | flag::SERVER_V6,
+        protocol: Tuple::marked(6),
+        addresses6: [vip, client, server],
+        ..conn(4000, table.digest(&vip), table.digest(&server))
+    }
+}
+
+#[test]
+fn addresses_of_one_digest_are_told_apart() {
+    let mut table = table(8);
+    let clients = twins(&table);
+    let [a, b] = clients.map(|client| {
+        let conn = conn6(&table, client);
+        table.insert(conn).expect("room")
+    });
+    assert_eq!(table[a].request_key(), table[b].request_key());
+    let find6 = |table: &ConnTable, key: Tuple, ends: [&[u8; 16]; 2]| table.find6(table.hash(&key), &key, ends);
+    let ask = |table: &ConnTable, index: u32, client: &[u8; 16]| {
+        let Conn { addresses6: [vip, _, server], .. } = table[index];
+        let request = find6(table, table[index].request_key(), [client, &vip]);
+        (request, find6(table, table[index].reply_key(), [&server, client]))
+    };
+    let both = |index| (Some(Found::Conn(index, Direction::Request)), Some(Found::Conn(index, Direction::Reply)));
+    assert_eq!([ask(&table, a, &clients[0]), ask(&table, b, &clients[1])], [both(a), both(b)]);
+    assert_eq!(ask(&table, a, &[9; 16]), (None, None), "of neither");
+    table.remove(a);
+    assert_eq!([ask(&table, b, &clients[0]), ask(&table, b, &clients[1])], [(None, None), both(b)]);
+    table.remove(b);
+    assert!(table.memory.buckets.iter().all(|bucket| bucket.tags.iter().all(|tag| *tag == 0)), "no key is left");
+}
+
 #[test]
 fn signposts_and_connections_collide_by_the_same_rule() {
     let mut table = table(8);

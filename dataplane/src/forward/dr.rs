@@ -1,12 +1,16 @@
-//! Direct routing, and plain routing: nothing changes but the time to live (and the MAC, when the packet leaves).
+//! Direct routing, and plain routing: nothing changes but the time to live, which IPv6 calls hop limit (and the MAC, when
+//! the packet leaves).
 
 use crate::packet::Meta;
-use crate::wire::checksum::Delta;
-use crate::wire::ipv4;
+use crate::wire::{ipv4, ipv6};
 
 /// Lowers the time to live.
+#[inline(always)]
 pub fn rewrite(frame: &mut [u8], meta: &Meta) {
-    if let Some(header) = frame.get_mut(usize::from(meta.l3)..).and_then(|b| b.first_chunk_mut()) {
-        ipv4::decrement_ttl(header, Delta::default());
+    let Some(header) = frame.get_mut(usize::from(meta.l3)..).and_then(|b| b.first_chunk_mut()) else { return };
+    if meta.kind.is_v6() {
+        header[ipv6::HOP_LIMIT] = header[ipv6::HOP_LIMIT].wrapping_sub(1);
+    } else {
+        ipv4::decrement_ttl(header);
     }
 }

@@ -2,12 +2,15 @@
 
 pub mod dr;
 pub mod nat;
+pub mod nat6;
 mod nat_sctp;
 pub mod tun;
 
-use crate::conn::{Conn, ConnTable, NONE};
+use std::net::IpAddr;
+
+use crate::conn::{Conn, ConnTable, NONE, flag};
 use crate::flow::Direction;
-use crate::packet::{Kind, Meta};
+use crate::packet::Meta;
 use crate::verdict::Forward;
 
 /// What changes in a packet that is sent on.
@@ -19,14 +22,12 @@ pub enum Change {
     Ttl,
     /// The time to live, and one end.
     Nat(nat::NewEnd),
-    /// The same of an SCTP packet.
-    NatSctp(nat::NewEnd),
-    /// The time to live, and one address: what is behind has no port.
-    NatAddress(nat::NewEnd),
+    /// The same with IPv6.
+    Nat6(nat6::NewEnd),
     /// The time to live; then it is wrapped, when it is known where it leaves ([`tun::wrap`]).
     Tun {
         /// For this server.
-        server: u32,
+        server: IpAddr,
     },
 }
 
@@ -36,22 +37,28 @@ impl Change {
     #[must_use]
     pub fn of(conn: &Conn, reason: Forward) -> Self {
         match reason {
+            Forward::NatRequest if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Request)),
+            Forward::NatReply if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Reply)),
+            _ => Self::of4(conn, reason),
+        }
+    }
+
+    /// The same where its packets are known to be IPv4.
+    #[inline(always)]
+    #[must_use]
+    pub fn of4(conn: &Conn, reason: Forward) -> Self {
+        match reason {
             Forward::NatRequest => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
             Forward::NatReply => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
-            Forward::Tun => Self::Tun { server: conn.server },
+            Forward::Tun => Self::Tun { server: conn.server_address() },
             Forward::Dr | Forward::Bypass | Forward::Routed => Self::Ttl,
         }
     }
 
     /// What changes in a packet of a connection, or of none.
     #[must_use]
-    pub fn in_table(table: &ConnTable, conn: u32, reason: Forward, kind: Kind) -> Self {
-        let change = if conn == NONE { Self::Ttl } else { Self::of(&table[conn], reason) };
-        match (change, kind) {
-            (Self::Nat(new), Kind::Sctp4) => Self::NatSctp(new),
-            (Self::Nat(new), Kind::Ipsec4) => Self::NatAddress(new),
-            _ => change,
-        }
+    pub fn in_table(table: &ConnTable, conn: u32, reason: Forward) -> Self {
+        if conn == NONE { Self::Ttl } else { Self::of(&table[conn], reason) }
     }
 
     /// Changes a packet.
@@ -61,14 +68,7 @@ impl Change {
             Self::Nothing => {}
             Self::Ttl | Self::Tun { .. } => dr::rewrite(frame, meta),
             Self::Nat(new) => nat::rewrite(frame, meta, &new),
-            Self::NatSctp(new) => {
-                if let Some(packet) = nat::readdress(frame, meta, &new) {
-                    nat_sctp::rewrite(packet, &new);
-                }
-            }
-            Self::NatAddress(new) => {
-                nat::readdress(frame, meta, &new);
-            }
+            Self::Nat6(new) => nat6::rewrite(frame, meta, &new),
         }
     }
 }

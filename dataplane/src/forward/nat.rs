@@ -3,9 +3,10 @@
 //! A UDP checksum of zero (not computed by the sender) is filled in, as the kernel does; one that comes out as zero is
 //! sent as all ones (RFC 768).
 
+use super::nat_sctp;
 use crate::conn::Conn;
 use crate::flow::{Direction, Protocol};
-use crate::packet::Meta;
+use crate::packet::{Kind, Meta};
 use crate::wire::checksum::{Change, Delta, Sum};
 use crate::wire::{be16, ethernet, ipv4, put, tcp, udp};
 
@@ -81,31 +82,25 @@ pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
 
 #[inline(never)]
 fn rewrite_any(frame: &mut [u8], meta: &Meta, new: NewEnd) {
-    let Some((header, transport)) = parts(frame, meta) else { return };
+    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), meta.end as usize);
+    let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
+        return;
+    };
+    let Some(header) = front.get_mut(l3..).and_then(|h| h.first_chunk_mut()) else { return };
     rewrite_header(header, &new);
-    if meta.tuple.protocol == Protocol::Tcp.number() {
-        if let Some(segment) = transport.first_chunk_mut() {
-            rewrite_segment(segment, &new);
+    match meta.kind {
+        Kind::Esp4 | Kind::Ah4 => {}
+        Kind::Sctp4 => nat_sctp::rewrite(transport, new.side, new.port),
+        _ if meta.tuple.protocol == Protocol::Tcp.number() => {
+            if let Some(segment) = transport.first_chunk_mut() {
+                rewrite_segment(segment, &new);
+            }
         }
-    } else {
-        put(transport, port_at(new.side), &new.port.to_be_bytes());
-        udp_checksum(transport, new.transport, &header[12..]);
+        _ => {
+            put(transport, port_at(new.side), &new.port.to_be_bytes());
+            udp_checksum(transport, new.transport, header[12..].split_at(4));
+        }
     }
-}
-
-/// Rewrites an address and lowers the time to live. Gives what is behind the header.
-pub(super) fn readdress<'a>(frame: &'a mut [u8], meta: &Meta, new: &NewEnd) -> Option<&'a mut [u8]> {
-    let (header, transport) = parts(frame, meta)?;
-    rewrite_header(header, new);
-    Some(transport)
-}
-
-/// The header without options, and what is behind it and them.
-#[inline(always)]
-fn parts<'a>(frame: &'a mut [u8], meta: &Meta) -> Option<(&'a mut [u8; ipv4::HEADER], &'a mut [u8])> {
-    let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), usize::from(meta.end));
-    let (front, transport) = frame.get_mut(..end)?.split_at_mut_checked(l4)?;
-    Some((front.get_mut(l3..)?.first_chunk_mut()?, transport))
 }
 
 #[inline(always)]
@@ -129,7 +124,6 @@ fn rewrite_segment(segment: &mut [u8; tcp::HEADER], new: &NewEnd) {
     }
 }
 
-/// Where the port of a side sits behind the header.
 #[inline(always)]
 pub(super) const fn port_at(side: Side) -> usize {
     match side {
@@ -138,9 +132,10 @@ pub(super) const fn port_at(side: Side) -> usize {
     }
 }
 
-fn udp_checksum(datagram: &mut [u8], change: Change, ends: &[u8]) {
+/// Brings a datagram's checksum up to a change that has been made, from whose addresses it may have to be made anew.
+pub(super) fn udp_checksum(datagram: &mut [u8], change: Change, (source, destination): (&[u8], &[u8])) {
     let sum = if be16(datagram, udp::CHECKSUM) == 0 {
-        Sum::default().pseudo(&ends[..4], &ends[4..], 17, datagram.len()).bytes(datagram).finish()
+        Sum::default().pseudo(source, destination, 17, datagram.len()).bytes(datagram).finish()
     } else if let Some(sum) = datagram.get_mut(udp::CHECKSUM..).and_then(|rest| rest.first_chunk_mut()) {
         change.apply(sum);
         u16::from_be_bytes(*sum)
@@ -203,7 +198,7 @@ mod tests {
             let meta = Meta {
                 l3: 14,
                 l4: 34,
-                end: bytes.len() as u16,
+                end: bytes.len() as u32,
                 plain: plain && tcp,
                 tuple: Tuple {
                     src: 0xac10_0001,

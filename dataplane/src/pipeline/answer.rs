@@ -2,26 +2,26 @@
 //! replies (RFC 1122 3.2.2.6), resets (RFC 9293 3.5.2). Rate-limited. They leave through the output queues in the place
 //! of the packet that they answer.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Context, resolve};
+use super::{Context, answer6, cut, resolve};
 use crate::conn::NONE;
 use crate::forward::Change;
-use crate::packet::{Mark, Meta};
+use crate::packet::Meta;
 use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Sent, Verdict};
 use crate::wire::checksum::{self, Sum};
-use crate::wire::{ethernet, icmpv4, icmpv6, ipv4, ipv6, put, sctp, tcp};
+use crate::wire::{ethernet, icmpv4, ipv4, put, sctp, tcp};
 
 /// Time to live of the director's own packets.
-const TTL: u8 = 64;
+pub(super) const TTL: u8 = 64;
 /// Precedence of ICMP errors: internetwork control (RFC 1812 4.3.2.5).
 const ERROR_TOS: u8 = 0xc0;
 /// Type of service of SCTP: as it may be told of congestion (RFC 3168), the kernel says so of every packet.
-const ECT_0: u8 = 2;
+pub(super) const ECT_0: u8 = 2;
 /// Type of service bits that an error keeps of the packet it is about.
 const TOS_MASK: u8 = 0x1e;
 
@@ -38,7 +38,7 @@ pub(super) fn run<B: PacketBuf>(
     let verdict = match make(packet, meta, kind, shard.next_id(), context) {
         None => Verdict::Drop(Drop::Unanswerable),
         Some(_) if !shard.limiter.allow(context.tables.options.icmp_rate) => Verdict::Drop(Drop::RateLimited),
-        Some(made) => match deliver(&made, meta.mark, shard, context, alloc) {
+        Some(made) => match deliver(&made, meta, shard, context, alloc) {
             Ok(()) => Verdict::Answer(kind),
             Err(reason) => Verdict::Drop(reason),
         },
@@ -47,15 +47,15 @@ pub(super) fn run<B: PacketBuf>(
 }
 
 /// An answer: a whole IP packet, and where it goes.
-struct Made {
-    packet: Vec<u8>,
-    to: IpAddr,
-    sent: Sent,
+pub(super) struct Made {
+    pub(super) packet: Vec<u8>,
+    pub(super) to: IpAddr,
+    pub(super) sent: Sent,
 }
 
 fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>) -> Option<Made> {
     if packet.first()? >> 4 == 6 {
-        return port_unreachable6(packet, context);
+        return answer6::make(packet, meta, kind, context);
     }
     let header = ipv4::Header::parse(packet).ok()?;
     let packet = &packet[..header.total];
@@ -73,6 +73,8 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         Answer::NetUnreachable => icmpv4::Error::NetUnreachable,
         Answer::HostUnreachable => icmpv4::Error::HostUnreachable,
         Answer::TooBig => icmpv4::Error::FragmentationNeeded { mtu: meta.mtu },
+        Answer::ReassemblyTime => icmpv4::Error::ReassemblyTime,
+        Answer::ParameterProblem => return None,
     };
     if may_not_be_told(packet, &header) {
         return None;
@@ -82,7 +84,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     let mut message = vec![0; icmpv4::HEADER];
     message.extend_from_slice(&packet[..quoted]);
     let under_way = kind == Answer::NoConnection && src != header.dst;
-    if under_way || kind == Answer::TooBig && meta.ttl_lowered {
+    if under_way || meta.ttl_lowered && matches!(kind, Answer::TooBig | Answer::ReassemblyTime) {
         lower_ttl(&mut message[icmpv4::HEADER..]);
     }
     error.write(&mut message);
@@ -97,7 +99,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
 /// A packet as it was when it was found too large.
 fn lower_ttl(packet: &mut [u8]) {
     if let Some(header) = packet.first_chunk_mut() {
-        ipv4::decrement_ttl(header, checksum::Delta::default());
+        ipv4::decrement_ttl(header);
     }
 }
 
@@ -110,10 +112,12 @@ fn may_not_be_told(packet: &[u8], header: &ipv4::Header) -> bool {
 
 /// The address a packet was sent to, if it is ours, else that of the interface the error leaves by.
 fn source(header: &ipv4::Header, to: Ipv4Addr, context: Context<'_>) -> Option<u32> {
-    let net = &context.tables.net;
-    match context.tables.locals.v4.get(&header.dst) {
-        Some(true) => Some(header.dst),
-        _ => net.source4_towards(to).map(Ipv4Addr::to_bits),
+    if context.tables.locals.v4.get(&header.dst) == Some(&true) {
+        return Some(header.dst);
+    }
+    match context.tables.net.source_towards(to.into())? {
+        IpAddr::V4(source) => Some(source.to_bits()),
+        IpAddr::V6(_) => None,
     }
 }
 
@@ -148,28 +152,22 @@ fn sctp_unexpected(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option
     Some(Made { packet, to: to.into(), sent: Sent::Sctp })
 }
 
-fn port_unreachable6(packet: &[u8], context: Context<'_>) -> Option<Made> {
-    let header = ipv6::Header::parse(packet).ok()?;
-    context.tables.locals.v6.get(&u128::from_be_bytes(header.dst))?;
-    let quoted = header.total.min(icmpv6::ERROR_MAX - ipv6::HEADER - icmpv6::HEADER);
-    let mut message = vec![0; icmpv6::HEADER];
-    message.extend_from_slice(&packet[..quoted]);
-    icmpv6::write_port_unreachable(&mut message, &header.dst, &header.src);
-    let ip = ipv6::build(message.len(), icmpv6::PROTOCOL, TTL, &header.dst, &header.src);
-    Some(Made { packet: [&ip[..], &message].concat(), to: Ipv6Addr::from(header.src).into(), sent: Sent::IcmpError })
-}
-
 /// Puts an answer on its way.
 fn deliver<B: PacketBuf>(
     made: &Made,
-    mark: Mark,
+    about: &Meta,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) -> Result<(), Drop> {
-    let path = context.tables.net.path(made.to);
+    let path = context.tables.net.path_back(about.port, made.to);
     if matches!(path, Path::Unreachable | Path::Blackhole) {
         return Err(Drop::Unanswerable);
+    }
+    if let Path::Hop(hop) = path
+        && let Some(hop) = context.tables.net.hops.get(hop).filter(|hop| made.packet.len() > usize::from(hop.mtu))
+    {
+        return cut::own(&made.packet, made.sent, hop, about.mark, shard, context, alloc);
     }
     let mut packet = alloc().ok_or(Drop::NoBuffer)?;
     if !packet.set_len(ethernet::HEADER + made.packet.len()) {
@@ -179,7 +177,7 @@ fn deliver<B: PacketBuf>(
     let ethertype = if made.to.is_ipv4() { ethernet::IPV4 } else { ethernet::IPV6 };
     put(packet.data_mut(), ethernet::HEADER - 2, &ethertype.to_be_bytes());
     put(packet.data_mut(), ethernet::HEADER, &made.packet);
-    let meta = Meta { l3: ethernet::HEADER as u16, mark, ..Meta::default() };
+    let meta = Meta { l3: ethernet::HEADER as u16, mark: about.mark, ..Meta::default() };
     let ending = Ending::Own(made.sent);
     match path {
         Path::Unresolved { interface, address } => {
@@ -188,7 +186,7 @@ fn deliver<B: PacketBuf>(
             resolve::park(parked, shard, context);
         }
         Path::Hop(hop) => match context.tables.net.hops.get(hop) {
-            Some(hop) => resolve::transmit(packet, &meta, ending, hop, shard, context),
+            Some(hop) => resolve::transmit(packet, &meta, ending, hop, shard, context, alloc),
             None => shard.output.dropped.push(packet),
         },
         Path::Unreachable | Path::Blackhole => shard.output.dropped.push(packet),

@@ -1,16 +1,17 @@
 //! Classify: what a packet without a connection is for: a service, the director itself (which answers as a host
 //! would, RFC 1122), or others.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::Context;
 use crate::flow::{Family, Protocol, ServiceKey};
 use crate::mark::{self, Mark};
 use crate::packet::{Kind, Meta, Step};
 use crate::service::{Listener, VirtualService};
+use crate::tables::is_link_local;
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::{RST, SYN};
-use crate::wire::{checksum::Sum, ethernet, icmpv4, ipv6, sctp, udp};
+use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, sctp, udp};
 
 /// Source port that never starts a connection: active FTP data.
 const FTP_DATA: u16 = 20;
@@ -24,32 +25,44 @@ pub(super) enum Class<'a> {
     Other(Step),
 }
 
-pub(super) fn run<'a>(frame: &[u8], meta: &Meta, context: Context<'a>) -> Class<'a> {
-    if meta.kind == Kind::Ipv6 {
-        return packet6(frame, meta, context);
-    }
-    if let Some(drop) = martian(meta, context) {
+/// `ends` are source and destination.
+pub(super) fn run<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], context: Context<'a>) -> Class<'a> {
+    if let Some(drop) = martian(ends, context) {
         return Class::Other(Step::Drop(drop));
     }
-    let [source, destination] = [meta.tuple.src, meta.tuple.dst].map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits)));
-    let mark = mark(frame, meta, [source, destination], context);
-    match context.tables.locals.v4.get(&meta.tuple.dst) {
-        Some(true) => local(frame, meta, destination, mark.number, context),
-        None if mark.local => local(frame, meta, destination, mark.number, context),
+    let mark = mark(frame, meta, ends, context);
+    let [_, destination] = ends;
+    let ours = match destination {
+        IpAddr::V4(address) => context.tables.locals.v4.get(&address.to_bits()).copied(),
+        IpAddr::V6(address) => context.tables.locals.v6.contains_key(&address.to_bits()).then_some(true),
+    };
+    match ours {
+        Some(true) => local(frame, meta, ends, mark.number, context),
+        None if mark.local => local(frame, meta, ends, mark.number, context),
         Some(false) => Class::Other(Step::Drop(Drop::Group)),
+        // No router passes these on to another link (RFC 4291 2.5.6).
+        None if ends.into_iter().any(is_link_local) => Class::Other(Step::Drop(Drop::Martian)),
         None if !context.tables.options.ip_forward => Class::Other(Step::Drop(Drop::ForwardingOff)),
         None => Class::Forward,
     }
 }
 
-/// Addresses that no router passes on (RFC 1812 5.3.7).
-fn martian(meta: &Meta, context: Context<'_>) -> Option<Drop> {
-    let (src, dst) = (Ipv4Addr::from_bits(meta.tuple.src), Ipv4Addr::from_bits(meta.tuple.dst));
-    let never_source = src.is_multicast() || src.is_broadcast() || src.is_loopback() || src.octets()[0] == 0;
-    if never_source || dst.is_loopback() || context.tables.locals.v4.contains_key(&meta.tuple.src) {
+/// Addresses that no router passes on (RFC 1812 5.3.7, RFC 4291 2.5).
+fn martian([source, destination]: [IpAddr; 2], context: Context<'_>) -> Option<Drop> {
+    let broadcast = |address| address == IpAddr::V4(Ipv4Addr::BROADCAST);
+    let zero = match source {
+        IpAddr::V4(source) => source.octets()[0] == 0,
+        IpAddr::V6(source) => source.is_unspecified(),
+    };
+    // IPv6 hosts do not look at that, and neither does the kernel: so DR's replies may pass here.
+    let own = match source {
+        IpAddr::V4(source) => context.tables.locals.v4.contains_key(&source.to_bits()),
+        IpAddr::V6(_) => false,
+    };
+    if zero || own || source.is_multicast() || broadcast(source) || source.is_loopback() || destination.is_loopback() {
         return Some(Drop::Martian);
     }
-    (dst.is_multicast() || dst.is_broadcast() || dst.is_unspecified()).then_some(Drop::Group)
+    (destination.is_multicast() || broadcast(destination) || destination.is_unspecified()).then_some(Drop::Group)
 }
 
 /// What the rules make of a packet.
@@ -59,36 +72,35 @@ fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2], context: 
         return Mark::default();
     }
     let Some(header) = ethernet::Header::parse(frame) else { return Mark::default() };
-    let ports = match (meta.kind, Protocol::from_number(meta.tuple.protocol)) {
-        (kind, _) if kind.has_ports() => Some((meta.tuple.sport, meta.tuple.dport)),
-        (Kind::Ipv6, Some(_)) => Some((meta.tuple.sport, meta.tuple.dport)),
-        _ => None,
-    };
+    let ports = meta.kind.has_ports().then_some((meta.tuple.sport, meta.tuple.dport));
     marks.of(&mark::Seen {
         interface: context.tables.net.interface_of_port(meta.port).map(|(index, _)| index),
         sender: header.src,
         source,
         destination,
-        protocol: meta.tuple.protocol,
+        protocol: meta.protocol(),
         ports,
     })
 }
 
-fn local<'a>(frame: &[u8], meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) -> Class<'a> {
+fn local<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], mark: u32, context: Context<'a>) -> Class<'a> {
+    let [source, destination] = ends;
     match meta.kind {
-        Kind::Fragment4 => Class::Other(Step::Drop(Drop::Fragment)),
-        Kind::Transport4 | Kind::Sctp4 if is_orphan(meta, context) => Class::Other(Step::Answer(Answer::NoConnection)),
-        Kind::Transport4 | Kind::Sctp4 => {
-            service(meta, address, mark, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service)
+        Kind::Fragment4 | Kind::Fragment6 => Class::Other(Step::Gather),
+        kind if kind.has_ports() && is_orphan(meta, source, context) => {
+            Class::Other(Step::Answer(Answer::NoConnection))
         }
-        Kind::Ipsec4 | Kind::Other4 | Kind::Ipv6 => Class::Other(host(frame, meta)),
+        kind if kind.has_ports() => {
+            service(meta, destination, mark, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service)
+        }
+        _ => Class::Other(host(frame, meta)),
     }
 }
 
 /// The service whose connection this packet may start (`ip_vs_service_find`): that of its mark, of its address and port,
 /// of every port of its address.
 fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) -> Option<&'a VirtualService> {
-    let protocol = Protocol::from_number(meta.tuple.protocol)?;
+    let protocol = Protocol::from_number(meta.protocol())?;
     let sloppy = match protocol {
         Protocol::Tcp => context.tables.sysctls.sloppy_tcp != 0,
         Protocol::Sctp => context.tables.sysctls.sloppy_sctp != 0,
@@ -107,14 +119,15 @@ fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) ->
 
 /// Whether a packet without a connection comes from where a server of ours listens, and its sender is to be told so: as
 /// `ip_vs_out_hook` with `nat_icmp_send`. Nobody answers a reset.
-pub(super) fn is_orphan(meta: &Meta, context: Context<'_>) -> bool {
+pub(super) fn is_orphan(meta: &Meta, source: IpAddr, context: Context<'_>) -> bool {
     let tables = context.tables;
-    tables.sysctls.nat_icmp_send != 0 && !tables.unhooked.v4 && meta.kind.has_ports() && listens(meta, context)
+    let asked = tables.sysctls.nat_icmp_send != 0 && !tables.unhooked.passes(meta.kind) && meta.kind.has_ports();
+    asked && listens(meta, source, context)
 }
 
-fn listens(meta: &Meta, context: Context<'_>) -> bool {
-    let Some(protocol) = Protocol::from_number(meta.tuple.protocol) else { return false };
-    let (address, port) = (Ipv4Addr::from_bits(meta.tuple.src).into(), meta.tuple.sport);
+fn listens(meta: &Meta, address: IpAddr, context: Context<'_>) -> bool {
+    let Some(protocol) = Protocol::from_number(meta.protocol()) else { return false };
+    let port = meta.tuple.sport;
     let known = |protocol| context.tables.listeners.contains_key(&Listener { address, port, protocol });
     let reset = meta.tcp_flags & RST != 0;
     !reset && (known(Some(protocol)) || known(None))
@@ -122,20 +135,26 @@ fn listens(meta: &Meta, context: Context<'_>) -> bool {
 
 /// As a host answers what nobody listens for.
 fn host(frame: &[u8], meta: &Meta) -> Step {
-    let transport = &frame[usize::from(meta.l4)..];
-    let (src, dst) = (meta.tuple.src.to_be_bytes(), meta.tuple.dst.to_be_bytes());
-    let protocol = meta.tuple.protocol;
-    let pseudo = || Sum::default().pseudo(&src, &dst, protocol, transport.len());
+    let transport = frame.get(usize::from(meta.l4)..).unwrap_or_default();
+    let protocol = meta.protocol();
+    let pseudo = || match meta.ends6(frame).filter(|_| meta.kind.is_v6()) {
+        Some([src, dst]) => Sum::default().pseudo(src, dst, protocol, transport.len()),
+        None => {
+            let (src, dst) = (meta.tuple.src.to_be_bytes(), meta.tuple.dst.to_be_bytes());
+            Sum::default().pseudo(&src, &dst, protocol, transport.len())
+        }
+    };
     match (Protocol::from_number(protocol), protocol) {
         (Some(Protocol::Tcp), _) if meta.tcp_flags & RST != 0 => Step::Drop(Drop::StrayReset),
         (Some(Protocol::Tcp), _) => checked(pseudo(), transport, Answer::TcpReset),
-        (Some(Protocol::Udp), _) if crate::wire::be16(transport, udp::CHECKSUM) == 0 => {
-            Step::Answer(Answer::PortUnreachable)
+        (Some(Protocol::Udp), _) if be16(transport, udp::CHECKSUM) != 0 => {
+            checked(pseudo(), transport, Answer::PortUnreachable)
         }
-        (Some(Protocol::Udp), _) => checked(pseudo(), transport, Answer::PortUnreachable),
+        (Some(Protocol::Udp), _) if meta.kind.is_v6() => Step::Drop(Drop::TransportChecksum),
+        (Some(Protocol::Udp), _) => Step::Answer(Answer::PortUnreachable),
         (Some(Protocol::Sctp), _) => sctp_unexpected(transport),
-        (_, icmpv4::PROTOCOL) if transport[0] != icmpv4::ECHO => Step::Drop(Drop::Icmp),
-        (_, icmpv4::PROTOCOL) => checked(Sum::default(), transport, Answer::Echo),
+        (_, icmpv4::PROTOCOL) if !meta.kind.is_v6() => echo(Sum::default(), transport, icmpv4::ECHO),
+        (_, icmpv6::PROTOCOL) if meta.kind.is_v6() => echo(pseudo(), transport, icmpv6::ECHO),
         _ => Step::Answer(Answer::ProtocolUnreachable),
     }
 }
@@ -150,23 +169,12 @@ fn sctp_unexpected(packet: &[u8]) -> Step {
     sctp::out_of_the_blue(packet).map_or(Step::Drop(Drop::StrayReset), |_| Step::Answer(Answer::Sctp))
 }
 
+fn echo(pseudo: Sum, message: &[u8], request: u8) -> Step {
+    if message.first() == Some(&request) { checked(pseudo, message, Answer::Echo) } else { Step::Drop(Drop::Icmp) }
+}
+
 /// The answer, if the transport checksum is right.
 fn checked(pseudo: Sum, transport: &[u8], answer: Answer) -> Step {
     let right = pseudo.bytes(transport).fold() == 0xffff;
     if right { Step::Answer(answer) } else { Step::Drop(Drop::TransportChecksum) }
-}
-
-/// IPv6 services exist, their servers do not yet: the first packet of a connection learns so.
-fn packet6<'a>(frame: &[u8], meta: &Meta, context: Context<'a>) -> Class<'a> {
-    let unsupported = Class::Other(Step::Drop(Drop::Ipv6));
-    let Ok(header) = ipv6::Header::parse(&frame[usize::from(meta.l3)..]) else { return unsupported };
-    let (source, address) = (Ipv6Addr::from(header.src), Ipv6Addr::from(header.dst));
-    if source.is_multicast() || source.is_unspecified() || source.is_loopback() {
-        return Class::Other(Step::Drop(Drop::Martian));
-    }
-    let mark = mark(frame, meta, [source.into(), address.into()], context);
-    if !mark.local && !context.tables.locals.v6.contains_key(&address.to_bits()) {
-        return unsupported;
-    }
-    service(meta, address.into(), mark.number, context).map_or(unsupported, Class::Service)
 }

@@ -1,11 +1,12 @@
 //! Decide: packet by packet in order of arrival. A packet belongs to a connection, starts one, is for the director
 //! itself, or is for others.
 
-use super::{Context, classify, schedule, track};
+use std::net::IpAddr;
+
+use super::{Context, classify, gather, schedule, track};
 use crate::conn::{Found, NONE};
-use crate::flow::Direction;
-use crate::packet::{Arrival, Kind, Meta, Step};
-use crate::proto::ipsec;
+use crate::flow::{Direction, Tuple};
+use crate::packet::{Arrival, Meta, Step};
 use crate::shard::Shard;
 use crate::verdict::{Answer, Drop};
 
@@ -14,7 +15,7 @@ use crate::verdict::{Answer, Drop};
 pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, context: Context<'_>) -> Step {
     if meta.kind.has_key() {
         shard.table.settle_for(meta.hash);
-        match known(meta, shard, context) {
+        match known(frame, meta, shard, context) {
             Some(Found::Conn(index, Direction::Request)) if track::ends(meta, &shard.table[index], context) => {
                 shard.end_now(index, context.now);
             }
@@ -22,51 +23,90 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
             Some(Found::Away { home, conn }) => return Step::Handoff { worker: home, conn },
             None => {}
         }
-        if let Some(worker) = belongs_elsewhere(meta, shard) {
+        if let Some(worker) = belongs_elsewhere(frame, meta, shard) {
             return Step::Handoff { worker, conn: NONE };
         }
     }
-    if meta.kind == Kind::Ipsec4 {
-        (meta.kind, meta.tuple) = (Kind::Other4, ipsec::alone(meta.tuple, meta.tcp_flags));
-    }
-    match classify::run(frame, meta, context) {
+    let Some(ends) = meta.ends(frame) else { return Step::Drop(Drop::Malformed) };
+    match classify::run(frame, meta, ends, context) {
         // Its connection would not be where its next packet lands.
         classify::Class::Service(_) if matches!(meta.arrival, Arrival::Signed { .. }) => {
             Step::Drop(Drop::SignpostStale)
         }
         classify::Class::Service(_) if shard.defence.drops_packet() => Step::Drop(Drop::Defence),
-        classify::Class::Service(service) => schedule::run(meta, service, shard, context),
+        classify::Class::Service(service) => schedule::run(meta, ends, service, shard, context),
+        classify::Class::Other(Step::Gather) => gather::here_or_there(frame, meta, shard),
         classify::Class::Other(step) => step,
-        classify::Class::Forward => forward(meta, context),
+        classify::Class::Forward if gather::is_of_interest(meta, context) => {
+            gather::passing(frame, meta, ends, shard, context)
+        }
+        classify::Class::Forward => forward(frame, meta, ends, shard, context),
     }
 }
 
 /// What a packet belongs to, where connections count ([`Unhooked`](crate::tables::Unhooked)). A signpost that led here
 /// named the connection.
-pub(super) fn known<B>(meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<Found> {
-    if context.tables.unhooked.v4 {
+pub(super) fn known<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<Found> {
+    if context.tables.unhooked.passes(meta.kind) {
         return None;
     }
+    let table = &shard.table;
+    let six = if meta.kind.is_v6() { Some(meta.ends6(frame)?) } else { None };
     if let Arrival::Signed { conn } = meta.arrival {
-        let there = shard.table.is_reply_of(conn, &meta.tuple);
+        let same = |ends| table[conn].is_between(Direction::Reply, ends);
+        let there = table.is_reply_of(conn, &meta.tuple) && six.is_none_or(same);
         return there.then_some(Found::Conn(conn, Direction::Reply));
     }
-    shard.table.find(meta.hash, &meta.tuple)
+    match six {
+        None => table.find(meta.hash, &meta.tuple),
+        Some(ends) => table.find6(meta.hash, &meta.tuple, ends),
+    }
 }
 
 /// Devices that land packets at home may err, so a packet without a connection is looked at again before it starts one.
-pub(super) fn belongs_elsewhere<B>(meta: &Meta, shard: &Shard<B>) -> Option<u16> {
+pub(super) fn belongs_elsewhere<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>) -> Option<u16> {
     if shard.station.is_alone() || meta.arrival != Arrival::Device {
         return None;
     }
-    shard.station.stray(meta.port, &meta.tuple)
+    let six = if meta.kind.is_v6() { meta.ends6(frame) } else { None };
+    shard.station.stray(meta.port, &meta.tuple, six)
 }
 
 /// For others: plain routing. What a router refuses is refused before anybody asks for its connection.
-fn forward(meta: &mut Meta, context: Context<'_>) -> Step {
-    let way = context.tables.net.path(std::net::Ipv4Addr::from_bits(meta.tuple.dst).into());
+pub(super) fn forward<B>(
+    frame: &[u8],
+    meta: &mut Meta,
+    [source, destination]: [IpAddr; 2],
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Step {
+    let way = context.tables.net.path(destination);
     match track::send(meta, NONE, crate::verdict::Forward::Routed, way, context) {
-        Step::Send { .. } if classify::is_orphan(meta, context) => Step::Answer(Answer::NoConnection),
+        step @ Step::Send { .. } if passes_by(frame, meta, shard, context) => step,
+        Step::Send { .. } if classify::is_orphan(meta, source, context) => Step::Answer(Answer::NoConnection),
         step => step,
     }
+}
+
+/// A server that answers its client itself may do so by way of the director: its packets carry the virtual address, and
+/// nothing in them changes, but the connection sees them (`ip_vs_conn_out_get`, `handle_response`). Only on the worker that
+/// has the connection: nobody leads such packets home.
+fn passes_by<B>(frame: &[u8], meta: &Meta, shard: &mut Shard<B>, context: Context<'_>) -> bool {
+    if !meta.kind.has_key() || context.tables.unhooked.passes(meta.kind) {
+        return false;
+    }
+    let Tuple { src: dst, dst: src, sport: dport, dport: sport, protocol } = meta.tuple;
+    let request = Tuple { dst, src, dport, sport, protocol };
+    let hash = shard.table.hash(&request);
+    shard.table.settle_for(hash);
+    let found = match meta.ends6(frame).filter(|_| meta.kind.is_v6()) {
+        None => shard.table.find(hash, &request),
+        Some([source, destination]) => shard.table.find6(hash, &request, [destination, source]),
+    };
+    let Some(Found::Conn(index, Direction::Request)) = found else { return false };
+    let passes = !shard.table[index].method().has_replies();
+    if passes {
+        track::pass_by(meta, index, shard, context);
+    }
+    passes
 }

@@ -5,8 +5,12 @@
 //! before: a burst gives what its packets would give one at a time.
 
 mod answer;
+mod answer6;
 mod classify;
+mod cut;
 mod decide;
+mod discovery;
+mod gather;
 mod local;
 mod lookup;
 mod observe;
@@ -27,15 +31,17 @@ use crate::clock::Tick;
 use crate::conn::Confirmed;
 use crate::flow::Direction;
 use crate::forward::Change;
+use crate::handoff::WholeCrossing;
 use crate::mailbox::Link;
 use crate::neighbor::NextHop;
-use crate::packet::{Arrival, Burst, Mark, Meta, Step};
+use crate::packet::{Arrival, Burst, Kind, Mark, Meta, Step};
 use crate::parking::Ending;
 use crate::port::PacketBuf;
 use crate::proto::tcp::Machine;
 use crate::service::Servers;
 use crate::shard::Shard;
 use crate::tables::Tables;
+use crate::verdict::{Drop, Forward};
 
 /// What all packets of a burst consult.
 pub type Context<'a> = &'a Scene<'a>;
@@ -109,7 +115,8 @@ fn arrived<B: PacketBuf, E: Eyes<B>>(
     eyes: &mut E,
 ) {
     let all = 0..burst.packets.len();
-    parse::run(burst, all, port, context.tables, |meta| lookup::ask(meta, &shard.table));
+    burst.six = false;
+    parse::run(burst, all, port, context.tables, &shard.table);
     eyes.after(Stage::Parse, burst, shard, context);
     if !shard.station.is_alone() {
         steer::run(burst, port, &shard.station);
@@ -126,10 +133,11 @@ fn handed<B: PacketBuf, E: Eyes<B>>(
     eyes: &mut E,
 ) {
     let mut from = 0;
+    burst.six = false;
     while from < burst.packets.len() {
         let port = burst.meta[from].port;
         let same = burst.meta[from..burst.packets.len()].iter().take_while(|meta| meta.port == port).count();
-        parse::run(burst, from..from + same, port, context.tables, |meta| lookup::ask(meta, &shard.table));
+        parse::run(burst, from..from + same, port, context.tables, &shard.table);
         from += same;
     }
     eyes.after(Stage::Parse, burst, shard, context);
@@ -144,38 +152,49 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
     alloc: &mut impl FnMut() -> Option<B>,
     eyes: &mut E,
 ) {
-    lookup::run(burst, &shard.table);
+    lookup::run(burst, &shard.table, context.tables.unhooked);
     eyes.after(Stage::Lookup, burst, shard, context);
     let mut forwarded = Forwarded::default();
-    // Without a service, the usual packet is of no connection.
-    if E::OPEN || context.tables.unhooked.v4 {
+    if E::OPEN {
         stop_at_stages(burst, &mut forwarded, shard, context, alloc, eyes);
+    } else if burst.six {
+        go_through::<B, true>(burst, &mut forwarded, shard, context, alloc);
     } else {
-        go_through(burst, &mut forwarded, shard, context, alloc);
+        go_through::<B, false>(burst, &mut forwarded, shard, context, alloc);
     }
     forwarded.count(context);
+    end_burst(shard, context);
+}
+
+fn end_burst<B>(shard: &mut Shard<B>, context: Context<'_>) {
     shard.table.settle();
     if !shard.passing.is_empty() {
         shard.end_passing(&context.tables.templates, context.link);
     }
 }
 
-/// One packet after the other to its end.
+/// One packet after the other to its end. `SIX`: there may be IPv6 among those of connections.
 #[inline(always)]
-fn go_through<B: PacketBuf>(
+fn go_through<B: PacketBuf, const SIX: bool>(
     burst: &mut Burst<B>,
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    let Burst { packets, meta, changes } = burst;
+    let Burst { packets, meta, changes, .. } = burst;
     let watch_servers = track::ends_without_server(context);
     for (packet, meta) in packets.drain(..).zip(meta) {
-        let packet = match shard.table.confirm(meta.candidate, *changes, &meta.tuple) {
-            Confirmed::Reply(conn) => usual(packet, meta, conn, Direction::Reply, forwarded, shard, context),
+        let mut confirmed = shard.table.confirm(meta.candidate, *changes, &meta.tuple);
+        if SIX && meta.kind == Kind::Transport6 {
+            confirmed = lookup::confirm_addresses(confirmed, packet.data(), meta, &shard.table);
+        }
+        let packet = match confirmed {
+            Confirmed::Reply(conn) => {
+                usual::<B, SIX>(packet, meta, (conn, Direction::Reply), forwarded, shard, context, alloc)
+            }
             Confirmed::Request(conn) if !watch_servers && !track::may_take_the_tuple(meta) => {
-                usual(packet, meta, conn, Direction::Request, forwarded, shard, context)
+                usual::<B, SIX>(packet, meta, (conn, Direction::Request), forwarded, shard, context, alloc)
             }
             Confirmed::Request(_) | Confirmed::Unknown => {
                 decide(&packet, meta, shard, context);
@@ -192,21 +211,22 @@ fn go_through<B: PacketBuf>(
 /// The usual packet: of a connection that is the first guess, on its way at once. Gives it back where it takes another
 /// step. Inlined once for each direction.
 #[inline(always)]
-fn usual<B: PacketBuf>(
+fn usual<B: PacketBuf, const SIX: bool>(
     mut packet: B,
     meta: &mut Meta,
-    index: u32,
-    direction: Direction,
+    (index, direction): (u32, Direction),
     forwarded: &mut Forwarded,
     shard: &mut Shard<B>,
     context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
 ) -> Option<B> {
     let conn = &mut shard.table[index];
     let (next, shorter) = track::packet(meta, index, conn, direction, context, track::advance);
     let leaves = match next {
         Next::Leave(_, hop) => {
             let reason = track::reason(conn, direction);
-            resolve::dress(&mut packet, meta, Change::of(conn, reason), hop, context.now);
+            let change = if SIX { Change::of(conn, reason) } else { Change::of4(conn, reason) };
+            resolve::dress(&mut packet, meta, change, hop, context.now);
             Some((reason, hop))
         }
         Next::Step(step) => {
@@ -217,8 +237,40 @@ fn usual<B: PacketBuf>(
     if shorter {
         shard.shortened(index);
     }
-    let Some((reason, hop)) = leaves else { return Some(packet) };
+    let Some((reason, hop)) = leaves else {
+        return if let Step::Send { reason: Forward::Tun, hop, .. } = meta.step {
+            by_tunnel(packet, meta, (index, hop), forwarded, shard, context, alloc)
+        } else {
+            Some(packet)
+        };
+    };
     resolve::send(packet, meta, reason, hop, forwarded, shard, context);
+    None
+}
+
+/// The usual packet of a tunnel. Gives it back where its neighbour is not known, or its buffer has no room in front.
+#[inline(never)]
+fn by_tunnel<B: PacketBuf>(
+    mut packet: B,
+    meta: &mut Meta,
+    (index, hop): (u32, u32),
+    forwarded: &mut Forwarded,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) -> Option<B> {
+    let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
+    let change = Change::Tun { server: shard.table[index].server_address() };
+    if !rewrite::carry_out(change, &mut packet, meta, hop, shard, context) {
+        meta.step = Step::Drop(Drop::NoHeadroom);
+        return Some(packet);
+    }
+    if resolve::is_too_large(&packet, meta, hop) {
+        cut::packet(packet, meta, Ending::Forward(Forward::Tun), hop, shard, context, alloc);
+        return None;
+    }
+    resolve::dress(&mut packet, meta, Change::Nothing, hop, context.now);
+    resolve::send(packet, meta, Forward::Tun, hop, forwarded, shard, context);
     None
 }
 
@@ -250,6 +302,31 @@ fn stop_at_stages<B: PacketBuf>(
     for (packet, meta) in burst.packets.drain(..).zip(&burst.meta) {
         resolve::run(packet, meta, forwarded, shard, context, alloc);
     }
+}
+
+/// Takes over a packet that another worker has put together of pieces.
+pub fn whole<B: PacketBuf>(
+    crossing: WholeCrossing,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) {
+    // Whoever followed a piece of it saw it cross, and no more.
+    if let Some(observer) = &shard.observer {
+        observer.end(crossing.mark);
+    }
+    gather::whole(crossing.datagram, crossing.arrival, Mark::default(), shard, context, alloc);
+    end_burst(shard, context);
+}
+
+/// Ends what waits for pieces that do not come, at most `budget` packets. Returns how many.
+pub fn expire_fragments<B: PacketBuf>(
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    budget: usize,
+    alloc: &mut impl FnMut() -> Option<B>,
+) -> usize {
+    gather::expire(shard, context, budget, alloc)
 }
 
 /// Sends a packet that another worker has finished.

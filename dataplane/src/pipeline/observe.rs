@@ -5,6 +5,7 @@
 mod differences;
 
 use std::mem;
+use std::net::IpAddr;
 
 use super::{Context, classify, decide, resolve, track};
 use crate::conn::{Conn, Found, NONE};
@@ -171,7 +172,7 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
             }
             Stage::Decide => {
                 if let Some(decided) = &mut trace.decided {
-                    decision(decided, meta, shard, context);
+                    decision(decided, packet.data(), meta, shard, context);
                 }
             }
             Stage::Rewrite => {
@@ -186,14 +187,14 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
 }
 
 /// The connection that a packet belongs to here, by the same search as the decision's.
-fn connection<B>(meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<(Direction, Conn)> {
-    let found = meta.kind.has_key().then(|| decide::known(meta, shard, context)).flatten();
+fn connection<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<(Direction, Conn)> {
+    let found = meta.kind.has_key().then(|| decide::known(frame, meta, shard, context)).flatten();
     if let Some(Found::Conn(index, direction)) = found { Some((direction, shard.table[index])) } else { None }
 }
 
 /// What is known before the decision, which changes it.
 fn before_decision<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Decided {
-    let found = connection(meta, shard, context);
+    let found = connection(frame, meta, shard, context);
     let ends = matches!(&found, Some((Direction::Request, conn)) if track::ends(meta, conn, context));
     let service = if found.is_none() || ends { scheduling(frame, meta, context) } else { None };
     Decided { found, ends, service, conn: None, counts: (0, 0), route: None, step: Step::Undecided }
@@ -201,7 +202,7 @@ fn before_decision<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Cont
 
 /// The service that a packet without a connection is for.
 fn scheduling(frame: &[u8], meta: &Meta, context: Context<'_>) -> Option<Scheduling> {
-    let classify::Class::Service(service) = classify::run(frame, meta, context) else { return None };
+    let classify::Class::Service(service) = classify::run(frame, meta, meta.ends(frame)?, context) else { return None };
     let usable = service.servers.iter().filter(|server| sched::usable(context.servers, server).is_some());
     Some(Scheduling {
         key: service.key,
@@ -211,7 +212,7 @@ fn scheduling(frame: &[u8], meta: &Meta, context: Context<'_>) -> Option<Schedul
     })
 }
 
-fn decision<B>(decided: &mut Decided, meta: &Meta, shard: &Shard<B>, context: Context<'_>) {
+fn decision<B>(decided: &mut Decided, frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Context<'_>) {
     decided.step = meta.step;
     if matches!(meta.step, Step::Handoff { .. }) {
         decided.service = None;
@@ -219,20 +220,20 @@ fn decision<B>(decided: &mut Decided, meta: &Meta, shard: &Shard<B>, context: Co
     decided.conn = match meta.step {
         // One of a single packet is not found by its keys.
         Step::Send { conn, .. } if conn != NONE => Some(shard.table[conn]),
-        _ => connection(meta, shard, context).map(|(_, conn)| conn),
+        _ => connection(frame, meta, shard, context).map(|(_, conn)| conn),
     };
     if let Some(server) = decided.conn.and_then(|conn| context.servers.get(conn.server_slot)) {
         decided.counts = (server.active(), server.inactive());
     }
     if let Step::Send { conn, reason, .. } = meta.step {
         let before = decided.found.filter(|_| !decided.ends);
-        decided.route = route(meta, decided.conn.filter(|_| conn != NONE), reason, before, context);
+        decided.route = route(meta.ends(frame), decided.conn.filter(|_| conn != NONE), reason, before, context);
     }
 }
 
 /// Where a packet is sent, and whether its connection knew that before.
 fn route(
-    meta: &Meta,
+    ends: Option<[IpAddr; 2]>,
     conn: Option<Conn>,
     reason: Forward,
     before: Option<(Direction, Conn)>,
@@ -240,11 +241,10 @@ fn route(
 ) -> Option<Route> {
     let net = &context.tables.net;
     let target = match (conn, reason) {
-        (None, _) => meta.tuple.dst,
-        (Some(conn), Forward::NatReply) => conn.client,
-        (Some(conn), _) => conn.server,
+        (None, _) => ends?[1],
+        (Some(conn), Forward::NatReply) => conn.client_address(),
+        (Some(conn), _) => conn.server_address(),
     };
-    let target = std::net::Ipv4Addr::from_bits(target).into();
     let (interface, neighbor) = match net.routes.lookup(target)? {
         Action::OnLink { interface } => (interface, target),
         Action::Via { interface, gateway } => (interface, gateway),

@@ -2,42 +2,58 @@
 
 use std::ops::Range;
 
-use crate::flow::{Protocol, Tuple};
+use super::{discovery, lookup};
+use crate::conn::ConnTable;
+use crate::flow::{Family, Protocol, Tuple};
 use crate::packet::{Burst, Kind, Meta, Step};
 use crate::port::PacketBuf;
 use crate::proto;
 use crate::tables::Tables;
 use crate::verdict::{Drop, Punt};
 use crate::wire::ethernet::{self, MacAddr};
-use crate::wire::{be16, icmpv4, ipv4, ipv6, sctp, tcp, udp};
+use crate::wire::{be16, icmpv4, icmpv6, ipsec, ipv4, ipv6, sctp, tcp, udp};
 
-/// Packets of one port. Tells of each tuple at once.
+/// Packets of one port. What each tuple leads to in the table is asked for at once.
 pub(super) fn run<B: PacketBuf>(
     burst: &mut Burst<B>,
     which: Range<usize>,
     port: u16,
     tables: &Tables,
-    known: impl Fn(&mut Meta),
+    table: &ConnTable,
 ) {
     let mac = tables.net.interface_of_port(port).map_or(MacAddr::default(), |(_, interface)| interface.mac);
     let ours = begins(mac);
-    for (packet, meta) in burst.packets[which.clone()].iter_mut().zip(&mut burst.meta[which]) {
+    let Burst { packets, meta, six, .. } = burst;
+    for (packet, meta) in packets[which.clone()].iter_mut().zip(&mut meta[which]) {
         meta.port = port;
         meta.step = Step::Undecided;
         let bytes = packet.data();
         let arrived = bytes.len();
-        if !usual(bytes, ours, meta) {
+        if !usual(bytes, ours, meta) && !usual6(bytes, ours, meta, table, six) {
             (meta.l3, meta.plain) = (ethernet::HEADER as u16, false);
-            if let Err(step) = frame(bytes, mac, meta) {
+            if let Err(step) = discovery::taken(bytes, mac, tables).map_or_else(|| frame(bytes, mac, meta, table), Err)
+            {
                 meta.step = step;
                 continue;
             }
+            *six |= meta.kind == Kind::Transport6;
         }
-        known(meta);
-        if arrived > usize::from(meta.end) {
-            packet.set_len(usize::from(meta.end)); // padding of short frames is not part of the packet
+        lookup::ask(meta, table);
+        if arrived > meta.end as usize {
+            packet.set_len(meta.end as usize); // padding of short frames is not part of the packet
         }
     }
+}
+
+/// A packet that was put together of pieces, each of which has been here. What is a piece again was made to be one.
+pub(super) fn whole(frame: &[u8], meta: &mut Meta, table: &ConnTable) -> Result<(), Step> {
+    let packet = frame.get(usize::from(meta.l3)..).unwrap_or_default();
+    match packet.first().map(|byte| byte >> 4) {
+        Some(6) => packet6(packet, meta, table)?,
+        _ => packet4(packet, meta)?,
+    }
+    meta.hash = table.hash(&meta.tuple);
+    if matches!(meta.kind, Kind::Fragment4 | Kind::Fragment6) { Err(Step::Drop(Drop::Malformed)) } else { Ok(()) }
 }
 
 /// Ethernet, IPv4 and ports, the least of what most packets begin with.
@@ -78,7 +94,7 @@ fn usual(bytes: &[u8], ours: u64, meta: &mut Meta) -> bool {
         return false;
     }
     (meta.l3, meta.l4) = (ethernet::HEADER as u16, (ethernet::HEADER + ipv4::HEADER) as u16);
-    meta.end = end as u16;
+    meta.end = end as u32;
     meta.ttl = h[22];
     meta.df = h[20] & (ipv4::DF >> 8) as u8 != 0;
     meta.kind = Kind::Transport4;
@@ -89,8 +105,40 @@ fn usual(bytes: &[u8], ours: u64, meta: &mut Meta) -> bool {
     true
 }
 
+const IPV6: u32 = u32::from_ne_bytes([0x86, 0xdd, 0x60, 0]);
+const IPV6_MASK: u32 = u32::from_ne_bytes([0xff, 0xff, 0xf0, 0]);
+
+/// The same for IPv6 without extension headers.
+#[inline(always)]
+fn usual6(bytes: &[u8], ours: u64, meta: &mut Meta, table: &ConnTable, six: &mut bool) -> bool {
+    const L4: usize = ethernet::HEADER + ipv6::HEADER;
+    let Some(h) = bytes.first_chunk::<{ L4 + udp::HEADER }>() else { return false };
+    let half = |at: usize| [h[at], h[at + 1]];
+    let word = |at: usize| [h[at], h[at + 1], h[at + 2], h[at + 3]];
+    let first = u64::from_ne_bytes([h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7]]);
+    let differs = (first ^ ours) & MAC_MASK | u64::from((u32::from_ne_bytes(word(12)) ^ IPV6) & IPV6_MASK);
+    let (end, protocol) = (L4 + usize::from(u16::from_be_bytes(half(18))), h[20]);
+    let transport = match protocol {
+        TCP => tcp::HEADER,
+        UDP => udp::HEADER,
+        _ => return false,
+    };
+    if differs != 0 || end < L4 + transport || end > bytes.len().min(usize::from(u16::MAX)) {
+        return false;
+    }
+    let (Some(src), Some(dst)) = (h[22..].first_chunk(), h[38..].first_chunk()) else { return false };
+    (meta.l3, meta.l4, meta.end) = (ethernet::HEADER as u16, L4 as u16, end as u32);
+    (meta.ttl, meta.df, meta.kind) = (h[21], true, Kind::Transport6);
+    let addresses = u64::from(table.digest(src)) << 32 | u64::from(table.digest(dst));
+    meta.tuple = Tuple::of(addresses, u32::from_be_bytes(word(L4)), Tuple::marked(protocol));
+    meta.plain = protocol == TCP;
+    meta.tcp_flags = if meta.plain { bytes.get(L4 + 13).copied().unwrap_or_default() } else { 0 };
+    *six = true;
+    true
+}
+
 #[inline(never)]
-fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta) -> Result<(), Step> {
+fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta, table: &ConnTable) -> Result<(), Step> {
     let header = ethernet::Header::parse(bytes).ok_or(Step::Drop(Drop::Runt))?;
     let packet = &bytes[ethernet::HEADER..];
     if header.dst == mac && header.ethertype == ethernet::IPV4 {
@@ -102,7 +150,7 @@ fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta) -> Result<(), Step> {
     }
     match header.ethertype {
         ethernet::ARP => Err(Step::Punt(Punt::Arp)),
-        ethernet::IPV6 if ours => packet6(packet, meta),
+        ethernet::IPV6 if ours => packet6(packet, meta, table),
         ethernet::IPV4 | ethernet::IPV6 => Err(Step::Drop(Drop::Group)),
         _ => Err(Step::Drop(Drop::EtherType)),
     }
@@ -116,7 +164,7 @@ fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
         Err(_) => return Err(Step::Drop(Drop::Malformed)),
     };
     meta.l4 = meta.l3 + header.len as u16;
-    meta.end = u16::try_from(ethernet::HEADER + header.total).map_err(|_| Step::Drop(Drop::Malformed))?;
+    meta.end = u32::from(meta.l3) + header.total as u32;
     meta.ttl = header.ttl;
     meta.df = header.fragment & ipv4::DF != 0;
     meta.tuple = Tuple { src: header.src, dst: header.dst, protocol: header.protocol, ..Tuple::default() };
@@ -124,9 +172,9 @@ fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
         meta.kind = Kind::Fragment4;
         return Ok(());
     }
-    meta.kind = transport(&bytes[header.len..header.total], header.protocol, meta)?;
-    if meta.kind == Kind::Ipsec4 {
-        meta.tuple = proto::ipsec::key(meta.tuple);
+    meta.kind = transport(&bytes[header.len..header.total], header.protocol, icmpv4::PROTOCOL, meta)?;
+    if meta.kind.is_ipsec() {
+        meta.tuple = proto::ipsec::key(meta.tuple, Family::Ipv4);
     }
     Ok(())
 }
@@ -134,33 +182,47 @@ fn packet4(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
 const TCP: u8 = Protocol::Tcp.number();
 const UDP: u8 = Protocol::Udp.number();
 
-/// Ports and flags; packets of other protocols have none. The kind is that of IPv4.
+/// Ports and flags; packets of other protocols have none. The kind is that of IPv4; `icmp` is the family's.
 #[inline]
-fn transport(bytes: &[u8], protocol: u8, meta: &mut Meta) -> Result<Kind, Step> {
+fn transport(bytes: &[u8], protocol: u8, icmp: u8, meta: &mut Meta) -> Result<Kind, Step> {
     let short = Step::Drop(Drop::Transport);
-    meta.tcp_flags = match protocol {
-        TCP => bytes.first_chunk::<{ tcp::HEADER }>().ok_or(short)?[13],
-        UDP if bytes.len() >= udp::HEADER => 0,
-        sctp::PROTOCOL if bytes.len() >= sctp::HEADER => proto::sctp::said(bytes),
-        proto::ipsec::AH | proto::ipsec::ESP => {
-            meta.tcp_flags = proto::ipsec::said(protocol);
-            return Ok(Kind::Ipsec4);
-        }
-        icmpv4::PROTOCOL if bytes.len() >= icmpv4::HEADER => return Ok(Kind::Other4),
-        UDP | sctp::PROTOCOL | icmpv4::PROTOCOL => return Err(short),
-        _ => return Ok(Kind::Other4),
+    let (kind, flags) = match protocol {
+        TCP => (Kind::Transport4, bytes.first_chunk::<{ tcp::HEADER }>().ok_or(short)?[13]),
+        UDP if bytes.len() >= udp::HEADER => (Kind::Transport4, 0),
+        sctp::PROTOCOL if bytes.len() >= sctp::HEADER => (Kind::Sctp4, proto::sctp::said(bytes)),
+        UDP | sctp::PROTOCOL => return Err(short),
+        _ if protocol == icmp && bytes.len() < ICMP_HEADER => return Err(short),
+        ipsec::ESP => (Kind::Esp4, 0),
+        ipsec::AH => (Kind::Ah4, 0),
+        _ => (Kind::Other4, 0),
     };
-    meta.tuple.sport = be16(bytes, 0);
-    meta.tuple.dport = be16(bytes, 2);
-    Ok(if protocol == sctp::PROTOCOL { Kind::Sctp4 } else { Kind::Transport4 })
+    meta.tcp_flags = flags;
+    if kind.has_ports() {
+        (meta.tuple.sport, meta.tuple.dport) = (be16(bytes, 0), be16(bytes, 2));
+    }
+    Ok(kind)
 }
 
-fn packet6(bytes: &[u8], meta: &mut Meta) -> Result<(), Step> {
-    let header = ipv6::Header::parse(bytes).map_err(|_| Step::Drop(Drop::Malformed))?;
-    meta.kind = Kind::Ipv6;
-    meta.l4 = meta.l3 + ipv6::HEADER as u16;
-    meta.end = u16::try_from(ethernet::HEADER + header.total).map_err(|_| Step::Drop(Drop::Malformed))?;
-    meta.ttl = header.hop_limit;
-    meta.tuple.protocol = header.next;
-    transport(&bytes[ipv6::HEADER..header.total], header.next, meta).map(|_| ())
+/// Bytes of either family's ICMP before its data.
+const ICMP_HEADER: usize = icmpv4::HEADER;
+const _: () = assert!(ICMP_HEADER == icmpv6::HEADER);
+
+fn packet6(bytes: &[u8], meta: &mut Meta, table: &ConnTable) -> Result<(), Step> {
+    let malformed = Step::Drop(Drop::Malformed);
+    let header = ipv6::Header::parse(bytes).map_err(|_| malformed)?;
+    let upper = ipv6::upper(&bytes[..header.total], header.next).map_err(|_| malformed)?;
+    meta.l4 = meta.l3 + upper.at as u16;
+    meta.end = u32::from(meta.l3) + header.total as u32;
+    (meta.ttl, meta.df) = (header.hop_limit, true);
+    let (src, dst) = (table.digest(&header.src), table.digest(&header.dst));
+    meta.tuple = Tuple { src, dst, protocol: Tuple::marked(upper.protocol), ..Tuple::default() };
+    if upper.piece {
+        meta.kind = Kind::Fragment6;
+        return Ok(());
+    }
+    meta.kind = transport(&bytes[upper.at..header.total], upper.protocol, icmpv6::PROTOCOL, meta)?.with_v6();
+    if meta.kind.is_ipsec() {
+        meta.tuple = proto::ipsec::key(meta.tuple, Family::Ipv6);
+    }
+    Ok(())
 }

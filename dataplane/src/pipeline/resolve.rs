@@ -1,11 +1,11 @@
 //! Resolve: every packet of the burst leaves, in order: with its Ethernet header to a port's output queue, to the
 //! packets that wait for a neighbour, to control, or to the list of dropped buffers. Its verdict is counted here.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::observe::Eyes;
-use super::{Context, answer, rewrite, track};
+use super::{Context, answer, cut, gather, rewrite, track};
 use crate::clock::Tick;
 use crate::conn::NONE;
 use crate::forward::Change;
@@ -44,6 +44,9 @@ pub(super) fn run<B: PacketBuf>(
 ) {
     match meta.step {
         Step::Send { conn, reason, hop } => match context.tables.net.hops.get(hop) {
+            Some(hop) if is_too_large(&packet, meta, hop) => {
+                cut::packet(packet, meta, Ending::Forward(reason), hop, shard, context, alloc);
+            }
             Some(hop) => {
                 dress(&mut packet, meta, Change::Nothing, hop, context.now);
                 send(packet, meta, reason, hop, forwarded, shard, context);
@@ -51,6 +54,7 @@ pub(super) fn run<B: PacketBuf>(
             None => wait(packet, meta, conn, reason, shard, context),
         },
         Step::Handoff { worker, conn } => hand_off(packet, meta, worker, conn, shard, context),
+        Step::Gather => gather::run(packet, meta, shard, context, alloc),
         Step::Answer(kind) => {
             answer::run(packet.data(), meta, kind, shard, context, alloc);
             shard.output.dropped.push(packet);
@@ -59,6 +63,11 @@ pub(super) fn run<B: PacketBuf>(
         Step::Drop(reason) => drop_packet(packet, reason, shard, context),
         Step::Undecided => drop_packet(packet, Drop::Malformed, shard, context),
     }
+}
+
+/// Whether a packet that is all done must be cut. Whoever sent it has not forbidden it.
+pub(super) fn is_too_large<B: PacketBuf>(packet: &B, meta: &Meta, hop: &NextHop) -> bool {
+    packet.len() > usize::from(meta.l3) + usize::from(hop.mtu)
 }
 
 /// Sends a packet that is all done by its next hop.
@@ -79,7 +88,7 @@ pub(super) fn send<B: PacketBuf>(
 }
 
 /// Counts the reason and puts the buffer on the list that is freed in bulk.
-fn drop_packet<B>(packet: B, reason: Drop, shard: &mut Shard<B>, context: Context<'_>) {
+pub(super) fn drop_packet<B>(packet: B, reason: Drop, shard: &mut Shard<B>, context: Context<'_>) {
     context.link.counters.verdict(Verdict::Drop(reason));
     shard.output.dropped.push(packet);
 }
@@ -117,7 +126,14 @@ fn address(frame: &mut [u8], hop: &NextHop) {
 
 /// A finished packet found no room in a port's queue: it is full, or another worker sends by that port.
 #[cold]
-fn by_another<B>(packet: B, port: u16, ending: Ending, mark: Mark, shard: &mut Shard<B>, context: Context<'_>) {
+pub(super) fn by_another<B>(
+    packet: B,
+    port: u16,
+    ending: Ending,
+    mark: Mark,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) {
     let Some(worker) = shard.station.sender(port) else {
         return lose(packet, ending, Drop::TransmitFull, shard, context);
     };
@@ -150,7 +166,7 @@ fn hand_off<B>(packet: B, meta: &Meta, worker: u16, conn: u32, shard: &mut Shard
 }
 
 /// Counts a packet that has left.
-fn count(ending: Ending, context: Context<'_>) {
+pub(super) fn count(ending: Ending, context: Context<'_>) {
     match ending {
         Ending::Forward(reason) => context.link.counters.verdict(Verdict::Forward(reason)),
         Ending::Own(sent) => context.link.counters.sent(sent),
@@ -165,7 +181,11 @@ pub(super) fn transmit<B: PacketBuf>(
     hop: &NextHop,
     shard: &mut Shard<B>,
     context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
 ) {
+    if is_too_large(&packet, meta, hop) {
+        return cut::packet(packet, meta, ending, hop, shard, context, alloc);
+    }
     dress(&mut packet, meta, Change::Nothing, hop, context.now);
     match shard.output.push(hop.port, packet) {
         Ok(()) => count(ending, context),
@@ -176,18 +196,30 @@ pub(super) fn transmit<B: PacketBuf>(
 /// Parks a packet whose neighbour is not known. Its next hop must lead to the server or the client, whatever the packet
 /// is addressed to.
 fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, shard: &mut Shard<B>, context: Context<'_>) {
-    let (way, server) = if conn == NONE {
-        (context.tables.net.path(Ipv4Addr::from_bits(meta.tuple.dst).into()), NONE)
-    } else {
-        let conn = &shard.table[conn];
-        (track::way(conn, reason, context), if reason == Forward::NatReply { NONE } else { conn.server_slot })
-    };
+    let (way, server) = whither(packet.data(), meta, conn, reason, shard, context);
     let Path::Unresolved { interface, address } = way else {
         return drop_packet(packet, Drop::ParkFull, shard, context);
     };
-    let change = Change::in_table(&shard.table, conn, reason, meta.kind);
+    let change = Change::in_table(&shard.table, conn, reason);
     let (neighbor, ending) = ((interface, address), Ending::Forward(reason));
     park(Parked { packet, neighbor, meta: *meta, change, ending, server, since: context.now }, shard, context);
+}
+
+/// Where a packet goes, and the slot of the server that it goes to.
+pub(super) fn whither<B>(
+    frame: &[u8],
+    meta: &Meta,
+    conn: u32,
+    reason: Forward,
+    shard: &Shard<B>,
+    context: Context<'_>,
+) -> (Path, u32) {
+    if conn == NONE {
+        let to = meta.ends(frame).map(|[_, destination]| destination);
+        return (to.map_or(Path::Unreachable, |to| context.tables.net.path(to)), NONE);
+    }
+    let conn = &shard.table[conn];
+    (track::way(conn, reason, context), if reason == Forward::NatReply { NONE } else { conn.server_slot })
 }
 
 /// Parks a packet, and asks control for the neighbour if it is the first to wait for it.
@@ -255,7 +287,7 @@ fn go_on<B: PacketBuf>(
         }
         Some(Step::Drop(reason)) => drop_packet(packet, reason, shard, context),
         _ if rewrite::carry_out(change, &mut packet, &meta, hop, shard, context) => {
-            transmit(packet, &meta, ending, hop, shard, context);
+            transmit(packet, &meta, ending, hop, shard, context, alloc);
         }
         _ => drop_packet(packet, Drop::NoHeadroom, shard, context),
     }

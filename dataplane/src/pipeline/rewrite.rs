@@ -1,6 +1,9 @@
 //! Rewrite: the bytes of a packet that is sent on, by the method of its connection.
 
+use std::net::IpAddr;
+
 use super::Context;
+use crate::flow::Encapsulation;
 use crate::forward::{Change, tun};
 use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
@@ -14,7 +17,7 @@ pub(super) fn run<B: PacketBuf>(packet: &mut B, meta: &mut Meta, shard: &mut Sha
     if let Step::Send { conn, reason, hop } = meta.step
         && let Some(hop) = context.tables.net.hops.get(hop)
     {
-        let change = Change::in_table(&shard.table, conn, reason, meta.kind);
+        let change = Change::in_table(&shard.table, conn, reason);
         if !carry_out(change, packet, meta, hop, shard, context) {
             meta.step = Step::Drop(Drop::NoHeadroom);
         }
@@ -22,17 +25,30 @@ pub(super) fn run<B: PacketBuf>(packet: &mut B, meta: &mut Meta, shard: &mut Sha
 }
 
 /// Changes a packet that leaves for a next hop. `false` where its buffer has no room for the headers of a tunnel.
-pub(super) fn carry_out<B: PacketBuf>(
+pub(super) fn carry_out<P: PacketBuf, B>(
     change: Change,
-    packet: &mut B,
+    packet: &mut P,
     meta: &Meta,
     hop: &NextHop,
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> bool {
+    let Change::Tun { server } = change else {
+        change.apply(packet.data_mut(), meta);
+        return true;
+    };
+    let outer = match server {
+        IpAddr::V4(server) => {
+            // What the outer header says of fragments, the inner one says too, or it is IPv6.
+            let df = meta.df && !meta.kind.is_v6() && context.tables.sysctls.pmtu_disc != 0;
+            let id = if df { 0 } else { shard.next_tunnel_id() };
+            if meta.encapsulation == Encapsulation::Ipip && !meta.kind.is_v6() {
+                return tun::wrap_ipip4(packet, meta, (hop.source4, server.to_bits()), df, id);
+            }
+            tun::Outer::V4 { source: hop.source4, server: server.to_bits(), df, id }
+        }
+        IpAddr::V6(server) => tun::Outer::V6 { source: hop.source6.to_be_bytes(), server: server.octets() },
+    };
     change.apply(packet.data_mut(), meta);
-    let Change::Tun { server } = change else { return true };
-    let df = meta.df && context.tables.sysctls.pmtu_disc != 0;
-    let id = if df { 0 } else { shard.next_tunnel_id() };
-    tun::wrap(packet, meta, &tun::Outer { source: hop.source4, server, df, id })
+    tun::wrap(packet, meta, &outer)
 }

@@ -2,7 +2,7 @@
 //! `ip_vs_conn_new` and, where there is no server, `ip_vs_leave`.
 
 use std::cell::Cell;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytemuck::Zeroable;
@@ -10,8 +10,8 @@ use bytemuck::Zeroable;
 use super::{Context, local, track};
 use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey, Tuple};
-use crate::forward::nat;
+use crate::flow::{Direction, Family, ForwardMethod, Protocol, ServiceKey, Tuple};
+use crate::forward::{nat, nat6};
 use crate::packet::{Meta, Step};
 use crate::sched::Asked;
 use crate::service::{Persistent, RealServer, Server, ServerTotals, VirtualService};
@@ -19,6 +19,7 @@ use crate::shard::Shard;
 use crate::tables::Path;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
 use crate::verdict::{Answer, Drop};
+use crate::wire::checksum::Change;
 
 /// FTP's data connections come to any port: its templates name none.
 const FTP: u16 = 21;
@@ -43,11 +44,18 @@ struct Place<'a> {
     controller: u32,
 }
 
-pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shard<B>, context: Context<'_>) -> Step {
-    let one_packet = service.manner.one_packet && meta.tuple.protocol == Protocol::Udp.number();
+/// `ends` are the packet's source and destination.
+pub(super) fn run<B>(
+    meta: &mut Meta,
+    ends: [IpAddr; 2],
+    service: &VirtualService,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Step {
+    let one_packet = service.manner.one_packet && meta.protocol() == Protocol::Udp.number();
     let place = match service.manner.persistent {
-        Some(persistent) => place_by_template(meta, service, persistent, context),
-        None => choose(meta, service, context).ok_or(NO_SERVER).map(|bound| Place {
+        Some(persistent) => place_by_template(meta, ends, service, persistent, context),
+        None => choose(meta, ends, service, context).ok_or(NO_SERVER).map(|bound| Place {
             bound,
             port: if bound.server.port == 0 { meta.tuple.dport } else { bound.server.port },
             controller: NONE,
@@ -55,13 +63,13 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
     };
     let place = match place {
         Ok(place) => place,
-        Err(NO_SERVER) if may_pass_by(meta, service, context) => {
-            return pass_by(meta, one_packet, shard, context);
+        Err(NO_SERVER) if may_pass_by(meta, ends, service, context) => {
+            return pass_by(meta, ends, one_packet, shard, context);
         }
         Err(step) => return step,
     };
     let Bound { server, state, was_open } = place.bound;
-    let index = match connect(meta, &place, one_packet, shard, context) {
+    let index = match connect(meta, ends, &place, one_packet, shard, context) {
         Ok(index) => index,
         Err(reason) => {
             state.give_back(was_open);
@@ -82,12 +90,17 @@ pub(super) fn run<B>(meta: &mut Meta, service: &VirtualService, shard: &mut Shar
 
 /// The scheduler's choice, with a place taken. Where another worker took the last one meanwhile, that server is out and
 /// the scheduler is asked again.
-fn choose<'a>(meta: &Meta, service: &'a VirtualService, context: Context<'a>) -> Option<Bound<'a>> {
+fn choose<'a>(
+    meta: &Meta,
+    [client, vip]: [IpAddr; 2],
+    service: &'a VirtualService,
+    context: Context<'a>,
+) -> Option<Bound<'a>> {
     let asked = Asked {
         service,
         servers: context.servers,
-        client: SocketAddr::new(Ipv4Addr::from_bits(meta.tuple.src).into(), meta.tuple.sport),
-        vip: Ipv4Addr::from_bits(meta.tuple.dst).into(),
+        client: SocketAddr::new(client, meta.tuple.sport),
+        vip,
         now: context.now,
         lblcr_expiration: ticks(context.tables.sysctls.lblcr_expiration.max(0).cast_unsigned()),
         chance: context.chance,
@@ -109,12 +122,13 @@ fn choose<'a>(meta: &Meta, service: &'a VirtualService, context: Context<'a>) ->
 /// becomes theirs.
 fn place_by_template<'a>(
     meta: &Meta,
+    ends: [IpAddr; 2],
     service: &'a VirtualService,
     persistent: Persistent,
     context: Context<'a>,
 ) -> Result<Place<'a>, Step> {
     let own_port = service_port(service);
-    let (key, names_port) = template_key(meta, service, persistent);
+    let (key, names_port) = template_key(meta, ends, service, persistent);
     let quiescent_too = context.tables.sysctls.expire_quiescent_template == 0;
     // By whichever of the two questions finds it.
     let found = Cell::new(None);
@@ -128,7 +142,7 @@ fn place_by_template<'a>(
         known.is_some()
     };
     let new = || {
-        let bound = choose(meta, service, context)?;
+        let bound = choose(meta, ends, service, context)?;
         bound.state.hold_template();
         found.set(Some(bound));
         let Bound { server, .. } = bound;
@@ -154,15 +168,21 @@ fn service_port(service: &VirtualService) -> u16 {
 }
 
 /// What names the template of a packet, and whether it names the server's port, too.
-fn template_key(meta: &Meta, service: &VirtualService, persistent: Persistent) -> (TemplateKey, bool) {
-    let client = Ipv4Addr::from_bits(meta.tuple.src & persistent.mask4).into();
+fn template_key(
+    meta: &Meta,
+    [client, vip]: [IpAddr; 2],
+    service: &VirtualService,
+    persistent: Persistent,
+) -> (TemplateKey, bool) {
     let own_port = service_port(service);
     let names_port = meta.tuple.dport == own_port && own_port != FTP;
     let (protocol, vip) = match service.key {
-        ServiceKey::Address { .. } => (meta.tuple.protocol, Ipv4Addr::from_bits(meta.tuple.dst)),
-        ServiceKey::Mark { fwmark, .. } => (0, Ipv4Addr::from_bits(fwmark)),
+        ServiceKey::Address { .. } => (meta.protocol(), vip),
+        ServiceKey::Mark { fwmark, family: Family::Ipv4 } => (0, Ipv4Addr::from_bits(fwmark).into()),
+        ServiceKey::Mark { fwmark, family: Family::Ipv6 } => (0, Ipv6Addr::from_bits(u128::from(fwmark) << 96).into()),
     };
-    (TemplateKey { protocol, client, vip: vip.into(), port: if names_port { own_port } else { 0 } }, names_port)
+    let (client, port) = (persistent.group(client), if names_port { own_port } else { 0 });
+    (TemplateKey { protocol, client, vip, port }, names_port)
 }
 
 /// The hash of the reply key that a connection will have; its bucket is asked for.
@@ -175,7 +195,7 @@ fn ask_for_reply<B>(meta: &Meta, (src, sport): (u32, u16), shard: &Shard<B>) -> 
 
 /// The next hop towards a server, if it is resolved. The worker remembers it beside the server's totals. For tunnels,
 /// servers that share a route and those that are here, more is asked when their packet is sent.
-fn hop(server: &RealServer, address: Ipv4Addr, totals: Option<&ServerTotals>, context: Context<'_>) -> u32 {
+fn hop(server: &RealServer, totals: Option<&ServerTotals>, context: Context<'_>) -> u32 {
     if server.forward == ForwardMethod::Tun || context.tables.options.strict_parity {
         return NONE;
     }
@@ -183,7 +203,7 @@ fn hop(server: &RealServer, address: Ipv4Addr, totals: Option<&ServerTotals>, co
     if let Some(hop) = totals.and_then(|totals| totals.hop(server.generation, net.version)) {
         return hop;
     }
-    if local::is_here(address, context) {
+    if local::is_here(server.address, context) {
         return NONE;
     }
     let Path::Hop(hop) = net.path(server.address) else { return NONE };
@@ -196,32 +216,32 @@ fn hop(server: &RealServer, address: Ipv4Addr, totals: Option<&ServerTotals>, co
 /// Makes the connection and counts it; its state is still the protocol's first.
 fn connect<B>(
     meta: &Meta,
+    ends: [IpAddr; 2],
     place: &Place<'_>,
     one_packet: bool,
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Result<u32, Drop> {
     let server = place.bound.server;
-    let IpAddr::V4(address) = server.address else { return Err(Drop::Ipv6) };
-    let server_side = (address.to_bits(), place.port);
+    let (address, six) = match server.address {
+        IpAddr::V4(address) => (address.to_bits(), None),
+        IpAddr::V6(address) => (shard.table.digest(&address.octets()), Some(address.octets())),
+    };
+    let server_side = (address, place.port);
     let reply_hash = ask_for_reply(meta, server_side, shard);
     // While that line comes.
     let totals = context.link.totals.get(server.slot);
-    let hop_request = hop(server, address, totals, context);
-    let (header, transport) = nat::changes((meta.tuple.dst, meta.tuple.dport), server_side);
-    let new = Conn {
-        server: server_side.0,
-        server_port: place.port,
-        header_change: header.number(),
-        transport_change: transport.number(),
-        flags: flag::INACTIVE | if server.forward.has_replies() { 0 } else { flag::NO_OUTPUT },
-        forward: server.forward as u8,
-        server_slot: server.slot,
-        server_generation: server.generation as u8,
-        hop_request,
-        controller: place.controller,
-        ..to_destination(meta, context)
-    };
+    let hop_request = hop(server, totals, context);
+    let mut new = to_destination(meta, ends, context);
+    let (header, transport) = changes(meta, &new, server_side, six);
+    (new.server, new.server_port) = server_side;
+    (new.header_change, new.transport_change) = (header.number(), transport.number());
+    new.set(flag::NO_OUTPUT, !server.forward.has_replies());
+    new.set(flag::SERVER_V6, six.is_some());
+    new.addresses6[2] = six.unwrap_or_default();
+    new.forward = server.forward as u8;
+    (new.server_slot, new.server_generation) = (server.slot, server.generation as u8);
+    (new.hop_request, new.controller) = (hop_request, place.controller);
     let index = enter(new, one_packet, [meta.hash, reply_hash], shard, context)?;
     if let Some(totals) = totals {
         totals.connection();
@@ -229,8 +249,21 @@ fn connect<B>(
     Ok(index)
 }
 
+/// What NAT of the client's packets will do to their checksums.
+fn changes(meta: &Meta, new: &Conn, server_side: (u32, u16), six: Option<[u8; 16]>) -> (Change, Change) {
+    let Some(server) = six else { return nat::changes((meta.tuple.dst, meta.tuple.dport), server_side) };
+    let [vip, ..] = &new.addresses6;
+    (Change::from_number(0), nat6::change((vip, meta.tuple.dport), (&server, server_side.1)))
+}
+
 /// A connection that leads where the client sent its packet, without a server.
-fn to_destination(meta: &Meta, context: Context<'_>) -> Conn {
+fn to_destination(meta: &Meta, ends: [IpAddr; 2], context: Context<'_>) -> Conn {
+    let (six, addresses6) = match ends {
+        [IpAddr::V6(client), IpAddr::V6(vip)] => {
+            (flag::CLIENT_V6 | flag::SERVER_V6, [vip, client, vip].map(|address| address.octets()))
+        }
+        _ => (0, [[0; 16]; 3]),
+    };
     Conn {
         client: meta.tuple.src,
         vip: meta.tuple.dst,
@@ -239,7 +272,8 @@ fn to_destination(meta: &Meta, context: Context<'_>) -> Conn {
         vip_port: meta.tuple.dport,
         server_port: meta.tuple.dport,
         protocol: meta.tuple.protocol,
-        flags: flag::INACTIVE | flag::NO_OUTPUT,
+        flags: flag::INACTIVE | flag::NO_OUTPUT | six,
+        addresses6,
         forward: ForwardMethod::Bypass as u8,
         last_seen: context.now.0,
         timeout: context.tables.timeouts.initial,
@@ -255,15 +289,21 @@ fn to_destination(meta: &Meta, context: Context<'_>) -> Conn {
 
 /// Whether a packet that finds no server goes on to whom it was sent: a mark led it here, `cache_bypass` says so, and
 /// that is somebody else.
-fn may_pass_by(meta: &Meta, service: &VirtualService, context: Context<'_>) -> bool {
+fn may_pass_by(meta: &Meta, [_, vip]: [IpAddr; 2], service: &VirtualService, context: Context<'_>) -> bool {
     matches!(service.key, ServiceKey::Mark { .. })
         && meta.kind.has_ports()
         && context.tables.sysctls.cache_bypass != 0
-        && !context.tables.locals.v4.contains_key(&meta.tuple.dst)
+        && !context.tables.locals.has(vip)
 }
 
-fn pass_by<B>(meta: &mut Meta, one_packet: bool, shard: &mut Shard<B>, context: Context<'_>) -> Step {
-    let new = to_destination(meta, context);
+fn pass_by<B>(
+    meta: &mut Meta,
+    ends: [IpAddr; 2],
+    one_packet: bool,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Step {
+    let new = to_destination(meta, ends, context);
     let hashes = [meta.hash, shard.table.hash(&new.reply_key())];
     let index = match enter(new, one_packet, hashes, shard, context) {
         Ok(index) => index,
@@ -299,7 +339,7 @@ fn enter<B>(
 /// Makes it findable by both its keys: replies that land on another worker need a signpost there.
 fn insert<B>(mut conn: Conn, hashes: [u64; 2], shard: &mut Shard<B>) -> Result<u32, Drop> {
     let has_replies = conn.method().has_replies();
-    let away = if has_replies { shard.signpost_for(&conn.reply_key()).map_err(|_| Drop::SignpostFull)? } else { None };
+    let away = if has_replies { shard.signpost_for(&conn).map_err(|_| Drop::SignpostFull)? } else { None };
     conn.set(flag::REPLY_AWAY, away.is_some());
     let index = shard.table.insert_hashed(conn, hashes).ok_or(Drop::ConnectionsFull)?;
     if let Some(worker) = away {

@@ -11,8 +11,6 @@
 //! So after an edit from NAT to DR, a packet of an old connection makes the route, and the packets of new ones ask the
 //! servers' link for the virtual address, which nobody there may answer.
 
-use std::net::Ipv4Addr;
-
 use super::Context;
 use crate::conn::Conn;
 use crate::flow::ForwardMethod;
@@ -25,10 +23,8 @@ pub(super) fn path(conn: &Conn, context: Context<'_>) -> Path {
     let net = &context.tables.net;
     let direct = conn.method() == ForwardMethod::Dr;
     let known = context.servers.get(conn.server_slot).is_none_or(|server| server.shares_direct_route(direct));
-    match net.routes.lookup4(conn.server) {
-        Some(Action::OnLink { interface }) if direct && !known => {
-            net.neighbor(interface, Ipv4Addr::from_bits(conn.vip).into())
-        }
-        _ => net.path(Ipv4Addr::from_bits(conn.server).into()),
+    match net.routes.lookup(conn.server_address()) {
+        Some(Action::OnLink { interface }) if direct && !known => net.neighbor(interface, conn.vip_address()),
+        _ => net.path(conn.server_address()),
     }
 }

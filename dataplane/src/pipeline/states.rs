@@ -11,8 +11,8 @@ use crate::service::Server;
 /// The state after a packet, and the counts that follow it. Returns whether the connection's life got shorter.
 pub(super) fn advance(meta: &Meta, conn: &mut Conn, seen: Seen, server: Option<&Server>, context: Context<'_>) -> bool {
     match meta.kind {
-        Kind::Sctp4 => associate(sctp::next(seen, conn.state, meta.tcp_flags), conn, server, context),
-        Kind::Ipsec4 => false,
+        Kind::Sctp4 | Kind::Sctp6 => associate(sctp::next(seen, conn.state, meta.tcp_flags), conn, server, context),
+        kind if kind.is_ipsec() => false,
         _ => track::advance(meta, conn, seen, server, context),
     }
 }

@@ -1,12 +1,11 @@
 //! Track: every packet of a connection moves its state and stores "last seen". After `ip_vs_in`, `handle_response`
 //! and `set_tcp_state`.
 
-use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Context, Next, local, shared_route, states};
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Direction, Encapsulation, ForwardMethod, Protocol};
+use crate::flow::{Direction, Encapsulation, Family, ForwardMethod, Protocol};
 use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
 use crate::proto::{tcp, udp};
@@ -50,7 +49,7 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
     }
     let mode = context.tables.sysctls.conn_reuse_mode;
     let over = match tcp::State::from_number(conn.state) {
-        _ if conn.protocol == Protocol::Sctp.number() => states::is_over(conn),
+        _ if conn.protocol_number() == Protocol::Sctp.number() => states::is_over(conn),
         tcp::State::TimeWait | tcp::State::Close => true,
         tcp::State::FinWait => mode & 2 != 0 && seen_of(conn) == tcp::Seen::InputOnly,
         _ => false,
@@ -117,6 +116,21 @@ pub(super) fn packet<'a>(
     (towards(meta, len, index, conn, direction, context), shorter)
 }
 
+/// A reply that passes here, though it need not: totals and state are those of any reply.
+pub(super) fn pass_by<B>(meta: &Meta, index: u32, shard: &mut Shard<B>, context: Context<'_>) {
+    let conn = &mut shard.table[index];
+    let server = context.servers.get(conn.server_slot);
+    let available = server.is_some_and(|server| server.available.load(Relaxed));
+    if available && let Some(totals) = context.link.totals.get(conn.server_slot) {
+        totals.packet(Direction::Reply, meta.ip_len());
+    }
+    conn.set(flag::NO_OUTPUT, false);
+    conn.last_seen = context.now.0;
+    if states::advance(meta, conn, tcp::Seen::Output, server, context) {
+        shard.shortened(index);
+    }
+}
+
 const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
 
 /// What a packet of the client is to the states. Replies to a bypass do not come here either, but the kernel does not say
@@ -153,7 +167,7 @@ pub(super) fn advance(
     context: Context<'_>,
 ) -> bool {
     let timeouts = &context.tables.timeouts;
-    let timeout = if conn.protocol == Protocol::Tcp.number() {
+    let timeout = if conn.is_tcp() {
         let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
         if next as u8 != conn.state {
             change_state(conn, next, server, context);
@@ -225,6 +239,11 @@ fn towards<'a>(
 /// Looks the next hop up, and remembers it.
 #[inline(never)]
 fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction, context: Context<'_>) -> Step {
+    if conn.method() == ForwardMethod::Tun
+        && let Some(step) = again_through_tunnel(meta, index, conn, context)
+    {
+        return step;
+    }
     if direction == Direction::Request
         && let Some(step) = local::step(meta, conn, context)
     {
@@ -246,17 +265,26 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
     step
 }
 
-/// The same for a tunnel. It has no replies, and remembers its next hop where others remember that of theirs: so the
-/// usual packet, which is not wrapped, need not be told from one that is.
+/// Through a tunnel whose next hop is remembered. It has no replies, and remembers its next hop where others remember that
+/// of theirs: so the usual packet, which is not wrapped, need not be told from one that is.
+fn again_through_tunnel(meta: &mut Meta, index: u32, conn: &Conn, context: Context<'_>) -> Option<Step> {
+    let (net, hop) = (&context.tables.net, conn.hop_reply);
+    let next = net.hops.get(hop).filter(|_| conn.net_version == net.version && meta.ttl > 1)?;
+    meta.encapsulation = encapsulation(conn, context);
+    let refused = refusal(meta, Forward::Tun, next, context);
+    Some(refused.unwrap_or(Step::Send { conn: index, reason: Forward::Tun, hop }))
+}
+
+fn encapsulation(conn: &Conn, context: Context<'_>) -> Encapsulation {
+    context.servers.get(conn.server_slot).map_or(Encapsulation::Ipip, Server::encapsulation)
+}
+
+/// Looks the next hop of a tunnel up, and remembers it.
 fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'_>) -> Step {
-    let version = context.tables.net.version;
-    let server = context.servers.get(conn.server_slot);
-    meta.encapsulation = server.map_or(Encapsulation::Ipip, Server::encapsulation);
-    let remembered = conn.net_version == version && conn.hop_reply != NONE;
-    let way = if remembered { Path::Hop(conn.hop_reply) } else { way(conn, Forward::Tun, context) };
-    let step = send(meta, index, Forward::Tun, way, context);
+    meta.encapsulation = encapsulation(conn, context);
+    let step = send(meta, index, Forward::Tun, way(conn, Forward::Tun, context), context);
     if let Step::Send { hop, .. } = step {
-        remember(conn, Direction::Reply, hop, version);
+        remember(conn, Direction::Reply, hop, context.tables.net.version);
     }
     step
 }
@@ -283,9 +311,9 @@ fn remember(conn: &mut Conn, direction: Direction, hop: u32, version: u32) {
 pub(super) fn way(conn: &Conn, reason: Forward, context: Context<'_>) -> Path {
     let net = &context.tables.net;
     match reason {
-        Forward::NatReply => net.path(Ipv4Addr::from_bits(conn.client).into()),
+        Forward::NatReply => net.path(conn.client_address()),
         _ if context.tables.options.strict_parity => shared_route::path(conn, context),
-        _ => net.path(Ipv4Addr::from_bits(conn.server).into()),
+        _ => net.path(conn.server_address()),
     }
 }
 
@@ -313,23 +341,41 @@ pub(super) fn refusal(meta: &mut Meta, reason: Forward, hop: &NextHop, context: 
     if reason == Forward::Tun {
         return tunnel_refusal(meta, hop, context);
     }
-    (meta.ip_len() > usize::from(hop.mtu)).then(|| too_large(meta, reason, hop.mtu, meta.df))
+    (meta.df && measure(meta) > usize::from(hop.mtu)).then(|| too_large(meta, reason, hop.mtu))
+}
+
+/// What a link's room is compared with: of an IPv6 packet that came in pieces, which leave as they came, the largest one.
+fn measure(meta: &Meta) -> usize {
+    if meta.kind.is_v6() && meta.largest != 0 { meta.largest.into() } else { meta.ip_len() }
 }
 
 /// A tunnel needs room for its headers, and an address that it comes from. Without path MTU discovery the outer packet
-/// may be fragmented, whatever the inner one says.
+/// may be fragmented, whatever the inner one says. A tunnel takes what every link must take (RFC 791, RFC 8200 5), or
+/// nothing.
 fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Option<Step> {
-    if hop.source4 == 0 {
+    if hop.source4 == 0 && hop.source6 == 0 {
         return Some(Step::Answer(Answer::HostUnreachable));
     }
-    let mtu = hop.mtu.saturating_sub(meta.encapsulation.overhead());
-    let tell = meta.df && context.tables.sysctls.pmtu_disc != 0;
-    (meta.ip_len() > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu, tell))
+    let outer = if hop.source4 != 0 { Family::Ipv4 } else { Family::Ipv6 };
+    let mtu = hop.mtu.saturating_sub(meta.encapsulation.overhead(outer));
+    if mtu < least_mtu(outer) {
+        return Some(Step::Drop(Drop::TunnelTooNarrow));
+    }
+    let tell = meta.kind.is_v6() || meta.df && context.tables.sysctls.pmtu_disc != 0;
+    (tell && measure(meta) > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu))
+}
+
+/// What must be left of a link inside a tunnel for it to be used at all: `__ip_vs_get_out_rt`, `__ip_vs_get_out_rt_v6`.
+const fn least_mtu(outer: Family) -> u16 {
+    match outer {
+        Family::Ipv4 => 68,
+        Family::Ipv6 => 1280,
+    }
 }
 
 #[cold]
-fn too_large(meta: &mut Meta, reason: Forward, mtu: u16, tell: bool) -> Step {
+fn too_large(meta: &mut Meta, reason: Forward, mtu: u16) -> Step {
     // IPVS measures a client's packet when its time to live is already lower; a router measures first.
     (meta.mtu, meta.ttl_lowered) = (mtu, !matches!(reason, Forward::Routed | Forward::NatReply));
-    if tell { Step::Answer(Answer::TooBig) } else { Step::Drop(Drop::NeedsFragmenting) }
+    Step::Answer(Answer::TooBig)
 }

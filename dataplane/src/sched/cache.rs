@@ -76,6 +76,11 @@ struct Collector {
     rover: usize,
 }
 
+impl Cache {
+    /// Bytes beside the value itself while nothing is remembered.
+    pub(super) const EMPTY: usize = BUCKETS * size_of::<Mutex<Bucket>>();
+}
+
 impl Default for Cache {
     fn default() -> Self {
         Self {

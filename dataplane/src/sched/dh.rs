@@ -9,6 +9,7 @@ use super::{Asked, hash};
 use crate::service::RealServer;
 
 const BITS: u32 = 8;
+pub(super) const SIZE: usize = 1 << BITS;
 
 pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
     let word = hash::fold(asked.service.key.family(), asked.vip);
@@ -17,5 +18,5 @@ pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
 }
 
 pub(super) fn buckets(servers: &[RealServer]) -> Box<[u32]> {
-    (0..servers.len()).cycle().take(1 << BITS).map(|index| index as u32).collect()
+    (0..servers.len()).cycle().take(SIZE).map(|index| index as u32).collect()
 }

@@ -17,7 +17,7 @@ use crate::flow::Family;
 use crate::service::RealServer;
 
 /// Slots: the prime of `CONFIG_IP_VS_MH_TAB_INDEX` = 12, its default.
-const SIZE: usize = 4093;
+pub(super) const SIZE: usize = 4093;
 /// Bits of the most turns that a server may have.
 const TURN_BITS: u32 = 6;
 const KEY1: u64 = 2_654_435_761;

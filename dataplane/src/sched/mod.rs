@@ -141,6 +141,18 @@ impl Scheduler {
         }
     }
 
+    /// Bytes of what a service with servers has on its account: buckets, or a memory of destinations with none in it.
+    #[must_use]
+    pub const fn memory(self) -> usize {
+        match self {
+            Self::Dh => dh::SIZE * size_of::<u32>(),
+            Self::Sh => sh::SIZE * size_of::<u32>(),
+            Self::Mh => mh::SIZE * size_of::<u32>(),
+            Self::Lblc | Self::Lblcr => Cache::EMPTY,
+            _ => 0,
+        }
+    }
+
     /// Whether it gives a server connections beyond its threshold: lblc, where a destination went before.
     #[must_use]
     pub fn passes_thresholds(self) -> bool {

@@ -13,7 +13,7 @@ use super::{Asked, hash};
 use crate::service::RealServer;
 
 const BITS: u32 = 8;
-const SIZE: usize = 1 << BITS;
+pub(super) const SIZE: usize = 1 << BITS;
 
 pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
     let hash = hash::multiplicative(asked.client_word(), BITS);

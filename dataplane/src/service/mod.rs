@@ -3,7 +3,7 @@
 mod server;
 mod slab;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -60,6 +60,19 @@ pub struct Persistent {
     pub timeout: u32,
     /// Bits of an IPv4 client's address that tell clients apart.
     pub mask4: u32,
+    /// The same of an IPv6 client's.
+    pub mask6: u128,
+}
+
+impl Persistent {
+    /// Whom a client belongs to.
+    #[must_use]
+    pub fn group(&self, client: IpAddr) -> IpAddr {
+        match client {
+            IpAddr::V4(client) => Ipv4Addr::from_bits(client.to_bits() & self.mask4).into(),
+            IpAddr::V6(client) => Ipv6Addr::from_bits(client.to_bits() & self.mask6).into(),
+        }
+    }
 }
 
 /// A service's memory: edits of the service or of others do not touch it.

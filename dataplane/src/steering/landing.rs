@@ -33,6 +33,15 @@ impl View {
             Self::Destination => Tuple { src: tuple.dst, sport: tuple.dport, dst: 0, dport: 0, ..*tuple },
         }
     }
+
+    /// The same of IPv6 addresses.
+    fn of6(self, [src, dst]: [&[u8; 16]; 2]) -> [[u8; 16]; 2] {
+        match self {
+            Self::Both => [*src, *dst],
+            Self::Source => [*src, [0; 16]],
+            Self::Destination => [*dst, [0; 16]],
+        }
+    }
 }
 
 /// Of which protocols the ports are hashed; of all others only the addresses.
@@ -51,11 +60,11 @@ impl PortsOf {
     pub const ALL: Self = Self { tcp: true, udp: true, sctp: true };
 
     #[inline]
-    fn has(self, protocol: u8) -> bool {
-        match Protocol::from_number(protocol) {
-            Some(Protocol::Tcp) => self.tcp,
-            Some(Protocol::Udp) => self.udp,
-            Some(Protocol::Sctp) => self.sctp,
+    fn has(self, tuple: &Tuple) -> bool {
+        match tuple.transport() {
+            Some((Protocol::Tcp, _)) => self.tcp,
+            Some((Protocol::Udp, _)) => self.udp,
+            Some((Protocol::Sctp, _)) => self.sctp,
             None => false,
         }
     }
@@ -109,24 +118,27 @@ impl Landing {
         Self { way: Way::Toeplitz { hash: Table::new(key), table: table[..1 << bits].into() }, view, ports }
     }
 
-    /// The worker where a packet belongs. Ports of a tuple whose protocol has none do not count.
+    /// The worker where a packet belongs. Ports of a tuple whose protocol has none do not count. `six` are the source and
+    /// destination of an IPv6 packet, of which devices do not know digests.
     #[inline]
     #[must_use]
-    pub fn worker(&self, tuple: &Tuple) -> u16 {
+    pub fn worker(&self, tuple: &Tuple, six: Option<[&[u8; 16]; 2]>) -> u16 {
         match &self.way {
             Way::Alone => 0,
             Way::Keyed { key, workers } => {
                 let mut seen = self.view.of(tuple);
-                if !self.ports.has(seen.protocol) {
+                if !self.ports.has(&seen) {
                     (seen.sport, seen.dport) = (0, 0);
                 }
                 (((key.hash(&seen) >> 32) * u64::from(*workers)) >> 32) as u16
             }
             Way::Toeplitz { hash, table } => {
-                let Tuple { src, dst, sport, dport, protocol } = self.view.of(tuple);
-                let hashed = match self.ports.has(protocol) {
-                    true => hash.hash(&toeplitz::ipv4_ports(src, dst, sport, dport)),
-                    false => hash.hash(&toeplitz::ipv4(src, dst)),
+                let Tuple { src, dst, sport, dport, .. } = self.view.of(tuple);
+                let hashed = match (six.map(|six| self.view.of6(six)), self.ports.has(tuple)) {
+                    (None, true) => hash.hash(&toeplitz::ipv4_ports(src, dst, sport, dport)),
+                    (None, false) => hash.hash(&toeplitz::ipv4(src, dst)),
+                    (Some([src, dst]), true) => hash.hash(&toeplitz::ipv6_ports(src, dst, sport, dport)),
+                    (Some([src, dst]), false) => hash.hash(&toeplitz::ipv6(src, dst)),
                 };
                 table[hashed as usize & (table.len() - 1)]
             }

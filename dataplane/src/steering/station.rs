@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Case, Keys, Landing, Plan, Steering};
+use crate::conn::Conn;
 use crate::flow::Tuple;
 
 /// One worker's view of the plan.
@@ -53,16 +54,16 @@ impl Station {
 
     /// The other worker where a packet belongs that came by a port, if it does not belong here.
     #[must_use]
-    pub fn stray(&self, port: u16, tuple: &Tuple) -> Option<u16> {
+    pub fn stray(&self, port: u16, tuple: &Tuple, six: Option<[&[u8; 16]; 2]>) -> Option<u16> {
         let door = self.ports.get(usize::from(port))?;
-        Some(door.landing.worker(tuple)).filter(|home| *home != self.me)
+        Some(door.landing.worker(tuple, six)).filter(|home| *home != self.me)
     }
 
-    /// The other worker that needs a signpost for replies with this key. They may come by any port: where signposts are
+    /// The other worker that needs a signpost for a connection's replies. They may come by any port: where signposts are
     /// needed, all ports land alike.
     #[must_use]
-    pub fn signpost_for(&self, reply: &Tuple) -> Option<u16> {
-        if self.signposts { self.stray(0, reply) } else { None }
+    pub fn signpost_for(&self, conn: &Conn) -> Option<u16> {
+        if self.signposts { self.stray(0, &conn.reply_key(), conn.reply_ends6()) } else { None }
     }
 
     /// The other worker that sends by a port for this one.

@@ -195,7 +195,7 @@ fn both_hashes_spread_client_ports() {
             let mut workers = [0u32; 8];
             for i in 0..8000u32 {
                 let tuple = Tuple { src: 0xac10_0001 + i % 25, sport: 1024 + i as u16, dst: 9, dport: 80, protocol: 6 };
-                workers[usize::from(landing.worker(&tuple))] += 1;
+                workers[usize::from(landing.worker(&tuple, None))] += 1;
             }
             assert!(workers.iter().all(|n| (850..1150).contains(n)), "{name} {steering}: {workers:?} around 1000");
         }
@@ -215,8 +215,8 @@ proptest! {
         let plan = plan(&[port(names.0, Side::Client), port(names.1, Side::Server)], workers, Steering::Client);
         let request = Tuple { src: client.0, sport: client.1, dst: vip.0, dport: vip.1, protocol };
         let reply = Tuple { src: server.0, sport: server.1, dst: client.0, dport: client.1, protocol };
-        let home = plan.landing(0, &keys).worker(&request);
-        prop_assert_eq!(home, plan.landing(1, &keys).worker(&reply));
+        let home = plan.landing(0, &keys).worker(&request, None);
+        prop_assert_eq!(home, plan.landing(1, &keys).worker(&reply, None));
         prop_assert!(home < workers);
     }
 
@@ -227,7 +227,7 @@ proptest! {
         let keys = Keys { hash: HashKey([1, 2]), toeplitz: key };
         let plan = plan(&[port("ice", Side::Both), port("ena", Side::Both)], workers, Steering::Tuple);
         let (src, dst, sport, dport) = tuple;
-        let home = plan.landing(0, &keys).worker(&Tuple { src, dst, sport, dport, protocol: 6 });
+        let home = plan.landing(0, &keys).worker(&Tuple { src, dst, sport, dport, protocol: 6 }, None);
         let hashed = crate::wire::toeplitz::hash(&key, &crate::wire::toeplitz::ipv4_ports(src, dst, sport, dport));
         for port in &plan.ports {
             let table = &port.rss.as_ref().expect("it hashes").table;

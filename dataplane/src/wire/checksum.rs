@@ -106,6 +106,12 @@ impl Change {
     }
 }
 
+/// Brings the checksum of an IPv4 header up to a time to live that is lower by one.
+#[inline(always)]
+pub fn lower_ttl(checksum: &mut [u8; 2]) {
+    TTL.apply(checksum);
+}
+
 /// What a change of covered words does to a checksum: the folded sum of the complements of the old words and of the
 /// new ones. Deltas add up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

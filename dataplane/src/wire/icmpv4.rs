@@ -31,6 +31,8 @@ pub enum Error {
     },
     /// The time to live ran out.
     TimeExceeded,
+    /// The other pieces of a packet did not come in time.
+    ReassemblyTime,
 }
 
 impl Error {
@@ -44,6 +46,7 @@ impl Error {
             Self::PortUnreachable => (3, 3),
             Self::FragmentationNeeded { .. } => (3, 4),
             Self::TimeExceeded => (11, 0),
+            Self::ReassemblyTime => (11, 1),
         }
     }
 

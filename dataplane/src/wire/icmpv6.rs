@@ -9,9 +9,81 @@ pub const HEADER: usize = 8;
 /// Most bytes of a whole error packet: the minimum MTU (RFC 4443 2.4 c).
 pub const ERROR_MAX: usize = 1280;
 
-/// Writes "port unreachable" at the start of `out`, whose bytes from [`HEADER`] on are the quoted packet.
-pub fn write_port_unreachable(out: &mut [u8], src: &[u8; 16], dst: &[u8; 16]) {
-    put(out, 0, &[1, 4, 0, 0, 0, 0, 0, 0]);
-    let sum = checksum::Sum::default().pseudo(src, dst, PROTOCOL, out.len()).bytes(out).finish();
-    put(out, 2, &sum.to_be_bytes());
+/// Echo request.
+pub const ECHO: u8 = 128;
+/// Echo reply.
+pub const ECHO_REPLY: u8 = 129;
+
+/// The errors a director sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// No route.
+    NoRoute,
+    /// The next hop does not answer.
+    AddressUnreachable,
+    /// Nobody listens on this port.
+    PortUnreachable,
+    /// Larger than the next link takes.
+    TooBig {
+        /// What the next link takes.
+        mtu: u16,
+    },
+    /// The hop limit ran out.
+    TimeExceeded,
+    /// The other pieces of a packet did not come in time.
+    ReassemblyTime,
+    /// The payload length of a piece is no multiple of eight.
+    Payload,
+    /// Nobody speaks the protocol of a next header field here.
+    NextHeader {
+        /// Where in the packet that field stands.
+        at: u16,
+    },
+}
+
+impl Error {
+    /// Type and code.
+    #[must_use]
+    pub const fn type_code(self) -> (u8, u8) {
+        match self {
+            Self::NoRoute => (1, 0),
+            Self::AddressUnreachable => (1, 3),
+            Self::PortUnreachable => (1, 4),
+            Self::TooBig { .. } => (2, 0),
+            Self::TimeExceeded => (3, 0),
+            Self::ReassemblyTime => (3, 1),
+            Self::Payload => (4, 0),
+            Self::NextHeader { .. } => (4, 1),
+        }
+    }
+
+    /// Writes the message at the start of `out`, whose bytes from [`HEADER`] on are the quoted packet.
+    pub fn write(self, out: &mut [u8], src: &[u8; 16], dst: &[u8; 16]) {
+        let (kind, code) = self.type_code();
+        let rest = match self {
+            Self::TooBig { mtu: value } | Self::NextHeader { at: value } => u32::from(value),
+            Self::Payload => 4,
+            Self::NoRoute
+            | Self::AddressUnreachable
+            | Self::PortUnreachable
+            | Self::TimeExceeded
+            | Self::ReassemblyTime => 0,
+        };
+        put(out, 0, &[kind, code]);
+        put(out, 4, &rest.to_be_bytes());
+        seal(out, src, dst);
+    }
+}
+
+/// Writes the checksum of a whole message.
+pub fn seal(message: &mut [u8], src: &[u8; 16], dst: &[u8; 16]) {
+    put(message, 2, &[0, 0]);
+    let sum = checksum::Sum::default().pseudo(src, dst, PROTOCOL, message.len()).bytes(message).finish();
+    put(message, 2, &sum.to_be_bytes());
+}
+
+/// Whether a message of this type is an error; such are never answered with one (RFC 4443 2.4 e).
+#[must_use]
+pub const fn is_error(kind: u8) -> bool {
+    kind < 128
 }

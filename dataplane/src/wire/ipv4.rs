@@ -1,6 +1,6 @@
 //! IPv4 (RFC 791, RFC 1812).
 
-use super::{be16, be32, checksum, put};
+use super::{be16, be32, checksum};
 
 /// Bytes of a header without options.
 pub const HEADER: usize = 20;
@@ -120,33 +120,33 @@ pub struct Build {
 
 impl Build {
     /// The header, checksum included.
+    #[inline]
     #[must_use]
     pub fn bytes(&self) -> [u8; HEADER] {
+        let total = (HEADER + self.payload) as u16;
+        let first = 0x4500_0000 | u32::from(self.tos) << 16 | u32::from(total);
+        let second = u32::from(self.id) << 16 | u32::from(if self.df { DF } else { 0 });
+        let third = u32::from(self.ttl) << 24 | u32::from(self.protocol) << 16;
+        let words = [first, second, third, self.src, self.dst];
+        let sum = words.into_iter().fold(checksum::Sum::default(), checksum::Sum::long).finish();
+        let [a, b, c, d, e] = [first, second, third | u32::from(sum), self.src, self.dst].map(u32::to_be_bytes);
         let mut h = [0; HEADER];
-        h[0] = 0x45;
-        h[1] = self.tos;
-        put(&mut h, 2, &((HEADER + self.payload) as u16).to_be_bytes());
-        put(&mut h, 4, &self.id.to_be_bytes());
-        put(&mut h, 6, &if self.df { DF } else { 0 }.to_be_bytes());
-        h[8] = self.ttl;
-        h[9] = self.protocol;
-        put(&mut h, 12, &self.src.to_be_bytes());
-        put(&mut h, 16, &self.dst.to_be_bytes());
-        let sum = checksum::of(&h);
-        put(&mut h, 10, &sum.to_be_bytes());
+        h[..4].copy_from_slice(&a);
+        h[4..8].copy_from_slice(&b);
+        h[8..12].copy_from_slice(&c);
+        h[12..16].copy_from_slice(&d);
+        h[16..].copy_from_slice(&e);
         h
     }
 }
 
-/// Lowers the TTL by one and keeps the checksum right, which `change` (of the addresses) has yet to be applied to. The
-/// caller has seen that the TTL is above 1.
+/// Lowers the TTL by one and keeps the checksum right. The caller has seen that the TTL is above 1.
 #[inline]
-pub fn decrement_ttl(header: &mut [u8; HEADER], change: checksum::Delta) {
-    let old = be16(header, 8);
-    let new = old.wrapping_sub(0x0100);
-    let sum = change.word(old, new).apply(be16(header, 10));
+pub fn decrement_ttl(header: &mut [u8; HEADER]) {
     header[8] = header[8].wrapping_sub(1);
-    put(header, 10, &sum.to_be_bytes());
+    if let Some(sum) = header[10..].first_chunk_mut() {
+        checksum::lower_ttl(sum);
+    }
 }
 
 #[cfg(test)]
@@ -154,6 +154,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::put;
 
     fn build() -> Build {
         Build { tos: 0, payload: 4, id: 7, df: true, ttl: 64, protocol: 17, src: 0x0a00_0001, dst: 0x0a00_0002 }
@@ -175,7 +176,7 @@ mod tests {
         #[test]
         fn ttl_keeps_the_checksum(ttl in 2u8.., id: u16, src: u32, dst: u32) {
             let mut bytes = Build { ttl, id, src, dst, payload: 0, ..build() }.bytes();
-            decrement_ttl(&mut bytes, checksum::Delta::default());
+            decrement_ttl(&mut bytes);
             prop_assert_eq!(Header::parse(&bytes).map(|h| h.ttl), Ok(ttl - 1));
         }
 

@@ -3,10 +3,13 @@
 pub mod arp;
 pub mod checksum;
 pub mod ethernet;
+pub mod fragment;
 pub mod icmpv4;
 pub mod icmpv6;
+pub mod ipsec;
 pub mod ipv4;
 pub mod ipv6;
+pub mod ndisc;
 pub mod sctp;
 pub mod tcp;
 pub mod toeplitz;

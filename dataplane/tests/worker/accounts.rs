@@ -3,20 +3,27 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::conn::flag;
+use dataplane::fragments::{Fragments, MAX_BYTES, MAX_DATAGRAMS};
+use dataplane::parking::Ending;
 use dataplane::sched::Cache;
 
 use crate::lab::Lab;
 
 impl Lab {
-    /// Every received packet ended once or waits, and every buffer is where it should be. Holds while no answer of the
-    /// director's own waits for a neighbour.
+    /// Every received packet ended once or waits, and every buffer is where it should be.
     pub(crate) fn check_accounts(&mut self) {
         let counters = self.counters();
         let ends = ["forward_", "handoff_", "punt_", "answer_", "drop_"];
         let ended = counters.iter().filter(|(name, _)| ends.iter().any(|end| name.starts_with(end)));
         let ended: u64 = ended.map(|(_, value)| value).sum();
         let parked = self.parked();
-        assert_eq!(self.count("received") + self.count("taken"), ended + parked as u64, "{counters:?}");
+        let waits = self.crew().flat_map(|worker| worker.shard().parking.iter());
+        let received = waits.filter(|parked| matches!(parked.ending, Ending::Forward(_))).count() as u64;
+        let stores = || self.crew().flat_map(|worker| [&worker.shard().fragments4, &worker.shard().fragments6]);
+        let gathering: u64 = stores().map(Fragments::pieces).sum();
+        let came = self.count("received") + self.count("taken") + self.count("reassembled");
+        assert_eq!(came, ended + self.count("gathered") + gathering + received, "{counters:?}");
+        assert!(stores().all(|store| store.bytes() <= MAX_BYTES && store.datagrams() <= MAX_DATAGRAMS));
         let outputs = || self.crew().map(|worker| &worker.shard().output);
         let queued = outputs().flat_map(|output| &output.queues).map(Vec::len).sum::<usize>()
             + outputs().map(|output| output.dropped.len()).sum::<usize>();

@@ -61,7 +61,6 @@ fn others() -> Vec<(u16, Vec<u8>)> {
     [
         packet(client(2), far, tcp).frame(),
         packet(client(2), server(19), tcp).frame(),
-        packet(client(2), VIP, tcp).fragment(0x2000).frame(),
         packet(client(2), Ipv4Addr::new(224, 0, 0, 1), tcp).frame(),
         packet(client(2), Ipv4Addr::new(192, 0, 2, 1), tcp).frame(),
         packet(Ipv4Addr::LOCALHOST, VIP, tcp).frame(),
@@ -101,9 +100,7 @@ fn established_connections_ask_for_no_memory() {
         ["forward_nat_request", "forward_nat_reply", "forward_dr", "forward_tun", "forward_routed", "handoff_landing"]
             .into_iter()
             .for_each(moved);
-        ["drop_fragment", "drop_group", "drop_blackhole", "drop_martian", "drop_other_mac", "drop_runt"]
-            .into_iter()
-            .for_each(moved);
+        ["drop_group", "drop_blackhole", "drop_martian", "drop_other_mac", "drop_runt"].into_iter().for_each(moved);
         assert!(lab.parked() > 0, "some wait");
         if matches!(device, Device::Single) {
             moved("handoff_transmit");

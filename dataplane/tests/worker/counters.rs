@@ -13,11 +13,12 @@ use dataplane::wire::ethernet::{self, BROADCAST, MacAddr};
 use dataplane::wire::put;
 use dataplane::wire::tcp::{ACK, RST, SYN};
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::frames::{Body, DIRECTOR, Packet, arp, ether, packet, seal, udp6};
-use crate::lab::{LAN, Lab, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, server};
+use crate::discovery;
+use crate::frames::{Body, DIRECTOR, Packet, arp, ether, packet, pieces, seal};
+use crate::lab::{FAR6, LAN, Lab, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, client6, server};
 use crate::marks::{REMOTE, by_mark, to};
 
 /// Counters that nothing moves here, with the reason. With several workers, `handoff.rs` moves them.
@@ -46,8 +47,9 @@ impl Story {
         lab.know_servers(11..=12);
         lab.service(Protocol::Tcp, VIP, 80, Rr, &[(server(11), 80, Nat, 1)]);
         lab.service(Protocol::Tcp, OTHER_VIP, 80, Rr, &[(server(12), 0, Dr, 1)]);
-        lab.service(Protocol::Tcp, VIP, 81, Rr, &[]);
+        lab.service(Protocol::Tcp, VIP, 81, Rr, NONE);
         lab.service(Protocol::Tcp, OTHER_VIP, 81, Rr, &[(server(12), 81, Tun, 1)]);
+        lab.service(Protocol::Tcp, VIP6, 81, Rr, &[(FAR6, 81, Tun, 1)]);
         lab.turn();
         Self { lab, moved: BTreeSet::new() }
     }
@@ -75,7 +77,7 @@ fn syn(vip: Ipv4Addr, sport: u16, port: u16) -> Packet {
 }
 
 /// Any datagram to somebody.
-fn datagram(to: impl Into<Ipv4Addr>) -> Packet {
+fn datagram(to: impl Into<IpAddr>) -> Packet {
     packet(client(2), to, Body::Udp(5000, 9, 10))
 }
 
@@ -103,7 +105,6 @@ fn balanced(story: &mut Story) {
     story.frame("one to a service without servers", &syn(VIP, 1, 81).frame(), &["answer_no_server", "sent_icmp_error"]);
     story.frame("the third and last connection", &syn(VIP, 2, 80).frame(), &made);
     story.frame("one too many", &syn(VIP, 3, 80).frame(), &["drop_connections_full"]);
-    story.frame("a fragment", &syn(VIP, 1, 80).fragment(0x2000).frame(), &["drop_fragment"]);
     story.lab.state(0).available.store(false, Relaxed);
     story.frame("a packet to a removed server", &syn(VIP, 1, 80).frame(), &["drop_server_gone"]);
     story.lab.state(0).available.store(true, Relaxed);
@@ -111,7 +112,7 @@ fn balanced(story: &mut Story) {
 }
 
 fn marked(story: &mut Story) {
-    story.lab.service_by(by_mark(7), Rr, &[]);
+    story.lab.service_by(by_mark(7), Rr, NONE);
     story.lab.tables.marks = Marks::new(vec![to(REMOTE, 7, true)]);
     let sysctls = std::sync::Arc::make_mut(&mut story.lab.tables.sysctls);
     sysctls.set("cache_bypass", "1").expect("a value that it takes");
@@ -135,12 +136,62 @@ fn tunnelled(story: &mut Story) {
         lab.worker.ports_mut()[usize::from(WAN)].rx.push_back(tight(&frame));
         lab.turn();
     });
+    let narrow = packet(client6(2), VIP6, Body::Tcp(4000, 81, SYN, 0)).frame();
+    story.frame("one by a thin link", &narrow, &["connections_made", "drop_tunnel_too_narrow"]);
+    story.moves(&[("connections_ended", 2)], "time", |lab| lab.pass(901 * SECOND));
+}
+
+fn in_pieces(story: &mut Story) {
+    let cut = |id: u16| pieces(&packet(client(2), VIP, Body::Udp(1, 9, 100)).frame(), id, &[48, 48, 12]);
+    let [a, b, c] = &cut(1)[..] else { panic!("three pieces") };
+    story.frame("a piece", a, &["gathering"]);
+    story.frame("the same", a, &["drop_fragment_duplicate"]);
+    story.frame("another", b, &["gathering"]);
+    let whole = [("received", 1), ("gathered", 3), ("reassembled", 1), ("gathering", -2)];
+    let answered = [("answer_port_unreachable", 1), ("sent_icmp_error", 1)];
+    story.moves(&[&whole[..], &answered].concat(), "the last", |lab| lab.feed(WAN, c));
+    story.frame("a piece", a, &["gathering"]);
+    let over = &pieces(&packet(client(2), VIP, Body::Udp(1, 9, 100)).frame(), 1, &[40, 16])[1];
+    let lost = |reason| [("received", 1), ("gathering", -1), (reason, 2)];
+    story.moves(&lost("drop_fragment_overlap"), "one over another", |lab| lab.feed(WAN, over));
+    story.frame("a last piece", c, &["gathering"]);
+    let last = &pieces(&packet(client(2), VIP, Body::Udp(1, 9, 108)).frame(), 1, &[48, 48, 20])[2];
+    story.moves(&lost("drop_fragment_invalid"), "another last piece", |lab| lab.feed(WAN, last));
+    let six = |sizes: &[usize]| pieces(&packet(client6(2), VIP6, Body::Udp(1, 9, 100)).frame(), 1, sizes)[0].clone();
+    let mut far = six(&[48]);
+    put(&mut far, 56, &[0xff, 0xf9]);
+    story.frame("beyond all ends", &far, &["drop_fragment_oversize"]);
+    story.frame("a length of 50", &six(&[50]), &["answer_parameter_problem", "sent_icmp_error"]);
+    (0..64).for_each(|id| story.lab.feed(WAN, &cut(id)[0]));
+    story.frame("one too many of a source", &cut(64)[0], &["drop_fragment_evicted"]);
+    (0..64).for_each(|id| story.lab.feed(WAN, &cut(id + 1)[1]));
+    let over =
+        [("gathering", -128), ("answer_reassembly_time", 64), ("drop_fragment_timeout", 64), ("sent_icmp_error", 64)];
+    story.moves(&over, "time", |lab| lab.pass(31 * SECOND));
+    story.lab.service(Protocol::Udp, VIP, 81, Rr, &[(server(12), 81, Dr, 1)]);
+    let many = pieces(&packet(client(2), VIP, Body::Udp(1, 81, 40_000)).frame(), 1, &[64; 626]);
+    story.moves(
+        &[
+            ("received", 626),
+            ("gathered", 626),
+            ("reassembled", 1),
+            ("connections_made", 1),
+            ("drop_needs_fragmenting", 1),
+        ],
+        "too many",
+        |lab| {
+            many.iter().for_each(|piece| lab.feed(WAN, piece));
+        },
+    );
     story.moves(&[("connections_ended", 1)], "time", |lab| lab.pass(901 * SECOND));
 }
 
 fn for_the_director(story: &mut Story) {
     let echo = packet(client(2), VIP, Body::Icmp(8));
     story.frame("ARP", &arp(), &["punt_arp"]);
+    story.frame("the same of IPv6", &discovery::question(VIP6), &["punt_neighbor6"]);
+    story.frame("one that a router passed on", &discovery::stale(VIP6), &["drop_invalid_discovery"]);
+    story.frame("a router's advertisement", &discovery::router(), &["drop_router_discovery"]);
     story.frame("a ping", &echo.frame(), &["answer_echo", "sent_echo_reply"]);
     story.frame("a bent ping", &bent(&echo), &["drop_transport_checksum"]);
     story.frame("an echo reply", &packet(client(2), VIP, Body::Icmp(0)).frame(), &["drop_icmp"]);
@@ -152,7 +203,8 @@ fn for_the_director(story: &mut Story) {
     story.frame("SCTP that nobody expects", &data, &["answer_sctp", "sent_sctp"]);
     let gre = packet(client(2), VIP, Body::Other(47, 8)).frame();
     story.frame("GRE", &gre, &["answer_protocol_unreachable", "sent_icmp_error"]);
-    story.frame("IPv6", &udp6([0xfd; 16], VIP6.octets(), 80), &["drop_ipv6"]);
+    let unchecked = packet(client6(2), VIP6, Body::UdpBare(4000, 80, 4)).frame();
+    story.frame("IPv6 without a checksum", &unchecked, &["drop_transport_checksum"]);
     story.lab.tables.options.icmp_rate = 1;
     story.lab.publish();
     story.moves(
@@ -174,7 +226,8 @@ fn for_others(story: &mut Story) {
     story.frame("to a server itself", &datagram(server(11)).frame(), &["forward_routed"]);
     story.frame("at the end of its life", &datagram(server(11)).ttl(1).frame(), &["answer_ttl_exceeded", error]);
     story.frame("long, not to be cut", &thin.fragment(DF).frame(), &["answer_too_big", error]);
-    story.frame("long", &thin.frame(), &["drop_needs_fragmenting"]);
+    let cut = [("received", 1), ("forward_routed", 1), ("sent_fragment", 2)];
+    story.moves(&cut, "long", |lab| lab.feed(WAN, &thin.frame()));
     story.frame("to nowhere", &datagram([198, 51, 100, 1]).frame(), &["answer_net_unreachable", error]);
     story.frame("into a blackhole", &datagram([192, 0, 2, 1]).frame(), &["drop_blackhole"]);
     story.lab.tables.options.ip_forward = false;
@@ -264,9 +317,21 @@ fn queues(story: &mut Story) {
 #[test]
 fn every_counter_is_moved_by_something() {
     let mut story = Story::new();
-    [balanced, marked, tunnelled, for_the_director, for_others, malformed, defended, orphaned, waiting, queues]
-        .iter()
-        .for_each(|part| part(&mut story));
+    [
+        balanced,
+        marked,
+        tunnelled,
+        in_pieces,
+        for_the_director,
+        for_others,
+        malformed,
+        defended,
+        orphaned,
+        waiting,
+        queues,
+    ]
+    .iter()
+    .for_each(|part| part(&mut story));
     let names = story.lab.link.counters.read().into_iter().map(|(name, _)| name);
     let unmoved: Vec<_> = names.filter(|name| !story.moved.contains(name)).collect();
     assert_eq!(unmoved, UNMOVED.map(|(name, _)| name), "move it in the story, or say why nothing does");

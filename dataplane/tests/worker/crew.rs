@@ -52,7 +52,7 @@ pub(crate) fn settle(lab: &mut Lab) {
 }
 
 /// What anyone outside could see of a step, whoever did it: frames by port, in no order, without what is different in
-/// every worker (the identification of ICMP messages and of what the director wraps).
+/// every worker (the identification of ICMP messages, of what the director wraps, and of IPv6 that it cuts).
 fn seen(lab: &mut Lab) -> Vec<Vec<Vec<u8>>> {
     let by_port = |port: u16| {
         let sent = lab.crew_mut().flat_map(|worker| worker.ports_mut()[usize::from(port)].drain());
@@ -67,6 +67,9 @@ fn without_identification(mut frame: Vec<u8>) -> Vec<u8> {
     let own = |frame: &[u8]| frame[23] == 1 || frame[26..30] == [10, 1, 0, 254];
     if frame.len() > 34 && frame[12..14] == ethernet::IPV4.to_be_bytes() && own(&frame) {
         [18, 19, 24, 25].into_iter().for_each(|at| frame[at] = 0);
+    }
+    if frame.len() > 62 && frame[12..14] == ethernet::IPV6.to_be_bytes() && frame[20] == 44 {
+        frame[58..62].fill(0);
     }
     frame
 }

@@ -1,17 +1,17 @@
 //! Frames by hand: what clients, servers and passers-by put on the wire.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, Header, MacAddr};
-use dataplane::wire::{ipv4, put, sctp};
+use dataplane::wire::{icmpv6, ipv4, ipv6, put, sctp};
 
 /// The director's MAC, on every port.
 pub(crate) const DIRECTOR: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 /// Whoever sends.
 pub(crate) const SENDER: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x77]);
 
-/// What an IPv4 packet carries.
+/// What an IP packet carries.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Body {
     /// A segment with flags and so many bytes.
@@ -22,25 +22,25 @@ pub(crate) enum Body {
     UdpBare(u16, u16, usize),
     /// An SCTP packet with chunks.
     Sctp(u16, u16, &'static [u8]),
-    /// An ICMP message of a type.
+    /// A message of a type, of ICMP or ICMPv6.
     Icmp(u8),
     /// Zeros of another protocol.
     Other(u8, usize),
 }
 
-/// An IPv4 packet.
+/// A packet between two addresses of one family.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packet {
-    pub(crate) src: Ipv4Addr,
-    pub(crate) dst: Ipv4Addr,
+    pub(crate) src: IpAddr,
+    pub(crate) dst: IpAddr,
     pub(crate) ttl: u8,
-    /// Flags and offset.
+    /// Flags and offset of IPv4.
     pub(crate) fragment: u16,
     pub(crate) body: Body,
 }
 
 /// A packet with a long life.
-pub(crate) fn packet(src: impl Into<Ipv4Addr>, dst: impl Into<Ipv4Addr>, body: Body) -> Packet {
+pub(crate) fn packet(src: impl Into<IpAddr>, dst: impl Into<IpAddr>, body: Body) -> Packet {
     Packet { src: src.into(), dst: dst.into(), ttl: 64, fragment: 0, body }
 }
 
@@ -55,17 +55,17 @@ impl Packet {
 
     /// The frame, to the director.
     pub(crate) fn frame(&self) -> Vec<u8> {
-        let transport = self.transport();
-        let build = ipv4::Build {
-            tos: 0,
-            payload: transport.len(),
-            id: 0x1234,
-            df: false,
-            ttl: self.ttl,
-            protocol: self.protocol(),
-            src: self.src.to_bits(),
-            dst: self.dst.to_bits(),
+        let (transport, protocol, ttl) = (self.transport(), self.protocol(), self.ttl);
+        let payload = transport.len();
+        let (src, dst) = match (self.src, self.dst) {
+            (IpAddr::V4(src), IpAddr::V4(dst)) => (src.to_bits(), dst.to_bits()),
+            (src, dst) => {
+                let [src, dst] = [src, dst].map(|address| octets(address).try_into().expect("two of IPv6"));
+                let header = ipv6::build(payload, protocol, ttl, &src, &dst);
+                return ether(DIRECTOR, ethernet::IPV6, &[&header[..], &transport].concat());
+            }
         };
+        let build = ipv4::Build { tos: 0, payload, id: 0x1234, df: false, ttl, protocol, src, dst };
         let mut header = build.bytes();
         put(&mut header, 6, &self.fragment.to_be_bytes());
         seal(&mut header);
@@ -77,6 +77,7 @@ impl Packet {
             Body::Tcp(..) => 6,
             Body::Udp(..) | Body::UdpBare(..) => 17,
             Body::Sctp(..) => sctp::PROTOCOL,
+            Body::Icmp(_) if self.src.is_ipv6() => icmpv6::PROTOCOL,
             Body::Icmp(_) => 1,
             Body::Other(protocol, _) => protocol,
         }
@@ -90,10 +91,11 @@ impl Packet {
             Body::Icmp(kind) => [&[kind, 0, 0, 0, 0, 7, 0, 1][..], &filling(24)].concat(),
             Body::Other(_, len) => return vec![0; len],
         };
-        let pseudo = Sum::default().pseudo(&self.src.octets(), &self.dst.octets(), self.protocol(), bytes.len());
+        let pseudo = Sum::default().pseudo(&octets(self.src), &octets(self.dst), self.protocol(), bytes.len());
         let (at, sum) = match self.body {
             Body::Tcp(..) => (16, pseudo),
-            Body::Icmp(_) => (2, Sum::default()),
+            Body::Icmp(_) if self.src.is_ipv4() => (2, Sum::default()),
+            Body::Icmp(_) => (2, pseudo),
             _ => (6, pseudo),
         };
         if !matches!(self.body, Body::UdpBare(..)) {
@@ -101,6 +103,13 @@ impl Packet {
             put(&mut bytes, at, &sum.to_be_bytes());
         }
         bytes
+    }
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
     }
 }
 
@@ -142,15 +151,75 @@ fn filling(len: usize) -> Vec<u8> {
     (0..len).map(|i| i as u8).collect()
 }
 
-/// An IPv6 UDP datagram.
-pub(crate) fn udp6(src: [u8; 16], dst: [u8; 16], dport: u16) -> Vec<u8> {
-    let datagram = udp(4000, dport, 4);
-    let mut packet = vec![0x60, 0, 0, 0];
-    packet.extend((datagram.len() as u16).to_be_bytes());
-    packet.extend([17, 64]);
-    packet.extend([src, dst].concat());
-    packet.extend(datagram);
-    ether(DIRECTOR, ethernet::IPV6, &packet)
+/// An IPv6 packet with an extension header of a kind and eight bytes in front of what it carries.
+pub(crate) fn extended(frame: &[u8], kind: u8, body: [u8; 7]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    let next = std::mem::replace(&mut frame[20], kind);
+    let length = u16::from_be_bytes([frame[18], frame[19]]) + 8;
+    put(&mut frame, 18, &length.to_be_bytes());
+    let at = ethernet::HEADER + ipv6::HEADER;
+    frame.splice(at..at, std::iter::once(next).chain(body));
+    frame
+}
+
+/// The pieces of a packet, with so many bytes of data each, all of which but the last are multiples of eight.
+pub(crate) fn pieces(frame: &[u8], id: u16, sizes: &[usize]) -> Vec<Vec<u8>> {
+    let six = frame[12..14] == ethernet::IPV6.to_be_bytes();
+    let head = ethernet::HEADER + if six { ipv6::HEADER } else { ipv4::HEADER };
+    let (front, body) = frame.split_at(head);
+    let mut done = 0;
+    let mut piece = |size: usize| {
+        let end = body.len().min(done + size);
+        let (at, data, more) = (done, &body[done..end], end < body.len());
+        done = end;
+        let mut front = front.to_vec();
+        if six {
+            let next = std::mem::replace(&mut front[20], 44);
+            put(&mut front, 18, &(8 + data.len() as u16).to_be_bytes());
+            front.extend([next, 0]);
+            front.extend((at as u16 | u16::from(more)).to_be_bytes());
+            front.extend(u32::from(id).to_be_bytes());
+        } else {
+            put(&mut front, 16, &(20 + data.len() as u16).to_be_bytes());
+            put(&mut front, 18, &id.to_be_bytes());
+            let flags = u16::from_be_bytes([frame[20], frame[21]]) & 0x4000 | u16::from(more) << 13;
+            put(&mut front, 20, &(flags | (at as u16 / 8)).to_be_bytes());
+            seal(&mut front[ethernet::HEADER..]);
+        }
+        [&front[..], data].concat()
+    };
+    sizes.iter().map(|size| piece(*size)).collect()
+}
+
+/// The packet that pieces make, in whatever order they come, if they do.
+pub(crate) fn joined(pieces: &[Vec<u8>]) -> Option<Vec<u8>> {
+    let six = pieces.first()?[12..14] == ethernet::IPV6.to_be_bytes();
+    let head = ethernet::HEADER + if six { ipv6::HEADER + 8 } else { ipv4::HEADER };
+    let place = |piece: &Vec<u8>| {
+        let field = |at: usize| usize::from(u16::from_be_bytes([piece[at], piece[at + 1]]));
+        if six { (field(56) & !7, field(56) & 1 != 0) } else { (field(20) % 0x2000 * 8, field(20) & 0x2000 != 0) }
+    };
+    let mut sorted: Vec<_> = pieces.iter().map(|piece| (place(piece), piece)).collect();
+    sorted.sort_by_key(|((at, _), _)| *at);
+    let mut body = Vec::new();
+    for (n, ((at, more), piece)) in sorted.iter().enumerate() {
+        if *at != body.len() || *more != (n + 1 < sorted.len()) {
+            return None;
+        }
+        body.extend(&piece[head..]);
+    }
+    let mut front = sorted[0].1[..head].to_vec();
+    if six {
+        front[20] = front[54];
+        front.truncate(head - 8);
+        put(&mut front, 18, &(body.len() as u16).to_be_bytes());
+    } else {
+        put(&mut front, 16, &(20 + body.len() as u16).to_be_bytes());
+        let df = front[20] & 0x40;
+        put(&mut front, 20, &[df, 0]);
+        seal(&mut front[ethernet::HEADER..]);
+    }
+    Some([front, body].concat())
 }
 
 /// An ARP request of a client.
@@ -158,10 +227,12 @@ pub(crate) fn arp() -> Vec<u8> {
     ether(ethernet::BROADCAST, ethernet::ARP, &[0; 28])
 }
 
-/// Whether a frame that left is an IPv4 packet whose checksums, of the header and of TCP, UDP, SCTP or ICMP, are
-/// right.
+/// Whether a frame that left is an IP packet whose checksums, of the header and of TCP, UDP, SCTP or ICMP, are right.
 pub(crate) fn is_right(frame: &[u8]) -> bool {
     let Some(packet) = frame.get(ethernet::HEADER..) else { return false };
+    if frame[12..14] == ethernet::IPV6.to_be_bytes() {
+        return is_right6(packet);
+    }
     let Ok(header) = ipv4::Header::parse(packet) else { return false };
     let transport = &packet[header.len..header.total];
     let pseudo = Sum::default().pseudo(&packet[12..16], &packet[16..20], header.protocol, transport.len());
@@ -174,4 +245,17 @@ pub(crate) fn is_right(frame: &[u8]) -> bool {
         _ => return true,
     };
     packet.len() == header.total && sum.bytes(transport).fold() == 0xffff
+}
+
+fn is_right6(packet: &[u8]) -> bool {
+    let Ok(header) = ipv6::Header::parse(packet) else { return false };
+    let Ok(upper) = ipv6::upper(packet, header.next) else { return false };
+    let transport = &packet[upper.at..header.total];
+    let pseudo = Sum::default().pseudo(&header.src, &header.dst, upper.protocol, transport.len());
+    let summed = match upper.protocol {
+        _ if upper.piece => false,
+        17 => transport[6..8] != [0, 0],
+        protocol => matches!(protocol, 6 | icmpv6::PROTOCOL),
+    };
+    packet.len() == header.total && (!summed || pseudo.bytes(transport).fold() == 0xffff)
 }

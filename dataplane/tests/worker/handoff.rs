@@ -45,7 +45,7 @@ fn ports_of(plan: &Plan, home: u16, replies: u16) -> impl Iterator<Item = u16> {
     (1024..u16::MAX).filter(move |sport| {
         let request = tuple(client(1), *sport, VIP, 80);
         let reply = tuple(server(11), 80, client(1), *sport);
-        wan.worker(&request) == home && lan.worker(&reply) == replies
+        wan.worker(&request, None) == home && lan.worker(&reply, None) == replies
     })
 }
 
@@ -72,13 +72,13 @@ fn crossings_are_what_the_plan_said_and_every_worker_forwards() {
                     Device::Single | Device::Many => at.wrapping_mul(40_503) % queues,
                 };
                 for at in 0..FLOWS {
-                    let to = queue(wan.worker(&tuple(client(1), 1024 + at, VIP, 80)), at);
+                    let to = queue(wan.worker(&tuple(client(1), 1024 + at, VIP, 80), None), at);
                     arrives(&mut lab, to, WAN, &request(1024 + at, SYN));
                 }
                 settle(&mut lab);
                 let requests = lab.count("handoff_landing") + lab.count("handoff_signpost");
                 for at in 0..FLOWS {
-                    let to = queue(lan.worker(&tuple(server(11), 80, client(1), 1024 + at)), at / 3);
+                    let to = queue(lan.worker(&tuple(server(11), 80, client(1), 1024 + at), None), at / 3);
                     arrives(&mut lab, to, LAN, &reply(1024 + at, SYN | ACK));
                     if at % 500 == 0 {
                         settle(&mut lab); // as a device does, whose ring would not hold them all

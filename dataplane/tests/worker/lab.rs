@@ -5,6 +5,8 @@
 //! port 1  lan   10.1.0.254/24     servers 10.1.0.11 to .19: those that a test makes known
 //! port 2  thin  10.2.0.254/24     links that take 600 bytes, a host at .9
 //! VIPs 10.0.0.100 and 10.0.0.101; 192.0.2.0/24 is a blackhole, 198.51.100.0/24 is unreachable
+//! IPv6: clients fd00:1::1 to ::9, servers fd00:2::11 to ::19 (known with their IPv4 namesakes), VIP fd00:1::100;
+//!       fd00:3:: behind the thin link, a host at ::9; no default route
 //! ```
 
 use std::collections::BTreeMap;
@@ -51,6 +53,24 @@ pub(crate) fn client(n: u8) -> Ipv4Addr {
 pub(crate) fn server(n: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 1, 0, n)
 }
+
+/// A client's IPv6 address.
+pub(crate) fn client6(n: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, n.into())
+}
+
+/// A server's IPv6 address.
+pub(crate) fn server6(n: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, n.into())
+}
+
+/// The host behind the thin link.
+pub(crate) const FAR6: Ipv6Addr = Ipv6Addr::new(0xfd00, 3, 0, 0, 0, 0, 0, 9);
+
+/// A server of a list: address, port, method, weight.
+pub(crate) type Listed<A> = (A, u16, ForwardMethod, u32);
+/// No server.
+pub(crate) const NONE: &[Listed<IpAddr>] = &[];
 
 /// A worker and what is around it; in a crew, further workers.
 pub(crate) struct Lab {
@@ -102,9 +122,12 @@ impl Lab {
         let own = [VIP, OTHER_VIP, Ipv4Addr::new(172, 16, 0, 254), Ipv4Addr::new(10, 1, 0, 254)];
         lab.tables.locals.v4.extend(own.map(|address| (address.to_bits(), true)));
         lab.tables.locals.v4.insert(Ipv4Addr::new(172, 16, 0, 255).to_bits(), false);
-        lab.tables.locals.v6.insert(VIP6.to_bits(), ());
+        let own6 = [VIP6, Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 0xfe), Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 0xfe)];
+        lab.tables.locals.v6.extend(own6.map(|address| (address.to_bits(), ())));
         lab.tables.options.icmp_rate = 0;
         (1..10).for_each(|n| lab.neighbor(WAN, client(n).into()));
+        (1..10).for_each(|n| lab.neighbor(WAN, client6(n).into()));
+        lab.neighbor(THIN, FAR6.into());
         lab.neighbor(THIN, Ipv4Addr::new(10, 2, 0, 9).into());
         lab.publish();
         lab.turn();
@@ -118,7 +141,7 @@ impl Lab {
         address: impl Into<IpAddr>,
         port: u16,
         scheduler: Scheduler,
-        servers: &[(Ipv4Addr, u16, ForwardMethod, u32)],
+        servers: &[Listed<impl Into<IpAddr> + Copy>],
     ) -> ServiceKey {
         self.service_by(ServiceKey::Address { protocol, address: address.into(), port }, scheduler, servers)
     }
@@ -128,7 +151,7 @@ impl Lab {
         &mut self,
         key: ServiceKey,
         scheduler: Scheduler,
-        servers: &[(Ipv4Addr, u16, ForwardMethod, u32)],
+        servers: &[Listed<impl Into<IpAddr> + Copy>],
     ) -> ServiceKey {
         let service = VirtualService {
             key,
@@ -146,7 +169,7 @@ impl Lab {
         key
     }
 
-    fn real_server(&mut self, (address, port, forward, weight): (Ipv4Addr, u16, ForwardMethod, u32)) -> RealServer {
+    fn real_server(&mut self, (address, port, forward, weight): Listed<impl Into<IpAddr>>) -> RealServer {
         let slot = self.slots;
         self.slots += 1;
         assert!(self.servers.ensure(slot) && self.links().all(|link| link.totals.ensure(slot)));
@@ -182,7 +205,8 @@ impl Lab {
             IpAddr::V4(a) => MacAddr([2, 1, a.octets()[0], a.octets()[1], a.octets()[2], a.octets()[3]]),
             IpAddr::V6(a) => MacAddr([2, 2, 0, 0, a.octets()[14], a.octets()[15]]),
         };
-        let hop = NextHop::new(here.port, here.mtu, here.mac, mac, Arc::new(AtomicU32::new(0))).from(here.source4);
+        let hop = NextHop::new(here.port, here.mtu, here.mac, mac, Arc::new(AtomicU32::new(0)))
+            .from(if address.is_ipv4() { here.source4.map(IpAddr::V4) } else { here.source6.map(IpAddr::V6) });
         if self.neighbors.iter().all(|(key, _)| *key != (interface, address)) {
             self.neighbors.push(((interface, address), hop));
         }
@@ -192,7 +216,10 @@ impl Lab {
 
     /// Makes the servers `from` to `to` known.
     pub(crate) fn know_servers(&mut self, range: std::ops::RangeInclusive<u8>) {
-        range.for_each(|n| self.neighbor(LAN, server(n).into()));
+        for n in range {
+            self.neighbor(LAN, server(n).into());
+            self.neighbor(LAN, server6(n).into());
+        }
     }
 
     /// Changes interfaces, routes or neighbours: a new version.
@@ -332,18 +359,18 @@ impl Lab {
 }
 
 fn net(ports: [u16; 3]) -> Net {
-    let interface = |(name, port, mtu, n): (&str, u16, u16, [u8; 4])| Interface {
+    let interface = |(name, port, mtu, n, six): (&str, u16, u16, [u8; 4], u16)| Interface {
         name: name.into(),
         port,
         mac: DIRECTOR,
         mtu,
         source4: Some(n.into()),
-        source6: None,
+        source6: Some(Ipv6Addr::new(0xfd00, six, 0, 0, 0, 0, 0, 0xfe)),
     };
     let interfaces = [
-        ("wan", ports[0], 1500, [172, 16, 0, 254]),
-        ("lan", ports[1], 1500, [10, 1, 0, 254]),
-        ("thin", ports[2], 600, [10, 2, 0, 254]),
+        ("wan", ports[0], 1500, [172, 16, 0, 254], 1),
+        ("lan", ports[1], 1500, [10, 1, 0, 254], 2),
+        ("thin", ports[2], 600, [10, 2, 0, 254], 3),
     ];
     let mut net = Net { version: 1, interfaces: interfaces.map(interface).to_vec(), ..Net::default() };
     let mut route = |address: &str, length, action| {
@@ -353,6 +380,8 @@ fn net(ports: [u16; 3]) -> Net {
     route("10.1.0.0", 24, Action::OnLink { interface: LAN });
     route("10.2.0.0", 24, Action::OnLink { interface: THIN });
     route("fd00:1::", 64, Action::OnLink { interface: WAN });
+    route("fd00:2::", 64, Action::OnLink { interface: LAN });
+    route("fd00:3::", 64, Action::OnLink { interface: THIN });
     route("192.0.2.0", 24, Action::Blackhole);
     route("198.51.100.0", 24, Action::Unreachable);
     route("0.0.0.0", 0, Action::Via { interface: WAN, gateway: client(1).into() });

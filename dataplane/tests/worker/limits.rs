@@ -91,7 +91,10 @@ fn a_place_that_is_given_back_opens_no_server() {
     let key = *lab.tables.services.keys().next().expect("a service");
     lab.manner(
         key,
-        Manner { one_packet: false, persistent: Some(Persistent { timeout: ticks(300), mask4: u32::MAX }) },
+        Manner {
+            one_packet: false,
+            persistent: Some(Persistent { timeout: ticks(300), mask4: u32::MAX, mask6: u128::MAX }),
+        },
     );
     lab.turn();
     lab.state(0).upper.store(3, Relaxed);

@@ -15,7 +15,7 @@ use dataplane::wire::ethernet::{self, MacAddr};
 use dataplane::wire::tcp::{ACK, FIN, SYN};
 
 use crate::frames::{Body, packet};
-use crate::lab::{LAN, Lab, SECOND, VIP, WAN, client, server};
+use crate::lab::{LAN, Lab, NONE, SECOND, VIP, WAN, client, server};
 
 /// Somebody on the far side of the default route.
 pub(crate) const REMOTE: Ipv4Addr = Ipv4Addr::new(10, 3, 0, 9);
@@ -92,7 +92,7 @@ fn a_mark_makes_local_or_not() {
     let [_, vip, there] = conn.ends();
     assert_eq!((vip, there), ((REMOTE, 80).into(), (server(12), 80).into()), "as the client used them");
     let moved = lab.moved(|lab| lab.feed(WAN, &packet(client(2), REMOTE, Body::Udp(1, 2, 3)).fragment(0x2000).frame()));
-    assert_eq!(moved, [("received", 1), ("drop_fragment", 1)], "local, so not routed on");
+    assert_eq!(moved, [("received", 1), ("gathering", 1)], "local, so not routed on");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn nothing_is_said_in_the_name_of_others() {
     for frame in &frames {
         assert_eq!(lab.moved(|lab| lab.feed(WAN, frame)), [("received", 1), ("drop_unanswerable", 1)]);
     }
-    lab.service_by(by_mark(5), Rr, &[]);
+    lab.service_by(by_mark(5), Rr, NONE);
     let moved = lab.moved(|lab| lab.feed(WAN, &frames[0]));
     assert_eq!(moved, [("received", 1), ("drop_unanswerable", 1)], "no server");
     mark(&mut lab, vec![to(VIP, 5, true)]);

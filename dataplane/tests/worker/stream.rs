@@ -16,8 +16,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::frames::{Body, arp, ether, packet, udp6};
-use crate::lab::{LAN, Lab, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, bytes, client, server};
+use crate::frames::{Body, arp, ether, extended, packet, pieces};
+use crate::lab::{FAR6, LAN, Lab, Listed, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN};
+use crate::lab::{bytes, client, client6, server, server6};
 use crate::marks::{REMOTE, by_mark, to};
 
 /// One thing that happens.
@@ -38,23 +39,27 @@ pub(crate) enum Event {
 }
 
 const FLAGS: [u8; 9] = [SYN, SYN, ACK, ACK, FIN | ACK, RST, SYN | ACK, RST | ACK, 0];
-/// Virtual addresses and ports; one is of a service without a server, the last but one nobody's, the last somebody else's
-/// and marked. Ports of UDP are a hundred more: one service there keeps no connections, one keeps those of a client
+/// Virtual addresses and ports; one is of a service without a server, one nobody's, one somebody else's and marked. Ports of UDP are a hundred more: one service there keeps no connections, one keeps those of a client
 /// together.
-const ENDS: [(Ipv4Addr, u16); 13] = [
-    (VIP, 80),
-    (VIP, 81),
-    (OTHER_VIP, 80),
-    (OTHER_VIP, 81),
-    (OTHER_VIP, 82),
-    (OTHER_VIP, 83),
-    (VIP, 83),
-    (VIP, 84),
-    (OTHER_VIP, 84),
-    (OTHER_VIP, 85),
-    (VIP, 82),
-    (VIP, 99),
-    (REMOTE, 80),
+const ENDS: [(IpAddr, u16); 18] = [
+    (IpAddr::V4(VIP), 80),
+    (IpAddr::V4(VIP), 81),
+    (IpAddr::V4(OTHER_VIP), 80),
+    (IpAddr::V4(OTHER_VIP), 81),
+    (IpAddr::V4(OTHER_VIP), 82),
+    (IpAddr::V4(OTHER_VIP), 83),
+    (IpAddr::V4(VIP), 83),
+    (IpAddr::V4(VIP), 84),
+    (IpAddr::V4(OTHER_VIP), 84),
+    (IpAddr::V4(OTHER_VIP), 85),
+    (IpAddr::V4(VIP), 82),
+    (IpAddr::V4(VIP), 99),
+    (IpAddr::V4(REMOTE), 80),
+    (IpAddr::V6(VIP6), 80),
+    (IpAddr::V6(VIP6), 80),
+    (IpAddr::V6(VIP6), 81),
+    (IpAddr::V6(VIP6), 82),
+    (IpAddr::V6(VIP6), 99),
 ];
 
 /// Chunks that move an association, and some that mean nothing.
@@ -76,27 +81,48 @@ pub(crate) const CHUNKS: [&[u8]; 12] = [
 /// SCTP, and AH or ESP with the packets of ISAKMP that they follow.
 fn unusual() -> impl Strategy<Value = Event> {
     let chunks = prop_oneof![4 => Just(0), 12 => 0..CHUNKS.len()];
-    let end = prop::sample::select(vec![(VIP, 280u16), (VIP, 280), (OTHER_VIP, 280), (VIP, 281), (REMOTE, 80)]);
+    let ends: [(IpAddr, u16); 8] = [
+        (VIP.into(), 280),
+        (VIP.into(), 280),
+        (OTHER_VIP.into(), 280),
+        (VIP.into(), 281),
+        (REMOTE.into(), 80),
+        (VIP6.into(), 280),
+        (VIP6.into(), 280),
+        (VIP6.into(), 281),
+    ];
+    let end = prop::sample::select(ends.to_vec());
     let sctp = (few(), few(), chunks, end, any::<bool>(), prop::sample::select(vec![280u16, 8080])).prop_map(
         |(from, sport, chunks, (vip, dport), reply, server_port)| {
             let (sport, chunks) = (4000 + u16::from(sport), CHUNKS[chunks]);
+            let [client, server] = of_family(vip, from, 10 + from);
             if reply {
-                let body = Body::Sctp(server_port, sport, chunks);
-                Event::Frame(LAN, packet(server(10 + from), client(from), body).frame())
+                Event::Frame(LAN, packet(server, client, Body::Sctp(server_port, sport, chunks)).frame())
             } else {
-                Event::Frame(WAN, packet(client(from), vip, Body::Sctp(sport, dport, chunks)).frame())
+                Event::Frame(WAN, packet(client, vip, Body::Sctp(sport, dport, chunks)).frame())
             }
         },
     );
     let bodies = vec![Body::Udp(500, 500, 3), Body::Other(50, 12), Body::Other(51, 28), Body::Other(50, 0)];
-    let ipsec = (few(), prop::sample::select(bodies), any::<bool>(), 11u8..15).prop_map(|(from, body, reply, by)| {
-        if reply {
-            Event::Frame(LAN, packet(server(by), client(from), body).frame())
-        } else {
-            Event::Frame(WAN, packet(client(from), VIP, body).frame())
-        }
-    });
+    let vip = prop::sample::select(vec![IpAddr::V4(VIP), IpAddr::V4(VIP), IpAddr::V6(VIP6)]);
+    let ipsec =
+        (few(), prop::sample::select(bodies), any::<bool>(), 11u8..15, vip).prop_map(|(from, body, reply, by, vip)| {
+            let [client, server] = of_family(vip, from, by);
+            if reply {
+                Event::Frame(LAN, packet(server, client, body).frame())
+            } else {
+                Event::Frame(WAN, packet(client, vip, body).frame())
+            }
+        });
     prop_oneof![2 => sctp, 1 => ipsec]
+}
+
+/// A client and a server of a virtual address's family.
+fn of_family(vip: IpAddr, from: u8, by: u8) -> [IpAddr; 2] {
+    match vip {
+        IpAddr::V4(_) => [client(from).into(), server(by).into()],
+        IpAddr::V6(_) => [client6(from).into(), server6(by).into()],
+    }
 }
 
 /// One of three, mostly the first: streams meet their own past.
@@ -114,7 +140,8 @@ fn request() -> impl Strategy<Value = Event> {
             let sport = 4000 + u16::from(sport);
             let body =
                 if tcp { Body::Tcp(sport, dport, flags, payload) } else { Body::Udp(sport, dport + 100, payload) };
-            Event::Frame(WAN, packet(client(from), vip, body).ttl(ttl).frame())
+            let [from, _] = of_family(vip, from, 11);
+            Event::Frame(WAN, packet(from, vip, body).ttl(ttl).frame())
         },
     )
 }
@@ -122,15 +149,18 @@ fn request() -> impl Strategy<Value = Event> {
 fn reply() -> impl Strategy<Value = Event> {
     let ttl = prop_oneof![12 => Just(64u8), 1 => 0u8..3];
     let port = prop::sample::select(vec![80u16, 80, 8080, 8080, 81, 180, 181]);
-    (11u8..15, port, few(), few(), prop::sample::select(FLAGS.to_vec()), any::<bool>(), ttl).prop_map(
-        |(from, sport, to, dport, flags, bare, ttl)| {
+    let six = prop::bool::weighted(0.2);
+    (11u8..15, port, few(), few(), prop::sample::select(FLAGS.to_vec()), any::<bool>(), ttl, six).prop_map(
+        |(from, sport, to, dport, flags, bare, ttl, six)| {
             let dport = 4000 + u16::from(dport);
             let body = match (sport, bare) {
                 (180 | 181, true) => Body::UdpBare(sport, dport, 5),
                 (180 | 181, false) => Body::Udp(sport, dport, 5),
                 _ => Body::Tcp(sport, dport, flags, 5),
             };
-            Event::Frame(LAN, packet(server(from), client(to), body).ttl(ttl).frame())
+            let answer =
+                if six { packet(server6(from), client6(to), body) } else { packet(server(from), client(to), body) };
+            Event::Frame(LAN, answer.ttl(ttl).frame())
         },
     )
 }
@@ -159,13 +189,45 @@ fn passer() -> impl Strategy<Value = Event> {
         packet(from, Ipv4Addr::new(224, 0, 0, 1), long).frame(),
         packet(VIP, client(3), long).frame(),
         packet(Ipv4Addr::LOCALHOST, VIP, long).frame(),
-        udp6([0xfd; 16], VIP6.octets(), 80),
+        packet(client6(2), VIP6, Body::Icmp(128)).frame(),
+        packet(client6(2), VIP6, Body::Other(47, 8)).frame(),
+        packet(client6(2), VIP6, Body::UdpBare(4000, 9, 4)).frame(),
+        packet(client6(2), server6(11), tcp(SYN)).frame(),
+        packet(client6(2), FAR6, long).frame(),
+        extended(&packet(client6(2), VIP6, tcp(SYN)).frame(), 44, [0, 0, 1, 0, 0, 0, 9]),
         ether(other_mac, ethernet::IPV4, &[0; 40]),
         ether(ethernet::BROADCAST, ethernet::IPV4, &[0; 40]),
         vec![1, 2, 3],
     ];
     (prop::sample::select(frames), prop::sample::select(vec![WAN, WAN, LAN, THIN]))
         .prop_map(|(frame, port)| Event::Frame(port, frame))
+}
+
+/// A packet in pieces, some of which may be missing, twice there or in another order; streams meet them between others.
+fn fragmented() -> impl Strategy<Value = Vec<Event>> {
+    let three = [0usize, 1, 2];
+    let order =
+        prop_oneof![3 => Just(three.to_vec()), 1 => Just(vec![2, 1, 0]), 1 => prop::collection::vec(0usize..3, 1..5)];
+    let end = prop::sample::select(vec![0usize, 2, 3, 7, 11, 13, 15, 17]);
+    (few(), end, any::<bool>(), 0u16..3, prop_oneof![Just(90usize), Just(1900)], order).prop_map(
+        |(from, end, reply, id, payload, order)| {
+            let ((vip, dport), body) = (ENDS[end], |sport, dport| Body::Udp(sport, dport, payload));
+            let (port, frame) = match (vip, reply) {
+                (IpAddr::V4(_), true) => (LAN, packet(server(11), client(from), body(180, 4001)).frame()),
+                (IpAddr::V6(_), true) => (LAN, packet(server6(11), client6(from), body(180, 4001)).frame()),
+                (IpAddr::V4(_), false) => (WAN, packet(client(from), vip, body(4001, dport + 100)).frame()),
+                (IpAddr::V6(_), false) => (WAN, packet(client6(from), vip, body(4001, dport + 100)).frame()),
+            };
+            let pieces = pieces(&frame, id, &[payload / 16 * 8, 24, payload]);
+            order.into_iter().map(|n| Event::Frame(port, pieces[n].clone())).collect()
+        },
+    )
+}
+
+/// Mostly single events, and now and then a packet in pieces.
+fn events(single: impl Strategy<Value = Event>) -> impl Strategy<Value = Vec<Event>> {
+    let group = prop_oneof![20 => single.prop_map(|event| vec![event]), 1 => fragmented()];
+    prop::collection::vec(group, 1..250).prop_map(|groups| groups.concat())
 }
 
 /// A frame of a stream with some of its bytes changed, cut or added.
@@ -198,12 +260,12 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// A stream of well-formed packets.
 pub(crate) fn clean_stream() -> impl Strategy<Value = Vec<Event>> {
-    prop::collection::vec(event(), 1..250)
+    events(event())
 }
 
 /// A stream with some that are not.
 pub(crate) fn stream() -> impl Strategy<Value = Vec<Event>> {
-    prop::collection::vec(prop_oneof![30 => event(), 1 => spoiled()], 1..250)
+    events(prop_oneof![30 => event(), 1 => spoiled()])
 }
 
 /// A lab with services of many schedulers; servers 11 to 14 are known, 15 is not.
@@ -226,11 +288,20 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     let mixed = lab.service(Protocol::Udp, OTHER_VIP, 181, rr, &mixed);
     let gue = lab.tables.services[&mixed].servers[2].slot;
     lab.state(gue).encapsulation.store(Encapsulation::Gue { port: 6080, checksum: true }.number(), Relaxed);
-    lab.service(Protocol::Tcp, VIP, 82, rr, &[]);
-    lab.service(Protocol::Udp, VIP6, 80, rr, &[]);
+    lab.service(Protocol::Tcp, VIP, 82, rr, NONE);
+    let [a6, b6, unknown6] = [11, 12, 15].map(server6);
+    lab.service(Protocol::Tcp, VIP6, 80, wlc, &[(a6, 80, Nat, 1), (b6, 8080, Nat, 2), (unknown6, 80, Nat, 1)]);
+    lab.service(Protocol::Udp, VIP6, 180, rr, &[(a6, 180, Nat, 1), (b6, 180, Nat, 1), (b6, 0, Dr, 1)]);
+    let both: [Listed<IpAddr>; 3] = [(a6.into(), 81, Tun, 1), (b.into(), 81, Tun, 1), (FAR6.into(), 81, Dr, 1)];
+    lab.service(Protocol::Tcp, VIP6, 81, rr, &both);
+    lab.service(Protocol::Udp, VIP6, 181, rr, NONE);
+    let sticky6 = Persistent { timeout: ticks(30), mask4: u32::MAX, mask6: u128::MAX << 1 };
+    let six = lab.service(Protocol::Tcp, VIP6, 82, rr, &[(a6, 82, Nat, 1), (b6, 82, Nat, 1)]);
+    lab.manner(six, Manner { one_packet: false, persistent: Some(sticky6) });
+    lab.service(Protocol::Tcp, VIP, 99, rr, &[(a6, 99, Tun, 1)]);
     let ops = lab.service(Protocol::Udp, OTHER_VIP, 182, lc, &[(a, 182, Nat, 1), (b, 182, Nat, 1), (c, 182, Dr, 1)]);
     lab.manner(ops, Manner { one_packet: true, persistent: None });
-    let sticky = Persistent { timeout: ticks(30), mask4: 0xffff_fffe };
+    let sticky = Persistent { timeout: ticks(30), mask4: 0xffff_fffe, mask6: u128::MAX };
     let together = Manner { one_packet: false, persistent: Some(sticky) };
     let tcp = lab.service(Protocol::Tcp, OTHER_VIP, 82, rr, &[(a, 82, Nat, 1), (b, 82, Nat, 1), (c, 82, Nat, 1)]);
     lab.manner(tcp, together);
@@ -260,6 +331,9 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
         rr,
         &[(a, 500, Nat, 1), (b, 500, Dr, 1), (c, 500, Tun, 1), (unknown, 500, Nat, 1)],
     );
+    let sctp6 = [(a6, 280, Nat, 2), (b6, 8080, Nat, 1), (b6, 280, Dr, 1), (a6, 281, Tun, 1), (unknown6, 8080, Nat, 1)];
+    lab.service(Protocol::Sctp, VIP6, 280, wrr, &sctp6);
+    lab.service(Protocol::Udp, VIP6, 500, rr, &[(a6, 500, Nat, 1), (b6, 500, Dr, 1), (unknown6, 500, Nat, 1)]);
     let tight = lab.tables.services[&tcp].servers[0].slot;
     lab.state(tight).upper.store(1, Relaxed);
     let small = lab.tables.services[&limited].servers[0].slot;

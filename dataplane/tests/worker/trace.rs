@@ -265,7 +265,7 @@ fn crew_and_stray() -> (Lab, Vec<u8>) {
     settle(&mut lab);
     let tuple = |sport| Tuple { src: client(2).to_bits(), dst: VIP.to_bits(), sport, dport: 80, protocol: 6 };
     let landing = plan.landing(usize::from(WAN), &KEYS);
-    let sport = (1024..).find(|sport| landing.worker(&tuple(*sport)) == 1).expect("half of them");
+    let sport = (1024..).find(|sport| landing.worker(&tuple(*sport), None) == 1).expect("half of them");
     (lab, packet(client(2), VIP, Body::Tcp(sport, 80, SYN, 0)).frame())
 }
 

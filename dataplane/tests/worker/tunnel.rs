@@ -3,7 +3,7 @@
 use dataplane::conn::flag;
 use dataplane::flow::Encapsulation;
 use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
-use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::flow::{Family, Protocol, ServiceKey};
 use dataplane::mailbox::Command;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemBuf;
@@ -105,7 +105,7 @@ fn old_connections_follow_the_servers_encapsulation() {
         lab.state(1).encapsulation.store(kind.number(), Relaxed);
         lab.feed(WAN, &datagram(100).frame());
         let sent = lab.sent(LAN);
-        let (outer, inner) = unwrapped(&sent[0], usize::from(kind.overhead()));
+        let (outer, inner) = unwrapped(&sent[0], usize::from(kind.overhead(Family::Ipv4)));
         assert_eq!(outer.protocol, protocol);
         assert!(is_right(&sent[0]) && is_right(&inner), "{kind:?}");
     }
@@ -126,7 +126,9 @@ fn the_headers_of_the_tunnel_take_part_of_the_links_room() {
         let quoted = ipv4::Header::parse(&[&told[0][42..], &[0; 600]].concat()).expect("a quoted header");
         assert_eq!((quoted.ttl, quoted.total), (63, room + 1), "measured when the time to live was lower");
         lab.feed(WAN, &datagram(room + 1).frame());
-        assert_eq!((lab.count("answer_too_big"), lab.count("drop_needs_fragmenting")), (1, 1));
+        let pieces: Vec<_> = lab.sent(THIN).iter().map(|frame| (frame.len() - 14, be16(frame, 20))).collect();
+        assert_eq!(pieces, [(20 + 576, 0x2000), (20 + 5, 576 / 8)], "the outer packet is cut");
+        assert_eq!((lab.count("answer_too_big"), lab.count("sent_fragment")), (1, 2));
         lab.check_accounts();
     }
 }
@@ -139,7 +141,8 @@ fn without_path_mtu_discovery_nobody_is_told_and_nothing_is_kept_whole() {
     lab.feed(WAN, &datagram(580).fragment(DF).frame());
     assert_eq!(be16(&lab.sent(THIN)[0], 20), 0, "outside");
     lab.feed(WAN, &datagram(581).fragment(DF).frame());
-    assert_eq!((lab.count("answer_too_big"), lab.count("drop_needs_fragmenting")), (0, 1));
+    let outside: Vec<_> = lab.sent(THIN).iter().map(|frame| be16(frame, 20)).collect();
+    assert_eq!((lab.count("answer_too_big"), outside), (0, vec![0x2000, 576 / 8]));
 }
 
 #[test]

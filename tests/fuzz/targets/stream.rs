@@ -15,7 +15,8 @@ mod lab;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use control::api::{
-    Client, Forward, IpProtocol, MarkSpec, Ports, Request, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec,
+    Client, Forward, IpProtocol, MarkSpec, Ports, Request, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind,
+    TunnelSpec,
 };
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use lab::{Lab, SECOND, frame};

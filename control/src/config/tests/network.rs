@@ -152,6 +152,30 @@ fn routes_neighbors_vips() {
 }
 
 #[test]
+fn link_local_addresses_are_of_one_link() {
+    let lan = "[[interface]]\nname = \"x\"\ndevice = \"tap:x\"\naddresses = [\"fe80::1/64\", \"fd00:9::1/64\"]\n";
+    let again = lan.replace("\"x\"", "\"y\"").replace("tap:x", "tap:y").replace("fd00:9", "fd00:8");
+    let uses = "[[neighbor]]\naddress = \"fe80::9\"\ninterface = \"x\"\nmac = \"02:00:00:00:00:09\"\n\
+                [[route]]\nto = \"::/0\"\nvia = \"fe80::9\"\ninterface = \"wan\"\n";
+    let good = format!("{BASE}{lan}{again}{uses}");
+    crate::config::parse(&good, "t.toml").unwrap_or_else(|errors| panic!("{errors}"));
+    refused(
+        BASE,
+        &[
+            (&lan.replace("fd00:9::1/64", "fe80::1/10"), "t.toml:13: interface.addresses: fe80::1 is there twice"),
+            (
+                "[[route]]\nto = \"::/0\"\nvia = \"fe80::1\"\ninterface = \"lan\"",
+                "t.toml:12: route.via: fe80::1 cannot be reached: lan has no IPv6 address",
+            ),
+            (
+                "[[neighbor]]\naddress = \"fe80::1\"\ninterface = \"lan\"\nmac = \"02:00:00:00:00:09\"",
+                "t.toml:11: neighbor.address: fe80::1 cannot be reached: lan has no IPv6 address",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn marks() {
     let case = |rest: &str, wanted: &str| refused(BASE, &[(&format!("[[mark]]\n{rest}"), wanted)]);
     case("", "t.toml:10: mark.mark: is missing");

@@ -9,8 +9,8 @@ use crate::trace::{Left, Observer, Outcome, Outline, Way};
 use crate::wire::ethernet::{Header, MacAddr};
 
 /// Counters that say nothing of how a packet ends.
-const NO_VERDICT: [&str; 6] =
-    ["received", "taken", "parked", "connections_made", "connections_ended", "signposts_lost"];
+const NO_VERDICT: [&str; 7] =
+    ["received", "taken", "parked", "reassembled", "connections_made", "connections_ended", "signposts_lost"];
 
 /// How things stood before. Queues only grow between two looks: what is in them leaves at the end of the turn.
 pub(super) struct Marks {

@@ -1,0 +1,96 @@
+//! Answers over IPv6: ICMPv6 errors (RFC 4443), echo replies, resets.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::Context;
+use super::answer::{ECT_0, Made, TTL};
+use crate::flow::Protocol;
+use crate::packet::Meta;
+use crate::verdict::{Answer, Sent};
+use crate::wire::checksum::Sum;
+use crate::wire::{icmpv6, ipv6, put, sctp, tcp};
+
+/// Next header: there is nothing behind (RFC 8200 4.7).
+const NOTHING: u8 = 59;
+/// Bits of the traffic class that are not about congestion.
+const NOT_CONGESTION: u8 = !3;
+
+/// What a packet is answered with, if with anything.
+pub(super) fn make(packet: &[u8], meta: &Meta, kind: Answer, context: Context<'_>) -> Option<Made> {
+    let header = ipv6::Header::parse(packet).ok()?;
+    let packet = &packet[..header.total];
+    let upper = ipv6::upper(packet, header.next).ok()?;
+    let ours = context.tables.locals.has(Ipv6Addr::from(header.dst).into());
+    if kind.speaks_for_destination() && !ours {
+        return None;
+    }
+    let error = match kind {
+        Answer::Echo => return Some(echo(packet, &header, &upper)),
+        Answer::TcpReset => return reset(packet, &header, &upper),
+        Answer::Sctp => return sctp_unexpected(packet, &header, &upper),
+        Answer::PortUnreachable | Answer::NoServer | Answer::NoConnection => icmpv6::Error::PortUnreachable,
+        Answer::ProtocolUnreachable if upper.protocol == NOTHING => return None,
+        Answer::ProtocolUnreachable => icmpv6::Error::NextHeader { at: upper.named_at as u16 },
+        Answer::TtlExceeded => icmpv6::Error::TimeExceeded,
+        Answer::NetUnreachable => icmpv6::Error::NoRoute,
+        Answer::HostUnreachable => icmpv6::Error::AddressUnreachable,
+        Answer::TooBig => icmpv6::Error::TooBig { mtu: meta.mtu },
+        Answer::ReassemblyTime => icmpv6::Error::ReassemblyTime,
+        Answer::ParameterProblem => icmpv6::Error::Payload,
+    };
+    if kind != Answer::ParameterProblem && may_not_be_told(packet, &upper) {
+        return None;
+    }
+    let src = if ours { header.dst } else { source(&header, context)? };
+    let quoted = packet.len().min(icmpv6::ERROR_MAX - ipv6::HEADER - icmpv6::HEADER);
+    let mut message = vec![0; icmpv6::HEADER];
+    message.extend_from_slice(&packet[..quoted]);
+    let under_way = kind == Answer::NoConnection && src != header.dst;
+    if under_way || kind == Answer::TooBig && meta.ttl_lowered {
+        let hop_limit = &mut message[icmpv6::HEADER + ipv6::HOP_LIMIT];
+        *hop_limit = hop_limit.saturating_sub(1);
+    }
+    error.write(&mut message, &src, &header.src);
+    Some(made(&message, icmpv6::PROTOCOL, 0, &src, &header, Sent::IcmpError))
+}
+
+/// No error is about an ICMPv6 error, or about a piece other than the first (RFC 4443 2.4 e).
+fn may_not_be_told(packet: &[u8], upper: &ipv6::Upper) -> bool {
+    let error = || packet.get(upper.at).is_none_or(|kind| icmpv6::is_error(*kind));
+    upper.later || upper.protocol == icmpv6::PROTOCOL && error()
+}
+
+fn source(header: &ipv6::Header, context: Context<'_>) -> Option<[u8; 16]> {
+    match context.tables.net.source_towards(Ipv6Addr::from(header.src).into())? {
+        IpAddr::V6(source) => Some(source.octets()),
+        IpAddr::V4(_) => None,
+    }
+}
+
+fn made(payload: &[u8], next: u8, class: u8, src: &[u8; 16], about: &ipv6::Header, sent: Sent) -> Made {
+    let mut header = ipv6::build(payload.len(), next, TTL, src, &about.src);
+    header[0] |= class >> 4;
+    header[1] |= class << 4;
+    Made { packet: [&header[..], payload].concat(), to: Ipv6Addr::from(about.src).into(), sent }
+}
+
+fn echo(packet: &[u8], header: &ipv6::Header, upper: &ipv6::Upper) -> Made {
+    let mut message = packet[upper.at..].to_vec();
+    put(&mut message, 0, &[icmpv6::ECHO_REPLY, 0]);
+    icmpv6::seal(&mut message, &header.dst, &header.src);
+    made(&message, icmpv6::PROTOCOL, header.class, &header.dst, header, Sent::EchoReply)
+}
+
+fn reset(packet: &[u8], header: &ipv6::Header, upper: &ipv6::Upper) -> Option<Made> {
+    let segment = tcp::Header::parse(&packet[upper.at..])?;
+    let mut reset = tcp::reset_for(&segment, packet.len() - upper.at - segment.len);
+    let protocol = Protocol::Tcp.number();
+    let sum = Sum::default().pseudo(&header.dst, &header.src, protocol, reset.len()).bytes(&reset).finish();
+    put(&mut reset, tcp::CHECKSUM, &sum.to_be_bytes());
+    Some(made(&reset, protocol, header.class & NOT_CONGESTION, &header.dst, header, Sent::TcpReset))
+}
+
+fn sctp_unexpected(packet: &[u8], header: &ipv6::Header, upper: &ipv6::Upper) -> Option<Made> {
+    let answer = sctp::out_of_the_blue(&packet[upper.at..])?;
+    Some(made(&answer, sctp::PROTOCOL, ECT_0, &header.dst, header, Sent::Sctp))
+}
