@@ -13,7 +13,8 @@
 use crate::chance::Chance;
 use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::conn::Conn;
-use crate::proto::tcp::State;
+use crate::flow::Protocol;
+use crate::proto::{sctp, tcp};
 use crate::sysctl::Sysctls;
 
 /// Packets up to which an entry may be dropped by chance.
@@ -102,14 +103,18 @@ impl Defence {
 
     /// Whether an entry that chance named is to be dropped.
     pub fn drops_entry(&mut self, conn: &Conn, now: Tick) -> bool {
-        if !conn.is_tcp() {
-            return self.drops_by_chance(conn, now);
-        }
-        match State::from_number(conn.state) {
-            State::SynRecv | State::SynAck => true,
-            State::Established => self.drops_by_chance(conn, now),
-            _ => false,
-        }
+        let (half_open, established) = match Protocol::from_number(conn.protocol_number()) {
+            Some(Protocol::Tcp) => {
+                let state = tcp::State::from_number(conn.state);
+                (matches!(state, tcp::State::SynRecv | tcp::State::SynAck), state == tcp::State::Established)
+            }
+            Some(Protocol::Sctp) => {
+                let state = sctp::State::from_number(conn.state);
+                (matches!(state, sctp::State::Init1 | sctp::State::Init), state == sctp::State::Established)
+            }
+            Some(Protocol::Udp) | None => (false, true),
+        };
+        half_open || established && self.drops_by_chance(conn, now)
     }
 
     /// Silent for 60 s, with n of 1 to 8 packets: one in n.

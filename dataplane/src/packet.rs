@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::flow::{Encapsulation, Tuple};
 use crate::port::{BURST, RxBurst};
 use crate::verdict::{Answer, Drop, Forward, Punt};
-use crate::wire::{ethernet, ipv6};
+use crate::wire::{ethernet, ipsec, ipv6};
 
 /// An entry whose tag fits a packet.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,16 @@ pub enum Kind {
     Transport4,
     /// The same with IPv6.
     Transport6,
+    /// IPv4 with a whole SCTP header: the same.
+    Sctp4,
+    /// The same with IPv6.
+    Sctp6,
+    /// IPv4 with ESP: the tuple is that of the ISAKMP connection between its addresses, and can be looked up.
+    Esp4,
+    /// The same with IPv6.
+    Esp6,
+    /// IPv4 with AH: the same. In IPv6 it is an extension header, and leads to what is behind it.
+    Ah4,
     /// Any other whole IPv4 packet: addresses and protocol of the tuple are valid.
     Other4,
     /// A piece of an IPv4 packet.
@@ -41,18 +51,50 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it has a tuple that can be looked up.
+    /// Whether it is of TCP or UDP: looked up for a whole burst, the others that have a key one by one.
     #[inline(always)]
     #[must_use]
     pub const fn is_transport(self) -> bool {
         (self as u8) <= Self::Transport6 as u8
     }
 
+    /// Whether the tuple has the packet's own ports.
+    #[must_use]
+    pub const fn has_ports(self) -> bool {
+        (self as u8) <= Self::Sctp6 as u8
+    }
+
+    /// Whether the tuple is that of an ISAKMP connection, though the packet is not.
+    #[must_use]
+    pub const fn is_ipsec(self) -> bool {
+        matches!(self, Self::Esp4 | Self::Esp6 | Self::Ah4)
+    }
+
+    /// Whether the tuple can be looked up.
+    #[inline(always)]
+    #[must_use]
+    pub const fn has_key(self) -> bool {
+        (self as u8) <= Self::Ah4 as u8
+    }
+
     /// Whether it is IPv6.
     #[inline(always)]
     #[must_use]
     pub const fn is_v6(self) -> bool {
-        matches!(self, Self::Transport6 | Self::Other6 | Self::Fragment6)
+        matches!(self, Self::Transport6 | Self::Sctp6 | Self::Esp6 | Self::Other6 | Self::Fragment6)
+    }
+
+    /// The same with IPv6.
+    #[must_use]
+    pub const fn with_v6(self) -> Self {
+        match self {
+            Self::Transport4 => Self::Transport6,
+            Self::Sctp4 => Self::Sctp6,
+            Self::Esp4 => Self::Esp6,
+            Self::Other4 | Self::Ah4 => Self::Other6,
+            Self::Fragment4 => Self::Fragment6,
+            Self::Transport6 | Self::Sctp6 | Self::Esp6 | Self::Other6 | Self::Fragment6 => self,
+        }
     }
 }
 
@@ -155,7 +197,7 @@ pub struct Meta {
     pub mark: Mark,
     /// What it is.
     pub kind: Kind,
-    /// TCP flags.
+    /// TCP flags; of SCTP what [`crate::proto::sctp::said`] gives.
     pub tcp_flags: u8,
     /// Untagged Ethernet, IPv4 without options or IPv6 without extensions, a whole TCP header: everything is where it
     /// usually is.
@@ -180,7 +222,12 @@ impl Meta {
     #[inline]
     #[must_use]
     pub const fn protocol(&self) -> u8 {
-        if self.kind.is_v6() { Tuple::marked(self.tuple.protocol) } else { self.tuple.protocol }
+        match self.kind {
+            Kind::Esp4 | Kind::Esp6 => ipsec::ESP,
+            Kind::Ah4 => ipsec::AH,
+            kind if kind.is_v6() => Tuple::marked(self.tuple.protocol),
+            _ => self.tuple.protocol,
+        }
     }
 
     /// Its source and its destination, as they stand in the frame: `None` where the frame has no room for them.

@@ -77,6 +77,8 @@ reasons! {
         Echo "echo",
         /// TCP segment that nobody expects.
         TcpReset "tcp_reset",
+        /// SCTP packet that nobody expects.
+        Sctp "sctp",
         /// UDP datagram that nobody expects.
         PortUnreachable "port_unreachable",
         /// A protocol that nobody speaks.
@@ -107,8 +109,8 @@ impl Answer {
     /// that may be another, in whose name nothing is said.
     #[must_use]
     pub fn speaks_for_destination(self) -> bool {
-        use Answer::{Echo, NoServer, PortUnreachable, ProtocolUnreachable, TcpReset};
-        matches!(self, Echo | NoServer | PortUnreachable | ProtocolUnreachable | TcpReset)
+        use Answer::{Echo, NoServer, PortUnreachable, ProtocolUnreachable, Sctp, TcpReset};
+        matches!(self, Echo | NoServer | PortUnreachable | ProtocolUnreachable | Sctp | TcpReset)
     }
 }
 
@@ -151,7 +153,7 @@ reasons! {
         RouterDiscovery "router_discovery",
         /// ICMP message for the director that needs no answer.
         Icmp "icmp",
-        /// A reset that belongs to nothing.
+        /// A reset, or an SCTP packet that asks for no answer, that belongs to nothing.
         StrayReset "stray_reset",
         /// For others, and `ip_forward` is off.
         ForwardingOff "forwarding_off",
@@ -200,6 +202,8 @@ reasons! {
         EchoReply "echo_reply",
         /// TCP resets.
         TcpReset "tcp_reset",
+        /// SCTP: ABORT, SHUTDOWN COMPLETE.
+        Sctp "sctp",
         /// Frames of control: ARP, neighbour discovery.
         Control "control",
         /// Pieces of packets that were fragmented.

@@ -105,6 +105,37 @@ weight = 1
 address = "10.1.0.13:80"
 forward = "tun"
 weight = 1
+[[service]]
+protocol = "sctp"
+address = "10.0.0.100:80"
+scheduler = "rr"
+[[service.server]]
+address = "10.1.0.11:8080"
+forward = "nat"
+[[service]]
+protocol = "sctp"
+address = "10.0.0.100:81"
+scheduler = "rr"
+[[service.server]]
+address = "10.1.0.11:81"
+forward = "nat"
+[[service]]
+protocol = "sctp"
+address = "10.0.0.100:82"
+scheduler = "rr"
+[[service.server]]
+address = "10.1.0.11:82"
+forward = "dr"
+[[service.server]]
+address = "10.1.0.12:82"
+forward = "tun"
+[[service]]
+protocol = "udp"
+address = "10.0.0.100:500"
+scheduler = "rr"
+[[service.server]]
+address = "10.1.0.11:500"
+forward = "nat"
 "#;
 
 /// See the module.

@@ -71,7 +71,7 @@ fn ip_id(expected: &[u8], _: &[u8], cause: &Cause) -> Option<Field> {
 /// none, so there it is not free.
 fn flow_label(expected: &[u8], _: &[u8], cause: &Cause) -> Option<Field> {
     let labelled = match protocol_at(expected)? {
-        (6, _) => true,
+        (6 | 132, _) => true,
         (58, at) => !matches!(expected.get(at)?, 133..=137),
         _ => false,
     };

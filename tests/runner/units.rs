@@ -129,6 +129,13 @@ fn flow_labels_are_free_where_the_kernel_sets_them() {
     let cause = built(r#"{"src": "fd00:c::1", "dst": "fd00::100"}"#).remove(0);
     assert!(same(&reset(0x4f2c7), &reset(0x12345), &cause));
     assert!(same(&reset(0x4f2c7), &reset(0), &cause));
+    let abort = |flow: u32| {
+        let text = format!(
+            r#"{{"src": "fd00::100", "dst": "fd00:c::1", "proto": "sctp", "chunks": ["ABORT"], "flow": {flow}}}"#
+        );
+        built(&text).remove(0)
+    };
+    assert!(same(&abort(0x7ac90), &abort(0), &cause));
     let tunnel = |flow: u32| {
         built(&format!(r#"{{"src": "fd00:1::1", "dst": "fd00:1::11", "proto": 41, "flow": {flow}}}"#)).remove(0)
     };

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use dataplane::proto;
-use dataplane::proto::tcp::STATES;
+use dataplane::proto::{self, sctp, tcp};
 use dataplane::steering::{Side, Steering};
 use ipnet::IpNet;
 
@@ -118,7 +117,9 @@ pub struct Timeouts {
     /// What the others start from.
     pub profile: Profile,
     /// By TCP state.
-    pub tcp: [Option<u32>; STATES],
+    pub tcp: [Option<u32>; tcp::STATES],
+    /// By SCTP state.
+    pub sctp: [Option<u32>; sctp::STATES],
     /// UDP.
     pub udp: Option<u32>,
 }

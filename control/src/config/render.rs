@@ -114,6 +114,7 @@ fn ipvs(file: &mut File, config: &Config) {
         let profile = settings::PROFILES.iter().find(|(_, value)| *value == timeouts.profile);
         file.quoted_if("profile", profile.map(|(name, _)| *name));
         settings::TCP_TIMEOUTS.iter().zip(timeouts.tcp).for_each(|(key, seconds)| file.key_if(key, seconds));
+        settings::SCTP_TIMEOUTS.iter().zip(timeouts.sctp).for_each(|(key, seconds)| file.key_if(key, seconds));
         file.key_if("udp", timeouts.udp);
     }
 }

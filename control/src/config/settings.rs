@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dataplane::proto::tcp::STATES;
+use dataplane::proto::{sctp, tcp};
 use dataplane::steering::Steering;
 use dataplane::sysctl::Sysctls;
 
@@ -134,7 +134,7 @@ fn sysctl(scope: &Scope<'_>, name: &'static str) -> Option<String> {
 }
 
 /// Keys of `[ipvs.timeouts]`, by the number of the TCP state; `tcp` and `tcp_fin` as ipvsadm calls them.
-pub(super) const TCP_TIMEOUTS: [&str; STATES] = [
+pub(super) const TCP_TIMEOUTS: [&str; tcp::STATES] = [
     "tcp_none",
     "tcp",
     "tcp_syn_sent",
@@ -148,6 +148,24 @@ pub(super) const TCP_TIMEOUTS: [&str; STATES] = [
     "tcp_synack",
 ];
 
+/// Keys of `[ipvs.timeouts]`, by the number of the SCTP state, as ipvsadm lists it; `sctp` is ESTABLISHED.
+pub(super) const SCTP_TIMEOUTS: [&str; sctp::STATES] = [
+    "sctp_none",
+    "sctp_init1",
+    "sctp_init",
+    "sctp_c_sent",
+    "sctp_c_replied",
+    "sctp_c_wait",
+    "sctp_cookie",
+    "sctp_c_echoed",
+    "sctp",
+    "sctp_s_sent",
+    "sctp_s_received",
+    "sctp_s_ack_sent",
+    "sctp_rejected",
+    "sctp_closed",
+];
+
 pub(super) const PROFILES: [(&str, Profile); 2] = [("kernel", Profile::Kernel), ("appliance", Profile::Appliance)];
 
 fn timeouts(scope: &Scope<'_>) -> Timeouts {
@@ -155,6 +173,7 @@ fn timeouts(scope: &Scope<'_>) -> Timeouts {
     let read = Timeouts {
         profile: scope.value("profile").and_then(|spot| spot.word(&PROFILES)).unwrap_or_default(),
         tcp: TCP_TIMEOUTS.map(seconds),
+        sctp: SCTP_TIMEOUTS.map(seconds),
         udp: seconds("udp"),
     };
     scope.finish();

@@ -342,6 +342,7 @@ impl Director {
         let (timeouts, usual) = (&self.tables.timeouts, config.ipvs.timeouts.profile.timeouts());
         let differs = |now: u32, usual: u32| (now != usual).then_some(now / dataplane::clock::TICKS_PER_SECOND);
         config.ipvs.timeouts.tcp = std::array::from_fn(|state| differs(timeouts.tcp[state], usual.tcp[state]));
+        config.ipvs.timeouts.sctp = std::array::from_fn(|state| differs(timeouts.sctp[state], usual.sctp[state]));
         config.ipvs.timeouts.udp = differs(timeouts.udp, usual.udp);
         config
     }
@@ -350,7 +351,8 @@ impl Director {
 /// The timeouts of a profile, with those that the file names.
 fn timeouts_of(wanted: &config::Timeouts) -> Timeouts {
     let mut timeouts = wanted.profile.timeouts();
-    let named = wanted.tcp.iter().zip(&mut timeouts.tcp).chain([(&wanted.udp, &mut timeouts.udp)]);
+    let by_state = wanted.tcp.iter().zip(&mut timeouts.tcp).chain(wanted.sctp.iter().zip(&mut timeouts.sctp));
+    let named = by_state.chain([(&wanted.udp, &mut timeouts.udp)]);
     for (seconds, ticks) in named {
         if let Some(seconds) = seconds {
             *ticks = dataplane::clock::ticks(*seconds);
@@ -382,4 +384,23 @@ pub fn validate(config: &Config) -> Result<(), ApiError> {
 /// Addresses that can be answered for; services may be configured for others, as in the kernel.
 fn is_vip(address: IpAddr) -> bool {
     !address.is_multicast() && !address.is_unspecified() && !address.is_loopback()
+}
+
+#[cfg(test)]
+mod tests {
+    use dataplane::clock::ticks;
+    use dataplane::proto::sctp::State;
+
+    use super::*;
+
+    #[test]
+    fn a_file_names_timeouts_by_state() {
+        let text = "schema = 1\n[ipvs.timeouts]\nsctp_c_sent = 7\nsctp = 30\nudp = 8\n";
+        let read = config::parse(text, "t.toml").map(|config| timeouts_of(&config.ipvs.timeouts));
+        let mut wanted = Timeouts::default();
+        wanted.sctp[State::CookieSent as usize] = ticks(7);
+        wanted.sctp[State::Established as usize] = ticks(30);
+        wanted.udp = ticks(8);
+        assert_eq!(read.expect("a right file"), wanted);
+    }
 }

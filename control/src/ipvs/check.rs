@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use dataplane::flow::{Family, Protocol, ServiceKey};
+use dataplane::flow::{Family, ServiceKey};
 use dataplane::sched::Scheduler;
 
 use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
@@ -29,9 +29,6 @@ pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
         }
         Some(_) => return refuse(Code::Unsupported, key, "persistence engines are not supported yet"),
         None => {}
-    }
-    if let ServiceKey::Address { protocol: Protocol::Sctp, .. } = key {
-        return refuse(Code::Unsupported, key, "SCTP is not supported yet");
     }
     match key {
         ServiceKey::Address { port: 0, .. } if spec.persistence.is_none() => {

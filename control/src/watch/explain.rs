@@ -98,9 +98,9 @@ fn parsed(trace: &Trace) -> String {
     let kind = match trace.parsed.kind {
         _ if trace.parsed.step != Step::Undecided => return format!("{}: it ends here", step(trace.parsed.step)),
         Kind::Fragment6 => "a fragment of an IPv6 packet",
-        Kind::Transport6 | Kind::Other6 => "IPv6",
+        Kind::Transport6 | Kind::Sctp6 | Kind::Esp6 | Kind::Other6 => "IPv6",
         Kind::Fragment4 => "a fragment of an IPv4 packet",
-        Kind::Transport4 | Kind::Other4 => "IPv4",
+        Kind::Transport4 | Kind::Sctp4 | Kind::Esp4 | Kind::Ah4 | Kind::Other4 => "IPv4",
     };
     format!("{kind}, {} bytes, time to live {}", trace.parsed.length, trace.outline.ttl)
 }

@@ -3,11 +3,30 @@
 use std::net::{IpAddr, SocketAddr};
 
 use dataplane::flow::Protocol;
-use dataplane::trace::Outline;
-use dataplane::wire::{ethernet, icmpv4, icmpv6};
+use dataplane::trace::{NO_CHUNK, Outline};
+use dataplane::wire::{ethernet, icmpv4, icmpv6, ipsec};
 
 /// TCP flags from the lowest bit on.
 const FLAGS: [&str; 8] = ["FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"];
+
+/// Types of SCTP chunks, from 0 on.
+const CHUNKS: [&str; 15] = [
+    "DATA",
+    "INIT",
+    "INIT-ACK",
+    "SACK",
+    "HEARTBEAT",
+    "HEARTBEAT-ACK",
+    "ABORT",
+    "SHUTDOWN",
+    "SHUTDOWN-ACK",
+    "ERROR",
+    "COOKIE-ECHO",
+    "COOKIE-ACK",
+    "ECNE",
+    "CWR",
+    "SHUTDOWN-COMPLETE",
+];
 
 /// Protocol, ends, and what is particular: `TCP 10.0.0.254:40312 > 10.0.0.100:80 SYN`.
 #[must_use]
@@ -43,6 +62,8 @@ fn name(packet: &Outline) -> String {
         },
         (_, Some(icmpv4::PROTOCOL)) => "ICMP".to_owned(),
         (_, Some(icmpv6::PROTOCOL)) => "ICMPv6".to_owned(),
+        (_, Some(ipsec::AH)) => "AH".to_owned(),
+        (_, Some(ipsec::ESP)) => "ESP".to_owned(),
         (_, Some(number)) => {
             Protocol::from_number(number).map_or_else(|| format!("protocol {number}"), |known| known.to_string())
         }
@@ -58,10 +79,22 @@ fn particular(packet: &Outline) -> Option<String> {
             let set: Vec<&str> = set.collect();
             Some(if set.is_empty() { "without flags".to_owned() } else { set.join(",") })
         }
+        number if number == Protocol::Sctp.number() => {
+            packet.ports?;
+            Some(chunk(packet.detail))
+        }
         icmpv4::PROTOCOL | icmpv6::PROTOCOL => {
             Some(format!("type {} code {}", packet.detail >> 8, packet.detail & 0xff))
         }
         _ => None,
+    }
+}
+
+fn chunk(detail: u16) -> String {
+    match (detail, CHUNKS.get(usize::from(detail))) {
+        (NO_CHUNK, _) => "without chunk".to_owned(),
+        (_, Some(name)) => (*name).to_owned(),
+        (other, None) => format!("chunk {other}"),
     }
 }
 
@@ -88,6 +121,12 @@ mod tests {
         assert_eq!(line(&cut), "TCP 10.0.0.1 > 10.0.0.2 fragment");
         let six = Some(("fd00::1".parse().unwrap(), "fd00::2".parse().unwrap()));
         assert_eq!(more(Outline { protocol: Some(17), ends: six, ..tcp }), "UDP [fd00::1]:4000 > [fd00::2]:80");
+        let sctp = |detail| more(Outline { protocol: Some(132), detail, ..tcp });
+        assert_eq!(sctp(1), "SCTP 10.0.0.1:4000 > 10.0.0.2:80 INIT");
+        assert_eq!(sctp(14), "SCTP 10.0.0.1:4000 > 10.0.0.2:80 SHUTDOWN-COMPLETE");
+        assert_eq!(sctp(0xc1), "SCTP 10.0.0.1:4000 > 10.0.0.2:80 chunk 193");
+        assert_eq!(sctp(NO_CHUNK), "SCTP 10.0.0.1:4000 > 10.0.0.2:80 without chunk");
+        assert_eq!(more(Outline { protocol: Some(50), ports: None, ..tcp }), "ESP 10.0.0.1 > 10.0.0.2");
         let echo = Outline { protocol: Some(1), ports: None, detail: 0x0800, ..tcp };
         assert_eq!(line(&echo), "ICMP 10.0.0.1 > 10.0.0.2 type 8 code 0");
         let arp = Outline { ethertype: ethernet::ARP, protocol: None, ports: None, detail: 1, ..tcp };

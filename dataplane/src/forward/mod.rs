@@ -4,6 +4,7 @@ pub mod dr;
 pub mod icmp;
 pub mod nat;
 pub mod nat6;
+mod nat_sctp;
 pub mod tun;
 
 use std::net::IpAddr;

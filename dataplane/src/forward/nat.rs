@@ -3,9 +3,10 @@
 //! A UDP checksum of zero (not computed by the sender) is filled in, as the kernel does; one that comes out as zero is
 //! sent as all ones (RFC 768).
 
+use super::nat_sctp;
 use crate::conn::Conn;
 use crate::flow::{Direction, Protocol};
-use crate::packet::Meta;
+use crate::packet::{Kind, Meta};
 use crate::wire::checksum::{Change, Delta, Sum};
 use crate::wire::{be16, ethernet, ipv4, put, tcp, udp};
 
@@ -87,13 +88,18 @@ fn rewrite_any(frame: &mut [u8], meta: &Meta, new: NewEnd) {
     };
     let Some(header) = front.get_mut(l3..).and_then(|h| h.first_chunk_mut()) else { return };
     rewrite_header(header, &new);
-    if meta.tuple.protocol == Protocol::Tcp.number() {
-        if let Some(segment) = transport.first_chunk_mut() {
-            rewrite_segment(segment, &new);
+    match meta.kind {
+        Kind::Esp4 | Kind::Ah4 => {}
+        Kind::Sctp4 => nat_sctp::rewrite(transport, new.side, new.port),
+        _ if meta.tuple.protocol == Protocol::Tcp.number() => {
+            if let Some(segment) = transport.first_chunk_mut() {
+                rewrite_segment(segment, &new);
+            }
         }
-    } else {
-        put(transport, port_at(new.side), &new.port.to_be_bytes());
-        udp_checksum(transport, new.transport, header[12..].split_at(4));
+        _ => {
+            put(transport, port_at(new.side), &new.port.to_be_bytes());
+            udp_checksum(transport, new.transport, header[12..].split_at(4));
+        }
     }
 }
 

@@ -4,9 +4,10 @@
 //! A UDP checksum of zero, which IPv6 does not allow, is filled in, as the kernel does.
 
 use super::nat::{Side, port_at, udp_checksum};
+use super::nat_sctp;
 use crate::conn::Conn;
 use crate::flow::{Direction, Protocol};
-use crate::packet::Meta;
+use crate::packet::{Kind, Meta};
 use crate::wire::checksum::{Change, Delta};
 use crate::wire::{ethernet, ipv6, put, tcp};
 
@@ -88,7 +89,11 @@ fn rewrite_any(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
     };
     let Some(header) = front.get_mut(l3..).and_then(|rest| rest.first_chunk_mut::<{ ipv6::HEADER }>()) else { return };
     rewrite_header(header, new);
-    put(transport, port_at(new.side), &new.port.to_be_bytes());
+    match meta.kind {
+        Kind::Esp6 => return,
+        Kind::Sctp6 => return nat_sctp::rewrite(transport, new.side, new.port),
+        _ => put(transport, port_at(new.side), &new.port.to_be_bytes()),
+    }
     if meta.protocol() != Protocol::Tcp.number() {
         return udp_checksum(transport, new.transport, header[8..].split_at(16));
     }
@@ -103,7 +108,6 @@ mod tests {
 
     use super::*;
     use crate::flow::Tuple;
-    use crate::packet::Kind;
     use crate::wire::checksum::Sum;
     use crate::wire::{be16, udp};
 

@@ -15,12 +15,14 @@ use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Sent, Verdict};
 use crate::wire::checksum::{self, Sum};
-use crate::wire::{ethernet, icmpv4, ipv4, put, tcp};
+use crate::wire::{ethernet, icmpv4, ipv4, put, sctp, tcp};
 
 /// Time to live of the director's own packets.
 pub(super) const TTL: u8 = 64;
 /// Precedence of ICMP errors: internetwork control (RFC 1812 4.3.2.5).
 const ERROR_TOS: u8 = 0xc0;
+/// Type of service of SCTP: as it may be told of congestion (RFC 3168), the kernel says so of every packet.
+pub(super) const ECT_0: u8 = 2;
 /// Type of service bits that an error keeps of the packet it is about.
 const TOS_MASK: u8 = 0x1e;
 
@@ -56,7 +58,7 @@ fn count<B>(frame: &[u8], meta: &Meta, kind: Answer, len: usize, shard: &mut Sha
     shard.table.settle();
     let found = match kind {
         Answer::TunnelError => icmp_tunnel::connection(frame, meta, shard),
-        _ if meta.kind.is_transport() => decide::known(frame, meta, shard, context),
+        _ if meta.kind.has_key() => decide::known(frame, meta, shard, context),
         _ => None,
     };
     if let Some(Found::Conn(index, Direction::Request)) = found
@@ -89,6 +91,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
     let error = match kind {
         Answer::Echo => return echo(packet, &header, id, to),
         Answer::TcpReset => return reset(packet, &header, to),
+        Answer::Sctp => return sctp_unexpected(packet, &header, to),
         Answer::PortUnreachable | Answer::NoServer | Answer::NoConnection => icmpv4::Error::PortUnreachable,
         Answer::ProtocolUnreachable => icmpv4::Error::ProtocolUnreachable,
         Answer::TtlExceeded => icmpv4::Error::TimeExceeded,
@@ -167,6 +170,12 @@ fn reset(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option<Made> {
     put(&mut made, tcp::CHECKSUM, &sum.to_be_bytes());
     let packet = packet4(header.tos, 0, true, header.protocol, header.dst, header.src, &made);
     Some(Made { packet, to: to.into(), sent: Sent::TcpReset })
+}
+
+fn sctp_unexpected(packet: &[u8], header: &ipv4::Header, to: Ipv4Addr) -> Option<Made> {
+    let made = sctp::out_of_the_blue(&packet[header.len..])?;
+    let packet = packet4(ECT_0, 0, true, header.protocol, header.dst, header.src, &made);
+    Some(Made { packet, to: to.into(), sent: Sent::Sctp })
 }
 
 /// Puts an answer on its way.

@@ -3,12 +3,12 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::Context;
-use super::answer::{Made, TTL};
+use super::answer::{ECT_0, Made, TTL};
 use crate::flow::Protocol;
 use crate::packet::Meta;
 use crate::verdict::{Answer, Sent};
 use crate::wire::checksum::Sum;
-use crate::wire::{icmpv6, ipv6, put, tcp};
+use crate::wire::{icmpv6, ipv6, put, sctp, tcp};
 
 /// Next header: there is nothing behind (RFC 8200 4.7).
 const NOTHING: u8 = 59;
@@ -27,6 +27,7 @@ pub(super) fn make(packet: &[u8], meta: &Meta, kind: Answer, context: Context<'_
     let error = match kind {
         Answer::Echo => return Some(echo(packet, &header, &upper)),
         Answer::TcpReset => return reset(packet, &header, &upper),
+        Answer::Sctp => return sctp_unexpected(packet, &header, &upper),
         Answer::PortUnreachable | Answer::NoServer | Answer::NoConnection => icmpv6::Error::PortUnreachable,
         Answer::ProtocolUnreachable if upper.protocol == NOTHING => return None,
         Answer::ProtocolUnreachable => icmpv6::Error::NextHeader { at: upper.named_at as u16 },
@@ -89,4 +90,9 @@ fn reset(packet: &[u8], header: &ipv6::Header, upper: &ipv6::Upper) -> Option<Ma
     let sum = Sum::default().pseudo(&header.dst, &header.src, protocol, reset.len()).bytes(&reset).finish();
     put(&mut reset, tcp::CHECKSUM, &sum.to_be_bytes());
     Some(made(&reset, protocol, header.class & NOT_CONGESTION, &header.dst, header, Sent::TcpReset))
+}
+
+fn sctp_unexpected(packet: &[u8], header: &ipv6::Header, upper: &ipv6::Upper) -> Option<Made> {
+    let answer = sctp::out_of_the_blue(&packet[upper.at..])?;
+    Some(made(&answer, sctp::PROTOCOL, ECT_0, &header.dst, header, Sent::Sctp))
 }

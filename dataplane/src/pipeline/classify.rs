@@ -11,7 +11,7 @@ use crate::service::{Listener, VirtualService};
 use crate::tables::is_link_local;
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::{RST, SYN};
-use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, udp};
+use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, sctp, udp};
 
 /// Source port that never starts a connection: active FTP data.
 const FTP_DATA: u16 = 20;
@@ -73,7 +73,7 @@ pub(super) fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2]
         return Mark::default();
     }
     let Some(header) = ethernet::Header::parse(frame) else { return Mark::default() };
-    let ports = meta.kind.is_transport().then_some((meta.tuple.sport, meta.tuple.dport));
+    let ports = meta.kind.has_ports().then_some((meta.tuple.sport, meta.tuple.dport));
     marks.of(&mark::Seen {
         interface: context.tables.net.interface_of_port(meta.port).map(|(index, _)| index),
         sender: header.src,
@@ -88,13 +88,13 @@ fn local<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], mark: u32, context: C
     let [source, destination] = ends;
     match meta.kind {
         Kind::Fragment4 | Kind::Fragment6 => Class::Other(Step::Gather),
-        Kind::Transport4 | Kind::Transport6 if is_orphan(meta, source, context) => {
+        kind if kind.has_ports() && is_orphan(meta, source, context) => {
             Class::Other(Step::Answer(Answer::NoConnection))
         }
-        Kind::Transport4 | Kind::Transport6 => {
+        kind if kind.has_ports() => {
             service(meta, destination, mark, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service)
         }
-        Kind::Other4 | Kind::Other6 => Class::Other(host(frame, meta)),
+        _ => Class::Other(host(frame, meta)),
     }
 }
 
@@ -103,8 +103,12 @@ fn local<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], mark: u32, context: C
 #[inline(always)]
 pub(super) fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) -> Option<&'a VirtualService> {
     let protocol = Protocol::from_number(meta.protocol())?;
-    let sloppy = context.tables.sysctls.sloppy_tcp != 0;
-    let opens = protocol != Protocol::Tcp || meta.tcp_flags & RST == 0 && (sloppy || meta.tcp_flags & SYN != 0);
+    let sloppy = match protocol {
+        Protocol::Tcp => context.tables.sysctls.sloppy_tcp != 0,
+        Protocol::Sctp => context.tables.sysctls.sloppy_sctp != 0,
+        Protocol::Udp => true,
+    };
+    let opens = meta.tcp_flags & RST == 0 && (sloppy || meta.tcp_flags & SYN != 0);
     if !opens || meta.tuple.sport == FTP_DATA {
         return None;
     }
@@ -119,7 +123,7 @@ pub(super) fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Cont
 /// `ip_vs_out_hook` with `nat_icmp_send`. Nobody answers a reset.
 pub(super) fn is_orphan(meta: &Meta, source: IpAddr, context: Context<'_>) -> bool {
     let tables = context.tables;
-    let asked = tables.sysctls.nat_icmp_send != 0 && !tables.unhooked.passes(meta.kind) && meta.kind.is_transport();
+    let asked = tables.sysctls.nat_icmp_send != 0 && !tables.unhooked.passes(meta.kind) && meta.kind.has_ports();
     asked && listens(meta, source, context)
 }
 
@@ -127,7 +131,7 @@ fn listens(meta: &Meta, address: IpAddr, context: Context<'_>) -> bool {
     let Some(protocol) = Protocol::from_number(meta.protocol()) else { return false };
     let port = meta.tuple.sport;
     let known = |protocol| context.tables.listeners.contains_key(&Listener { address, port, protocol });
-    let reset = protocol == Protocol::Tcp && meta.tcp_flags & RST != 0;
+    let reset = meta.tcp_flags & RST != 0;
     !reset && (known(Some(protocol)) || known(None))
 }
 
@@ -150,10 +154,21 @@ fn host(frame: &[u8], meta: &Meta) -> Step {
         }
         (Some(Protocol::Udp), _) if meta.kind.is_v6() => Step::Drop(Drop::TransportChecksum),
         (Some(Protocol::Udp), _) => Step::Answer(Answer::PortUnreachable),
+        (Some(Protocol::Sctp), _) => sctp_unexpected(transport),
         (_, icmpv4::PROTOCOL) if !meta.kind.is_v6() => echo(Sum::default(), transport, icmpv4::ECHO),
         (_, icmpv6::PROTOCOL) if meta.kind.is_v6() => echo(pseudo(), transport, icmpv6::ECHO),
         _ => Step::Answer(Answer::ProtocolUnreachable),
     }
+}
+
+fn sctp_unexpected(packet: &[u8]) -> Step {
+    if packet.len() < sctp::HEADER + sctp::CHUNK {
+        return Step::Drop(Drop::Transport);
+    }
+    if !sctp::is_right(packet) {
+        return Step::Drop(Drop::TransportChecksum);
+    }
+    sctp::out_of_the_blue(packet).map_or(Step::Drop(Drop::StrayReset), |_| Step::Answer(Answer::Sctp))
 }
 
 fn echo(pseudo: Sum, message: &[u8], request: u8) -> Step {

@@ -13,7 +13,7 @@ use crate::verdict::{Answer, Drop};
 /// What happens to a packet that no stage before decided.
 #[inline(never)]
 pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, context: Context<'_>) -> Step {
-    if meta.kind.is_transport() {
+    if meta.kind.has_key() {
         shard.table.settle_for(meta.hash);
         match known(frame, meta, shard, context) {
             Some(Found::Conn(index, Direction::Request)) if track::ends(meta, &shard.table[index], context) => {
@@ -29,7 +29,7 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
     }
     let Some(ends) = meta.ends(frame) else { return Step::Drop(Drop::Malformed) };
     let class = classify::run(frame, meta, ends, context);
-    if !meta.kind.is_transport()
+    if !meta.kind.has_key()
         && let Some(step) = icmp::run(frame, meta, ends, &class, shard, context)
     {
         return step;
@@ -98,7 +98,7 @@ pub(super) fn forward<B>(
 /// nothing in them changes, but the connection sees them (`ip_vs_conn_out_get`, `handle_response`). Only on the worker that
 /// has the connection: nobody leads such packets home.
 fn passes_by<B>(frame: &[u8], meta: &Meta, shard: &mut Shard<B>, context: Context<'_>) -> bool {
-    if !meta.kind.is_transport() || context.tables.unhooked.passes(meta.kind) {
+    if !meta.kind.has_key() || context.tables.unhooked.passes(meta.kind) {
         return false;
     }
     let Tuple { src: dst, dst: src, sport: dport, dport: sport, protocol } = meta.tuple;

@@ -133,7 +133,7 @@ pub(super) fn whole<B: PacketBuf>(
     let frame = datagram.data();
     let parsed = parse::whole(frame, &mut meta, &shard.table, context.tables);
     let home =
-        if parsed.is_ok() && meta.kind.is_transport() { decide::belongs_elsewhere(frame, &meta, shard) } else { None };
+        if parsed.is_ok() && meta.kind.has_key() { decide::belongs_elsewhere(frame, &meta, shard) } else { None };
     meta.step = match (parsed, home) {
         (Err(step), _) => step,
         (Ok(()), Some(worker)) => Step::Handoff { worker, conn: NONE },

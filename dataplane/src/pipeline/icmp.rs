@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::classify::{self, Class};
 use super::{Context, icmp_tunnel, local, schedule, track};
 use crate::conn::{Conn, ConnTable, Found, NONE};
-use crate::flow::{Direction, ForwardMethod, Tuple};
+use crate::flow::{Direction, ForwardMethod, Protocol, Tuple};
 use crate::packet::{Arrival, Kind, Meta, Step};
 use crate::shard::Shard;
 use crate::steering::Landing;
@@ -300,10 +300,14 @@ fn begin<B>(
     if context.tables.sysctls.schedule_icmp == 0 {
         return None;
     }
+    let kind = match turned.tuple.transport() {
+        Some((Protocol::Sctp, _)) => Kind::Sctp4,
+        _ => Kind::Transport4,
+    };
     let mut first = Meta {
         tuple: turned.tuple,
         hash: shard.table.hash(&turned.tuple),
-        kind: if meta.kind.is_v6() { Kind::Transport6 } else { Kind::Transport4 },
+        kind: if meta.kind.is_v6() { kind.with_v6() } else { kind },
         tcp_flags: SYN,
         ..*meta
     };

@@ -25,7 +25,9 @@ pub(super) fn step(meta: &Meta, conn: &Conn, context: Context<'_>) -> Option<Ste
     is_here(server, context).then(|| match Protocol::from_number(conn.protocol_number()) {
         Some(Protocol::Tcp) if meta.tcp_flags & RST != 0 => Step::Drop(Drop::StrayReset),
         Some(Protocol::Tcp) => Step::Answer(Answer::TcpReset),
-        Some(Protocol::Udp) => Step::Answer(Answer::PortUnreachable),
+        Some(Protocol::Sctp) if meta.tcp_flags & RST != 0 => Step::Drop(Drop::StrayReset),
+        Some(Protocol::Sctp) => Step::Answer(Answer::Sctp),
+        Some(Protocol::Udp) if meta.kind.has_ports() => Step::Answer(Answer::PortUnreachable),
         _ => Step::Answer(Answer::ProtocolUnreachable),
     })
 }

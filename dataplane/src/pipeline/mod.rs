@@ -21,6 +21,7 @@ mod resolve;
 mod rewrite;
 mod schedule;
 mod shared_route;
+mod states;
 mod steer;
 mod track;
 
@@ -222,7 +223,7 @@ fn usual<B: PacketBuf, const SIX: bool>(
     alloc: &mut impl FnMut() -> Option<B>,
 ) -> Option<B> {
     let conn = &mut shard.table[index];
-    let (next, shorter) = track::packet(meta, index, conn, direction, context);
+    let (next, shorter) = track::packet(meta, index, conn, direction, context, track::advance);
     let leaves = match next {
         Next::Leave(_, hop) => {
             let reason = track::reason(conn, direction);

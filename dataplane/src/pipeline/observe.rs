@@ -167,7 +167,7 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
             }
             Stage::Lookup if undecided => {
                 let known = |candidate: Candidate| candidate.entry != NONE;
-                trace.candidate = meta.kind.is_transport().then_some(known(meta.candidate));
+                trace.candidate = meta.kind.has_key().then_some(known(meta.candidate));
                 trace.decided = Some(before_decision(packet.data(), meta, shard, context));
             }
             Stage::Decide => {
@@ -188,7 +188,7 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
 
 /// The connection that a packet belongs to here, by the same search as the decision's.
 fn connection<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<(Direction, Conn)> {
-    let found = meta.kind.is_transport().then(|| decide::known(frame, meta, shard, context)).flatten();
+    let found = meta.kind.has_key().then(|| decide::known(frame, meta, shard, context)).flatten();
     if let Some(Found::Conn(index, direction)) = found { Some((direction, shard.table[index])) } else { None }
 }
 

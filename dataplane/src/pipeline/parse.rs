@@ -4,13 +4,14 @@ use std::ops::Range;
 
 use super::{discovery, lookup};
 use crate::conn::ConnTable;
-use crate::flow::{Protocol, Tuple};
+use crate::flow::{Family, Protocol, Tuple};
 use crate::packet::{Burst, Kind, Meta, Step};
 use crate::port::PacketBuf;
+use crate::proto;
 use crate::tables::Tables;
 use crate::verdict::{Drop, Punt};
 use crate::wire::ethernet::{self, MacAddr};
-use crate::wire::{be16, icmpv4, icmpv6, ipv4, ipv6, tcp, udp};
+use crate::wire::{be16, icmpv4, icmpv6, ipsec, ipv4, ipv6, sctp, tcp, udp};
 
 /// Packets of one port. What each tuple leads to in the table is asked for at once.
 pub(super) fn run<B: PacketBuf>(
@@ -172,8 +173,10 @@ fn packet4(bytes: &[u8], meta: &mut Meta, tables: &Tables) -> Result<(), Step> {
         meta.kind = Kind::Fragment4;
         return Ok(());
     }
-    let found = transport(&bytes[header.len..header.total], header.protocol, icmpv4::PROTOCOL, meta)?;
-    meta.kind = if found { Kind::Transport4 } else { Kind::Other4 };
+    meta.kind = transport(&bytes[header.len..header.total], header.protocol, icmpv4::PROTOCOL, meta)?;
+    if meta.kind.is_ipsec() {
+        meta.tuple = proto::ipsec::key(meta.tuple, Family::Ipv4);
+    }
     if header.protocol == IPIP { unwrapped(bytes, &header, meta, tables) } else { Ok(()) }
 }
 
@@ -190,8 +193,8 @@ fn unwrapped(bytes: &[u8], header: &ipv4::Header, meta: &mut Meta, tables: &Tabl
     }
     meta.l3 += header.len as u16;
     packet4(&bytes[header.len..header.total], meta, tables)?;
-    if tables.sysctls.ignore_tunneled != 0 && meta.kind == Kind::Transport4 {
-        meta.kind = Kind::Other4;
+    if tables.sysctls.ignore_tunneled != 0 && meta.kind.has_key() {
+        (meta.tuple.protocol, meta.kind) = (meta.protocol(), Kind::Other4);
     }
     Ok(())
 }
@@ -199,20 +202,25 @@ fn unwrapped(bytes: &[u8], header: &ipv4::Header, meta: &mut Meta, tables: &Tabl
 const TCP: u8 = Protocol::Tcp.number();
 const UDP: u8 = Protocol::Udp.number();
 
-/// Ports and flags. `false`: packets of other protocols have none; `icmp` is the family's.
+/// Ports and flags; packets of other protocols have none. The kind is that of IPv4; `icmp` is the family's.
 #[inline]
-fn transport(bytes: &[u8], protocol: u8, icmp: u8, meta: &mut Meta) -> Result<bool, Step> {
+fn transport(bytes: &[u8], protocol: u8, icmp: u8, meta: &mut Meta) -> Result<Kind, Step> {
     let short = Step::Drop(Drop::Transport);
-    meta.tcp_flags = match protocol {
-        TCP => bytes.first_chunk::<{ tcp::HEADER }>().ok_or(short)?[13],
-        UDP if bytes.len() >= udp::HEADER => 0,
-        UDP => return Err(short),
+    let (kind, flags) = match protocol {
+        TCP => (Kind::Transport4, bytes.first_chunk::<{ tcp::HEADER }>().ok_or(short)?[13]),
+        UDP if bytes.len() >= udp::HEADER => (Kind::Transport4, 0),
+        sctp::PROTOCOL if bytes.len() >= sctp::HEADER => (Kind::Sctp4, proto::sctp::said(bytes)),
+        UDP | sctp::PROTOCOL => return Err(short),
         _ if protocol == icmp && bytes.len() < ICMP_HEADER => return Err(short),
-        _ => return Ok(false),
+        ipsec::ESP => (Kind::Esp4, 0),
+        ipsec::AH => (Kind::Ah4, 0),
+        _ => (Kind::Other4, 0),
     };
-    meta.tuple.sport = be16(bytes, 0);
-    meta.tuple.dport = be16(bytes, 2);
-    Ok(true)
+    meta.tcp_flags = flags;
+    if kind.has_ports() {
+        (meta.tuple.sport, meta.tuple.dport) = (be16(bytes, 0), be16(bytes, 2));
+    }
+    Ok(kind)
 }
 
 /// Bytes of either family's ICMP before its data.
@@ -232,7 +240,9 @@ fn packet6(bytes: &[u8], meta: &mut Meta, table: &ConnTable) -> Result<(), Step>
         meta.kind = Kind::Fragment6;
         return Ok(());
     }
-    let found = transport(&bytes[upper.at..header.total], upper.protocol, icmpv6::PROTOCOL, meta)?;
-    meta.kind = if found { Kind::Transport6 } else { Kind::Other6 };
+    meta.kind = transport(&bytes[upper.at..header.total], upper.protocol, icmpv6::PROTOCOL, meta)?.with_v6();
+    if meta.kind.is_ipsec() {
+        meta.tuple = proto::ipsec::key(meta.tuple, Family::Ipv6);
+    }
     Ok(())
 }

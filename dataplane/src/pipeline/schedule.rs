@@ -318,7 +318,7 @@ fn to_destination(meta: &Meta, ends: [IpAddr; 2], context: Context<'_>) -> Conn 
 /// that is somebody else.
 fn may_pass_by(meta: &Meta, [_, vip]: [IpAddr; 2], service: &VirtualService, context: Context<'_>) -> bool {
     matches!(service.key, ServiceKey::Mark { .. })
-        && meta.kind.is_transport()
+        && meta.kind.has_ports()
         && context.tables.sysctls.cache_bypass != 0
         && !context.tables.locals.has(vip)
 }

@@ -3,9 +3,9 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Context, Next, local, shared_route};
+use super::{Context, Next, local, shared_route, states};
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Direction, Encapsulation, Family, ForwardMethod};
+use crate::flow::{Direction, Encapsulation, Family, ForwardMethod, Protocol};
 use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
 use crate::proto::{tcp, udp};
@@ -49,6 +49,7 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
     }
     let mode = context.tables.sysctls.conn_reuse_mode;
     let over = match tcp::State::from_number(conn.state) {
+        _ if conn.protocol_number() == Protocol::Sctp.number() => states::is_over(conn),
         tcp::State::TimeWait | tcp::State::Close => true,
         tcp::State::FinWait => mode & 2 != 0 && seen_of(conn) == tcp::Seen::InputOnly,
         _ => false,
@@ -66,7 +67,7 @@ pub(super) fn step<B>(
     context: Context<'_>,
 ) -> Step {
     let entry = &mut shard.table[conn];
-    let (next, shorter) = packet(meta, conn, entry, direction, context);
+    let (next, shorter) = packet(meta, conn, entry, direction, context, states::advance);
     let step = match next {
         Next::Leave(hop, _) => Step::Send { conn, reason: reason(entry, direction), hop },
         Next::Step(step) => step,
@@ -79,7 +80,7 @@ pub(super) fn step<B>(
 
 /// A packet of a connection: its totals, its state, its next hop. `ip_vs_in` looks at the server first: what goes to one
 /// that was removed is dropped in silence. A reply is routed, and a router looks at the time to live before anything
-/// else. Tells, too, whether the connection's life got shorter, which is the wheel's business.
+/// else. Tells, too, whether the connection's life got shorter, which is the wheel's business. `advance` moves the state.
 #[inline(always)]
 pub(super) fn packet<'a>(
     meta: &mut Meta,
@@ -87,6 +88,7 @@ pub(super) fn packet<'a>(
     conn: &mut Conn,
     direction: Direction,
     context: Context<'a>,
+    advance: impl FnOnce(&Meta, &mut Conn, tcp::Seen, Option<&Server>, Context<'_>) -> bool,
 ) -> (Next<'a>, bool) {
     let reply = direction == Direction::Reply;
     let len = meta.ip_len();
@@ -124,7 +126,7 @@ pub(super) fn pass_by<B>(meta: &Meta, index: u32, shard: &mut Shard<B>, context:
     }
     conn.set(flag::NO_OUTPUT, false);
     conn.last_seen = context.now.0;
-    if advance(meta, conn, tcp::Seen::Output, server, context) {
+    if states::advance(meta, conn, tcp::Seen::Output, server, context) {
         shard.shortened(index);
     }
 }
@@ -154,9 +156,16 @@ pub(super) fn reason(conn: &Conn, direction: Direction) -> Forward {
     }
 }
 
-/// The state after this packet, and the counts that follow it. Returns whether the connection's life got shorter.
+/// The state of TCP or UDP after this packet, and the counts that follow it. Returns whether the connection's life got
+/// shorter.
 #[inline(always)]
-fn advance(meta: &Meta, conn: &mut Conn, seen: tcp::Seen, server: Option<&Server>, context: Context<'_>) -> bool {
+pub(super) fn advance(
+    meta: &Meta,
+    conn: &mut Conn,
+    seen: tcp::Seen,
+    server: Option<&Server>,
+    context: Context<'_>,
+) -> bool {
     let timeouts = &context.tables.timeouts;
     let timeout = if conn.is_tcp() {
         let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
@@ -181,7 +190,11 @@ fn change_state(conn: &mut Conn, next: tcp::State, server: Option<&Server>, cont
     if next == tcp::State::Established {
         assure(conn, context);
     }
-    let inactive = !next.is_active();
+    count_as(conn, !next.is_active(), server);
+}
+
+/// Moves a connection between its server's counts.
+pub(super) fn count_as(conn: &mut Conn, inactive: bool, server: Option<&Server>) {
     if conn.has(flag::INACTIVE) != inactive {
         conn.set(flag::INACTIVE, inactive);
         if let Some(server) = server {
@@ -191,7 +204,7 @@ fn change_state(conn: &mut Conn, next: tcp::State, server: Option<&Server>, cont
 }
 
 /// The template of a connection that was established, or answered, is no longer dropped with it.
-fn assure(conn: &mut Conn, context: Context<'_>) {
+pub(super) fn assure(conn: &mut Conn, context: Context<'_>) {
     if conn.controller != NONE && !conn.has(flag::ASSURED) {
         conn.set(flag::ASSURED, true);
         context.tables.templates.assure(conn.controller);
@@ -234,8 +247,10 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
     if direction == Direction::Request
         && let Some(step) = local::step(meta, conn, context)
     {
-        if step == Step::Answer(Answer::TcpReset) {
-            refused(conn, context);
+        match step {
+            Step::Answer(Answer::TcpReset) => refused(conn, context),
+            Step::Answer(Answer::Sctp) => states::aborted(conn, context),
+            _ => {}
         }
         return step;
     }

@@ -1,5 +1,7 @@
 //! Protocols: how a connection's state follows its packets. One file each.
 
+pub mod ipsec;
+pub mod sctp;
 pub mod tcp;
 pub mod udp;
 
@@ -11,6 +13,8 @@ use crate::flow::Protocol;
 pub struct Timeouts {
     /// By TCP state.
     pub tcp: [u32; tcp::STATES],
+    /// By SCTP state.
+    pub sctp: [u32; sctp::STATES],
     /// UDP has one state.
     pub udp: u32,
     /// Before the protocol sets a state.
@@ -19,7 +23,12 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { tcp: tcp::TIMEOUTS.map(ticks), udp: ticks(udp::TIMEOUT), initial: ticks(3) }
+        Self {
+            tcp: tcp::TIMEOUTS.map(ticks),
+            sctp: sctp::TIMEOUTS.map(ticks),
+            udp: ticks(udp::TIMEOUT),
+            initial: ticks(3),
+        }
     }
 }
 
@@ -37,6 +46,7 @@ pub fn state_name(protocol: u8, state: u8) -> &'static str {
     match Protocol::from_number(protocol) {
         Some(Protocol::Tcp) => tcp::State::from_number(state).name(),
         Some(Protocol::Udp) => "UDP",
-        _ => "NONE",
+        Some(Protocol::Sctp) => sctp::State::from_number(state).name(),
+        None => "NONE",
     }
 }

@@ -20,7 +20,7 @@ use arrayvec::ArrayVec;
 use crossbeam::queue::ArrayQueue;
 
 pub use filter::{Filter, Side, Term};
-pub use outline::Outline;
+pub use outline::{NO_CHUNK, Outline};
 pub use record::{
     Decided, Frame, Later, Left, MOST_EFFECTS, Outcome, Parsed, Record, Route, Scheduling, Sight, Trace, Waiting, Way,
     Why,

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::flow::Protocol;
-use crate::wire::{arp, be16, be32, ethernet, icmpv4, icmpv6, ipv4, ipv6};
+use crate::wire::{arp, be16, be32, ethernet, icmpv4, icmpv6, ipv4, ipv6, sctp};
 
 /// EtherType of a VLAN tag (IEEE 802.1Q) and of a service tag before it (802.1ad).
 const TAGS: [u16; 2] = [0x8100, 0x88a8];
@@ -12,6 +12,8 @@ const TAGS: [u16; 2] = [0x8100, 0x88a8];
 const MOST_STEPS: usize = 8;
 /// IPv6 extension headers of one form (RFC 8200 4): hop-by-hop, routing, destination options.
 const EXTENSIONS: [u8; 3] = [0, 43, 60];
+/// In place of a chunk's type.
+pub const NO_CHUNK: u16 = u16::MAX;
 /// The IPv6 fragment header.
 const FRAGMENT: u8 = 44;
 
@@ -26,7 +28,7 @@ pub struct Outline {
     pub ends: Option<(IpAddr, IpAddr)>,
     /// Source and destination port.
     pub ports: Option<(u16, u16)>,
-    /// TCP flags, or type and code of ICMP: the high and the low byte.
+    /// TCP flags; type and code of ICMP: the high and the low byte; type of SCTP's first chunk, [`NO_CHUNK`] = none.
     pub detail: u16,
     /// Time to live, or hop limit.
     pub ttl: u8,
@@ -106,7 +108,11 @@ fn with_transport(outline: Outline, protocol: u8, transport: &[u8]) -> Outline {
         (Some(Protocol::Tcp), _) => {
             Outline { ports, detail: transport.get(13).copied().unwrap_or_default().into(), ..outline }
         }
-        (Some(_), _) => Outline { ports, ..outline },
+        (Some(Protocol::Sctp), _) => {
+            let detail = sctp::Chunk::first(transport).map_or(NO_CHUNK, |first| first.kind.into());
+            Outline { ports, detail, ..outline }
+        }
+        (Some(Protocol::Udp), _) => Outline { ports, ..outline },
         (None, icmpv4::PROTOCOL | icmpv6::PROTOCOL) => Outline { detail: u16::from_be_bytes([s0, s1]), ..outline },
         (None, _) => outline,
     }

@@ -1,5 +1,6 @@
 //! IPv6 (RFC 8200), and where the headers between it and the transport end: as `ipv6_find_hdr` walks them.
 
+use super::ipsec::AH as AUTHENTICATION;
 use super::{be16, put};
 
 /// Bytes of the fixed header.
@@ -63,7 +64,6 @@ const MOST_EXTENSIONS: usize = 16;
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
 
 /// What follows the extension headers.

@@ -212,6 +212,8 @@ fn for_the_director(story: &mut Story) {
     story.frame("a stray segment", &stray(ACK), &["answer_tcp_reset", "sent_tcp_reset"]);
     story.frame("a stray reset", &stray(RST), &["drop_stray_reset"]);
     story.frame("a stray datagram", &datagram(VIP).frame(), &["answer_port_unreachable", "sent_icmp_error"]);
+    let data = packet(client(2), VIP, Body::Sctp(4000, 80, &[0, 0, 0, 4])).frame();
+    story.frame("SCTP that nobody expects", &data, &["answer_sctp", "sent_sctp"]);
     let gre = packet(client(2), VIP, Body::Other(47, 8)).frame();
     story.frame("GRE", &gre, &["answer_protocol_unreachable", "sent_icmp_error"]);
     let unchecked = packet(client6(2), VIP6, Body::UdpBare(4000, 80, 4)).frame();

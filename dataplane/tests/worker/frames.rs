@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, Header, MacAddr};
-use dataplane::wire::{icmpv6, ipv4, ipv6, put};
+use dataplane::wire::{icmpv6, ipv4, ipv6, put, sctp};
 
 /// The director's MAC, on every port.
 pub(crate) const DIRECTOR: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -20,6 +20,8 @@ pub(crate) enum Body {
     Udp(u16, u16, usize),
     /// A datagram whose sender computed no checksum.
     UdpBare(u16, u16, usize),
+    /// An SCTP packet with chunks.
+    Sctp(u16, u16, &'static [u8]),
     /// A message of a type, of ICMP or ICMPv6.
     Icmp(u8),
     /// Zeros of another protocol.
@@ -74,6 +76,7 @@ impl Packet {
         match self.body {
             Body::Tcp(..) => 6,
             Body::Udp(..) | Body::UdpBare(..) => 17,
+            Body::Sctp(..) => sctp::PROTOCOL,
             Body::Icmp(_) if self.src.is_ipv6() => icmpv6::PROTOCOL,
             Body::Icmp(_) => 1,
             Body::Other(protocol, _) => protocol,
@@ -84,6 +87,7 @@ impl Packet {
         let mut bytes = match self.body {
             Body::Tcp(sport, dport, flags, payload) => tcp(sport, dport, flags, payload),
             Body::Udp(sport, dport, payload) | Body::UdpBare(sport, dport, payload) => udp(sport, dport, payload),
+            Body::Sctp(sport, dport, chunks) => return sctp_packet(sport, dport, chunks),
             Body::Icmp(kind) => [&[kind, 0, 0, 0, 0, 7, 0, 1][..], &filling(24)].concat(),
             Body::Other(_, len) => return vec![0; len],
         };
@@ -154,6 +158,13 @@ fn udp(sport: u16, dport: u16, payload: usize) -> Vec<u8> {
     let mut datagram = [sport.to_be_bytes(), dport.to_be_bytes(), length.to_be_bytes(), [0, 0]].concat();
     datagram.extend(filling(payload));
     datagram
+}
+
+fn sctp_packet(sport: u16, dport: u16, chunks: &[u8]) -> Vec<u8> {
+    let ports = [sport.to_be_bytes(), dport.to_be_bytes()].concat();
+    let mut packet = [&ports[..], &[0, 0, 0, 7, 0, 0, 0, 0], chunks].concat();
+    sctp::set_checksum(&mut packet);
+    packet
 }
 
 fn filling(len: usize) -> Vec<u8> {
@@ -236,7 +247,7 @@ pub(crate) fn arp() -> Vec<u8> {
     ether(ethernet::BROADCAST, ethernet::ARP, &[0; 28])
 }
 
-/// Whether a frame that left is an IP packet whose checksums, of the header and of TCP, UDP or ICMP, are right.
+/// Whether a frame that left is an IP packet whose checksums, of the header and of TCP, UDP, SCTP or ICMP, are right.
 pub(crate) fn is_right(frame: &[u8]) -> bool {
     let Some(packet) = frame.get(ethernet::HEADER..) else { return false };
     if frame[12..14] == ethernet::IPV6.to_be_bytes() {
@@ -250,6 +261,7 @@ pub(crate) fn is_right(frame: &[u8]) -> bool {
         1 => Sum::default(),
         6 => pseudo,
         17 if transport[6..8] != [0, 0] => pseudo,
+        sctp::PROTOCOL => return packet.len() == header.total && sctp::is_right(transport),
         _ => return true,
     };
     packet.len() == header.total && sum.bytes(transport).fold() == 0xffff

@@ -19,6 +19,7 @@ mod marks;
 #[path = "../../../tests/helpers/allocations.rs"]
 mod memory;
 mod parking;
+mod sctp;
 mod six;
 mod stream;
 mod trace;

@@ -62,6 +62,69 @@ const ENDS: [(IpAddr, u16); 18] = [
     (IpAddr::V6(VIP6), 99),
 ];
 
+/// Chunks that move an association, and some that mean nothing.
+pub(crate) const CHUNKS: [&[u8]; 12] = [
+    &[1, 0, 0, 20, 0, 0, 0, 9, 0, 0, 0x10, 0, 0, 1, 0, 1, 0, 0, 0, 5],
+    &[2, 0, 0, 20, 0, 0, 0, 9, 0, 0, 0x10, 0, 0, 1, 0, 1, 0, 0, 0, 5],
+    &[10, 0, 0, 8, 1, 2, 3, 4],
+    &[11, 0, 0, 4],
+    &[0, 3, 0, 20, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0xab, 0xcd, 0xef, 1],
+    &[7, 0, 0, 8, 0, 0, 0, 1],
+    &[8, 0, 0, 4],
+    &[14, 0, 0, 4],
+    &[6, 0, 0, 4],
+    &[10, 0, 0, 4, 6, 0, 0, 4],
+    &[0, 0, 0, 0],
+    &[],
+];
+
+/// SCTP, and AH or ESP with the packets of ISAKMP that they follow.
+fn unusual() -> impl Strategy<Value = Event> {
+    let chunks = prop_oneof![4 => Just(0), 12 => 0..CHUNKS.len()];
+    let ends: [(IpAddr, u16); 8] = [
+        (VIP.into(), 280),
+        (VIP.into(), 280),
+        (OTHER_VIP.into(), 280),
+        (VIP.into(), 281),
+        (REMOTE.into(), 80),
+        (VIP6.into(), 280),
+        (VIP6.into(), 280),
+        (VIP6.into(), 281),
+    ];
+    let end = prop::sample::select(ends.to_vec());
+    let sctp = (few(), few(), chunks, end, any::<bool>(), prop::sample::select(vec![280u16, 8080])).prop_map(
+        |(from, sport, chunks, (vip, dport), reply, server_port)| {
+            let (sport, chunks) = (4000 + u16::from(sport), CHUNKS[chunks]);
+            let [client, server] = of_family(vip, from, 10 + from);
+            if reply {
+                Event::Frame(LAN, packet(server, client, Body::Sctp(server_port, sport, chunks)).frame())
+            } else {
+                Event::Frame(WAN, packet(client, vip, Body::Sctp(sport, dport, chunks)).frame())
+            }
+        },
+    );
+    let bodies = vec![Body::Udp(500, 500, 3), Body::Other(50, 12), Body::Other(51, 28), Body::Other(50, 0)];
+    let vip = prop::sample::select(vec![IpAddr::V4(VIP), IpAddr::V4(VIP), IpAddr::V6(VIP6)]);
+    let ipsec =
+        (few(), prop::sample::select(bodies), any::<bool>(), 11u8..15, vip).prop_map(|(from, body, reply, by, vip)| {
+            let [client, server] = of_family(vip, from, by);
+            if reply {
+                Event::Frame(LAN, packet(server, client, body).frame())
+            } else {
+                Event::Frame(WAN, packet(client, vip, body).frame())
+            }
+        });
+    prop_oneof![2 => sctp, 1 => ipsec]
+}
+
+/// A client and a server of a virtual address's family.
+fn of_family(vip: IpAddr, from: u8, by: u8) -> [IpAddr; 2] {
+    match vip {
+        IpAddr::V4(_) => [client(from).into(), server(by).into()],
+        IpAddr::V6(_) => [client6(from).into(), server6(by).into()],
+    }
+}
+
 /// One of three, mostly the first: streams meet their own past.
 fn few() -> impl Strategy<Value = u8> {
     prop_oneof![5 => Just(1u8), 1 => Just(2u8), 1 => Just(3u8)]
@@ -77,7 +140,7 @@ fn request() -> impl Strategy<Value = Event> {
             let sport = 4000 + u16::from(sport);
             let body =
                 if tcp { Body::Tcp(sport, dport, flags, payload) } else { Body::Udp(sport, dport + 100, payload) };
-            let from = if vip.is_ipv4() { client(from).into() } else { IpAddr::V6(client6(from)) };
+            let [from, _] = of_family(vip, from, 11);
             Event::Frame(WAN, packet(from, vip, body).ttl(ttl).frame())
         },
     )
@@ -220,7 +283,8 @@ fn events(single: impl Strategy<Value = Event>) -> impl Strategy<Value = Vec<Eve
 /// A frame of a stream with some of its bytes changed, cut or added.
 pub(crate) fn spoiled() -> impl Strategy<Value = Event> {
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6);
-    (prop_oneof![request(), reply(), passer(), error()], changes, -20i32..20).prop_map(|(event, changes, longer)| {
+    let any = prop_oneof![request(), reply(), unusual(), passer(), error()];
+    (any, changes, -20i32..20).prop_map(|(event, changes, longer)| {
         let Event::Frame(port, mut frame) = event else { return event };
         for (at, value) in changes {
             let at = at.index(frame.len());
@@ -235,6 +299,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         40 => request(),
         30 => reply(),
+        15 => unusual(),
         10 => passer(),
         10 => error(),
         3 => prop_oneof![Just(SECOND / 50), Just(SECOND), Just(11 * SECOND), Just(130 * SECOND)].prop_map(Event::Pass),
@@ -310,6 +375,19 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     lab.service(Protocol::Udp, OTHER_VIP, 184, Scheduler::Sh, &[(a, 184, Nat, 1), (b, 184, Nat, 2), (c, 0, Dr, 0)]);
     lab.service(Protocol::Tcp, OTHER_VIP, 85, Scheduler::Nq, &[(a, 85, Nat, 1), (b, 85, Nat, 3), (c, 0, Dr, 2)]);
     lab.service(Protocol::Udp, OTHER_VIP, 185, Scheduler::Sed, &[(a, 185, Nat, 1), (b, 185, Nat, 2)]);
+    let sctp = [(a, 280, Nat, 2), (b, 8080, Nat, 1), (c, 280, Dr, 1), (unknown, 8080, Nat, 1)];
+    lab.service(Protocol::Sctp, VIP, 280, wrr, &sctp);
+    lab.service(Protocol::Sctp, OTHER_VIP, 280, lc, &[(c, 280, Tun, 1), (d, 280, Nat, 1)]);
+    lab.service(
+        Protocol::Udp,
+        VIP,
+        500,
+        rr,
+        &[(a, 500, Nat, 1), (b, 500, Dr, 1), (c, 500, Tun, 1), (unknown, 500, Nat, 1)],
+    );
+    let sctp6 = [(a6, 280, Nat, 2), (b6, 8080, Nat, 1), (b6, 280, Dr, 1), (a6, 281, Tun, 1), (unknown6, 8080, Nat, 1)];
+    lab.service(Protocol::Sctp, VIP6, 280, wrr, &sctp6);
+    lab.service(Protocol::Udp, VIP6, 500, rr, &[(a6, 500, Nat, 1), (b6, 500, Dr, 1), (unknown6, 500, Nat, 1)]);
     let tight = lab.tables.services[&tcp].servers[0].slot;
     lab.state(tight).upper.store(1, Relaxed);
     let small = lab.tables.services[&limited].servers[0].slot;
