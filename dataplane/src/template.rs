@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{TICKS_PER_SECOND, Tick};
+use crate::expected::{self, AllExpected};
 use crate::map::{Fixed, Map};
 
 /// No template.
@@ -121,11 +122,14 @@ impl Default for Shard {
 pub struct Templates {
     shards: Box<[Mutex<Shard>]>,
     hasher: Fixed,
+    /// What else controls connections, or will be one.
+    pub expected: AllExpected,
 }
 
 impl Default for Templates {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: Fixed::default() }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, hasher: Fixed::default(), expected: AllExpected::default() }
     }
 }
 
@@ -177,10 +181,13 @@ impl Templates {
         Enlisted::At(handle(number, index))
     }
 
-    /// A connection that it controls has ended. One that was dropped takes with it a template that nothing else needs.
+    /// A connection that it controls, or a control connection of FTP, has ended. One that was dropped takes with it a template that nothing else needs.
     pub fn release(&self, handle: u32, dropped: bool) {
         if handle == NONE {
             return;
+        }
+        if expected::is_control(handle) {
+            return self.expected.release(handle);
         }
         let (number, index) = parts(handle);
         let mut shard = self.shard(number);
@@ -195,6 +202,9 @@ impl Templates {
 
     /// A connection that it controls is established.
     pub fn assure(&self, handle: u32) {
+        if expected::is_control(handle) {
+            return;
+        }
         let (number, index) = parts(handle);
         if let Some(template) = self.shard(number).all.get_mut(index as usize) {
             template.assured = true;

@@ -121,7 +121,7 @@ reasons! {
         Group "group",
         /// Transport header missing or cut.
         Transport "transport",
-        /// Wrong transport checksum on a packet for the director itself.
+        /// Wrong transport checksum on a packet for the director itself, or of an FTP control connection.
         TransportChecksum "transport_checksum",
         /// A fragment of a packet for a service.
         Fragment "fragment",
@@ -157,6 +157,8 @@ reasons! {
         NoBuffer "no_buffer",
         /// Its buffer has no room in front for the headers of a tunnel.
         NoHeadroom "no_headroom",
+        /// Its buffer has no room behind for the longer address of an FTP answer.
+        NoTailroom "no_tailroom",
         /// It cannot go on, and no answer may be given: it is an ICMP error, or a fragment but not the first, or there
         /// is no way back.
         Unanswerable "unanswerable",

@@ -9,6 +9,8 @@ mod answer6;
 mod classify;
 mod decide;
 mod discovery;
+mod expected;
+mod ftp;
 mod local;
 mod lookup;
 mod observe;

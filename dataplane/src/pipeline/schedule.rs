@@ -13,6 +13,7 @@ use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, Family, ForwardMethod, Protocol, ServiceKey, Tuple};
 use crate::forward::{nat, nat6};
 use crate::packet::{Meta, Step};
+use crate::proto::ftp;
 use crate::sched::Asked;
 use crate::service::{Persistent, RealServer, Server, ServerTotals, VirtualService};
 use crate::shard::Shard;
@@ -20,9 +21,6 @@ use crate::tables::Path;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
 use crate::verdict::{Answer, Drop};
 use crate::wire::checksum::Change;
-
-/// FTP's data connections come to any port: its templates name none.
-const FTP: u16 = 21;
 
 const NO_SERVER: Step = Step::Answer(Answer::NoServer);
 
@@ -175,7 +173,8 @@ fn template_key(
     persistent: Persistent,
 ) -> (TemplateKey, bool) {
     let own_port = service_port(service);
-    let names_port = meta.tuple.dport == own_port && own_port != FTP;
+    // FTP's data connections come to any port: its templates name none.
+    let names_port = meta.tuple.dport == own_port && own_port != ftp::CONTROL;
     let (protocol, vip) = match service.key {
         ServiceKey::Address { .. } => (meta.protocol(), vip),
         ServiceKey::Mark { fwmark, family: Family::Ipv4 } => (0, Ipv4Addr::from_bits(fwmark).into()),
@@ -242,11 +241,28 @@ fn connect<B>(
     new.forward = server.forward as u8;
     (new.server_slot, new.server_generation) = (server.slot, server.generation as u8);
     (new.hop_request, new.controller) = (hop_request, place.controller);
-    let index = enter(new, one_packet, [meta.hash, reply_hash], shard, context)?;
+    if meta.tuple.dport == ftp::CONTROL {
+        help(&mut new, shard, context)?;
+    }
+    let side = new.side;
+    let index = enter(new, one_packet, [meta.hash, reply_hash], shard, context).inspect_err(|_| {
+        shard.end_help(side, &context.tables.templates.expected);
+    })?;
     if let Some(totals) = totals {
         totals.connection();
     }
     Ok(index)
+}
+
+/// Has a control connection of FTP looked into (`tcp_app_conn_bind`): its server's addresses are not its client's.
+#[cold]
+fn help<B>(new: &mut Conn, shard: &mut Shard<B>, context: Context<'_>) -> Result<(), Drop> {
+    if new.method() == ForwardMethod::Nat && new.is_tcp() {
+        new.side = shard.sides.take().ok_or(Drop::ConnectionsFull)?;
+        new.hop_request = NONE;
+        context.tables.templates.expected.helps(true);
+    }
+    Ok(())
 }
 
 /// What NAT of the client's packets will do to their checksums.
@@ -317,7 +333,7 @@ fn pass_by<B>(
 }
 
 /// Takes a new connection in: for this packet alone, or until its time is over.
-fn enter<B>(
+pub(super) fn enter<B>(
     new: Conn,
     one_packet: bool,
     hashes: [u64; 2],

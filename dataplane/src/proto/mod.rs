@@ -1,5 +1,6 @@
 //! Protocols: how a connection's state follows its packets. One file each.
 
+pub mod ftp;
 pub mod tcp;
 pub mod udp;
 

@@ -308,7 +308,7 @@ impl Lab {
         self.expire_templates();
     }
 
-    /// Ends templates whose time has come, as control does.
+    /// Ends templates and what was expected, as control does.
     fn expire_templates(&self) {
         self.tables.templates.expire(self.now.tick(), usize::MAX, |template| {
             self.state(template.server).release_template();
