@@ -203,7 +203,11 @@ impl Shard {
 impl AllExpected {
     /// A connection begins, or ends, whose payload is looked into.
     pub fn helps(&self, begins: bool) {
-        if begins { self.helped.fetch_add(1, Relaxed) } else { self.helped.fetch_sub(1, Relaxed) };
+        if begins {
+            self.helped.fetch_add(1, Relaxed)
+        } else {
+            self.helped.fetch_sub(1, Relaxed)
+        };
     }
 
     /// How many there are.
@@ -290,7 +294,12 @@ mod tests {
     #[test]
     fn the_server_may_come_first() {
         let all = AllExpected::default();
-        let active = Expected { client: at("172.16.0.1:51210"), vip: at("10.0.0.100:20"), server: at("10.1.0.11:20"), ..passive(0) };
+        let active = Expected {
+            client: at("172.16.0.1:51210"),
+            vip: at("10.0.0.100:20"),
+            server: at("10.1.0.11:20"),
+            ..passive(0)
+        };
         all.plant(active);
         assert_eq!(all.find([active.server, active.client], Direction::Reply), Some(active));
         assert_eq!(all.find([active.client, active.vip], Direction::Request), Some(active));
@@ -316,7 +325,11 @@ mod tests {
     #[test]
     fn a_shard_takes_so_many_and_gives_them_in_pages() {
         let all = AllExpected::default();
-        let of = |port: u16| Expected { vip: SocketAddr::new([10, 0, 0, 100].into(), port), server: SocketAddr::new([10, 1, 0, 11].into(), port), ..passive(0) };
+        let of = |port: u16| Expected {
+            vip: SocketAddr::new([10, 0, 0, 100].into(), port),
+            server: SocketAddr::new([10, 1, 0, 11].into(), port),
+            ..passive(0)
+        };
         assert!((1..=MOST as u16).all(|port| all.plant(of(port)) == Planted::New));
         assert_eq!(all.plant(of(MOST as u16 + 1)), Planted::Full);
         let mut seen = 0;

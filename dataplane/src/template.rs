@@ -13,7 +13,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::expected::{self, AllExpected};
@@ -32,7 +32,7 @@ const LATE: u32 = 64;
 const LATER: u32 = 60 * TICKS_PER_SECOND;
 
 /// What names a template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TemplateKey {
     /// IANA number; 0 for a service by mark.
     pub protocol: u8,
@@ -42,10 +42,12 @@ pub struct TemplateKey {
     pub vip: IpAddr,
     /// The service's port; 0 where connections to any port go together.
     pub port: u16,
+    /// What a persistence engine read in the first packet: of SIP, the Call-ID.
+    pub data: Option<Arc<[u8]>>,
 }
 
 /// A template.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Template {
     /// What names it.
     pub key: TemplateKey,
@@ -147,7 +149,7 @@ impl Templates {
         usable: impl FnOnce(&Template) -> bool,
         choose: impl FnOnce() -> Option<Choice>,
     ) -> Enlisted {
-        let number = self.hasher.hash_one(key) as usize % SHARDS;
+        let number = self.hasher.hash_one(&key) as usize % SHARDS;
         let mut shard = self.shard(number);
         let shard = &mut *shard;
         if let Some(&index) = shard.by_key.get(&key) {
@@ -164,7 +166,7 @@ impl Templates {
         }
         let Some(Choice { server, destination, timeout }) = choose() else { return Enlisted::NoServer };
         let index = shard.take(Template {
-            key,
+            key: key.clone(),
             server,
             destination,
             timeout,
@@ -245,7 +247,7 @@ impl Templates {
             if listed.len() == most {
                 return (listed, Some(index as u32));
             }
-            listed.extend(template.live.then_some(*template));
+            listed.extend(template.live.then(|| template.clone()));
         }
         (listed, None)
     }
@@ -271,8 +273,7 @@ impl Shard {
         let template = &mut self.all[index as usize];
         template.live = false;
         if !template.invalid {
-            let key = template.key;
-            self.by_key.remove(&key);
+            self.by_key.remove(&template.key);
         }
         self.free.push(index);
     }
@@ -314,7 +315,13 @@ mod tests {
     const SECOND: u32 = TICKS_PER_SECOND;
 
     fn key(client: u8) -> TemplateKey {
-        TemplateKey { protocol: 6, client: [172, 16, 0, client].into(), vip: [10, 0, 0, 100].into(), port: 80 }
+        TemplateKey {
+            protocol: 6,
+            client: [172, 16, 0, client].into(),
+            vip: [10, 0, 0, 100].into(),
+            port: 80,
+            data: None,
+        }
     }
 
     fn choice(server: u32) -> Option<Choice> {

@@ -143,6 +143,8 @@ reasons! {
         TunnelTooNarrow "tunnel_too_narrow",
         /// Would have started a connection, and `drop_packet` is on.
         Defence "defence",
+        /// For a service whose clients' calls stay together, and no SIP message with a Call-ID.
+        NoCallId "no_call_id",
         /// The connection's server was removed.
         ServerGone "server_gone",
         /// The connection table is full.

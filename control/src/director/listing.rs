@@ -10,7 +10,7 @@ use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::mailbox::{Command, Link, Page};
 use dataplane::proto::state_name;
 use dataplane::proto::tcp::State;
-use dataplane::service::TotalsRead;
+use dataplane::service::{Engine, TotalsRead};
 use dataplane::template::{Template, Templates};
 use dataplane::worker::LIST_BUDGET;
 
@@ -209,7 +209,9 @@ impl Director {
                 let (totals, workers) = (self.totals(), self.totals_of_workers());
                 Ok(Answer::Text { text: procfs::stats_per_worker(&workers, &totals, &self.total.rates()), next: None })
             }
-            "ip_vs_app" => Ok(Answer::Text { text: procfs::helpers(self.tables.templates.expected.helped()), next: None }),
+            "ip_vs_app" => {
+                Ok(Answer::Text { text: procfs::helpers(self.tables.templates.expected.helped()), next: None })
+            }
             _ => Err(ApiError {
                 code: Code::Invalid,
                 place: "name".to_owned(),
@@ -240,7 +242,8 @@ impl Director {
 }
 
 fn template_info(template: &Template, now: Tick) -> ConnInfo {
-    let key = template.key;
+    let key = &template.key;
+    let text = |data: &Arc<[u8]>| data.iter().map(|byte| char::from(*byte)).collect();
     let (address, port) = template.destination;
     let shown = |port: u16| if template.invalid { u16::MAX } else { port };
     ConnInfo {
@@ -250,7 +253,7 @@ fn template_info(template: &Template, now: Tick) -> ConnInfo {
         destination: SocketAddr::new(address, shown(port)),
         state: if template.assured { "ASSURED" } else { "NONE" }.to_owned(),
         expires: now.until(template.due()) / dataplane::clock::TICKS_PER_SECOND,
-        engine: None,
+        engine: key.data.as_ref().map(|data| (Engine::Sip.name().to_owned(), text(data))),
         worker: 0,
         in_packets: 0,
     }

@@ -39,7 +39,7 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
             Step::Drop(Drop::SignpostStale)
         }
         classify::Class::Service(_) if shard.defence.drops_packet() => Step::Drop(Drop::Defence),
-        classify::Class::Service(service) => match schedule::run(meta, ends, service, shard, context) {
+        classify::Class::Service(service) => match schedule::run(frame, meta, ends, service, shard, context) {
             // A service of FTP takes what no other does, but what it cannot take it leaves to the host.
             Step::Answer(Answer::NoServer) if classify::is_data_of_ftp(meta, service) => classify::host(frame, meta),
             step => step,

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytemuck::Zeroable;
@@ -13,14 +14,15 @@ use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, Family, ForwardMethod, Protocol, ServiceKey, Tuple};
 use crate::forward::{nat, nat6};
 use crate::packet::{Meta, Step};
-use crate::proto::ftp;
+use crate::proto::{ftp, sip};
 use crate::sched::Asked;
-use crate::service::{Persistent, RealServer, Server, ServerTotals, VirtualService};
+use crate::service::{Engine, Persistent, RealServer, Server, ServerTotals, VirtualService};
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
 use crate::verdict::{Answer, Drop};
 use crate::wire::checksum::Change;
+use crate::wire::udp;
 
 const NO_SERVER: Step = Step::Answer(Answer::NoServer);
 
@@ -44,6 +46,7 @@ struct Place<'a> {
 
 /// `ends` are the packet's source and destination.
 pub(super) fn run<B>(
+    frame: &[u8],
     meta: &mut Meta,
     ends: [IpAddr; 2],
     service: &VirtualService,
@@ -52,7 +55,7 @@ pub(super) fn run<B>(
 ) -> Step {
     let one_packet = service.manner.one_packet && meta.protocol() == Protocol::Udp.number();
     let place = match service.manner.persistent {
-        Some(persistent) => place_by_template(meta, ends, service, persistent, context),
+        Some(persistent) => place_by_template(frame, meta, ends, service, persistent, context),
         None => choose(meta, ends, service, context).ok_or(NO_SERVER).map(|bound| Place {
             bound,
             port: if bound.server.port == 0 { meta.tuple.dport } else { bound.server.port },
@@ -119,6 +122,7 @@ fn choose<'a>(
 /// The server that the client's other connections go to, whatever its thresholds; else the scheduler's choice, which
 /// becomes theirs.
 fn place_by_template<'a>(
+    frame: &[u8],
     meta: &Meta,
     ends: [IpAddr; 2],
     service: &'a VirtualService,
@@ -126,7 +130,11 @@ fn place_by_template<'a>(
     context: Context<'a>,
 ) -> Result<Place<'a>, Step> {
     let own_port = service_port(service);
-    let (key, names_port) = template_key(meta, ends, service, persistent);
+    let data = match persistent.engine {
+        None => None,
+        Some(Engine::Sip) => Some(call_id(frame, meta).ok_or(Step::Drop(Drop::NoCallId))?),
+    };
+    let (key, names_port) = template_key(meta, ends, service, persistent, data);
     let quiescent_too = context.tables.sysctls.expire_quiescent_template == 0;
     // By whichever of the two questions finds it.
     let found = Cell::new(None);
@@ -165,12 +173,20 @@ fn service_port(service: &VirtualService) -> u16 {
     }
 }
 
+/// The Call-ID of a datagram.
+#[cold]
+fn call_id(frame: &[u8], meta: &Meta) -> Option<Arc<[u8]>> {
+    let message = frame.get(usize::from(meta.l4) + udp::HEADER..usize::from(meta.end));
+    message.filter(|_| meta.protocol() == Protocol::Udp.number()).and_then(sip::call_id).map(Arc::from)
+}
+
 /// What names the template of a packet, and whether it names the server's port, too.
 fn template_key(
     meta: &Meta,
     [client, vip]: [IpAddr; 2],
     service: &VirtualService,
     persistent: Persistent,
+    data: Option<Arc<[u8]>>,
 ) -> (TemplateKey, bool) {
     let own_port = service_port(service);
     // FTP's data connections come to any port: its templates name none.
@@ -181,7 +197,7 @@ fn template_key(
         ServiceKey::Mark { fwmark, family: Family::Ipv6 } => (0, Ipv6Addr::from_bits(u128::from(fwmark) << 96).into()),
     };
     let (client, port) = (persistent.group(client), if names_port { own_port } else { 0 });
-    (TemplateKey { protocol, client, vip, port }, names_port)
+    (TemplateKey { protocol, client, vip, port, data }, names_port)
 }
 
 /// The hash of the reply key that a connection will have; its bucket is asked for.

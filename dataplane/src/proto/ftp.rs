@@ -151,7 +151,8 @@ fn extended_form(payload: &[u8], word: &[u8], skip: u8, six: bool, known: Option
         ip
     };
     let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
-    let port = rest[..digits].iter().fold(0, |port: u16, digit| port.wrapping_mul(10).wrapping_add((digit - b'0').into()));
+    let port =
+        rest[..digits].iter().fold(0, |port: u16, digit| port.wrapping_mul(10).wrapping_add((digit - b'0').into()));
     if port == 0 || rest[digits] != delimiter {
         return None;
     }

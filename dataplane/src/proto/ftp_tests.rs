@@ -18,9 +18,14 @@ fn offered(payload: &[u8], mode: Mode) -> Option<(SocketAddr, &[u8])> {
 fn passive_answers_are_found_with_and_without_parentheses() {
     let said = b"227 Entering Passive Mode (10,1,0,11,100,10).\r\n";
     assert_eq!(offered(said, Mode::Passive), Some((at("10.1.0.11:25610"), &b"10,1,0,11,100,10"[..])));
-    assert_eq!(offered(b"227 ok 10,1,0,11,4,5\r\n", Mode::Passive), Some((at("10.1.0.11:1029"), &b"10,1,0,11,4,5"[..])));
+    assert_eq!(
+        offered(b"227 ok 10,1,0,11,4,5\r\n", Mode::Passive),
+        Some((at("10.1.0.11:1029"), &b"10,1,0,11,4,5"[..]))
+    );
     // Not in the beginning, too few numbers, cut off before anything ends it, the other form.
-    for other in [&b"226 x\r\n227 (1,2,3,4,5,6)\r\n"[..], b"227 (1,2,3,4,5)\r\n", b"227 (1,2,3,4,5,6", b"229 (|||7|)\r\n"] {
+    for other in
+        [&b"226 x\r\n227 (1,2,3,4,5,6)\r\n"[..], b"227 (1,2,3,4,5)\r\n", b"227 (1,2,3,4,5,6", b"229 (|||7|)\r\n"]
+    {
         assert_eq!(offered(other, Mode::Passive), None, "{}", other.escape_ascii());
     }
     assert_eq!(offered(said, Mode::Active), None);
@@ -36,7 +41,9 @@ fn extended_answers_name_a_port_or_more() {
     let server = "fd00:1::11".parse().expect("an address");
     let found = offer(six, Mode::Extended, server).map(|offer| offer.address);
     assert_eq!(found, Some(at("[fd00:1::99]:25611")));
-    for other in [&b"229 (|||0|)"[..], b"229 (|||7", b"229 (||x|7|)", b"229 (|2|fd00::1|7|)", b"229 (|1|10.0.0|7|)", b"229 ("] {
+    for other in
+        [&b"229 (|||0|)"[..], b"229 (|||7", b"229 (||x|7|)", b"229 (|2|fd00::1|7|)", b"229 (|1|10.0.0|7|)", b"229 ("]
+    {
         assert_eq!(offered(other, Mode::Extended), None, "{}", other.escape_ascii());
     }
 }

@@ -1,6 +1,7 @@
 //! Protocols: how a connection's state follows its packets. One file each.
 
 pub mod ftp;
+pub mod sip;
 pub mod tcp;
 pub mod udp;
 

@@ -204,13 +204,13 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     let both: [Listed<IpAddr>; 3] = [(a6.into(), 81, Tun, 1), (b.into(), 81, Tun, 1), (FAR6.into(), 81, Dr, 1)];
     lab.service(Protocol::Tcp, VIP6, 81, rr, &both);
     lab.service(Protocol::Udp, VIP6, 181, rr, NONE);
-    let sticky6 = Persistent { timeout: ticks(30), mask4: u32::MAX, mask6: u128::MAX << 1 };
+    let sticky6 = Persistent { timeout: ticks(30), mask4: u32::MAX, mask6: u128::MAX << 1, engine: None };
     let six = lab.service(Protocol::Tcp, VIP6, 82, rr, &[(a6, 82, Nat, 1), (b6, 82, Nat, 1)]);
     lab.manner(six, Manner { one_packet: false, persistent: Some(sticky6) });
     lab.service(Protocol::Tcp, VIP, 99, rr, &[(a6, 99, Tun, 1)]);
     let ops = lab.service(Protocol::Udp, OTHER_VIP, 182, lc, &[(a, 182, Nat, 1), (b, 182, Nat, 1), (c, 182, Dr, 1)]);
     lab.manner(ops, Manner { one_packet: true, persistent: None });
-    let sticky = Persistent { timeout: ticks(30), mask4: 0xffff_fffe, mask6: u128::MAX };
+    let sticky = Persistent { timeout: ticks(30), mask4: 0xffff_fffe, mask6: u128::MAX, engine: None };
     let together = Manner { one_packet: false, persistent: Some(sticky) };
     let tcp = lab.service(Protocol::Tcp, OTHER_VIP, 82, rr, &[(a, 82, Nat, 1), (b, 82, Nat, 1), (c, 82, Nat, 1)]);
     lab.manner(tcp, together);
