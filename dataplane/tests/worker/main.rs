@@ -7,6 +7,7 @@ mod counters;
 mod crew;
 mod discovery;
 mod frames;
+mod ftp;
 mod handoff;
 mod hooks;
 mod lab;
