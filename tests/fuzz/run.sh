@@ -12,7 +12,7 @@ set -eu
 cd "$(dirname "$0")"
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- frame stream ndisc control_line config ipvsadm
+[ $# -gt 0 ] || set -- frame stream ndisc ftp sip control_line config ipvsadm
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 out=${CARGO_TARGET_DIR:-$PWD/target}
