@@ -19,7 +19,7 @@ const LONGEST: usize = 450;
 const LAYERS: [&[&str]; 6] = [
     &["wire", "clock", "chance", "verdict", "counters", "map", "prefetch", "sysctl"],
     &["packet", "port", "flow"],
-    &["conn", "service", "mark", "route", "neighbor", "steering", "template"],
+    &["conn", "service", "mark", "route", "neighbor", "steering", "template", "expected"],
     &["sched", "forward", "proto", "trace"],
     &["tables", "snapshot", "mailbox", "parking", "fragments", "handoff", "defence", "shard", "pipeline"],
     &["worker"],

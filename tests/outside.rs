@@ -8,6 +8,8 @@
 mod config;
 #[path = "outside/daemon.rs"]
 mod daemon;
+#[path = "outside/ftp.rs"]
+mod ftp;
 #[path = "outside/host.rs"]
 mod host;
 #[path = "outside/ipv6.rs"]

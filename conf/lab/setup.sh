@@ -19,6 +19,7 @@ curl        curl
 dnsmasq     dnsmasq-base
 dig         bind9-dnsutils
 tcpdump     tcpdump
+vsftpd      vsftpd
 '
 for command in "$@"; do
     commands="$commands${command%%=*} ${command##*=}

@@ -119,10 +119,10 @@ pub fn stats_per_worker(workers: &[Totals], totals: &Totals, rates: &Rates) -> S
     )
 }
 
-/// `ip_vs_app`: helpers of protocols. There are none.
+/// `ip_vs_app`: helpers of protocols, and how many connections each looks into. There is that of FTP.
 #[must_use]
-pub fn helpers() -> String {
-    "prot port    usecnt name\n".to_owned()
+pub fn helpers(ftp: u32) -> String {
+    format!("prot port    usecnt name\n{:<3}  {:<7} {ftp:<6} {:<17}\n", "TCP", 21, "ftp")
 }
 
 fn sums(t: &Totals) -> String {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod conn;
 pub mod counters;
 pub mod defence;
+pub mod expected;
 pub mod flow;
 pub mod forward;
 pub mod fragments;

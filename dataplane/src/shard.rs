@@ -6,9 +6,10 @@ use arrayvec::ArrayVec;
 
 use crate::chance::Chance;
 use crate::clock::{Nanos, TICKS_PER_SECOND, Tick};
-use crate::conn::{Conn, ConnMemory, ConnTable, HashKey, Wheel, flag};
+use crate::conn::{Conn, ConnMemory, ConnTable, HashKey, NONE, Sides, Wheel, flag};
 use crate::counters;
 use crate::defence::Defence;
+use crate::expected::AllExpected;
 use crate::flow::Tuple;
 use crate::fragments::Fragments;
 use crate::handoff::{Mesh, Sign};
@@ -24,6 +25,9 @@ use crate::trace::{Observer, Watch};
 /// Packets that may wait for one port to take them.
 pub const OUTPUT_LIMIT: usize = 512;
 
+/// How much longer a connection lives that is due and controls others.
+const LATER: u32 = 60 * TICKS_PER_SECOND;
+
 /// How far apart the workers' numbers of packets around others begin: their servers are the same.
 const IDS_APART: u16 = 0x9e37;
 
@@ -32,6 +36,8 @@ const IDS_APART: u16 = 0x9e37;
 pub struct Shard<B> {
     /// Connections.
     pub table: ConnTable,
+    /// What is rare about some of them.
+    pub sides: Sides,
     /// Their timers.
     pub wheel: Wheel,
     /// Packets that wait for a neighbour.
@@ -73,6 +79,7 @@ impl<B> Shard<B> {
             fragments4: Fragments::v4(key),
             fragments6: Fragments::v6(key),
             table: ConnTable::new(memory, key),
+            sides: Sides::default(),
             wheel: Wheel::new(now),
             parking: Parking::default(),
             output,
@@ -133,16 +140,42 @@ impl<B> Shard<B> {
 
     /// Ends a connection as the kernel does "now": no packet finds it any more, and the wheel takes it next.
     pub fn end_now(&mut self, index: u32, now: Tick) {
+        self.let_go(index);
+        let conn = &mut self.table[index];
+        conn.last_seen = now.0;
+        conn.timeout = 0;
+        self.wheel.doom(&mut self.table, index);
+    }
+
+    /// Ends a connection whose tuple another takes. One that controls others stays for its time.
+    pub fn give_way(&mut self, index: u32, now: Tick, expected: &AllExpected) {
+        if self.is_needed(index, expected) { self.let_go(index) } else { self.end_now(index, now) }
+    }
+
+    /// Whether data connections that a control connection has announced are not over.
+    fn is_needed(&self, index: u32, expected: &AllExpected) -> bool {
+        let side = self.sides.get(self.table[index].side);
+        side.is_some_and(|side| side.controller != NONE && expected.children(side.controller) > 0)
+    }
+
+    /// Its rare state goes with a connection.
+    pub fn end_help(&mut self, side: u32, expected: &AllExpected) {
+        let Some(kept) = self.sides.get(side) else { return };
+        if kept.controller != NONE {
+            expected.forget(kept.controller);
+        }
+        self.sides.give(side);
+        expected.helps(false);
+    }
+
+    /// No packet finds a connection any more.
+    fn let_go(&mut self, index: u32) {
         self.table.unlink(index);
         // Replies belong to an older connection with the same reply key, if there is one. If the other worker cannot be
         // told now, it is when the wheel takes this one.
         if self.take_signpost(index) {
             self.table[index].set(flag::REPLY_AWAY, false);
         }
-        let conn = &mut self.table[index];
-        conn.last_seen = now.0;
-        conn.timeout = 0;
-        self.wheel.doom(&mut self.table, index);
     }
 
     /// Begins to end the connections whose servers are gone (`ip_vs_expire_nodest_conn_flush`).
@@ -190,6 +223,11 @@ impl<B> Shard<B> {
                 self.watch(index);
                 continue;
             }
+            if self.is_needed(index, &templates.expected) {
+                (self.table[index].last_seen, self.table[index].timeout) = (now.0, LATER);
+                self.watch(index);
+                continue;
+            }
             if !self.take_signpost(index) {
                 // The other worker does not keep up: a little later.
                 self.wheel.insert(&mut self.table, index, now.after(1));
@@ -200,6 +238,7 @@ impl<B> Shard<B> {
                 server.unbind(conn.has(flag::INACTIVE));
             }
             templates.release(conn.controller, conn.has(flag::DROPPED));
+            self.end_help(self.table[index].side, &templates.expected);
             self.table.remove(index);
             counters::add(&link.counters.connections_ended, 1);
         }

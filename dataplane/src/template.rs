@@ -13,9 +13,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{TICKS_PER_SECOND, Tick};
+use crate::expected::{self, AllExpected};
 use crate::map::{Fixed, Map};
 
 /// No template.
@@ -31,7 +32,7 @@ const LATE: u32 = 64;
 const LATER: u32 = 60 * TICKS_PER_SECOND;
 
 /// What names a template.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TemplateKey {
     /// IANA number; 0 for a service by mark.
     pub protocol: u8,
@@ -41,10 +42,12 @@ pub struct TemplateKey {
     pub vip: IpAddr,
     /// The service's port; 0 where connections to any port go together.
     pub port: u16,
+    /// What a persistence engine read in the first packet: of SIP, the Call-ID.
+    pub data: Option<Arc<[u8]>>,
 }
 
 /// A template.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Template {
     /// What names it.
     pub key: TemplateKey,
@@ -121,11 +124,14 @@ impl Default for Shard {
 pub struct Templates {
     shards: Box<[Mutex<Shard>]>,
     hasher: Fixed,
+    /// What else controls connections, or will be one.
+    pub expected: AllExpected,
 }
 
 impl Default for Templates {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: Fixed::default() }
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, hasher: Fixed::default(), expected: AllExpected::default() }
     }
 }
 
@@ -143,7 +149,7 @@ impl Templates {
         usable: impl FnOnce(&Template) -> bool,
         choose: impl FnOnce() -> Option<Choice>,
     ) -> Enlisted {
-        let number = self.hasher.hash_one(key) as usize % SHARDS;
+        let number = self.hasher.hash_one(&key) as usize % SHARDS;
         let mut shard = self.shard(number);
         let shard = &mut *shard;
         if let Some(&index) = shard.by_key.get(&key) {
@@ -160,7 +166,7 @@ impl Templates {
         }
         let Some(Choice { server, destination, timeout }) = choose() else { return Enlisted::NoServer };
         let index = shard.take(Template {
-            key,
+            key: key.clone(),
             server,
             destination,
             timeout,
@@ -177,10 +183,13 @@ impl Templates {
         Enlisted::At(handle(number, index))
     }
 
-    /// A connection that it controls has ended. One that was dropped takes with it a template that nothing else needs.
+    /// A connection that it controls, or a control connection of FTP, has ended. One that was dropped takes with it a template that nothing else needs.
     pub fn release(&self, handle: u32, dropped: bool) {
         if handle == NONE {
             return;
+        }
+        if expected::is_control(handle) {
+            return self.expected.release(handle);
         }
         let (number, index) = parts(handle);
         let mut shard = self.shard(number);
@@ -195,6 +204,9 @@ impl Templates {
 
     /// A connection that it controls is established.
     pub fn assure(&self, handle: u32) {
+        if expected::is_control(handle) {
+            return;
+        }
         let (number, index) = parts(handle);
         if let Some(template) = self.shard(number).all.get_mut(index as usize) {
             template.assured = true;
@@ -235,7 +247,7 @@ impl Templates {
             if listed.len() == most {
                 return (listed, Some(index as u32));
             }
-            listed.extend(template.live.then_some(*template));
+            listed.extend(template.live.then(|| template.clone()));
         }
         (listed, None)
     }
@@ -261,8 +273,7 @@ impl Shard {
         let template = &mut self.all[index as usize];
         template.live = false;
         if !template.invalid {
-            let key = template.key;
-            self.by_key.remove(&key);
+            self.by_key.remove(&template.key);
         }
         self.free.push(index);
     }
@@ -304,7 +315,13 @@ mod tests {
     const SECOND: u32 = TICKS_PER_SECOND;
 
     fn key(client: u8) -> TemplateKey {
-        TemplateKey { protocol: 6, client: [172, 16, 0, client].into(), vip: [10, 0, 0, 100].into(), port: 80 }
+        TemplateKey {
+            protocol: 6,
+            client: [172, 16, 0, client].into(),
+            vip: [10, 0, 0, 100].into(),
+            port: 80,
+            data: None,
+        }
     }
 
     fn choice(server: u32) -> Option<Choice> {

@@ -133,7 +133,8 @@ reasons! {
         Group "group",
         /// Transport header missing or cut.
         Transport "transport",
-        /// Wrong transport checksum on a packet for the director itself, or on an ICMP error that it would rewrite.
+        /// Wrong transport checksum on a packet for the director itself, on an ICMP error that it would rewrite, or of an FTP
+        /// control connection.
         TransportChecksum "transport_checksum",
         /// A piece that contradicts its packet's other pieces, or of IPv6 one that is empty or ends within the headers.
         FragmentInvalid "fragment_invalid",
@@ -165,6 +166,8 @@ reasons! {
         TunnelTooNarrow "tunnel_too_narrow",
         /// Would have started a connection, and `drop_packet` is on.
         Defence "defence",
+        /// For a service whose clients' calls stay together, and no SIP message with a Call-ID.
+        NoCallId "no_call_id",
         /// The connection's server was removed.
         ServerGone "server_gone",
         /// The connection table is full.
@@ -179,6 +182,8 @@ reasons! {
         NoBuffer "no_buffer",
         /// Its buffer has no room in front for the headers of a tunnel.
         NoHeadroom "no_headroom",
+        /// Its buffer has no room behind for the longer address of an FTP answer.
+        NoTailroom "no_tailroom",
         /// It cannot go on, and no answer may be given: it is an ICMP error, or a fragment but not the first, or there
         /// is no way back.
         Unanswerable "unanswerable",

@@ -13,6 +13,7 @@ use control::api::{Answer, ApiError, Client, Request};
 use control::director::{Director, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey, flag};
+use dataplane::expected::AllExpected;
 use dataplane::flow::Protocol;
 use dataplane::fragments::{MAX_BYTES, MAX_DATAGRAMS};
 use dataplane::handoff::Mesh;
@@ -22,6 +23,7 @@ use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::service::Servers;
 use dataplane::steering::Station;
+use dataplane::template::Templates;
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, Header, MacAddr};
 use dataplane::wire::{ipv4, put};
@@ -144,6 +146,7 @@ pub struct Lab {
     worker: Worker<MemPort>,
     servers: Arc<Servers>,
     link: Arc<Link>,
+    templates: Arc<Templates>,
     now: Nanos,
 }
 
@@ -158,7 +161,8 @@ impl Lab {
         Self::configured("")
     }
 
-    fn configured(services: &str) -> Self {
+    /// With services of one's own.
+    pub fn configured(services: &str) -> Self {
         let mut text = NETWORK.to_owned();
         let known = [("wan", "172.16.0", 1, 4), ("lan", "10.1.0", 11, 14)];
         for (interface, net, from, to) in known {
@@ -175,6 +179,7 @@ impl Lab {
         let (control, mut seats) = Director::new(config, facts, now).expect("a possible configuration");
         let seat = seats.pop().expect("one worker");
         let (servers, link) = (Arc::clone(&seat.servers), Arc::clone(&seat.link));
+        let templates = Arc::clone(&seat.reader.tables().templates);
         let parts = Parts {
             ports: vec![MemPort::default(), MemPort::default()],
             memory: ConnMemory::new(64, false),
@@ -185,7 +190,7 @@ impl Lab {
             station: Station::alone(),
             mesh: Mesh::alone(),
         };
-        let mut lab = Self { control, worker: Worker::new(parts, now), servers, link, now };
+        let mut lab = Self { control, worker: Worker::new(parts, now), servers, link, templates, now };
         lab.settle();
         lab
     }
@@ -258,7 +263,7 @@ impl Lab {
         assert_eq!(outstanding, held as i64, "buffers out, and buffers that wait");
     }
 
-    /// Servers count the connections that name them; destinations that lblc and lblcr remember may name them, too.
+    /// Servers count the connections that name them, and those that are expected; destinations that lblc and lblcr remember may name them, too.
     fn check_counts(&self) {
         let table = &self.worker.shard().table;
         let mut named = vec![(0u32, 0u32); self.slots().len()];
@@ -268,6 +273,11 @@ impl Lab {
             let counted = named.get_mut(conn.server_slot as usize).filter(|_| conn.has(flag::LIVE));
             if let Some((active, inactive)) = counted {
                 *(if conn.has(flag::INACTIVE) { inactive } else { active }) += 1;
+            }
+        }
+        for shard in 0..AllExpected::shards() {
+            for expected in self.templates.expected.page(shard, 0, usize::MAX).0 {
+                named[expected.slot as usize].1 += 1;
             }
         }
         for (slot, counted) in named.into_iter().enumerate() {

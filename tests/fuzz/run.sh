@@ -12,7 +12,7 @@ set -eu
 cd "$(dirname "$0")"
 seconds=${1:-60}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- frame quoted stream fragments ndisc sctp control_line config ipvsadm
+[ $# -gt 0 ] || set -- frame quoted stream fragments ndisc sctp ftp sip control_line config ipvsadm
 
 host=$(rustc -vV | sed -n 's/^host: //p')
 out=${CARGO_TARGET_DIR:-$PWD/target}

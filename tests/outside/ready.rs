@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// What the lab runs; `make setup` installs them.
-const TOOLS: [&str; 14] = [
+const TOOLS: [&str; 15] = [
     "ip",
     "ethtool",
     "sysctl",
@@ -20,6 +20,7 @@ const TOOLS: [&str; 14] = [
     "curl",
     "dnsmasq",
     "dig",
+    "vsftpd",
     "sha256sum",
     "tcpdump",
     "python3",

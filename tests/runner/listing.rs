@@ -72,8 +72,12 @@ pub(crate) fn any_endpoint(text: &str) -> Option<(IpAddr, u16)> {
 
 fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
     let (address, port) = text.rsplit_once(':')?;
-    Some((address.trim_matches(['[', ']']).parse().ok()?, port.parse().ok()?))
+    let number = port.parse().ok().or_else(|| NAMED.iter().find(|(name, _)| *name == port).map(|(_, number)| *number));
+    Some((address.trim_matches(['[', ']']).parse().ok()?, number?))
 }
+
+/// Ports that listings without `-n` name: entries are told by numbers, their lines are compared as they are.
+const NAMED: [(&str, u16); 5] = [("http", 80), ("https", 443), ("http-alt", 8080), ("ftp", 21), ("sip", 5060)];
 
 fn hex_address(text: &str) -> Option<IpAddr> {
     match text.len() {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use dataplane::clock::Tick;
 use dataplane::conn::Conn;
+use dataplane::expected::{AllExpected, Expected};
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::mailbox::{Command, Link, Page};
 use dataplane::proto::state_name;
 use dataplane::proto::tcp::State;
-use dataplane::service::TotalsRead;
+use dataplane::service::{Engine, TotalsRead};
 use dataplane::template::{Template, Templates};
 use dataplane::worker::LIST_BUDGET;
 
@@ -93,8 +94,8 @@ impl Director {
         }
     }
 
-    /// One page of connections, templates last. The cursor is a worker's number and a slot of its table; numbers behind
-    /// the last worker's are those of shards of templates.
+    /// One page of connections, templates and what is expected last. The cursor is a worker's number and a slot of its
+    /// table; numbers behind the last worker's are those of shards of the others.
     pub(super) fn list_connections(
         &mut self,
         cursor: Option<u64>,
@@ -111,11 +112,10 @@ impl Director {
             let (worker, slot) = ((at >> 32) as usize, at as u32);
             let room = limit - connections.len() as u32;
             if let Some(shard) = worker.checked_sub(self.links.len()) {
-                if shard >= Templates::shards() {
+                let Some((page, next)) = self.shared_connections(shard, slot, room as usize) else {
                     return Ok(Answer::Connections { connections, next: None });
-                }
-                let (templates, next) = self.tables.templates.page(shard, slot, room as usize);
-                connections.extend(templates.iter().map(|template| template_info(template, self.now.tick())));
+                };
+                connections.extend(page);
                 at = next.map_or((worker as u64 + 1) << 32, |slot| (worker as u64) << 32 | u64::from(slot));
                 continue;
             }
@@ -124,6 +124,21 @@ impl Director {
             at = page.next.map_or((worker as u64 + 1) << 32, |slot| (worker as u64) << 32 | u64::from(slot));
         }
         Ok(Answer::Connections { connections, next: Some(at) })
+    }
+
+    /// One page of what is no worker's: shards of templates, then of expected connections. `None` behind the last.
+    fn shared_connections(&self, shard: usize, from: u32, most: usize) -> Option<(Vec<ConnInfo>, Option<u32>)> {
+        let (templates, now) = (&self.tables.templates, self.now.tick());
+        if shard < Templates::shards() {
+            let (page, next) = templates.page(shard, from, most);
+            return Some((page.iter().map(|template| template_info(template, now)).collect(), next));
+        }
+        let shard = shard - Templates::shards();
+        if shard >= AllExpected::shards() {
+            return None;
+        }
+        let (page, next) = templates.expected.page(shard, from, most);
+        Some((page.iter().map(|expected| expected_info(expected, now)).collect(), next))
     }
 
     fn ask_worker(&mut self, worker: usize, from: u32, most: u32, pump: Pump<'_>) -> Result<Page, ApiError> {
@@ -194,7 +209,9 @@ impl Director {
                 let (totals, workers) = (self.totals(), self.totals_of_workers());
                 Ok(Answer::Text { text: procfs::stats_per_worker(&workers, &totals, &self.total.rates()), next: None })
             }
-            "ip_vs_app" => Ok(Answer::Text { text: procfs::helpers(), next: None }),
+            "ip_vs_app" => {
+                Ok(Answer::Text { text: procfs::helpers(self.tables.templates.expected.helped()), next: None })
+            }
             _ => Err(ApiError {
                 code: Code::Invalid,
                 place: "name".to_owned(),
@@ -225,7 +242,8 @@ impl Director {
 }
 
 fn template_info(template: &Template, now: Tick) -> ConnInfo {
-    let key = template.key;
+    let key = &template.key;
+    let text = |data: &Arc<[u8]>| data.iter().map(|byte| char::from(*byte)).collect();
     let (address, port) = template.destination;
     let shown = |port: u16| if template.invalid { u16::MAX } else { port };
     ConnInfo {
@@ -235,6 +253,20 @@ fn template_info(template: &Template, now: Tick) -> ConnInfo {
         destination: SocketAddr::new(address, shown(port)),
         state: if template.assured { "ASSURED" } else { "NONE" }.to_owned(),
         expires: now.until(template.due()) / dataplane::clock::TICKS_PER_SECOND,
+        engine: key.data.as_ref().map(|data| (Engine::Sip.name().to_owned(), text(data))),
+        worker: 0,
+        in_packets: 0,
+    }
+}
+
+fn expected_info(expected: &Expected, now: Tick) -> ConnInfo {
+    ConnInfo {
+        protocol: Some(Protocol::Tcp),
+        client: expected.client,
+        vip: expected.vip,
+        destination: expected.server,
+        state: State::Listen.name().to_owned(),
+        expires: now.until(expected.due()) / dataplane::clock::TICKS_PER_SECOND,
         engine: None,
         worker: 0,
         in_packets: 0,

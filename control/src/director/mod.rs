@@ -257,12 +257,17 @@ impl Director {
         }
     }
 
-    /// Ends persistence templates whose time has come.
+    /// Ends persistence templates, and expected connections, whose time has come.
     fn expire_templates(&self) {
         let states = self.services.states();
         self.tables.templates.expire(self.now.tick(), TEMPLATES, |template| {
             if let Some(server) = states.get(template.server) {
                 server.release_template();
+            }
+        });
+        self.tables.templates.expected.expire(self.now.tick(), |expected| {
+            if let Some(server) = states.get(expected.slot) {
+                server.unbind(true);
             }
         });
     }

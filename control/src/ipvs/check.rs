@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use dataplane::flow::{Family, ServiceKey};
 use dataplane::sched::Scheduler;
+use dataplane::service::Engine;
 
 use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
 use crate::config::rules;
@@ -23,12 +24,10 @@ pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
         let text = format!("scheduler {:?} is not available; there are {}", spec.scheduler, names.join(", "));
         return refuse(Code::NoEntry, key, text);
     };
-    match &spec.engine {
-        Some(engine) if engine != "sip" => {
-            return refuse(Code::NoEntry, key, format!("no persistence engine {engine:?}"));
-        }
-        Some(_) => return refuse(Code::Unsupported, key, "persistence engines are not supported yet"),
-        None => {}
+    if let Some(engine) = &spec.engine
+        && Engine::from_name(engine).is_none()
+    {
+        return refuse(Code::NoEntry, key, format!("no persistence engine {engine:?}; there is sip"));
     }
     match key {
         ServiceKey::Address { port: 0, .. } if spec.persistence.is_none() => {

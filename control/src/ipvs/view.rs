@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dataplane::clock::ticks;
 use dataplane::flow::{Encapsulation, ForwardMethod};
 use dataplane::sched::Plan;
-use dataplane::service::{Manner, Persistent, RealServer, VirtualService};
+use dataplane::service::{Engine, Manner, Persistent, RealServer, VirtualService};
 
 use super::{ServerEntry, Service};
 use crate::api::{Forward, Granularity, ServerSpec, TunnelChecksum, TunnelKind, TunnelSpec};
@@ -32,7 +32,9 @@ impl Service {
                 (u32::MAX, u128::MAX.checked_shl(u32::from(128u8.saturating_sub(length))).unwrap_or(0))
             }
         };
-        let persistent = self.spec.persistence.map(|seconds| Persistent { timeout: ticks(seconds), mask4, mask6 });
+        let engine = self.spec.engine.as_deref().and_then(Engine::from_name);
+        let persistent =
+            self.spec.persistence.map(|seconds| Persistent { timeout: ticks(seconds), mask4, mask6, engine });
         Manner { one_packet: self.spec.ops, persistent }
     }
 

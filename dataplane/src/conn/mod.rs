@@ -5,6 +5,7 @@ mod later;
 mod links;
 mod memory;
 mod posts;
+mod side;
 mod table;
 mod wheel;
 
@@ -14,6 +15,7 @@ use bytemuck::{Pod, Zeroable};
 
 pub use hash::HashKey;
 pub use memory::ConnMemory;
+pub use side::{Mode, Shift, Side, Sides};
 pub use table::{Confirmed, ConnTable, Found, NONE};
 pub use wheel::Wheel;
 
@@ -93,7 +95,7 @@ pub struct Conn {
     pub header_change: u16,
     /// The same for the transport checksum.
     pub transport_change: u16,
-    /// Rare state (FTP, sequence deltas), [`NONE`] = without.
+    /// Rare state ([`Side`]), [`NONE`] = without. One that has some remembers no next hop.
     pub side: u32,
 
     /// Virtual, client and server address, those that are IPv6: any two neighbours are destination and source of one
@@ -105,7 +107,7 @@ pub struct Conn {
     pub wheel_previous: u32,
     /// An older connection with the same reply key, [`NONE`] = without.
     pub shadowed: u32,
-    /// The template that controls this one ([`crate::template`]), [`NONE`] = without.
+    /// What controls this one: a template, or a control connection of FTP ([`crate::expected`]); [`NONE`] = without.
     pub controller: u32,
 }
 
@@ -223,6 +225,13 @@ impl Conn {
     pub fn reply_ends6(&self) -> Option<[&[u8; 16]; 2]> {
         let [_, client, server] = &self.addresses6;
         self.has(flag::CLIENT_V6).then_some([server, client])
+    }
+
+    /// Source and destination of its client's packets, if they are IPv6.
+    #[must_use]
+    pub fn request_ends6(&self) -> Option<[&[u8; 16]; 2]> {
+        let [vip, client, _] = &self.addresses6;
+        self.has(flag::CLIENT_V6).then_some([client, vip])
     }
 
     /// Whether an IPv6 packet of a direction carries its addresses; `ends` are the packet's source and destination.

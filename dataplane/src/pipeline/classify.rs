@@ -7,6 +7,7 @@ use super::Context;
 use crate::flow::{Family, Protocol, ServiceKey};
 use crate::mark::{self, Mark};
 use crate::packet::{Kind, Meta, Step};
+use crate::proto::ftp;
 use crate::service::{Listener, VirtualService};
 use crate::tables::is_link_local;
 use crate::verdict::{Answer, Drop};
@@ -15,6 +16,8 @@ use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, sctp, udp};
 
 /// Source port that never starts a connection: active FTP data.
 const FTP_DATA: u16 = 20;
+/// Ports from here on may be those of FTP's passive data connections: `ip_unprivileged_port_start` of the kernel.
+const FIRST_UNPRIVILEGED: u16 = 1024;
 
 pub(super) enum Class<'a> {
     /// The first packet of a connection to a service.
@@ -99,7 +102,7 @@ fn local<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], mark: u32, context: C
 }
 
 /// The service whose connection this packet may start (`ip_vs_service_find`): that of its mark, of its address and port,
-/// of every port of its address.
+/// of FTP on its address for a port that may be one of data, of every port of its address.
 #[inline(always)]
 pub(super) fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Context<'a>) -> Option<&'a VirtualService> {
     let protocol = Protocol::from_number(meta.protocol())?;
@@ -116,7 +119,23 @@ pub(super) fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Cont
     let of_port = |port| find(ServiceKey::Address { protocol, address, port });
     let of_mark = || find(ServiceKey::Mark { fwmark: mark, family: Family::of(address) });
     let marked = if mark == 0 { None } else { of_mark() };
-    marked.or_else(|| of_port(meta.tuple.dport)).or_else(|| of_port(0))
+    if let Some(service) = marked.or_else(|| of_port(meta.tuple.dport)) {
+        return Some(service);
+    }
+    // It may be a data connection. Without persistence nobody can tell of which server, and it is nobody's.
+    if protocol == Protocol::Tcp
+        && meta.tuple.dport >= FIRST_UNPRIVILEGED
+        && let Some(ftp) = of_port(ftp::CONTROL)
+    {
+        return ftp.manner.persistent.is_some().then_some(ftp);
+    }
+    of_port(0)
+}
+
+/// Whether a packet is for a service of FTP only because there is no other.
+pub(super) fn is_data_of_ftp(meta: &Meta, service: &VirtualService) -> bool {
+    let of_ftp = matches!(service.key, ServiceKey::Address { protocol: Protocol::Tcp, port: ftp::CONTROL, .. });
+    of_ftp && meta.tuple.dport != ftp::CONTROL
 }
 
 /// Whether a packet without a connection comes from where a server of ours listens, and its sender is to be told so: as
@@ -136,7 +155,7 @@ fn listens(meta: &Meta, address: IpAddr, context: Context<'_>) -> bool {
 }
 
 /// As a host answers what nobody listens for.
-fn host(frame: &[u8], meta: &Meta) -> Step {
+pub(super) fn host(frame: &[u8], meta: &Meta) -> Step {
     let transport = frame.get(usize::from(meta.l4)..).unwrap_or_default();
     let protocol = meta.protocol();
     let pseudo = || match meta.ends6(frame).filter(|_| meta.kind.is_v6()) {

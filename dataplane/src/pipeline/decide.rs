@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Context, classify, gather, icmp, schedule, track};
+use super::{Context, classify, expected, gather, icmp, schedule, track};
 use crate::conn::{Found, NONE};
 use crate::flow::{Direction, Tuple};
 use crate::packet::{Arrival, Meta, Step};
@@ -17,7 +17,7 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
         shard.table.settle_for(meta.hash);
         match known(frame, meta, shard, context) {
             Some(Found::Conn(index, Direction::Request)) if track::ends(meta, &shard.table[index], context) => {
-                shard.end_now(index, context.now);
+                shard.give_way(index, context.now, &context.tables.templates.expected);
             }
             Some(Found::Conn(index, direction)) => return track::step(meta, index, direction, shard, context),
             Some(Found::Away { home, conn }) => return Step::Handoff { worker: home, conn },
@@ -25,6 +25,11 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
         }
         if let Some(worker) = belongs_elsewhere(frame, meta, shard) {
             return Step::Handoff { worker, conn: NONE };
+        }
+        if !context.tables.templates.expected.is_empty()
+            && let Some(step) = expected::step(frame, meta, shard, context)
+        {
+            return step;
         }
     }
     let Some(ends) = meta.ends(frame) else { return Step::Drop(Drop::Malformed) };
@@ -40,7 +45,11 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
             Step::Drop(Drop::SignpostStale)
         }
         classify::Class::Service(_) if shard.defence.drops_packet() => Step::Drop(Drop::Defence),
-        classify::Class::Service(service) => schedule::run(meta, ends, service, shard, context),
+        classify::Class::Service(service) => match schedule::run(frame, meta, ends, service, shard, context) {
+            // A service of FTP takes what no other does, but what it cannot take it leaves to the host.
+            Step::Answer(Answer::NoServer) if classify::is_data_of_ftp(meta, service) => classify::host(frame, meta),
+            step => step,
+        },
         classify::Class::Other(Step::Gather) => gather::here_or_there(frame, meta, shard),
         classify::Class::Other(step) => step,
         classify::Class::Forward if gather::is_of_interest(meta, context) => {

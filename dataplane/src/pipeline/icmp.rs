@@ -316,5 +316,5 @@ fn begin<B>(
     if shard.defence.drops_packet() {
         return Some(Step::Drop(Drop::Defence));
     }
-    Some(schedule::run_for(&mut first, turned.ends, service, Some((frame, meta)), shard, context))
+    Some(schedule::run_for(&[], &mut first, turned.ends, service, Some((frame, meta)), shard, context))
 }

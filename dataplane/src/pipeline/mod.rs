@@ -10,6 +10,8 @@ mod classify;
 mod cut;
 mod decide;
 mod discovery;
+mod expected;
+mod ftp;
 mod gather;
 mod icmp;
 mod icmp_tunnel;

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::Context;
+use super::{Context, ftp};
+use crate::conn::NONE;
 use crate::flow::Encapsulation;
 use crate::forward::{Change, tun};
 use crate::neighbor::NextHop;
@@ -12,11 +13,17 @@ use crate::shard::Shard;
 use crate::verdict::Drop;
 
 /// A packet that must wait for its neighbour stays as it came: should nobody answer, its sender is told of what it
-/// sent.
+/// sent. Only what FTP's control connections say is changed at once: whom they announce is expected from now on.
 pub(super) fn run<B: PacketBuf>(packet: &mut B, meta: &mut Meta, shard: &mut Shard<B>, context: Context<'_>) {
-    if let Step::Send { conn, reason, hop } = meta.step
-        && let Some(hop) = context.tables.net.hops.get(hop)
+    let Step::Send { conn, reason, hop } = meta.step else { return };
+    if conn != NONE
+        && shard.table[conn].side != NONE
+        && let Err(drop) = ftp::run(packet, meta, (conn, reason), shard, context)
     {
+        meta.step = Step::Drop(drop);
+        return;
+    }
+    if let Some(hop) = context.tables.net.hops.get(hop) {
         let change = Change::in_table(&shard.table, conn, reason);
         if !carry_out(change, packet, meta, hop, shard, context) {
             meta.step = Step::Drop(Drop::NoHeadroom);

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytemuck::Zeroable;
@@ -13,16 +14,15 @@ use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, Family, ForwardMethod, Protocol, ServiceKey, Tuple};
 use crate::forward::{nat, nat6};
 use crate::packet::{Meta, Step};
+use crate::proto::{ftp, sip};
 use crate::sched::Asked;
-use crate::service::{Persistent, RealServer, Server, ServerTotals, VirtualService};
+use crate::service::{Engine, Persistent, RealServer, Server, ServerTotals, VirtualService};
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
 use crate::verdict::{Answer, Drop};
 use crate::wire::checksum::Change;
-
-/// FTP's data connections come to any port: its templates name none.
-const FTP: u16 = 21;
+use crate::wire::udp;
 
 const NO_SERVER: Step = Step::Answer(Answer::NoServer);
 
@@ -46,17 +46,19 @@ struct Place<'a> {
 
 /// `ends` are the packet's source and destination.
 pub(super) fn run<B>(
+    frame: &[u8],
     meta: &mut Meta,
     ends: [IpAddr; 2],
     service: &VirtualService,
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Step {
-    run_for(meta, ends, service, None, shard, context)
+    run_for(frame, meta, ends, service, None, shard, context)
 }
 
 /// The same where the packet that the connection begins with is not there, but an ICMP error about it.
 pub(super) fn run_for<B>(
+    frame: &[u8],
     meta: &mut Meta,
     ends: [IpAddr; 2],
     service: &VirtualService,
@@ -66,7 +68,7 @@ pub(super) fn run_for<B>(
 ) -> Step {
     let one_packet = service.manner.one_packet && meta.protocol() == Protocol::Udp.number();
     let place = match service.manner.persistent {
-        Some(persistent) => place_by_template(meta, ends, service, persistent, context),
+        Some(persistent) => place_by_template(frame, meta, ends, service, persistent, context),
         None => choose(meta, ends, service, context).ok_or(NO_SERVER).map(|bound| Place {
             bound,
             port: if bound.server.port == 0 { meta.tuple.dport } else { bound.server.port },
@@ -148,6 +150,7 @@ fn choose<'a>(
 /// The server that the client's other connections go to, whatever its thresholds; else the scheduler's choice, which
 /// becomes theirs.
 fn place_by_template<'a>(
+    frame: &[u8],
     meta: &Meta,
     ends: [IpAddr; 2],
     service: &'a VirtualService,
@@ -155,7 +158,11 @@ fn place_by_template<'a>(
     context: Context<'a>,
 ) -> Result<Place<'a>, Step> {
     let own_port = service_port(service);
-    let (key, names_port) = template_key(meta, ends, service, persistent);
+    let data = match persistent.engine {
+        None => None,
+        Some(Engine::Sip) => Some(call_id(frame, meta).ok_or(Step::Drop(Drop::NoCallId))?),
+    };
+    let (key, names_port) = template_key(meta, ends, service, persistent, data);
     let quiescent_too = context.tables.sysctls.expire_quiescent_template == 0;
     // By whichever of the two questions finds it.
     let found = Cell::new(None);
@@ -194,22 +201,31 @@ fn service_port(service: &VirtualService) -> u16 {
     }
 }
 
+/// The Call-ID of a datagram.
+#[cold]
+fn call_id(frame: &[u8], meta: &Meta) -> Option<Arc<[u8]>> {
+    let message = frame.get(usize::from(meta.l4) + udp::HEADER..meta.end as usize);
+    message.filter(|_| meta.protocol() == Protocol::Udp.number()).and_then(sip::call_id).map(Arc::from)
+}
+
 /// What names the template of a packet, and whether it names the server's port, too.
 fn template_key(
     meta: &Meta,
     [client, vip]: [IpAddr; 2],
     service: &VirtualService,
     persistent: Persistent,
+    data: Option<Arc<[u8]>>,
 ) -> (TemplateKey, bool) {
     let own_port = service_port(service);
-    let names_port = meta.tuple.dport == own_port && own_port != FTP;
+    // FTP's data connections come to any port: its templates name none.
+    let names_port = meta.tuple.dport == own_port && own_port != ftp::CONTROL;
     let (protocol, vip) = match service.key {
         ServiceKey::Address { .. } => (meta.protocol(), vip),
         ServiceKey::Mark { fwmark, family: Family::Ipv4 } => (0, Ipv4Addr::from_bits(fwmark).into()),
         ServiceKey::Mark { fwmark, family: Family::Ipv6 } => (0, Ipv6Addr::from_bits(u128::from(fwmark) << 96).into()),
     };
     let (client, port) = (persistent.group(client), if names_port { own_port } else { 0 });
-    (TemplateKey { protocol, client, vip, port }, names_port)
+    (TemplateKey { protocol, client, vip, port, data }, names_port)
 }
 
 /// The hash of the reply key that a connection will have; its bucket is asked for.
@@ -269,11 +285,28 @@ fn connect<B>(
     new.forward = server.forward as u8;
     (new.server_slot, new.server_generation) = (server.slot, server.generation as u8);
     (new.hop_request, new.controller) = (hop_request, place.controller);
-    let index = enter(new, one_packet, [meta.hash, reply_hash], shard, context)?;
+    if meta.tuple.dport == ftp::CONTROL {
+        help(&mut new, shard, context)?;
+    }
+    let side = new.side;
+    let index = enter(new, one_packet, [meta.hash, reply_hash], shard, context).inspect_err(|_| {
+        shard.end_help(side, &context.tables.templates.expected);
+    })?;
     if let Some(totals) = totals {
         totals.connection();
     }
     Ok(index)
+}
+
+/// Has a control connection of FTP looked into (`tcp_app_conn_bind`): its server's addresses are not its client's.
+#[cold]
+fn help<B>(new: &mut Conn, shard: &mut Shard<B>, context: Context<'_>) -> Result<(), Drop> {
+    if new.method() == ForwardMethod::Nat && new.is_tcp() {
+        new.side = shard.sides.take().ok_or(Drop::ConnectionsFull)?;
+        new.hop_request = NONE;
+        context.tables.templates.expected.helps(true);
+    }
+    Ok(())
 }
 
 /// What NAT of the client's packets will do to their checksums.
@@ -345,7 +378,7 @@ fn pass_by<B>(
 }
 
 /// Takes a new connection in: for this packet alone, or until its time is over.
-fn enter<B>(
+pub(super) fn enter<B>(
     new: Conn,
     one_packet: bool,
     hashes: [u64; 2],

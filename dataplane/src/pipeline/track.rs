@@ -259,7 +259,9 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
         return through_tunnel(meta, index, conn, context);
     }
     let step = send(meta, index, reason, way(conn, reason, context), context);
-    if let Step::Send { hop, .. } = step {
+    if let Step::Send { hop, .. } = step
+        && conn.side == NONE
+    {
         remember(conn, direction, hop, context.tables.net.version);
     }
     step

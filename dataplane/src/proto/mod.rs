@@ -1,7 +1,9 @@
 //! Protocols: how a connection's state follows its packets. One file each.
 
+pub mod ftp;
 pub mod ipsec;
 pub mod sctp;
+pub mod sip;
 pub mod tcp;
 pub mod udp;
 

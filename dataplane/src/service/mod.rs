@@ -64,6 +64,31 @@ pub struct Persistent {
     pub mask4: u32,
     /// The same of an IPv6 client's.
     pub mask6: u128,
+    /// What more tells them apart.
+    pub engine: Option<Engine>,
+}
+
+/// A persistence engine: what of a client's first packet keeps its connections together, beside its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The Call-ID of SIP ([`crate::proto::sip`]).
+    Sip,
+}
+
+impl Engine {
+    /// The engine of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        (name == Self::Sip.name()).then_some(Self::Sip)
+    }
+
+    /// Its name, as ipvsadm lists it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sip => "sip",
+        }
+    }
 }
 
 impl Persistent {

@@ -72,6 +72,12 @@ impl Station {
         if self.signposts { self.stray(0, &conn.reply_key(), conn.reply_ends6()) } else { None }
     }
 
+    /// The other worker that a connection's client's packets land on, where replies land elsewhere.
+    #[must_use]
+    pub fn home_of(&self, conn: &Conn) -> Option<u16> {
+        if self.signposts { self.stray(0, &conn.request_key(), conn.request_ends6()) } else { None }
+    }
+
     /// The other worker that sends by a port for this one.
     #[must_use]
     pub fn sender(&self, port: u16) -> Option<u16> {

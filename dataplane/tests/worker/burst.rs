@@ -8,9 +8,10 @@ use dataplane::wire::ethernet;
 use dataplane::wire::tcp::{ACK, FIN, RST, SYN};
 use proptest::prelude::*;
 
+use crate::events::{Event, clean_stream, spoiled, stream};
 use crate::frames::{Body, DIRECTOR, is_right, packet};
 use crate::lab::{Lab, OTHER_VIP, SECOND, VIP, WAN, client};
-use crate::stream::{Event, Player, clean_stream, spoiled, stream};
+use crate::stream::Player;
 
 fn play(events: &[Event], one_armed: bool, rate: u32, burst: usize) -> Player {
     let mut player = Player::new(one_armed, rate, burst);

@@ -8,16 +8,17 @@ use dataplane::parking::MAX_PARKED_PER_HOP;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemBuf;
 use dataplane::sched::Scheduler::Rr;
-use dataplane::service::Listener;
+use dataplane::service::{Engine, Listener, Manner, Persistent};
 use dataplane::wire::ethernet::{self, BROADCAST, MacAddr};
 use dataplane::wire::put;
 use dataplane::wire::tcp::{ACK, RST, SYN};
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::discovery;
 use crate::frames::{Body, DIRECTOR, Packet, arp, error, ether, packet, pieces, seal};
+use crate::ftp::{segment, wide_link_to};
 use crate::lab::{FAR6, LAN, Lab, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, client6, server};
 use crate::marks::{REMOTE, by_mark, to};
 
@@ -118,6 +119,26 @@ fn balanced(story: &mut Story) {
     story.frame("a packet to a removed server", &syn(VIP, 1, 80).frame(), &["drop_server_gone"]);
     story.lab.state(0).available.store(true, Relaxed);
     story.moves(&[("connections_ended", 3)], "time", |lab| lab.pass(901 * SECOND));
+}
+
+fn said(story: &mut Story) {
+    let persistent = Persistent { timeout: 1 << 10, mask4: u32::MAX, mask6: u128::MAX, engine: Some(Engine::Sip) };
+    let calls = story.lab.service(Protocol::Udp, VIP, 5060, Rr, &[(server(11), 5060, Nat, 1)]);
+    story.lab.manner(calls, Manner { one_packet: false, persistent: Some(persistent) });
+    let noise = packet(client(2), VIP, Body::Udp(5000, 5060, 10));
+    story.frame("no message of SIP", &noise.frame(), &["drop_no_call_id"]);
+    story.lab.service(Protocol::Tcp, VIP, 21, Rr, &[(server(11), 21, Nat, 1)]);
+    story.lab.publish();
+    wide_link_to(&mut story.lab, 20);
+    let (client, vip) = (SocketAddr::new(client(20).into(), 4000), SocketAddr::new(VIP.into(), 21));
+    let server = SocketAddr::new(server(11).into(), 21);
+    let made = ["connections_made", "forward_nat_request"];
+    story.frame("FTP opens", &segment(client, vip, SYN, [1, 0], ""), &made);
+    story.frame_by(LAN, "and is open", &segment(server, client, SYN | ACK, [1, 2], ""), &["forward_nat_reply"]);
+    story.frame("it will be passive", &segment(client, vip, ACK, [2, 2], "PASV\r\n"), &["forward_nat_request"]);
+    let answer = format!("227 (10,1,0,11,4,5).{}\r\n", " ".repeat(9728 - 54 - 22));
+    story.frame_by(LAN, "no room", &segment(server, client, ACK, [2, 8], &answer), &["drop_no_tailroom"]);
+    story.moves(&[("connections_ended", 1)], "time", |lab| (0..3).for_each(|_| lab.pass(901 * SECOND)));
 }
 
 fn marked(story: &mut Story) {
@@ -342,6 +363,7 @@ fn every_counter_is_moved_by_something() {
         orphaned,
         waiting,
         queues,
+        said,
     ]
     .iter()
     .for_each(|part| part(&mut story));

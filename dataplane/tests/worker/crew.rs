@@ -10,8 +10,9 @@ use dataplane::trace::{Tray, Wanted};
 use dataplane::wire::ethernet;
 use proptest::prelude::*;
 
+use crate::events::{Event, stream};
 use crate::lab::{LAN, Lab, SECOND, THIN, WAN};
-use crate::stream::{Event, Player, populated, stream};
+use crate::stream::{Player, populated};
 
 pub(crate) const KEYS: Keys = Keys { hash: HashKey([0x1357_9bdf, 0x2468_ace0]), toeplitz: [0x5b; 52] };
 

@@ -308,11 +308,12 @@ impl Lab {
         self.expire_templates();
     }
 
-    /// Ends templates whose time has come, as control does.
+    /// Ends templates and what was expected, as control does.
     fn expire_templates(&self) {
         self.tables.templates.expire(self.now.tick(), usize::MAX, |template| {
             self.state(template.server).release_template();
         });
+        self.tables.templates.expected.expire(self.now.tick(), |expected| self.state(expected.slot).unbind(true));
     }
 
     /// What left by a port since the last look.

@@ -93,7 +93,7 @@ fn a_place_that_is_given_back_opens_no_server() {
         key,
         Manner {
             one_packet: false,
-            persistent: Some(Persistent { timeout: ticks(300), mask4: u32::MAX, mask6: u128::MAX }),
+            persistent: Some(Persistent { timeout: ticks(300), mask4: u32::MAX, mask6: u128::MAX, engine: None }),
         },
     );
     lab.turn();

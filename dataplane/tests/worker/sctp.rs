@@ -11,9 +11,9 @@ use dataplane::steering::Steering;
 use dataplane::wire::{be16, ipv4, ipv6, sctp};
 
 use crate::crew::{Device, crew, plan_of, settle};
+use crate::events::CHUNKS;
 use crate::frames::{Body, Packet, is_right, packet};
 use crate::lab::{LAN, Lab, SECOND, VIP, VIP6, WAN, client, client6, server, server6};
-use crate::stream::CHUNKS;
 
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 const ESP: Body = Body::Other(50, 12);

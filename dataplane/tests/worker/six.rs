@@ -228,7 +228,7 @@ fn next_hops_may_be_link_local() {
 fn clients_of_one_prefix_stay_together() {
     let mut lab = lab();
     let key = lab.service(Tcp, VIP6, 80, Rr, &[(server6(11), 80, Nat, 1), (server6(12), 80, Nat, 1)]);
-    let persistent = Persistent { timeout: 30 << 10, mask4: u32::MAX, mask6: u128::MAX << 2 };
+    let persistent = Persistent { timeout: 30 << 10, mask4: u32::MAX, mask6: u128::MAX << 2, engine: None };
     lab.manner(key, Manner { one_packet: false, persistent: Some(persistent) });
     let mut server_of = |n: u8| {
         lab.feed(WAN, &packet(client6(n), VIP6, Body::Tcp(4000, 80, SYN, 0)).frame());
