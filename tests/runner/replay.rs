@@ -39,6 +39,8 @@ struct Fate {
 pub(crate) struct Replay {
     next: VecDeque<Next>,
     out: Vec<(Leg, Vec<u8>)>,
+    /// Time since what comes later came up.
+    passed: u64,
 }
 
 impl Replay {
@@ -48,7 +50,7 @@ impl Replay {
         for (step, result) in scenario.steps.iter().zip(observed) {
             script.step(step, result);
         }
-        Self { next: script.next.into(), out: Vec::new() }
+        Self { next: script.next.into(), out: Vec::new(), passed: 0 }
     }
 
     fn pop(&mut self, asked: &str) -> Next {
@@ -87,9 +89,13 @@ impl Director for Replay {
     }
 
     fn advance(&mut self, nanoseconds: u64) {
-        let due = |next: &mut Next| matches!(next, Next::Later(time, _) if *time == nanoseconds);
+        // A sleep may be cut in two.
+        self.passed = if matches!(self.next.front(), Some(Next::Later(..))) { self.passed + nanoseconds } else { 0 };
+        let passed = self.passed;
+        let due = |next: &mut Next| matches!(next, Next::Later(time, _) if *time <= passed);
         if let Some(Next::Later(_, frames)) = self.next.pop_front_if(due) {
             self.out.extend(frames);
+            self.passed = 0;
         }
     }
 
@@ -208,8 +214,9 @@ impl Script {
 
     fn frames_later(&mut self, step: &Step, result: &StepResult) {
         let slept = step.sleep.as_ref().filter(|_| step.send.is_none());
-        if let (Some(seconds), Some(Emitted::One(frames))) = (slept, &result.emitted) {
+        if let Some(seconds) = slept {
             let time = (seconds.as_f64().unwrap_or(0.0) * 1e9).round() as u64;
+            let frames = if let Some(Emitted::One(frames)) = &result.emitted { &frames[..] } else { &[] };
             self.next.push(Next::Later(time, frames.iter().map(frame).collect()));
         }
         if let (Some(seconds), Some(frames)) = (step.capture, &result.captured) {
