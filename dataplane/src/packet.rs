@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::flow::{Encapsulation, Tuple};
 use crate::port::{BURST, RxBurst};
 use crate::verdict::{Answer, Drop, Forward, Punt};
+use crate::wire::vlan::Lan;
 use crate::wire::{ethernet, ipv6};
 
 /// An entry whose tag fits a packet.
@@ -137,8 +138,8 @@ pub struct Meta {
     pub l4: u16,
     /// Where the IP packet ends.
     pub end: u16,
-    /// Port it came by.
-    pub port: u16,
+    /// Where it came from.
+    pub lan: Lan,
     /// MTU to tell, where the answer needs one.
     pub mtu: u16,
     /// Whether its time to live was lowered before it was found to exceed that MTU.

@@ -36,6 +36,7 @@ use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::{self, Plan};
 use dataplane::tables::Tables;
 use dataplane::wire::ethernet::MacAddr;
+use dataplane::wire::vlan::Lan;
 
 use crate::api::{Answer, ApiError, Code, Counter, MarkInfo, Request, SteeringReport};
 use crate::config::Config;
@@ -90,7 +91,7 @@ impl Devices for () {
 
 /// What the appliance found out at the start.
 pub struct Facts {
-    /// MACs of the interfaces, in the order of the configuration.
+    /// MACs of the ports: those of the interfaces on devices, in the order of the configuration.
     pub macs: Vec<MacAddr>,
     /// CPUs of the workers.
     pub cpus: Vec<u32>,
@@ -111,7 +112,7 @@ impl Facts {
         };
         let workers = &config.dataplane.workers;
         Self {
-            macs: (0..).zip(&config.interfaces).map(mac).collect(),
+            macs: (0..).zip(config.devices()).map(mac).collect(),
             cpus: workers.iter().map(|cpu| *cpu as u32).collect(),
             devices: Box::new(()),
             file: None,
@@ -344,7 +345,7 @@ impl Director {
             while let Some(report) = self.links[worker].reports.pop() {
                 items += 1;
                 match report {
-                    Report::Frame { port, frame } => self.frame(port, &frame),
+                    Report::Frame { lan, frame } => self.frame(lan, &frame),
                     Report::Resolve { interface, address } => {
                         let effects = self.neighbors.resolve((interface, address), self.now);
                         self.carry_out(effects);
@@ -357,21 +358,23 @@ impl Director {
     }
 }
 
-/// Interfaces with what was found out of their devices.
+/// Interfaces with what was found out of their devices, or their parents'.
 fn interfaces(config: &Config, macs: &[MacAddr]) -> Vec<NetInterface> {
-    let pairs = config.interfaces.iter().zip(macs).zip(0u16..);
-    let build = |((interface, mac), port): ((&crate::config::Interface, &MacAddr), u16)| {
-        let mac = interface.mac.map_or(*mac, |mac| MacAddr(mac.0));
-        NetInterface {
+    let build = |interface: &crate::config::Interface| {
+        let on = interface.parent.as_ref().unwrap_or(&interface.name);
+        let (port, device) = (0..).zip(config.devices()).find(|(_, device)| device.name == *on)?;
+        let found = macs.get(usize::from(port)).copied().unwrap_or_default();
+        let mac = device.mac.map_or(found, |mac| MacAddr(mac.0));
+        Some(NetInterface {
             name: interface.name.as_str().into(),
-            port,
+            lan: Lan::new(port, interface.vlan.unwrap_or(0)),
             mac,
             mtu: interface.mtu,
             addresses: interface.addresses.clone(),
             link_local: link_local(&interface.addresses, mac),
-        }
+        })
     };
-    pairs.map(build).collect()
+    config.interfaces.iter().filter_map(build).collect()
 }
 
 /// A slot's totals, summed over workers.

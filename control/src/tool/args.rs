@@ -144,7 +144,7 @@ FILTER is a list of conditions that all must hold; without any, every packet is 
   tcp  udp  sctp  icmp  arp  ip  ip6
   host ADDRESS     src ADDRESS     dst ADDRESS     ADDRESS is 10.0.0.1, fd00::1 or 10.0.0.0/24
   port NUMBER      src port NUMBER dst port NUMBER
-  interface NAME   where it arrived
+  interface NAME   where it arrived; of one on a device, its VLANs too
 `not` before a condition turns it round, `and` may stand between two. It looks at packets as they are received.";
 
 /// Which packets, and how long.

@@ -141,6 +141,8 @@ fn the_rest() {
     let interface = InterfaceStatus {
         name: "wan".into(),
         device: "tap:wan".into(),
+        parent: None,
+        vlan: None,
         driver: "net_tap".into(),
         mac: "02:00:00:00:00:01".into(),
         mtu: 1500,
@@ -166,12 +168,15 @@ fn the_rest() {
     };
     let still = WorkerStatus { id: 1, stalled_for: Some(7), ..worker.clone() };
     let (version, config) = ("0.1.0".into(), "/etc/sluice/sluice.toml".into());
-    let (interfaces, workers) = (vec![interface], vec![worker, still]);
+    let (name, parent, device) = ("office".into(), Some("wan".into()), String::new());
+    let on_it = InterfaceStatus { name, parent, vlan: Some(100), device, ..interface.clone() };
+    let (interfaces, workers) = (vec![interface, on_it], vec![worker, still]);
     let status =
         Status { version, config, uptime: 61, services: 2, servers: 6, interfaces, strict_parity: false, workers };
     let out = printed("sluice status", Answer::Status(Box::new(status)));
     assert!(out.starts_with("sluice 0.1.0, up 1m 1s, /etc/sluice/sluice.toml\n2 services, 6 real servers\n"), "{out}");
     assert!(out.contains("up 10000 Mbit/s  1500") && out.contains("1  stalled for 7 s "), "{out}");
+    assert!(out.contains("02:00:00:00:00:01  VLAN 100 of wan  net_tap  10.0.0.1/24 10.0.0.100\n"), "{out}");
     assert!(out.contains("12.5 %    200       1.5 %       70        9       2      v4\n"), "{out}");
     let (address, interface, state) = ([10, 0, 0, 2].into(), "wan".to_owned(), "stale".to_owned());
     let neighbors = vec![NeighborInfo { address, interface: interface.clone(), mac: None, state, age: 7 }];

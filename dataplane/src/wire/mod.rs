@@ -11,6 +11,7 @@ pub mod ndisc;
 pub mod tcp;
 pub mod toeplitz;
 pub mod udp;
+pub mod vlan;
 
 /// The big-endian 16-bit word at `at`; 0 past the end.
 #[inline(always)]

@@ -20,3 +20,4 @@ mod six;
 mod stream;
 mod trace;
 mod tunnel;
+mod vlan;

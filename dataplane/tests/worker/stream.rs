@@ -11,6 +11,7 @@ use dataplane::sched::Scheduler;
 use dataplane::service::{Manner, Persistent, RealServer};
 use dataplane::wire::ethernet;
 use dataplane::wire::tcp::{ACK, FIN, RST, SYN};
+use dataplane::wire::vlan::{self, Lan, Tagging};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -61,6 +62,20 @@ const ENDS: [(IpAddr, u16); 18] = [
     (IpAddr::V6(VIP6), 82),
     (IpAddr::V6(VIP6), 99),
 ];
+
+impl Event {
+    /// Whether it is a frame that has a tag.
+    pub(crate) fn is_tagged(&self) -> bool {
+        matches!(self, Self::Frame(_, frame) if Tagging::of(frame) != Tagging::Untagged)
+    }
+
+    /// The same where the three arms are these.
+    pub(crate) fn on(&self, arms: [Lan; 3]) -> Self {
+        let Self::Frame(port, frame) = self else { return self.clone() };
+        let lan = arms[usize::from(*port)];
+        Self::Frame(lan.port(), vlan::tagged(frame.clone(), lan.vlan()))
+    }
+}
 
 /// One of three, mostly the first: streams meet their own past.
 fn few() -> impl Strategy<Value = u8> {
@@ -243,8 +258,8 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
 pub(crate) struct Outcome {
     pub(crate) sent: Vec<Vec<Vec<u8>>>,
     reports: Vec<String>,
-    counters: Vec<(&'static str, u64)>,
-    connections: Vec<(u32, String)>,
+    pub(crate) counters: Vec<(&'static str, u64)>,
+    pub(crate) connections: Vec<(u32, String)>,
 }
 
 /// A lab in which a stream happens.
