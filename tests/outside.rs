@@ -38,6 +38,8 @@ mod tcp;
 mod tunnel;
 #[path = "outside/udp.rs"]
 mod udp;
+#[path = "outside/vlan.rs"]
+mod vlan;
 #[path = "outside/watch.rs"]
 mod watch;
 #[path = "outside/workers.rs"]

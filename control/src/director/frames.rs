@@ -54,9 +54,9 @@ impl Director {
     }
 
     fn arp(&mut self, interface: u16, packet: &Packet) {
-        let here = &self.interfaces[usize::from(interface)];
+        let mac = self.interfaces[usize::from(interface)].mac;
         let sender = IpAddr::V4(packet.sender);
-        if packet.sender_mac.is_group() || packet.sender_mac == here.mac {
+        if packet.sender_mac.is_group() || packet.sender_mac == mac {
             return;
         }
         if self.owns(interface, sender) {
@@ -66,7 +66,7 @@ impl Director {
         let asks_us = packet.operation == Operation::Request && self.owns(interface, packet.target.into());
         let answers_us = packet.operation == Operation::Reply && self.owns(interface, packet.target.into());
         if asks_us {
-            let frame = neighbors::reply(here.mac, packet);
+            let frame = neighbors::reply(mac, packet);
             self.send(interface, frame);
         }
         if self.interfaces[usize::from(interface)].has_on_link(sender) && !packet.sender.is_unspecified() {
@@ -166,3 +166,7 @@ impl Director {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "vlan_tests.rs"]
+mod tests;

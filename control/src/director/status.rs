@@ -73,7 +73,8 @@ impl Director {
             sum.iter_mut().zip(more).for_each(|(a, b)| a.value += b.value);
             sum
         });
-        let interfaces = self.interfaces.iter().map(|interface| InterfaceCounters {
+        let devices = self.interfaces.iter().filter(|interface| interface.lan.vlan() == 0);
+        let interfaces = devices.map(|interface| InterfaceCounters {
             name: interface.name.to_string(),
             counters: self.device_counters(interface),
         });

@@ -64,14 +64,14 @@ fn seen(lab: &mut Lab, arms: [Lan; 3]) -> Vec<Vec<Vec<u8>>> {
     let drain = |port: u16| lab.crew_mut().flat_map(|worker| worker.ports_mut()[usize::from(port)].drain()).collect();
     let sent: [Vec<Vec<u8>>; 3] = [WAN, LAN, THIN].map(drain);
     let by_arm = |mut frames: Vec<Vec<u8>>| {
-        frames.iter_mut().for_each(without_identification);
+        frames.iter_mut().for_each(|frame| without_identification(frame));
         frames.sort();
         frames
     };
     vlan::by_arm(&sent, arms).map(by_arm).into()
 }
 
-fn without_identification(frame: &mut Vec<u8>) {
+fn without_identification(frame: &mut [u8]) {
     let own = |frame: &[u8]| frame[23] == 1 || frame[26..30] == [10, 1, 0, 254];
     if frame.len() > 34 && frame[12..14] == ethernet::IPV4.to_be_bytes() && own(frame) {
         [18, 19, 24, 25].into_iter().for_each(|at| frame[at] = 0);
