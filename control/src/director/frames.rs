@@ -59,6 +59,9 @@ impl Director {
         if packet.sender_mac.is_group() || packet.sender_mac == mac {
             return;
         }
+        if self.hears_claim(interface, packet.sender_mac, sender) {
+            return;
+        }
         if self.owns(interface, sender) {
             self.claimed(interface, packet.sender_mac, sender);
             return;

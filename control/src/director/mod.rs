@@ -5,6 +5,7 @@
 //! the workers by hand.
 
 mod discovery;
+mod doctor;
 mod edits;
 mod frames;
 mod heartbeat;
@@ -161,6 +162,7 @@ pub struct Director {
     total: Meter,
     announcements: frames::Announcements,
     watches: watch::Watches,
+    examination: doctor::Examination,
     started: Nanos,
     now: Nanos,
     /// When all services together are sampled next; not before there is one.
@@ -202,6 +204,7 @@ impl Director {
             total: Meter::default(),
             announcements: Default::default(),
             watches: watch::Watches::default(),
+            examination: doctor::Examination::default(),
             started: now,
             now,
             next_sample: None,
@@ -248,6 +251,7 @@ impl Director {
         let effects = self.neighbors.turn(self.now);
         self.carry_out(effects);
         self.announce();
+        self.examine();
         self.feel_pulse();
         self.expire_templates();
         self.services.forget_destinations(self.now.tick(), &self.tables.sysctls);
@@ -296,6 +300,7 @@ impl Director {
             }
             Request::WatchNext { watch } => self.next_of_watch(watch),
             Request::WatchStop { watch } => self.stop_watch(watch),
+            Request::DoctorArp { examination } => self.doctor_arp(examination),
             Request::Batch { requests, more } => {
                 let result = self.batch(requests);
                 if more {

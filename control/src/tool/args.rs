@@ -85,6 +85,11 @@ pub(super) enum Command {
     Trace(Watch),
     /// Packets as received and as sent, in a file for tcpdump
     Capture(Capture),
+    /// Examines what is around the director
+    Doctor {
+        #[command(subcommand)]
+        command: DoctorCommand,
+    },
     /// The configuration
     Config {
         #[command(subcommand)]
@@ -137,6 +142,15 @@ pub(super) enum RouteCommand {
 pub(super) enum ConfigCommand {
     /// The running configuration, as a file
     Show,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum DoctorCommand {
+    /// Who else answers ARP or neighbour discovery for virtual addresses
+    ///
+    /// Asks on every interface, in about a second. Names each station that answers, and says what to do. The exit code is
+    /// 0 if nobody does, 1 if somebody does.
+    Arp,
 }
 
 const FILTER: &str = "\

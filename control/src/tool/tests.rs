@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::api::{
-    Code, ConnInfo, Counter, Direction, Forward, FrameInfo, InterfaceStatus, MarkInfo, NeighborInfo, PacketInfo, Rates,
-    RouteInfo, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StageInfo, StatsReport, Status, Totals, WatchInfo,
-    WatchPage, WorkerStatus,
+    ArpLeak, Code, ConnInfo, Counter, Direction, DoctorReport, Forward, FrameInfo, InterfaceStatus, MarkInfo,
+    NeighborInfo, PacketInfo, Rates, RouteInfo, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StageInfo,
+    StatsReport, Status, Totals, WatchInfo, WatchPage, WorkerStatus,
 };
 use dataplane::flow::{Protocol, ServiceKey};
 
@@ -194,6 +194,37 @@ fn the_rest() {
     assert_eq!(asked, [Request::Reload { prune: true }]);
     let (.., asked) = call("sluice proc ip_vs", vec![Ok(Answer::Done)]);
     assert_eq!(asked, [Request::Proc { name: "ip_vs".into(), cursor: None }]);
+}
+
+#[test]
+fn the_doctor_asks_until_it_is_over_and_says_what_to_do() {
+    let (asked, unasked) = (4, 0);
+    let begun = DoctorReport { examination: 7, over: false, asked, unasked, leaks: vec![] };
+    let good = Answer::DoctorArp(DoctorReport { over: true, ..begun.clone() });
+    let (code, out, err, requests) = call("sluice doctor arp", vec![Ok(Answer::DoctorArp(begun.clone())), Ok(good)]);
+    assert_eq!((code, &*err), (0, ""));
+    assert_eq!(out, "nobody else answers for a virtual address: 4 questions, each asked twice\n");
+    assert_eq!(requests, [None, Some(7)].map(|examination| Request::DoctorArp { examination }));
+
+    let leak = |address: &str, servers| ArpLeak {
+        interface: "wan".into(),
+        address: address.parse().unwrap(),
+        mac: "02:00:00:00:02:0b".into(),
+        servers,
+    };
+    let leaks = vec![leak("10.0.0.100", vec![[10, 1, 0, 11].into()]), leak("fd00::100", vec![])];
+    let bad = Answer::DoctorArp(DoctorReport { over: true, unasked: 3, leaks, ..begun });
+    let (code, out, err, _) = call("sluice doctor arp", vec![Ok(bad.clone())]);
+    assert_eq!((code, &*err), (1, ""));
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], "10.0.0.100 is answered on wan by 02:00:00:00:02:0b (10.1.0.11) too");
+    assert_eq!(lines[1], "fd00::100 is answered on wan by 02:00:00:00:02:0b too");
+    assert!(
+        lines[2].contains("arp_ignore = 1") && lines[3].contains("/128") && lines[4].starts_with("3 questions"),
+        "{out}"
+    );
+    let (code, out, ..) = call("sluice doctor arp --json", vec![Ok(bad.clone())]);
+    assert_eq!((code, serde_json::from_str::<Answer>(&out).unwrap()), (1, bad));
 }
 
 #[test]
