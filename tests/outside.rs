@@ -26,6 +26,8 @@ mod pair;
 mod process;
 #[path = "outside/ready.rs"]
 mod ready;
+#[path = "outside/realserver.rs"]
+mod realserver;
 #[path = "outside/reload.rs"]
 mod reload;
 #[path = "outside/servers.rs"]
