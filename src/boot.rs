@@ -106,7 +106,7 @@ fn devices(config: &Config) -> Result<Vec<DeviceSpec>, BootError> {
         DeviceSpec::parse(interface.device.as_deref().unwrap_or_default())
             .map_err(|error| failed(format!("{}: {error}", interface.place)))
     };
-    config.interfaces.iter().map(device).collect()
+    config.devices().map(device).collect()
 }
 
 fn start_eal(config: &Config, specs: &[DeviceSpec]) -> Result<Eal, BootError> {

@@ -61,14 +61,14 @@ impl Plan {
     /// the same time, so that none of them can starve reception.
     pub(crate) fn of(config: &Config) -> Self {
         let dataplane = &config.dataplane;
-        let (workers, ports) = (dataplane.workers.len(), config.interfaces.len());
+        let (workers, ports) = (dataplane.workers.len(), config.devices().count());
         let cache = CACHE_MAX.min(256);
         let rings = usize::from(dataplane.rx_descriptors) + usize::from(dataplane.tx_descriptors);
         let crossing = workers * (workers - 1) * handoff::PACKETS;
         let own = workers * (ports * (rings + OUTPUT_LIMIT) + BURST + MAX_PARKED);
         let held = own + crossing + (workers + 1) * cache * 3 / 2;
         let packets = (held + 1).next_power_of_two() - 1;
-        let one_armed = config.interfaces.iter().any(|interface| interface.side == Side::Both);
+        let one_armed = config.devices().any(|interface| interface.side == Side::Both);
         let signposts = workers > 1 && (one_armed || dataplane.steering == Steering::Tuple);
         let data_room = data_room_for(config.interfaces.iter().map(|i| i.mtu).max().unwrap_or(1500));
         let servers: usize = config.services.iter().map(|service| service.servers.len()).sum();

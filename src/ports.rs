@@ -35,7 +35,7 @@ pub(crate) fn start(
     pool: &Arc<Mempool>,
 ) -> Result<Started, BootError> {
     let workers = config.dataplane.workers.len() as u16;
-    let opened = config.interfaces.iter().zip(specs).map(|(interface, spec)| {
+    let opened = config.devices().zip(specs).map(|(interface, spec)| {
         let wanted = OpenConfig {
             pairs: workers,
             mtu: interface.mtu,
@@ -46,12 +46,12 @@ pub(crate) fn start(
         Opened::new(eal, spec, &interface.name, wanted).map_err(failed)
     });
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
-    let mut caps: Vec<PortCaps> = config.interfaces.iter().zip(&opened).map(port_caps).collect();
+    let mut caps: Vec<PortCaps> = config.devices().zip(&opened).map(port_caps).collect();
     let keys = keys();
     let plan = steering::plan(&caps, workers, config.dataplane.steering);
-    let started = opened.into_iter().enumerate().map(|(port, opened)| {
+    let started = opened.into_iter().zip(config.devices().zip(specs)).enumerate().map(|(port, (opened, device))| {
         let started = opened.start(&wanted(config, &plan, port, &keys)).map_err(failed)?;
-        let (interface, spec) = (&config.interfaces[port], &specs[port]);
+        let (interface, spec) = device;
         let node = started.socket().map_or(String::new(), |node| format!(", memory node {node}"));
         let (name, driver, mac) = (&interface.name, &started.caps().driver, MacAddr(started.mac()));
         info!("{name}: {spec}, driver {driver}, MAC {mac}{node}");

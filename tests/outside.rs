@@ -30,6 +30,8 @@ mod pair;
 mod process;
 #[path = "outside/ready.rs"]
 mod ready;
+#[path = "outside/realserver.rs"]
+mod realserver;
 #[path = "outside/reload.rs"]
 mod reload;
 #[path = "outside/servers.rs"]
@@ -42,6 +44,8 @@ mod tcp;
 mod tunnel;
 #[path = "outside/udp.rs"]
 mod udp;
+#[path = "outside/vlan.rs"]
+mod vlan;
 #[path = "outside/watch.rs"]
 mod watch;
 #[path = "outside/workers.rs"]

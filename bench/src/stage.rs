@@ -18,6 +18,7 @@ use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::tcp;
+use dataplane::wire::vlan::Lan;
 use dataplane::worker::{Parts, Worker};
 
 use crate::floor::{Ends, Floor};
@@ -210,7 +211,7 @@ fn real(traffic: Traffic, servers: &Servers, link: &Link, service: u32, index: u
 fn net(traffic: Traffic) -> Net {
     let interface = |port: u16| Interface {
         name: format!("port{port}").into(),
-        port,
+        lan: Lan::untagged(port),
         mac: MACS[usize::from(port)],
         mtu: 1500,
         source4: None,
@@ -222,9 +223,14 @@ fn net(traffic: Traffic) -> Net {
     route(traffic.all(), Action::Via { interface: 0, gateway: traffic.gateway() });
     let hop = |port: u16, last: u8| {
         let mac = MacAddr([2, 0, 0, 0, 9, last]);
-        NextHop::new(port, 1500, MACS[usize::from(port)], mac, Arc::default()).from(Some(traffic.own()))
+        NextHop::new(Lan::untagged(port), 1500, MACS[usize::from(port)], mac, Arc::default()).from(Some(traffic.own()))
     };
     let servers = (0..SERVERS).map(|index| ((1, traffic.server(index)), hop(1, index)));
     let neighbors = servers.chain([((0, traffic.gateway()), hop(0, 254))]);
-    Net { version: 1, interfaces: (0..2).map(interface).collect(), routes, hops: NextHops::new(neighbors) }
+    Net {
+        version: 1,
+        interfaces: (0..2).map(interface).collect::<Vec<_>>().into(),
+        routes,
+        hops: NextHops::new(neighbors),
+    }
 }

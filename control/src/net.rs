@@ -8,6 +8,7 @@ use dataplane::route::{Action, Prefix, RouteTable};
 use dataplane::tables::{Interface, Net, is_link_local};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::ndisc;
+use dataplane::wire::vlan::Lan;
 use ipnet::IpNet;
 
 use crate::neighbors::Neighbors;
@@ -23,8 +24,8 @@ pub fn host_or_prefix(text: &str) -> Option<IpNet> {
 pub struct NetInterface {
     /// Name.
     pub name: Arc<str>,
-    /// Port.
-    pub port: u16,
+    /// Its port, and its VLAN there.
+    pub lan: Lan,
     /// MAC.
     pub mac: MacAddr,
     /// Largest IP packet.
@@ -71,7 +72,7 @@ impl NetInterface {
         };
         Interface {
             name: Arc::clone(&self.name),
-            port: self.port,
+            lan: self.lan,
             mac: self.mac,
             mtu: self.mtu,
             source4: own(true).and_then(|a| if let IpAddr::V4(a) = a { Some(a) } else { None }),
@@ -124,12 +125,12 @@ pub fn tables(version: u32, interfaces: &[NetInterface], routes: &[NetRoute], ne
     }
     let resolved = neighbors.iter().filter_map(|(key, neighbor)| {
         let interface = interfaces.get(usize::from(key.0))?;
-        let hop = NextHop::new(interface.port, interface.mtu, interface.mac, neighbor.mac?, Arc::clone(&neighbor.used));
+        let hop = NextHop::new(interface.lan, interface.mtu, interface.mac, neighbor.mac?, Arc::clone(&neighbor.used));
         Some((*key, hop.from(source(interfaces, interface, key.1))))
     });
     Net {
         version,
-        interfaces: interfaces.iter().map(NetInterface::worker_view).collect(),
+        interfaces: interfaces.iter().map(NetInterface::worker_view).collect::<Vec<_>>().into(),
         routes: table,
         hops: NextHops::new(resolved),
     }

@@ -22,6 +22,7 @@ use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::conn::HashKey;
 use crate::verdict::Drop;
 use crate::wire::fragment::{Place, UNIT};
+use crate::wire::vlan::Lan;
 pub use datagram::{Datagram, MOST};
 use datagram::{Held, Queue, Run};
 
@@ -61,8 +62,8 @@ pub struct Piece<'a> {
     pub l3: usize,
     /// Where it belongs.
     pub place: Place,
-    /// The port it came by.
-    pub port: u16,
+    /// Where it came from.
+    pub lan: Lan,
     /// For somebody else, not for an address of the director.
     pub passes: bool,
 }
@@ -85,8 +86,8 @@ pub enum Fate {
 pub struct Overdue {
     /// How many pieces there were.
     pub pieces: u32,
-    /// The frame of the first, if it came, with where its IP header starts and the port it came by.
-    pub first: Option<(Box<[u8]>, usize, u16)>,
+    /// The frame of the first, if it came, with where its IP header starts and where it came from.
+    pub first: Option<(Box<[u8]>, usize, Lan)>,
     /// It was for somebody else.
     pub passes: bool,
 }

@@ -10,6 +10,7 @@ use crate::conn::Conn;
 use crate::counters::Counters;
 use crate::service::{MAX_SERVERS, Totals};
 use crate::trace::Watch;
+use crate::wire::vlan::Lan;
 
 /// Messages that may wait, in each direction.
 const QUEUE: usize = 1024;
@@ -49,9 +50,9 @@ pub enum Command {
 pub enum Report {
     /// A frame for control.
     Frame {
-        /// Port it came by.
-        port: u16,
-        /// From the Ethernet header on.
+        /// Where it came from.
+        lan: Lan,
+        /// From the Ethernet header on, without a tag.
         frame: Vec<u8>,
     },
     /// A packet needs this neighbour.

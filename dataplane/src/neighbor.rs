@@ -7,12 +7,19 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::clock::Tick;
 use crate::map::Map;
 use crate::wire::ethernet::{self, MacAddr};
+use crate::wire::vlan::Lan;
+
+/// Where no packet starts.
+const TAGGED: u16 = u16::MAX;
 
 /// A resolved neighbour.
 #[derive(Clone, Debug)]
 pub struct NextHop {
-    /// Port its interface sits on.
-    pub port: u16,
+    /// Where its interface is.
+    pub lan: Lan,
+    /// Where the IP packet starts in frames that leave with other MACs and no other change: nowhere if all need a
+    /// tag.
+    pub starts: u16,
     /// Largest IP packet its link takes.
     pub mtu: u16,
     /// Destination and source MAC, as a frame begins.
@@ -26,13 +33,14 @@ pub struct NextHop {
 }
 
 impl NextHop {
-    /// A next hop on a port.
+    /// A next hop.
     #[must_use]
-    pub fn new(port: u16, mtu: u16, src: MacAddr, dst: MacAddr, used: Arc<AtomicU32>) -> Self {
+    pub fn new(lan: Lan, mtu: u16, src: MacAddr, dst: MacAddr, used: Arc<AtomicU32>) -> Self {
         let mut macs = [0; ethernet::HEADER - 2];
         macs[..6].copy_from_slice(&dst.0);
         macs[6..].copy_from_slice(&src.0);
-        Self { port, mtu, macs, source4: 0, source6: 0, used }
+        let starts = if lan.vlan() == 0 { ethernet::HEADER as u16 } else { TAGGED };
+        Self { lan, starts, mtu, macs, source4: 0, source6: 0, used }
     }
 
     /// The same with an address that the director has on the way there.

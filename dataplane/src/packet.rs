@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::flow::{Encapsulation, Tuple};
 use crate::port::{BURST, RxBurst};
 use crate::verdict::{Answer, Drop, Forward, Punt};
+use crate::wire::vlan::Lan;
 use crate::wire::{ethernet, ipsec, ipv6};
 
 /// An entry whose tag fits a packet.
@@ -181,8 +182,8 @@ pub struct Meta {
     pub l4: u16,
     /// Where the IP packet ends: one that came in pieces may be larger than any frame.
     pub end: u32,
-    /// Port it came by.
-    pub port: u16,
+    /// Where it came from.
+    pub lan: Lan,
     /// MTU to tell, where the answer needs one; before, of a packet for a tunnel, what its path takes.
     pub mtu: u16,
     /// The largest of the pieces it came in, 0 = it came whole, as all that devices deliver.

@@ -1,9 +1,10 @@
 //! What workers know: one immutable value, replaced as a whole.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::map::SharedMap;
+use crate::map::{Map, SharedMap};
 use crate::mark::Marks;
 use crate::neighbor::NextHops;
 use crate::packet::Kind;
@@ -13,6 +14,7 @@ use crate::service::{Listener, ServiceTable};
 use crate::sysctl::Sysctls;
 use crate::template::Templates;
 use crate::wire::ethernet::MacAddr;
+use crate::wire::vlan::Lan;
 
 /// Everything one packet consults.
 #[derive(Clone, Debug, Default)]
@@ -83,7 +85,7 @@ pub struct Net {
     /// Never the same for two contents.
     pub version: u32,
     /// By index.
-    pub interfaces: Vec<Interface>,
+    pub interfaces: Interfaces,
     /// Routes.
     pub routes: RouteTable,
     /// Resolved neighbours.
@@ -95,8 +97,8 @@ pub struct Net {
 pub struct Interface {
     /// Name of the configuration.
     pub name: Arc<str>,
-    /// Port it sits on.
-    pub port: u16,
+    /// The port it sits on, and its VLAN there.
+    pub lan: Lan,
     /// Its MAC.
     pub mac: MacAddr,
     /// Largest IP packet.
@@ -105,6 +107,50 @@ pub struct Interface {
     pub source4: Option<Ipv4Addr>,
     /// Source of what the director itself says here.
     pub source6: Option<Ipv6Addr>,
+}
+
+/// Every interface, found by its index or by where it is.
+#[derive(Clone, Debug, Default)]
+pub struct Interfaces {
+    all: Vec<Interface>,
+    /// What has no tag, by port.
+    untagged: Vec<Option<u16>>,
+    tagged: Map<Lan, u16>,
+}
+
+impl From<Vec<Interface>> for Interfaces {
+    /// Of several at one place, frames belong to the first.
+    fn from(all: Vec<Interface>) -> Self {
+        let (mut untagged, mut tagged) = (Vec::new(), Map::default());
+        for (interface, index) in all.iter().zip(0..) {
+            let port = usize::from(interface.lan.port());
+            if interface.lan.vlan() != 0 {
+                tagged.entry(interface.lan).or_insert(index);
+            } else {
+                untagged.resize(untagged.len().max(port + 1), None);
+                untagged[port].get_or_insert(index);
+            }
+        }
+        Self { all, untagged, tagged }
+    }
+}
+
+impl Deref for Interfaces {
+    type Target = [Interface];
+
+    fn deref(&self) -> &[Interface] {
+        &self.all
+    }
+}
+
+impl Interfaces {
+    /// The interface that frames of a LAN belong to.
+    #[must_use]
+    pub fn at(&self, lan: Lan) -> Option<(u16, &Interface)> {
+        let untagged = || *self.untagged.get(usize::from(lan.port()))?;
+        let index = if lan.vlan() == 0 { untagged()? } else { *self.tagged.get(&lan)? };
+        Some((index, self.all.get(usize::from(index))?))
+    }
 }
 
 /// The director's addresses.
@@ -164,10 +210,10 @@ impl Net {
         self.neighbor(interface, next)
     }
 
-    /// Where an answer to what came by a port goes. A link-local address is on that link (RFC 4291 2.5.6).
+    /// Where an answer to what came from a LAN goes. A link-local address is on that link (RFC 4291 2.5.6).
     #[must_use]
-    pub fn path_back(&self, port: u16, address: IpAddr) -> Path {
-        match self.interface_of_port(port) {
+    pub fn path_back(&self, lan: Lan, address: IpAddr) -> Path {
+        match self.interfaces.at(lan) {
             Some((interface, _)) if is_link_local(address) => self.neighbor(interface, address),
             _ => self.path(address),
         }
@@ -189,12 +235,5 @@ impl Net {
             Action::Unreachable | Action::Blackhole => return None,
         };
         if address.is_ipv4() { interface.source4.map(IpAddr::V4) } else { interface.source6.map(IpAddr::V6) }
-    }
-
-    /// The interface that frames of a port belong to.
-    #[must_use]
-    pub fn interface_of_port(&self, port: u16) -> Option<(u16, &Interface)> {
-        let found = self.interfaces.iter().enumerate().find(|(_, i)| i.port == port);
-        found.map(|(index, interface)| (index as u16, interface))
     }
 }

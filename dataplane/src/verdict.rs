@@ -123,6 +123,10 @@ reasons! {
         OtherMac "other_mac",
         /// Neither IP nor ARP.
         EtherType "ethertype",
+        /// Its tag is of a VLAN that no interface is on.
+        UnknownVlan "unknown_vlan",
+        /// It has more than one VLAN tag.
+        StackedTags "stacked_tags",
         /// Not an IP packet, or cut.
         Malformed "malformed",
         /// Wrong IP header checksum.

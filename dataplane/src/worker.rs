@@ -23,6 +23,7 @@ use crate::snapshot::Reader;
 use crate::steering::Station;
 use crate::trace::Way;
 use crate::verdict::Sent;
+use crate::wire::vlan::Lan;
 
 /// Connections looked at per turn for their end.
 pub const EXPIRE_BUDGET: usize = 256;
@@ -199,7 +200,7 @@ impl<P: Port> Worker<P> {
                     }
                 };
                 let meta = &mut burst.meta[burst.packets.len()];
-                (meta.port, meta.arrival, meta.mark) = (port, arrival, mark);
+                (meta.lan, meta.arrival, meta.mark) = (Lan::untagged(port), arrival, mark);
                 burst.packets.push(packet);
             }
             let mut wholes = ArrayVec::<_, WHOLES>::new();

@@ -130,8 +130,14 @@ pub const MOST_NAMED: usize = 64;
 pub struct InterfaceStatus {
     /// Name.
     pub name: String,
-    /// Device of the configuration.
+    /// Device of the configuration; empty for a VLAN.
     pub device: String,
+    /// The interface that a VLAN is on.
+    #[serde(default)]
+    pub parent: Option<String>,
+    /// Its number there.
+    #[serde(default)]
+    pub vlan: Option<u16>,
     /// DPDK driver.
     pub driver: String,
     /// MAC address.
@@ -146,7 +152,7 @@ pub struct InterfaceStatus {
     pub addresses: Vec<String>,
     /// Number of VIPs answered here.
     pub virtual_addresses: u32,
-    /// Counters of the driver: received, sent, lost.
+    /// Counters of the driver: received, sent, lost. Those of a VLAN are among its parent's.
     pub counters: Vec<Counter>,
 }
 

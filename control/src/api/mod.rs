@@ -2,6 +2,7 @@
 //! configuration file, tests and scripts. `docs/control-protocol.md` shows them on the wire.
 
 mod cursor;
+mod doctor;
 mod info;
 mod mark;
 mod pages;
@@ -15,6 +16,7 @@ use dataplane::flow::ServiceKey;
 use serde::{Deserialize, Serialize};
 
 pub use cursor::Cursor;
+pub use doctor::{ArpLeak, DoctorReport};
 pub use info::{
     ConnInfo, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, NeighborInfo, Rates, RouteInfo, ServerInfo,
     ServiceInfo, StatsReport, Status, Totals, WorkerStatus,
@@ -227,6 +229,12 @@ pub enum Request {
         /// Its number.
         watch: u64,
     },
+    /// Asks on every interface who else answers for virtual addresses. Answer: [`Answer::DoctorArp`].
+    DoctorArp {
+        /// How this examination stands, by its number; a new one if absent and none is on.
+        #[serde(default)]
+        examination: Option<u64>,
+    },
     /// Several requests, published to the workers together. Stops at the first error, which names its position
     /// ([`ApiError::in_batch`]); what stands before it is done and published.
     Batch {
@@ -310,6 +318,8 @@ pub enum Answer {
     Watching(WatchInfo),
     /// What a watch has seen.
     Watched(Box<WatchPage>),
+    /// Who else answers for virtual addresses.
+    DoctorArp(DoctorReport),
     /// Plain text.
     Text {
         /// The text.

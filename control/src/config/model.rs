@@ -160,12 +160,19 @@ pub struct Interface {
     pub addresses: Vec<IpNet>,
     /// Ethernet address; the device's own if absent.
     pub mac: Option<Mac>,
-    /// Bytes of an IP packet.
+    /// Bytes of an IP packet; a VLAN's are its parent's unless it says less.
     pub mtu: u16,
     /// Whom it faces; what `steering = "client"` needs to know.
     pub side: Side,
     /// Where it stands.
     pub place: Place,
+}
+
+impl Config {
+    /// The interfaces on devices, whose ports are numbered in this order.
+    pub fn devices(&self) -> impl Iterator<Item = &Interface> {
+        self.interfaces.iter().filter(|interface| interface.device.is_some())
+    }
 }
 
 /// `[[route]]`

@@ -1,5 +1,6 @@
 //! `[[interface]]`, `[[route]]`, `[[neighbor]]` and `[[vip]]`, each by itself. How they fit together: `check`.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use dataplane::steering::Side;
@@ -24,7 +25,27 @@ pub(super) fn side_name(side: Side) -> &'static str {
 }
 
 pub(super) fn interfaces<'a>(top: &Scope<'a>) -> Vec<Read<'a, Interface>> {
-    entries(top, "interface", interface)
+    let mut all = entries(top, "interface", interface);
+    inherit_mtus(&mut all);
+    all.iter().for_each(|read| fits_ipv6(&read.value, &read.scope));
+    all
+}
+
+/// What a VLAN does not say of its MTU, its parent does.
+fn inherit_mtus(all: &mut [Read<'_, Interface>]) {
+    let own: HashMap<String, u16> = all.iter().map(|read| (read.value.name.clone(), read.value.mtu)).collect();
+    for Read { value, scope } in all {
+        if let Some(mtu) = value.parent.as_ref().and_then(|parent| own.get(parent)).filter(|_| !scope.has("mtu")) {
+            value.mtu = *mtu;
+        }
+    }
+}
+
+fn fits_ipv6(interface: &Interface, scope: &Scope<'_>) {
+    let six = interface.addresses.iter().any(|net| matches!(net, IpNet::V6(_)));
+    if six && interface.mtu < MTU_IPV6 {
+        scope.wrong("mtu", format!("{} is too small for IPv6; {MTU_IPV6} to {}", interface.mtu, MTU.1));
+    }
 }
 
 pub(super) fn routes<'a>(top: &Scope<'a>) -> Vec<Read<'a, Route>> {
@@ -67,15 +88,16 @@ fn interface(scope: &Scope<'_>) -> Option<Interface> {
         place: scope.place(),
     };
     shape(scope);
-    let six = read.addresses.iter().any(|net| matches!(net, IpNet::V6(_)));
-    if six && read.mtu < MTU_IPV6 {
-        scope.wrong("mtu", format!("{} is too small for IPv6; {MTU_IPV6} to {}", read.mtu, MTU.1));
-    }
     (!read.name.is_empty()).then_some(read)
 }
 
-/// A device, or a parent and a VLAN number.
+/// A device, or a parent and a VLAN number. A VLAN has its parent's MAC, and faces whom its parent does.
 fn shape(scope: &Scope<'_>) {
+    if scope.has("parent") {
+        for key in ["mac", "side"].into_iter().filter(|key| scope.has(key)) {
+            scope.wrong(key, "is its parent's: a VLAN has none of its own");
+        }
+    }
     match (scope.has("device"), scope.has("parent"), scope.has("vlan")) {
         (true, false, false) | (false, true, true) => {}
         (false, false, false) => scope.wrong("device", "is missing; or give parent and vlan"),

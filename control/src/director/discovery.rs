@@ -51,6 +51,9 @@ impl Director {
 
     fn advertised(&mut self, interface: u16, from: MacAddr, told: &Advertisement) {
         let target = IpAddr::V6(told.target);
+        if self.hears_claim(interface, told.mac.unwrap_or(from), target) {
+            return;
+        }
         if self.owns(interface, target) {
             return self.claimed(interface, from, target);
         }

@@ -4,6 +4,7 @@ use dataplane::clock::Nanos;
 use dataplane::mailbox::Command;
 use dataplane::route::Action;
 use dataplane::wire::ethernet::{self, Header};
+use dataplane::wire::vlan::Lan;
 
 use super::*;
 use crate::api::Request;
@@ -89,7 +90,7 @@ fn question(target: &str) -> Solicitation {
 
 /// What is answered to a question that comes by an interface.
 fn answers(director: &mut Director, interface: u16, asked: Solicitation) -> Vec<(u16, MacAddr, Message)> {
-    director.frame(interface, &asked.frame(STATION, group_mac(asked.destination)));
+    director.frame(Lan::untagged(interface), &asked.frame(STATION, group_mac(asked.destination)));
     sent(director)
 }
 
@@ -178,7 +179,7 @@ fn a_next_hop_is_asked_for_by_the_link_local_address() {
             (at(source), at(target), solicited_node(at(target)))
         );
     }
-    director.frame(WAN, &told("fe80::ff", STATION).frame(STATION, WAN_MAC));
+    director.frame(Lan::untagged(WAN), &told("fe80::ff", STATION).frame(STATION, WAN_MAC));
     assert_eq!(known(&mut director, WAN, "fe80::ff"), Some(STATION));
     // Thirty seconds later it is stale; in use, it is asked at the address that it had.
     director.turn(Nanos(40 * SECOND));
@@ -204,9 +205,9 @@ fn an_interface_without_ipv6_asks_and_answers_nobody() {
 fn a_static_neighbour_stays_and_a_claim_changes_nothing() {
     let mut director = director();
     let set = MacAddr([2, 0, 0, 0, 2, 0x0b]);
-    director.frame(LAN, &told("fd00:1::11", STATION).frame(STATION, MacAddr([2, 0, 0, 0, 1, 1])));
+    director.frame(Lan::untagged(LAN), &told("fd00:1::11", STATION).frame(STATION, MacAddr([2, 0, 0, 0, 1, 1])));
     assert_eq!(known(&mut director, LAN, "fd00:1::11"), Some(set));
-    director.frame(WAN, &told("fd00::100", STATION).frame(STATION, WAN_MAC));
+    director.frame(Lan::untagged(WAN), &told("fd00::100", STATION).frame(STATION, WAN_MAC));
     assert_eq!(known(&mut director, WAN, "fd00::100"), None);
     assert_eq!(answers(&mut director, WAN, question("fd00::100")).len(), 1, "still ours");
 }

@@ -8,6 +8,7 @@ use dataplane::mailbox::Command;
 use dataplane::wire::arp::{Operation, Packet};
 use dataplane::wire::ethernet::{self, Header, MacAddr};
 use dataplane::wire::ndisc;
+use dataplane::wire::vlan::{self, Lan};
 use log::warn;
 
 use super::Director;
@@ -36,9 +37,9 @@ pub(super) struct Announcement {
 
 impl Director {
     /// A frame that a worker handed over.
-    pub(super) fn frame(&mut self, port: u16, frame: &[u8]) {
+    pub(super) fn frame(&mut self, lan: Lan, frame: &[u8]) {
         let Some(header) = Header::parse(frame) else { return };
-        let Some(interface) = self.interfaces.iter().position(|i| i.port == port) else { return };
+        let Some(interface) = self.interfaces.iter().position(|i| i.lan == lan) else { return };
         let (interface, packet) = (interface as u16, &frame[ethernet::HEADER..]);
         if header.ethertype == ethernet::ARP
             && let Some(packet) = Packet::parse(packet)
@@ -53,9 +54,12 @@ impl Director {
     }
 
     fn arp(&mut self, interface: u16, packet: &Packet) {
-        let here = &self.interfaces[usize::from(interface)];
+        let mac = self.interfaces[usize::from(interface)].mac;
         let sender = IpAddr::V4(packet.sender);
-        if packet.sender_mac.is_group() || packet.sender_mac == here.mac {
+        if packet.sender_mac.is_group() || packet.sender_mac == mac {
+            return;
+        }
+        if self.hears_claim(interface, packet.sender_mac, sender) {
             return;
         }
         if self.owns(interface, sender) {
@@ -65,7 +69,7 @@ impl Director {
         let asks_us = packet.operation == Operation::Request && self.owns(interface, packet.target.into());
         let answers_us = packet.operation == Operation::Reply && self.owns(interface, packet.target.into());
         if asks_us {
-            let frame = neighbors::reply(here.mac, packet);
+            let frame = neighbors::reply(mac, packet);
             self.send(interface, frame);
         }
         if self.interfaces[usize::from(interface)].has_on_link(sender) && !packet.sender.is_unspecified() {
@@ -125,8 +129,9 @@ impl Director {
 
     /// Sends a frame by the first worker: whichever others send by a port, it does.
     pub(super) fn send(&self, interface: u16, frame: Vec<u8>) {
-        let port = self.interfaces[usize::from(interface)].port;
+        let lan = self.interfaces[usize::from(interface)].lan;
         if let Some(link) = self.links.first() {
+            let (port, frame) = (lan.port(), vlan::tagged(frame, lan.vlan()));
             // Lost like any frame on a busy wire: whoever needs the answer asks again.
             let _ = link.commands.push(Command::Send { port, frame });
         }
@@ -167,3 +172,7 @@ impl Director {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "vlan_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@
 //! the workers by hand.
 
 mod discovery;
+mod doctor;
 mod edits;
 mod frames;
 mod heartbeat;
@@ -36,6 +37,7 @@ use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::{self, Plan};
 use dataplane::tables::Tables;
 use dataplane::wire::ethernet::MacAddr;
+use dataplane::wire::vlan::Lan;
 
 use crate::api::{Answer, ApiError, Code, Counter, MarkInfo, Request, SteeringReport};
 use crate::config::Config;
@@ -90,7 +92,7 @@ impl Devices for () {
 
 /// What the appliance found out at the start.
 pub struct Facts {
-    /// MACs of the interfaces, in the order of the configuration.
+    /// MACs of the ports: those of the interfaces on devices, in the order of the configuration.
     pub macs: Vec<MacAddr>,
     /// CPUs of the workers.
     pub cpus: Vec<u32>,
@@ -111,7 +113,7 @@ impl Facts {
         };
         let workers = &config.dataplane.workers;
         Self {
-            macs: (0..).zip(&config.interfaces).map(mac).collect(),
+            macs: (0..).zip(config.devices()).map(mac).collect(),
             cpus: workers.iter().map(|cpu| *cpu as u32).collect(),
             devices: Box::new(()),
             file: None,
@@ -160,6 +162,7 @@ pub struct Director {
     total: Meter,
     announcements: frames::Announcements,
     watches: watch::Watches,
+    examination: doctor::Examination,
     started: Nanos,
     now: Nanos,
     /// When all services together are sampled next; not before there is one.
@@ -201,6 +204,7 @@ impl Director {
             total: Meter::default(),
             announcements: Default::default(),
             watches: watch::Watches::default(),
+            examination: doctor::Examination::default(),
             started: now,
             now,
             next_sample: None,
@@ -247,6 +251,7 @@ impl Director {
         let effects = self.neighbors.turn(self.now);
         self.carry_out(effects);
         self.announce();
+        self.examine();
         self.feel_pulse();
         self.expire_templates();
         self.services.forget_destinations(self.now.tick(), &self.tables.sysctls);
@@ -300,6 +305,7 @@ impl Director {
             }
             Request::WatchNext { watch } => self.next_of_watch(watch),
             Request::WatchStop { watch } => self.stop_watch(watch),
+            Request::DoctorArp { examination } => self.doctor_arp(examination),
             Request::Batch { requests, more } => {
                 let result = self.batch(requests);
                 if more {
@@ -349,7 +355,7 @@ impl Director {
             while let Some(report) = self.links[worker].reports.pop() {
                 items += 1;
                 match report {
-                    Report::Frame { port, frame } => self.frame(port, &frame),
+                    Report::Frame { lan, frame } => self.frame(lan, &frame),
                     Report::Resolve { interface, address } => {
                         let effects = self.neighbors.resolve((interface, address), self.now);
                         self.carry_out(effects);
@@ -362,21 +368,23 @@ impl Director {
     }
 }
 
-/// Interfaces with what was found out of their devices.
+/// Interfaces with what was found out of their devices, or their parents'.
 fn interfaces(config: &Config, macs: &[MacAddr]) -> Vec<NetInterface> {
-    let pairs = config.interfaces.iter().zip(macs).zip(0u16..);
-    let build = |((interface, mac), port): ((&crate::config::Interface, &MacAddr), u16)| {
-        let mac = interface.mac.map_or(*mac, |mac| MacAddr(mac.0));
-        NetInterface {
+    let build = |interface: &crate::config::Interface| {
+        let on = interface.parent.as_ref().unwrap_or(&interface.name);
+        let (port, device) = (0..).zip(config.devices()).find(|(_, device)| device.name == *on)?;
+        let found = macs.get(usize::from(port)).copied().unwrap_or_default();
+        let mac = device.mac.map_or(found, |mac| MacAddr(mac.0));
+        Some(NetInterface {
             name: interface.name.as_str().into(),
-            port,
+            lan: Lan::new(port, interface.vlan.unwrap_or(0)),
             mac,
             mtu: interface.mtu,
             addresses: interface.addresses.clone(),
             link_local: link_local(&interface.addresses, mac),
-        }
+        })
     };
-    pairs.map(build).collect()
+    config.interfaces.iter().filter_map(build).collect()
 }
 
 /// A slot's totals, summed over workers.

@@ -363,14 +363,6 @@ fn timeouts_of(wanted: &config::Timeouts) -> Timeouts {
 
 /// Whether this director can be what a configuration says; the configuration itself is in order.
 pub fn validate(config: &Config) -> Result<(), ApiError> {
-    if let Some(vlan) = config.interfaces.iter().find(|interface| interface.device.is_none()) {
-        let place = format!("{}: interface {}", vlan.place, vlan.name);
-        return Err(ApiError {
-            code: Code::Unsupported,
-            place,
-            text: "VLAN interfaces are not supported yet".to_owned(),
-        });
-    }
     if config.interfaces.is_empty() {
         let text = "there is no [[interface]]; a director needs at least one".to_owned();
         return Err(ApiError { code: Code::Config, place: "interface".to_owned(), text });

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::Director;
 use crate::api::{Answer, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, StatsReport, Status, WorkerStatus};
+use crate::net::NetInterface;
 
 impl Director {
     pub(super) fn status(&self) -> Answer {
@@ -21,20 +22,28 @@ impl Director {
 
     fn interface_status(&self, index: usize) -> InterfaceStatus {
         let interface = &self.interfaces[index];
-        let (link, speed) = self.facts.devices.link(interface.port);
+        let (port, configured) = (interface.lan.port(), self.config.interfaces.get(index));
+        let (link, speed) = self.facts.devices.link(port);
         let (own, vips) = (interface.addresses.iter().map(ToString::to_string), &self.answered[index]);
         InterfaceStatus {
             name: interface.name.to_string(),
-            device: self.config.interfaces.get(index).and_then(|i| i.device.clone()).unwrap_or_default(),
-            driver: self.facts.devices.driver(interface.port),
+            device: configured.and_then(|i| i.device.clone()).unwrap_or_default(),
+            parent: configured.and_then(|i| i.parent.clone()),
+            vlan: configured.and_then(|i| i.vlan),
+            driver: self.facts.devices.driver(port),
             mac: interface.mac.to_string(),
             mtu: interface.mtu,
             link,
             speed,
             addresses: own.chain(vips.iter().take(MOST_NAMED).map(ToString::to_string)).collect(),
             virtual_addresses: vips.len() as u32,
-            counters: self.facts.devices.counters(interface.port),
+            counters: self.device_counters(interface),
         }
+    }
+
+    /// The driver's counters. It does not tell VLANs apart.
+    fn device_counters(&self, interface: &NetInterface) -> Vec<Counter> {
+        if interface.lan.vlan() == 0 { self.facts.devices.counters(interface.lan.port()) } else { Vec::new() }
     }
 
     fn worker_status(&self, worker: usize) -> WorkerStatus {
@@ -64,9 +73,10 @@ impl Director {
             sum.iter_mut().zip(more).for_each(|(a, b)| a.value += b.value);
             sum
         });
-        let interfaces = self.interfaces.iter().map(|interface| InterfaceCounters {
+        let devices = self.interfaces.iter().filter(|interface| interface.lan.vlan() == 0);
+        let interfaces = devices.map(|interface| InterfaceCounters {
             name: interface.name.to_string(),
-            counters: self.facts.devices.counters(interface.port),
+            counters: self.device_counters(interface),
         });
         Answer::Stats(Box::new(StatsReport {
             totals,

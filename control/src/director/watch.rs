@@ -87,8 +87,8 @@ impl Director {
     pub(super) fn start_watch(&mut self, wish: &Wish) -> Result<Answer, ApiError> {
         self.sweep_watches();
         let interfaces = &self.interfaces;
-        let port = |name: &str| interfaces.iter().find(|i| &*i.name == name).map(|i| i.port);
-        let filter = filter::parse(&wish.filter, port)?;
+        let place = |name: &str| interfaces.iter().find(|i| &*i.name == name).map(|i| i.lan);
+        let filter = filter::parse(&wish.filter, place)?;
         let count = within("count", wish.count.unwrap_or(MOST_PACKETS), MOST_PACKETS)?;
         let seconds = within("seconds", wish.seconds.unwrap_or(SECONDS), MOST_SECONDS)?;
         let slot = self.free_slot()?;
@@ -171,7 +171,7 @@ impl Director {
         FrameInfo {
             at: record.at.0,
             worker: record.worker,
-            interface: explain::port_name(frame.port, &self.tables.net),
+            interface: explain::lan_name(frame.lan, &self.tables.net),
             direction: match frame.way {
                 Way::In => Direction::In,
                 Way::Out => Direction::Out,

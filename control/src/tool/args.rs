@@ -85,6 +85,11 @@ pub(super) enum Command {
     Trace(Watch),
     /// Packets as received and as sent, in a file for tcpdump
     Capture(Capture),
+    /// Examines what is around the director
+    Doctor {
+        #[command(subcommand)]
+        command: DoctorCommand,
+    },
     /// The configuration
     Config {
         #[command(subcommand)]
@@ -139,12 +144,21 @@ pub(super) enum ConfigCommand {
     Show,
 }
 
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum DoctorCommand {
+    /// Who else answers ARP or neighbour discovery for virtual addresses
+    ///
+    /// Asks on every interface, in about a second. Names each station that answers, and says what to do. The exit code is
+    /// 0 if nobody does, 1 if somebody does.
+    Arp,
+}
+
 const FILTER: &str = "\
 FILTER is a list of conditions that all must hold; without any, every packet is meant:
   tcp  udp  sctp  icmp  arp  ip  ip6
   host ADDRESS     src ADDRESS     dst ADDRESS     ADDRESS is 10.0.0.1, fd00::1 or 10.0.0.0/24
   port NUMBER      src port NUMBER dst port NUMBER
-  interface NAME   where it arrived
+  interface NAME   where it arrived; of one on a device, its VLANs too
 `not` before a condition turns it round, `and` may stand between two. It looks at packets as they are received.";
 
 /// Which packets, and how long.

@@ -3,6 +3,7 @@
 
 mod args;
 mod conns;
+mod doctor;
 mod lazy;
 mod marks;
 mod network;
@@ -25,7 +26,7 @@ use crate::api::{Answer, ApiError, Client, PageError, Request, every_text};
 use crate::config::DEFAULT_SOCKET;
 use crate::ipvsadm;
 
-use args::{Arguments, Command, ConfigCommand};
+use args::{Arguments, Command, ConfigCommand, DoctorCommand};
 use lazy::LazyClient;
 
 /// Where a tool without options looks for the socket.
@@ -67,6 +68,8 @@ enum Failure {
     File(PathBuf, io::Error),
     /// The director answered something else.
     Strange,
+    /// What was looked for and should not be there is there; it has been told.
+    Found,
 }
 
 impl From<ApiError> for Failure {
@@ -104,6 +107,7 @@ fn run(
     let done = dispatch(arguments, client, out).and_then(|()| Ok(out.flush()?));
     let said = match done {
         Ok(()) => return 0,
+        Err(Failure::Found) => out.flush(),
         // Who reads us has seen enough, as `head` does.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
         Err(Failure::Output(error)) => writeln!(err, "sluice: cannot write: {error}"),
@@ -139,6 +143,7 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Conns(options) => return conns::run(options, json, client, out),
         Command::Trace(options) => return watch::trace(options, json, client, out),
         Command::Capture(options) => return watch::capture(options, json, client, out),
+        Command::Doctor { command: DoctorCommand::Arp } => return doctor::arp(json, client, out),
         Command::Services => return services::run(json, client, out),
         Command::Proc { name } => return proc(name, json, client, out),
         Command::Status => Request::Status,
@@ -217,6 +222,7 @@ fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), F
         | Answer::Timeouts { .. }
         | Answer::Daemons { .. }
         | Answer::Watching(_)
+        | Answer::DoctorArp(_)
         | Answer::Watched(_) => return Err(Failure::Strange),
     }
     Ok(())

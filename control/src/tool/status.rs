@@ -24,12 +24,20 @@ fn interfaces(interfaces: &[InterfaceStatus], out: &mut dyn Write) -> io::Result
             link(each),
             each.mtu.to_string(),
             each.mac.clone(),
-            each.device.clone(),
+            device(each),
             each.driver.clone(),
             addresses(each),
         ]);
     }
     table.print(out)
+}
+
+/// What it is on.
+fn device(interface: &InterfaceStatus) -> String {
+    match (&interface.parent, interface.vlan) {
+        (Some(parent), Some(vlan)) => format!("VLAN {vlan} of {parent}"),
+        _ => interface.device.clone(),
+    }
 }
 
 /// The addresses that the answer names, and how many it leaves out.

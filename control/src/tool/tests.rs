@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::api::{
-    Code, ConnInfo, Counter, Direction, Forward, FrameInfo, InterfaceStatus, MarkInfo, NeighborInfo, PacketInfo, Rates,
-    RouteInfo, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StageInfo, StatsReport, Status, Totals, WatchInfo,
-    WatchPage, WorkerStatus,
+    ArpLeak, Code, ConnInfo, Counter, Direction, DoctorReport, Forward, FrameInfo, InterfaceStatus, MarkInfo,
+    NeighborInfo, PacketInfo, Rates, RouteInfo, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StageInfo,
+    StatsReport, Status, Totals, WatchInfo, WatchPage, WorkerStatus,
 };
 use dataplane::flow::{Protocol, ServiceKey};
 
@@ -141,6 +141,8 @@ fn the_rest() {
     let interface = InterfaceStatus {
         name: "wan".into(),
         device: "tap:wan".into(),
+        parent: None,
+        vlan: None,
         driver: "net_tap".into(),
         mac: "02:00:00:00:00:01".into(),
         mtu: 1500,
@@ -166,12 +168,15 @@ fn the_rest() {
     };
     let still = WorkerStatus { id: 1, stalled_for: Some(7), ..worker.clone() };
     let (version, config) = ("0.1.0".into(), "/etc/sluice/sluice.toml".into());
-    let (interfaces, workers) = (vec![interface], vec![worker, still]);
+    let (name, parent, device) = ("office".into(), Some("wan".into()), String::new());
+    let on_it = InterfaceStatus { name, parent, vlan: Some(100), device, ..interface.clone() };
+    let (interfaces, workers) = (vec![interface, on_it], vec![worker, still]);
     let status =
         Status { version, config, uptime: 61, services: 2, servers: 6, interfaces, strict_parity: false, workers };
     let out = printed("sluice status", Answer::Status(Box::new(status)));
     assert!(out.starts_with("sluice 0.1.0, up 1m 1s, /etc/sluice/sluice.toml\n2 services, 6 real servers\n"), "{out}");
     assert!(out.contains("up 10000 Mbit/s  1500") && out.contains("1  stalled for 7 s "), "{out}");
+    assert!(out.contains("02:00:00:00:00:01  VLAN 100 of wan  net_tap  10.0.0.1/24 10.0.0.100\n"), "{out}");
     assert!(out.contains("12.5 %    200       1.5 %       70        9       2      v4\n"), "{out}");
     let (address, interface, state) = ([10, 0, 0, 2].into(), "wan".to_owned(), "stale".to_owned());
     let neighbors = vec![NeighborInfo { address, interface: interface.clone(), mac: None, state, age: 7 }];
@@ -189,6 +194,37 @@ fn the_rest() {
     assert_eq!(asked, [Request::Reload { prune: true }]);
     let (.., asked) = call("sluice proc ip_vs", vec![Ok(Answer::Done)]);
     assert_eq!(asked, [Request::Proc { name: "ip_vs".into(), cursor: None }]);
+}
+
+#[test]
+fn the_doctor_asks_until_it_is_over_and_says_what_to_do() {
+    let (asked, unasked) = (4, 0);
+    let begun = DoctorReport { examination: 7, over: false, asked, unasked, leaks: vec![] };
+    let good = Answer::DoctorArp(DoctorReport { over: true, ..begun.clone() });
+    let (code, out, err, requests) = call("sluice doctor arp", vec![Ok(Answer::DoctorArp(begun.clone())), Ok(good)]);
+    assert_eq!((code, &*err), (0, ""));
+    assert_eq!(out, "nobody else answers for a virtual address: 4 questions, each asked twice\n");
+    assert_eq!(requests, [None, Some(7)].map(|examination| Request::DoctorArp { examination }));
+
+    let leak = |address: &str, servers| ArpLeak {
+        interface: "wan".into(),
+        address: address.parse().unwrap(),
+        mac: "02:00:00:00:02:0b".into(),
+        servers,
+    };
+    let leaks = vec![leak("10.0.0.100", vec![[10, 1, 0, 11].into()]), leak("fd00::100", vec![])];
+    let bad = Answer::DoctorArp(DoctorReport { over: true, unasked: 3, leaks, ..begun });
+    let (code, out, err, _) = call("sluice doctor arp", vec![Ok(bad.clone())]);
+    assert_eq!((code, &*err), (1, ""));
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines[0], "10.0.0.100 is answered on wan by 02:00:00:00:02:0b (10.1.0.11) too");
+    assert_eq!(lines[1], "fd00::100 is answered on wan by 02:00:00:00:02:0b too");
+    assert!(
+        lines[2].contains("arp_ignore = 1") && lines[3].contains("/128") && lines[4].starts_with("3 questions"),
+        "{out}"
+    );
+    let (code, out, ..) = call("sluice doctor arp --json", vec![Ok(bad.clone())]);
+    assert_eq!((code, serde_json::from_str::<Answer>(&out).unwrap()), (1, bad));
 }
 
 #[test]

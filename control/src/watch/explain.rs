@@ -8,6 +8,7 @@ use dataplane::proto::state_name;
 use dataplane::tables::Net;
 use dataplane::trace::{Decided, Later, Outcome, Outline, Record, Route, Scheduling, Trace, Waiting, Why};
 use dataplane::verdict::{self, Answer};
+use dataplane::wire::vlan::Lan;
 
 use super::packet::line;
 use crate::api::{PacketInfo, StageInfo};
@@ -39,7 +40,7 @@ pub fn packet(record: &Record, trace: &Trace, net: &Net) -> PacketInfo {
     PacketInfo {
         at: record.at.0,
         worker: record.worker,
-        interface: Some(port_name(trace.port, net)),
+        interface: Some(lan_name(trace.lan, net)),
         packet: line(&trace.outline),
         length: Some(trace.length),
         verdict: ended(&trace.outcome, &mut stages),
@@ -79,10 +80,12 @@ impl Stages {
     }
 }
 
-/// The interface of a device port.
+/// The interface of a frame; of a VLAN that no interface is on, that of its device.
 #[must_use]
-pub fn port_name(port: u16, net: &Net) -> String {
-    net.interface_of_port(port).map_or_else(|| format!("port {port}"), |(_, interface)| interface.name.to_string())
+pub fn lan_name(lan: Lan, net: &Net) -> String {
+    let port = lan.port();
+    let found = net.interfaces.at(lan).or_else(|| net.interfaces.at(Lan::untagged(port)));
+    found.map_or_else(|| format!("port {port}"), |(_, interface)| interface.name.to_string())
 }
 
 fn interface_name(interface: u16, net: &Net) -> String {
@@ -236,7 +239,7 @@ fn resolved(outcome: &Outcome, route: Option<Route>, net: &Net, stages: &mut Sta
         return;
     }
     for left in &outcome.sent {
-        let by = format!("sent by {} to {}, {} bytes", port_name(left.port, net), left.mac, left.length);
+        let by = format!("sent by {} to {}, {} bytes", lan_name(left.lan, net), left.mac, left.length);
         let what = if own { Some(line(&left.outline)) } else { hop.clone() };
         stages.add("resolve", what.map_or_else(|| by.clone(), |what| format!("{what}; {by}")));
     }

@@ -6,11 +6,13 @@
 //!                  | [side] "host" ADDRESS | side ADDRESS | [side] "port" NUMBER | "interface" NAME )
 //! side   = "src" | "dst"
 //! ADDRESS = an IPv4 or IPv6 address, or a prefix
+//! NAME    = an interface; one on a device is everything that its device carries, VLANs too
 //! ```
 
 use dataplane::flow::Protocol;
 use dataplane::route::Prefix;
 use dataplane::trace::{Filter, Side, Term};
+use dataplane::wire::vlan::Lan;
 
 use crate::api::{ApiError, Code};
 use crate::net::host_or_prefix;
@@ -20,17 +22,17 @@ const WORDS: &str = "tcp, udp, sctp, icmp, arp, ip, ip6, host, src, dst, port, i
 /// Terms of one filter.
 const MOST_TERMS: usize = 32;
 
-/// Reads a filter. `device` knows the device port of an interface by its name.
+/// Reads a filter. `place` knows where an interface is by its name.
 ///
 /// # Errors
 /// The word that is wrong, and what would be right.
-pub fn parse(text: &str, device: impl Fn(&str) -> Option<u16>) -> Result<Filter, ApiError> {
+pub fn parse(text: &str, place: impl Fn(&str) -> Option<Lan>) -> Result<Filter, ApiError> {
     let mut words = text.split_whitespace().peekable();
     let mut filter = Filter::default();
     while words.peek().is_some() {
         let wanted = words.next_if_eq(&"not").is_none();
         let Some(word) = words.next() else { return Err(wrong("\"not\" is the last word; a condition follows it")) };
-        let term = one(word, &mut words, &device)?;
+        let term = one(word, &mut words, &place)?;
         filter.terms.push((term, wanted));
         if filter.terms.len() > MOST_TERMS {
             return Err(wrong(format!("more than {MOST_TERMS} conditions")));
@@ -45,7 +47,7 @@ pub fn parse(text: &str, device: impl Fn(&str) -> Option<u16>) -> Result<Filter,
 fn one<'a>(
     word: &str,
     words: &mut impl Iterator<Item = &'a str>,
-    device: &impl Fn(&str) -> Option<u16>,
+    place: &impl Fn(&str) -> Option<Lan>,
 ) -> Result<Term, ApiError> {
     Ok(match word {
         "tcp" => Term::Protocol(Protocol::Tcp.number()),
@@ -61,7 +63,8 @@ fn one<'a>(
         "dst" => sided(Side::Destination, word, words)?,
         "interface" => {
             let Some(name) = words.next() else { return Err(wrong("\"interface\" needs a name after it")) };
-            Term::Device(device(name).ok_or_else(|| wrong(format!("no interface {name:?}; see: sluice status")))?)
+            let lan = place(name).ok_or_else(|| wrong(format!("no interface {name:?}; see: sluice status")))?;
+            if lan.vlan() == 0 { Term::Device(lan.port()) } else { Term::Vlan(lan) }
         }
         "or" => return Err(wrong("\"or\" is not possible: all conditions must hold; start one watch for each side")),
         "and" => return Err(wrong("\"and\" stands between two conditions")),
@@ -100,7 +103,11 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Filter, ApiError> {
-        parse(text, |name| (name == "lan").then_some(1))
+        parse(text, |name| match name {
+            "lan" => Some(Lan::untagged(1)),
+            "lan.7" => Some(Lan::new(1, 7)),
+            _ => None,
+        })
     }
 
     fn prefix(address: &str, length: u8) -> Prefix {
@@ -119,6 +126,7 @@ mod tests {
         assert_eq!(terms("dst host fd00::1"), yes(Term::Address(Side::Destination, prefix("fd00::1", 128))));
         assert_eq!(terms("dst port 80"), yes(Term::Port(Side::Destination, 80)));
         assert_eq!(terms("interface lan"), yes(Term::Device(1)));
+        assert_eq!(terms("interface lan.7"), yes(Term::Vlan(Lan::new(1, 7))));
         let both = vec![(Term::Protocol(17), true), (Term::Port(Side::Either, 53), false)];
         assert_eq!(terms("udp and not port 53"), both);
         assert_eq!(terms("udp not port 53"), both, "and goes without saying");

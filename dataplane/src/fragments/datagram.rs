@@ -4,6 +4,7 @@ use super::{Overdue, PIECE_COST, Piece};
 use crate::clock::Tick;
 use crate::port::PacketBuf;
 use crate::verdict::Drop;
+use crate::wire::vlan::Lan;
 use crate::wire::{checksum, ethernet, ipv4, ipv6, put};
 
 /// Bytes of the largest IP packet; IPv6 does not count its header among them.
@@ -72,7 +73,7 @@ struct Head {
     length: usize,
     named_at: usize,
     next: u8,
-    port: u16,
+    lan: Lan,
 }
 
 impl Queue {
@@ -88,7 +89,7 @@ impl Queue {
             largest: 0,
             largest_df: 0,
             ecn: 0,
-            head: Head { port: piece.port, ..Head::default() },
+            head: Head { lan: piece.lan, ..Head::default() },
             passes: piece.passes,
             cost: 0,
         }
@@ -150,7 +151,7 @@ impl Queue {
         let place = &piece.place;
         if span.start == 0 {
             self.head =
-                Head { l3: piece.l3, length: place.head, named_at: place.named_at, next: place.next, port: piece.port };
+                Head { l3: piece.l3, length: place.head, named_at: place.named_at, next: place.next, lan: piece.lan };
         }
         let size = place.at + (span.end - span.start);
         self.largest = self.largest.max(size);
@@ -173,23 +174,28 @@ impl Queue {
         self.pieces.iter().find(|held| held.offset == 0)
     }
 
-    /// All of it, in one (`ip_frag_reasm`, `nf_ct_frag6_reasm`).
+    /// All of it, in one (`ip_frag_reasm`, `nf_ct_frag6_reasm`), behind an Ethernet header without a tag.
     pub(super) fn assemble(mut self) -> Result<Datagram, Drop> {
         let congestion = congestion(self.ecn).ok_or(Drop::FragmentInvalid)?;
-        let Head { l3, length: head, named_at, next, port } = self.head;
+        let Head { l3, length: head, named_at, next, lan } = self.head;
         let front = self.first().and_then(|first| first.bytes.get(..l3 + head)).ok_or(Drop::FragmentInvalid)?;
-        let six = front.get(l3).is_some_and(|byte| byte >> 4 == 6);
+        let (before, header) = front.split_at(l3);
+        let macs = before.get(..ethernet::HEADER - 2).ok_or(Drop::FragmentInvalid)?;
+        let six = header.first().is_some_and(|byte| byte >> 4 == 6);
         let total = head + self.length;
         if total - if six { ipv6::HEADER } else { 0 } > MOST {
             return Err(Drop::FragmentOversize);
         }
-        let mut room = vec![0; HEADROOM + l3 + total];
-        put(&mut room, HEADROOM, front);
+        let at = HEADROOM + ethernet::HEADER;
+        let mut room = vec![0; at + total];
+        put(&mut room, HEADROOM, macs);
+        put(&mut room, at - 2, &if six { ethernet::IPV6 } else { ethernet::IPV4 }.to_be_bytes());
+        put(&mut room, at, header);
         for held in &self.pieces {
-            put(&mut room, HEADROOM + l3 + head + held.offset, held.data());
+            put(&mut room, at + head + held.offset, held.data());
         }
         let df = self.largest_df == self.largest;
-        let packet = &mut room[HEADROOM + l3..];
+        let packet = &mut room[at..];
         if six {
             packet[1] |= congestion << 4;
             put(packet, 4, &((total - ipv6::HEADER) as u16).to_be_bytes());
@@ -211,7 +217,7 @@ impl Queue {
             room,
             start,
             end,
-            port,
+            lan,
             largest: self.largest as u16,
             df,
             sizes,
@@ -222,7 +228,7 @@ impl Queue {
     pub(super) fn overdue(mut self) -> Overdue {
         let (pieces, passes) = (self.count(), self.passes);
         let first = self.pieces.iter().position(|held| held.offset == 0).map(|at| self.pieces.swap_remove(at));
-        Overdue { pieces, passes, first: first.map(|first| (first.bytes, self.head.l3, self.head.port)) }
+        Overdue { pieces, passes, first: first.map(|first| (first.bytes, self.head.l3, self.head.lan)) }
     }
 }
 
@@ -246,8 +252,8 @@ pub struct Datagram {
     room: Vec<u8>,
     start: usize,
     end: usize,
-    /// The port its first piece came by.
-    pub port: u16,
+    /// Where its first piece came from.
+    pub lan: Lan,
     /// The largest IP packet among the pieces: none that leaves is larger.
     pub largest: u16,
     /// Those pieces were not to be fragmented further; nor are the new ones.

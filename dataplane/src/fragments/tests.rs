@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::port::PacketBuf;
 use crate::wire::fragment::place4;
+use crate::wire::vlan::Lan;
 use crate::wire::{ipv4, ipv6, put};
 
 const KEY: HashKey = HashKey([1, 2]);
@@ -29,7 +30,7 @@ fn add(store: &mut Fragments, frame: &[u8], now: Tick, lost: &mut BTreeMap<&'sta
     let header = ipv4::Header::parse(&frame[14..]).expect("a header");
     let [src, dst] = [header.src, header.dst].map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits)));
     let key = Key { src, dst, id: place.id, protocol: 17 };
-    let piece = Piece { key, frame, l3: 14, place, port: 3, passes: true };
+    let piece = Piece { key, frame, l3: 14, place, lan: Lan::untagged(3), passes: true };
     store.add(&piece, now, &mut |reason, pieces| *lost.entry(reason.name()).or_default() += pieces)
 }
 
@@ -118,7 +119,7 @@ proptest! {
                     let header = ipv4::Header::parse(&datagram.data()[14..]).expect("a right header");
                     prop_assert!(!header.is_fragment() && header.total == 20 + body.len());
                     let sizes: usize = datagram.sizes.iter().map(|size| usize::from(*size)).sum();
-                    prop_assert_eq!((sizes, datagram.port), (body.len(), 3));
+                    prop_assert_eq!((sizes, datagram.lan), (body.len(), Lan::untagged(3)));
                     models.remove(&id);
                 }
                 Fate::Dropped(reason) => {
@@ -194,7 +195,10 @@ fn the_oldest_goes_first_and_time_does_not_begin_anew() {
     keep(&mut store, 1, 16, 29);
     assert!(store.expire(Tick(30 * TICKS_PER_SECOND - 1)).is_none());
     let first = store.expire(Tick(30 * TICKS_PER_SECOND)).expect("its time is over");
-    assert_eq!((first.pieces, first.first.map(|(frame, l3, port)| (frame.len(), l3, port))), (2, Some((42, 14, 3))));
+    assert_eq!(
+        (first.pieces, first.first.map(|(frame, l3, lan)| (frame.len(), l3, lan))),
+        (2, Some((42, 14, Lan::untagged(3))))
+    );
     assert!(store.expire(Tick(39 * TICKS_PER_SECOND)).is_none());
     assert!(store.expire(Tick(40 * TICKS_PER_SECOND)).is_some_and(|second| second.first.is_none()));
 }
@@ -211,7 +215,7 @@ fn ipv6_headers_in_front_stay_and_the_fragment_header_goes() {
     let mut add = |frame: &[u8]| {
         let place = crate::wire::fragment::place6(&frame[14..]).expect("a piece");
         let key = Key { src: IpAddr::from([1u8; 16]), dst: IpAddr::from([2u8; 16]), id: place.id, protocol: 0 };
-        store.add(&Piece { key, frame, l3: 14, place, port: 0, passes: false }, Tick(0), &mut |_, _| ())
+        store.add(&Piece { key, frame, l3: 14, place, lan: Lan::untagged(0), passes: false }, Tick(0), &mut |_, _| ())
     };
     assert!(matches!(add(&piece(16, 0)), Fate::Kept));
     let Fate::Whole(datagram) = add(&piece(0, 1)) else { panic!("whole") };

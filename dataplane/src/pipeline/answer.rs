@@ -186,7 +186,7 @@ fn deliver<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) -> Result<(), Drop> {
-    let path = context.tables.net.path_back(about.port, made.to);
+    let path = context.tables.net.path_back(about.lan, made.to);
     if matches!(path, Path::Unreachable | Path::Blackhole) {
         return Err(Drop::Unanswerable);
     }

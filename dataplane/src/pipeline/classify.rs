@@ -78,7 +78,7 @@ pub(super) fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2]
     let Some(header) = ethernet::Header::parse(frame) else { return Mark::default() };
     let ports = meta.kind.has_ports().then_some((meta.tuple.sport, meta.tuple.dport));
     marks.of(&mark::Seen {
-        interface: context.tables.net.interface_of_port(meta.port).map(|(index, _)| index),
+        interface: context.tables.net.interfaces.at(meta.lan).map(|(index, _)| index),
         sender: header.src,
         source,
         destination,

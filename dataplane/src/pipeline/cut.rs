@@ -101,7 +101,7 @@ fn make<B: PacketBuf>(
     let cut = if whole { None } else { Some(Cut::of(packet, how).ok_or(Drop::NeedsFragmenting)?) };
     let count = cut.map_or(1, |cut| cut.count());
     let room = match bound.way {
-        Path::Hop(_) => shard.output.room(bound.next.port).unwrap_or(usize::MAX),
+        Path::Hop(_) => shard.output.room(bound.next.lan.port()).unwrap_or(usize::MAX),
         _ => usize::MAX,
     };
     if count > OUTPUT_LIMIT {
@@ -150,7 +150,7 @@ fn write(frame: &mut [u8], header: &[u8], data: &[u8]) {
 fn leave<B: PacketBuf>(mut packet: B, bound: &Bound, ending: Ending, shard: &mut Shard<B>, context: Context<'_>) {
     let meta = Meta { l3: ethernet::HEADER as u16, mark: bound.mark, ..Meta::default() };
     let change = Change::Nothing;
-    let port = bound.next.port;
+    let port = bound.next.lan.port();
     match bound.way {
         Path::Unresolved { interface, address } => {
             let neighbor = (interface, address);
@@ -158,7 +158,9 @@ fn leave<B: PacketBuf>(mut packet: B, bound: &Bound, ending: Ending, shard: &mut
             resolve::park(Parked { packet, neighbor, meta, change, ending, server, since }, shard, context);
         }
         _ => {
-            resolve::dress(&mut packet, &meta, change, &bound.next, context.now);
+            if !resolve::dress(&mut packet, &meta, &bound.next, context.now) {
+                return resolve::lose(packet, ending, Drop::NoHeadroom, shard, context);
+            }
             match shard.output.push(port, packet) {
                 Ok(()) => resolve::count(ending, context),
                 Err(packet) => resolve::by_another(packet, port, ending, meta.mark, shard, context),

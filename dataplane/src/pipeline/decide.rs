@@ -84,7 +84,7 @@ pub(super) fn belongs_elsewhere<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>) 
         return None;
     }
     let six = if meta.kind.is_v6() { meta.ends6(frame) } else { None };
-    shard.station.stray(meta.port, &meta.tuple, six)
+    shard.station.stray(meta.lan.port(), &meta.tuple, six)
 }
 
 /// For others: plain routing. What a router refuses is refused before anybody asks for its connection.

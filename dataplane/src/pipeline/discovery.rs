@@ -11,43 +11,42 @@
 
 use std::net::Ipv6Addr;
 
-use crate::packet::Step;
+use crate::packet::{Meta, Step};
 use crate::tables::Tables;
 use crate::verdict::{Drop, Punt};
 use crate::wire::ethernet::{self, MacAddr};
 use crate::wire::ndisc::{self, Message};
-use crate::wire::{icmpv6, ipv6};
+use crate::wire::{be16, icmpv6, ipv6};
 
-/// Ethernet, IPv6, and the type of the message.
-const LEAST: usize = ethernet::HEADER + ipv6::HEADER + 1;
+/// IPv6, and the type of the message.
+const LEAST: usize = ipv6::HEADER + 1;
 /// Where the next header is.
-const NEXT: usize = ethernet::HEADER + 6;
-/// EtherType IPv6.
-const IPV6: [u8; 2] = ethernet::IPV6.to_be_bytes();
+const NEXT: usize = 6;
 
 /// What becomes of a frame, if it is neighbour discovery for this station. Kept out of the loop over packets.
 #[inline(never)]
-pub(super) fn taken(frame: &[u8], mac: MacAddr, tables: &Tables) -> Option<Step> {
-    let h = frame.first_chunk::<LEAST>()?;
+pub(super) fn taken(frame: &[u8], meta: &Meta, mac: MacAddr, tables: &Tables) -> Option<Step> {
+    let l3 = usize::from(meta.l3);
+    let h = frame.get(l3..)?.first_chunk::<LEAST>()?;
     let kind = h[LEAST - 1];
-    if h[12..14] != IPV6
+    if be16(frame, l3 - 2) != ethernet::IPV6
         || h[NEXT] != icmpv6::PROTOCOL
         || !(ndisc::ROUTER_SOLICITATION..=ndisc::REDIRECT).contains(&kind)
     {
         return None;
     }
-    let destination = Ipv6Addr::from(*h[ethernet::HEADER + 24..].first_chunk::<16>()?);
+    let destination = Ipv6Addr::from(*h[24..].first_chunk::<16>()?);
     let is_local = |address: Ipv6Addr| tables.locals.v6.contains_key(&address.to_bits());
-    let here = if h[..6] == mac.0 {
+    let here = if frame[..6] == mac.0 {
         is_group(destination) || is_local(destination)
     } else {
-        is_group(destination) && h[..6] == ndisc::group_mac(destination).0
+        is_group(destination) && frame[..6] == ndisc::group_mac(destination).0
     };
     here.then(|| {
         if !matches!(kind, ndisc::SOLICITATION | ndisc::ADVERTISEMENT) {
             return Step::Drop(Drop::RouterDiscovery);
         }
-        match Message::parse(&frame[ethernet::HEADER..]) {
+        match Message::parse(&frame[l3..]) {
             None => Step::Drop(Drop::InvalidDiscovery),
             Some(Message::Solicitation(asked)) if !is_local(asked.target) => Step::Drop(Drop::Group),
             Some(_) => Step::Punt(Punt::Neighbor6),

@@ -112,7 +112,7 @@ fn add<B>(frame: &[u8], meta: &Meta, shard: &mut Shard<B>, context: Context<'_>)
         return Fate::Dropped(Drop::Malformed);
     };
     let key = Key { src, dst, id: place.id, protocol: if six { 0 } else { place.next } };
-    let piece = Piece { key, frame, l3, place, port: meta.port, passes: meta.ttl_lowered };
+    let piece = Piece { key, frame, l3, place, lan: meta.lan, passes: meta.ttl_lowered };
     let store = if six { &mut shard.fragments6 } else { &mut shard.fragments4 };
     store.add(&piece, context.now, &mut |reason, pieces| {
         context.link.counters.verdicts(Verdict::Drop(reason), pieces.into());
@@ -129,7 +129,7 @@ pub(super) fn whole<B: PacketBuf>(
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
     let l3 = ethernet::HEADER as u16;
-    let mut meta = Meta { l3, port: datagram.port, arrival, mark, largest: datagram.largest, ..Meta::default() };
+    let mut meta = Meta { l3, lan: datagram.lan, arrival, mark, largest: datagram.largest, ..Meta::default() };
     let frame = datagram.data();
     let parsed = parse::whole(frame, &mut meta, &shard.table, context.tables);
     let home =
@@ -175,7 +175,7 @@ fn end<B: PacketBuf>(
 }
 
 fn punt_whole(datagram: &Datagram, meta: &Meta, punt: Punt, context: Context<'_>) {
-    let report = Report::Frame { port: meta.port, frame: datagram.data().to_vec() };
+    let report = Report::Frame { lan: meta.lan, frame: datagram.data().to_vec() };
     let verdict = match context.link.reports.push(report) {
         Ok(()) => Verdict::Punt(punt),
         Err(_) => Verdict::Drop(Drop::PuntFull),
@@ -226,7 +226,7 @@ fn next_hop(way: Path, context: Context<'_>) -> Option<NextHop> {
         Path::Hop(hop) => net.hops.get(hop).cloned(),
         Path::Unresolved { interface, address } => {
             let here = net.interfaces.get(usize::from(interface))?;
-            let hop = NextHop::new(here.port, here.mtu, here.mac, ethernet::BROADCAST, std::sync::Arc::default());
+            let hop = NextHop::new(here.lan, here.mtu, here.mac, ethernet::BROADCAST, std::sync::Arc::default());
             let source = if address.is_ipv4() { here.source4.map(IpAddr::V4) } else { here.source6.map(IpAddr::V6) };
             Some(hop.from(source))
         }
@@ -259,9 +259,9 @@ pub(super) fn expire<B: PacketBuf>(
         let overdue = shard.fragments4.expire(context.now).or_else(|| shard.fragments6.expire(context.now));
         let Some(overdue) = overdue else { return done };
         let mut silent = overdue.pieces;
-        if let Some((frame, l3, port)) = overdue.first {
+        if let Some((frame, l3, lan)) = overdue.first {
             silent -= 1;
-            let meta = Meta { l3: l3 as u16, port, ttl_lowered: overdue.passes, ..Meta::default() };
+            let meta = Meta { l3: l3 as u16, lan, ttl_lowered: overdue.passes, ..Meta::default() };
             answer::run(&frame, &meta, Answer::ReassemblyTime, shard, context, alloc);
         }
         context.link.counters.verdicts(Verdict::Drop(Drop::FragmentTimeout), silent.into());

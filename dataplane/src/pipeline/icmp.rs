@@ -195,7 +195,7 @@ fn unknown<B>(
     if shard.station.is_alone() {
         return begin(frame, meta, ends, turned, shard, context);
     }
-    let (me, landing) = (shard.station.me(), shard.station.landing(meta.port)?);
+    let (me, landing) = (shard.station.me(), shard.station.landing(meta.lan.port())?);
     let (first, by_both) = (home(frame, meta, landing, shard, context)?, landing.is_by_both());
     let second = Flow::of(quote, &shard.table).lands(landing);
     let hand_over = |worker| Some(Step::Handoff { worker, conn: NONE });

@@ -139,8 +139,8 @@ fn handed<B: PacketBuf, E: Eyes<B>>(
     let mut from = 0;
     burst.six = false;
     while from < burst.packets.len() {
-        let port = burst.meta[from].port;
-        let same = burst.meta[from..burst.packets.len()].iter().take_while(|meta| meta.port == port).count();
+        let port = burst.meta[from].lan.port();
+        let same = burst.meta[from..burst.packets.len()].iter().take_while(|meta| meta.lan.port() == port).count();
         parse::run(burst, from..from + same, port, context.tables, &shard.table);
         from += same;
     }
@@ -227,11 +227,16 @@ fn usual<B: PacketBuf, const SIX: bool>(
     let conn = &mut shard.table[index];
     let (next, shorter) = track::packet(meta, index, conn, direction, context, track::advance);
     let leaves = match next {
-        Next::Leave(_, hop) => {
+        Next::Leave(_, hop) if meta.l3 == hop.starts => {
             let reason = track::reason(conn, direction);
             let change = if SIX { Change::of(conn, reason) } else { Change::of4(conn, reason) };
-            resolve::dress(&mut packet, meta, change, hop, context.now);
+            change.apply(packet.data_mut(), meta);
+            resolve::address(&mut packet, hop, context.now);
             Some((reason, hop))
+        }
+        Next::Leave(hop, _) => {
+            meta.step = Step::Send { conn: index, reason: track::reason(conn, direction), hop };
+            None
         }
         Next::Step(step) => {
             meta.step = step;
@@ -265,7 +270,9 @@ fn by_tunnel<B: PacketBuf>(
 ) -> Option<B> {
     let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
     let change = Change::Tun { server: shard.table[index].server_address() };
-    if !rewrite::carry_out(change, &mut packet, meta, hop, shard, context) {
+    if !rewrite::carry_out(change, &mut packet, meta, hop, shard, context)
+        || !resolve::dress(&mut packet, meta, hop, context.now)
+    {
         meta.step = Step::Drop(Drop::NoHeadroom);
         return Some(packet);
     }
@@ -273,7 +280,6 @@ fn by_tunnel<B: PacketBuf>(
         cut::packet(packet, meta, Ending::Forward(Forward::Tun), hop, shard, context, alloc);
         return None;
     }
-    resolve::dress(&mut packet, meta, Change::Nothing, hop, context.now);
     resolve::send(packet, meta, Forward::Tun, hop, forwarded, shard, context);
     None
 }

@@ -20,6 +20,8 @@ use crate::trace::{
     Decided, Later, Observer, Outcome, Outline, Parsed, Route, Scheduling, Sight, Trace, Waiting, Way, Why,
 };
 use crate::verdict::Forward;
+use crate::wire::ethernet;
+use crate::wire::vlan::Lan;
 use differences::Marks;
 
 /// The stages, as eyes know them.
@@ -66,7 +68,7 @@ pub(super) fn run<B: PacketBuf>(
     for packet in mem::take(&mut burst.packets) {
         let mark = observer.count(packet.data(), port);
         observer.show(mark, Way::In, port, packet.data());
-        (burst.meta[0].port, burst.meta[0].mark) = (port, mark);
+        (burst.meta[0].lan, burst.meta[0].mark) = (Lan::untagged(port), mark);
         burst.packets.push(packet);
         one(observer, burst, shard, context, alloc);
     }
@@ -97,12 +99,12 @@ fn one<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    let Meta { port, arrival, mark, .. } = burst.meta[0];
+    let Meta { lan, arrival, mark, .. } = burst.meta[0];
     let mut tracer = observer.traces(mark).then(|| Tracer::of(burst));
     let marks = (!mark.is_none()).then(|| Marks::of(shard, context));
     match (arrival, &mut tracer) {
-        (Arrival::Device, Some(tracer)) => super::arrived(burst, port, shard, context, alloc, tracer),
-        (Arrival::Device, None) => super::arrived(burst, port, shard, context, alloc, &mut Blind),
+        (Arrival::Device, Some(tracer)) => super::arrived(burst, lan.port(), shard, context, alloc, tracer),
+        (Arrival::Device, None) => super::arrived(burst, lan.port(), shard, context, alloc, &mut Blind),
         (_, Some(tracer)) => super::handed(burst, shard, context, alloc, tracer),
         (_, None) => super::handed(burst, shard, context, alloc, &mut Blind),
     }
@@ -140,7 +142,7 @@ impl Tracer {
         let frame = burst.packets.first().map_or(&[][..], PacketBuf::data);
         let parsed = Parsed { kind: Kind::default(), length: 0, step: Step::Undecided };
         let trace = Trace {
-            port: burst.meta[0].port,
+            lan: Lan::of(burst.meta[0].lan.port(), frame),
             arrival: burst.meta[0].arrival,
             length: frame.len() as u32,
             outline: Outline::of(frame),
@@ -176,7 +178,11 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
                 }
             }
             Stage::Rewrite => {
-                let now = Outline::of(packet.data());
+                // The tag that it came with, or what a tunnel left of it, goes when it is sent.
+                let header = usize::from(meta.l3).saturating_sub(ethernet::HEADER);
+                let sent = matches!(meta.step, Step::Send { .. });
+                let now =
+                    if sent { Outline::of(packet.data().get(header..).unwrap_or_default()) } else { trace.outline };
                 trace.rewritten = (now != trace.outline).then_some(now);
             }
             Stage::Lookup => {

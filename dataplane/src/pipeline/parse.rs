@@ -11,7 +11,8 @@ use crate::proto;
 use crate::tables::Tables;
 use crate::verdict::{Drop, Punt};
 use crate::wire::ethernet::{self, MacAddr};
-use crate::wire::{be16, icmpv4, icmpv6, ipsec, ipv4, ipv6, sctp, tcp, udp};
+use crate::wire::vlan::{Lan, Tagging};
+use crate::wire::{be16, icmpv4, icmpv6, ipsec, ipv4, ipv6, sctp, tcp, udp, vlan};
 
 /// Packets of one port. What each tuple leads to in the table is asked for at once.
 pub(super) fn run<B: PacketBuf>(
@@ -21,19 +22,18 @@ pub(super) fn run<B: PacketBuf>(
     tables: &Tables,
     table: &ConnTable,
 ) {
-    let mac = tables.net.interface_of_port(port).map_or(MacAddr::default(), |(_, interface)| interface.mac);
+    let lan = Lan::untagged(port);
+    let mac = mac_at(lan, tables);
     let ours = begins(mac);
     let Burst { packets, meta, six, .. } = burst;
     for (packet, meta) in packets[which.clone()].iter_mut().zip(&mut meta[which]) {
-        meta.port = port;
+        meta.lan = lan;
         meta.step = Step::Undecided;
         let bytes = packet.data();
         let arrived = bytes.len();
         if !usual(bytes, ours, meta) && !usual6(bytes, ours, meta, table, six) {
             (meta.l3, meta.plain) = (ethernet::HEADER as u16, false);
-            if let Err(step) =
-                discovery::taken(bytes, mac, tables).map_or_else(|| frame(bytes, mac, meta, table, tables), Err)
-            {
+            if let Err(step) = unusual(bytes, mac, meta, tables, table) {
                 meta.step = step;
                 continue;
             }
@@ -138,18 +138,47 @@ fn usual6(bytes: &[u8], ours: u64, meta: &mut Meta, table: &ConnTable, six: &mut
     true
 }
 
+/// The MAC of the interface that is there.
 #[inline(never)]
+fn mac_at(lan: Lan, tables: &Tables) -> MacAddr {
+    tables.net.interfaces.at(lan).map_or(MacAddr::default(), |(_, interface)| interface.mac)
+}
+
+/// Any other frame: one with a tag too. `mac` is that of what is untagged here.
+#[inline(never)]
+fn unusual(bytes: &[u8], mac: MacAddr, meta: &mut Meta, tables: &Tables, table: &ConnTable) -> Result<(), Step> {
+    let mac = match Tagging::of(bytes) {
+        Tagging::Untagged => mac,
+        Tagging::Tagged(vlan) => tagged(vlan, mac, meta, tables)?,
+        Tagging::Stacked => return Err(Step::Drop(Drop::StackedTags)),
+    };
+    discovery::taken(bytes, meta, mac, tables).map_or_else(|| frame(bytes, mac, meta, table, tables), Err)
+}
+
+/// Steps over a tag. Returns the MAC of its interface.
+fn tagged(vlan: u16, mac: MacAddr, meta: &mut Meta, tables: &Tables) -> Result<MacAddr, Step> {
+    meta.l3 += vlan::LEN as u16;
+    if vlan == 0 {
+        return Ok(mac);
+    }
+    meta.lan = Lan::new(meta.lan.port(), vlan);
+    let (_, interface) = tables.net.interfaces.at(meta.lan).ok_or(Step::Drop(Drop::UnknownVlan))?;
+    Ok(interface.mac)
+}
+
 fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta, table: &ConnTable, tables: &Tables) -> Result<(), Step> {
     let header = ethernet::Header::parse(bytes).ok_or(Step::Drop(Drop::Runt))?;
-    let packet = &bytes[ethernet::HEADER..];
-    if header.dst == mac && header.ethertype == ethernet::IPV4 {
+    let l3 = usize::from(meta.l3);
+    let packet = bytes.get(l3..).ok_or(Step::Drop(Drop::Runt))?;
+    let ethertype = be16(bytes, l3 - 2);
+    if header.dst == mac && ethertype == ethernet::IPV4 {
         return packet4(packet, meta, tables);
     }
     let ours = header.dst == mac;
     if !ours && !header.dst.is_group() {
         return Err(Step::Drop(Drop::OtherMac));
     }
-    match header.ethertype {
+    match ethertype {
         ethernet::ARP => Err(Step::Punt(Punt::Arp)),
         ethernet::IPV6 if ours => packet6(packet, meta, table),
         ethernet::IPV4 | ethernet::IPV6 => Err(Step::Drop(Drop::Group)),
@@ -187,7 +216,7 @@ const IPIP: u8 = 4;
 /// none, like any packet without ports.
 #[cold]
 fn unwrapped(bytes: &[u8], header: &ipv4::Header, meta: &mut Meta, tables: &Tables) -> Result<(), Step> {
-    let first = usize::from(meta.l3) == ethernet::HEADER;
+    let first = usize::from(meta.l3) <= ethernet::HEADER + vlan::LEN;
     if !first || !tables.options.unwrap_ipip || tables.locals.v4.get(&header.dst) != Some(&true) {
         return Ok(());
     }

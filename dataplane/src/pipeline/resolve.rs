@@ -18,7 +18,7 @@ use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Forward, Handoff, Punt, Sent, Verdict};
-use crate::wire::{ethernet, put};
+use crate::wire::{ethernet, put, vlan};
 
 /// What was forwarded of a burst, by reason: counted once, at its end.
 #[derive(Default)]
@@ -48,7 +48,9 @@ pub(super) fn run<B: PacketBuf>(
                 cut::packet(packet, meta, Ending::Forward(reason), hop, shard, context, alloc);
             }
             Some(hop) => {
-                dress(&mut packet, meta, Change::Nothing, hop, context.now);
+                if !dress(&mut packet, meta, hop, context.now) {
+                    return drop_packet(packet, Drop::NoHeadroom, shard, context);
+                }
                 send(packet, meta, reason, hop, forwarded, shard, context);
             }
             None => wait(packet, meta, conn, reason, shard, context),
@@ -59,7 +61,7 @@ pub(super) fn run<B: PacketBuf>(
             answer::run(packet.data(), meta, kind, shard, context, alloc);
             shard.output.dropped.push(packet);
         }
-        Step::Punt(punt) => hand_over(packet, meta.port, punt, shard, context),
+        Step::Punt(punt) => hand_over(packet, meta, punt, shard, context),
         Step::Drop(reason) => drop_packet(packet, reason, shard, context),
         Step::Undecided => drop_packet(packet, Drop::Malformed, shard, context),
     }
@@ -81,9 +83,9 @@ pub(super) fn send<B: PacketBuf>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) {
-    match shard.output.push(hop.port, packet) {
+    match shard.output.push(hop.lan.port(), packet) {
         Ok(()) => forwarded.0[reason as usize] += 1,
-        Err(packet) => by_another(packet, hop.port, Ending::Forward(reason), meta.mark, shard, context),
+        Err(packet) => by_another(packet, hop.lan.port(), Ending::Forward(reason), meta.mark, shard, context),
     }
 }
 
@@ -94,7 +96,7 @@ pub(super) fn drop_packet<B>(packet: B, reason: Drop, shard: &mut Shard<B>, cont
 }
 
 /// Drops a packet that was about to leave: a received one ends with the reason, one of our own is counted as lost.
-fn lose<B>(packet: B, ending: Ending, reason: Drop, shard: &mut Shard<B>, context: Context<'_>) {
+pub(super) fn lose<B>(packet: B, ending: Ending, reason: Drop, shard: &mut Shard<B>, context: Context<'_>) {
     match ending {
         Ending::Forward(_) => context.link.counters.verdict(Verdict::Drop(reason)),
         Ending::Own(_) => context.link.counters.sent(Sent::Lost),
@@ -102,30 +104,43 @@ fn lose<B>(packet: B, ending: Ending, reason: Drop, shard: &mut Shard<B>, contex
     shard.output.dropped.push(packet);
 }
 
-/// Changes a packet, and writes its Ethernet header.
+/// Writes the Ethernet header of a packet that is done. `false` where its buffer has no room in front for a tag.
 #[inline(always)]
-pub(super) fn dress<B: PacketBuf>(packet: &mut B, meta: &Meta, change: Change, hop: &NextHop, now: Tick) {
-    let frame = packet.data_mut();
-    change.apply(frame, meta);
-    let start = usize::from(meta.l3).saturating_sub(ethernet::HEADER);
-    if start == 0 {
-        address(frame, hop);
-    } else {
-        packet.adj(start);
-        let frame = packet.data_mut();
-        let version = frame.get(ethernet::HEADER).map_or(0, |first| first >> 4);
-        let ethertype = if version == 6 { ethernet::IPV6 } else { ethernet::IPV4 };
-        put(frame, ethernet::HEADER - 2, &ethertype.to_be_bytes());
-        address(frame, hop);
+pub(super) fn dress<B: PacketBuf>(packet: &mut B, meta: &Meta, hop: &NextHop, now: Tick) -> bool {
+    let fits = meta.l3 == hop.starts || retag(packet, meta, hop);
+    if fits {
+        address(packet, hop, now);
+    }
+    fits
+}
+
+/// Writes the MACs where nothing else changes, or has changed already.
+#[inline(always)]
+pub(super) fn address<B: PacketBuf>(packet: &mut B, hop: &NextHop, now: Tick) {
+    if let Some(macs) = packet.data_mut().first_chunk_mut() {
+        *macs = hop.macs;
     }
     hop.touch(now);
 }
 
-#[inline(always)]
-fn address(frame: &mut [u8], hop: &NextHop) {
-    if let Some(macs) = frame.first_chunk_mut() {
-        *macs = hop.macs;
+/// Makes room for the header of a packet that came with a tag, or leaves with one, and writes the tag. The EtherType
+/// stays right in front of the packet.
+#[inline(never)]
+fn retag<B: PacketBuf>(packet: &mut B, meta: &Meta, hop: &NextHop) -> bool {
+    let vlan = hop.lan.vlan();
+    let (has, wants) = (usize::from(meta.l3), ethernet::HEADER + if vlan == 0 { 0 } else { vlan::LEN });
+    let fits = if has < wants { packet.prepend(wants - has) } else { packet.adj(has - wants) };
+    if fits {
+        let frame = packet.data_mut();
+        // What stands before a packet that was taken out of another is not its type.
+        let version = frame.get(wants).map_or(0, |first| first >> 4);
+        let ethertype = if version == 6 { ethernet::IPV6 } else { ethernet::IPV4 };
+        put(frame, wants - 2, &ethertype.to_be_bytes());
+        if vlan != 0 {
+            vlan::write(frame, vlan);
+        }
     }
+    fits
 }
 
 /// A finished packet found no room in a port's queue: it is full, or another worker sends by that port.
@@ -163,7 +178,7 @@ fn hand_off<B>(packet: B, meta: &Meta, worker: u16, conn: u32, shard: &mut Shard
         NONE => (Errand::Land, Handoff::Landing),
         conn => (Errand::Reply { conn }, Handoff::Signpost),
     };
-    match shard.mesh.send(worker, Crossing { packet, port: meta.port, errand, mark: meta.mark }) {
+    match shard.mesh.send(worker, Crossing { packet, port: meta.lan.port(), errand, mark: meta.mark }) {
         Ok(()) => context.link.counters.verdict(Verdict::Handoff(reason)),
         Err(packet) => drop_packet(packet, Drop::HandoffFull, shard, context),
     }
@@ -190,10 +205,13 @@ pub(super) fn transmit<B: PacketBuf>(
     if is_too_large(&packet, meta, hop) {
         return cut::packet(packet, meta, ending, hop, shard, context, alloc);
     }
-    dress(&mut packet, meta, Change::Nothing, hop, context.now);
-    match shard.output.push(hop.port, packet) {
+    if !dress(&mut packet, meta, hop, context.now) {
+        return lose(packet, ending, Drop::NoHeadroom, shard, context);
+    }
+    let port = hop.lan.port();
+    match shard.output.push(port, packet) {
         Ok(()) => count(ending, context),
-        Err(packet) => by_another(packet, hop.port, ending, meta.mark, shard, context),
+        Err(packet) => by_another(packet, port, ending, meta.mark, shard, context),
     }
 }
 
@@ -239,8 +257,12 @@ pub(super) fn park<B>(parked: Parked<B>, shard: &mut Shard<B>, context: Context<
     }
 }
 
-fn hand_over<B: PacketBuf>(packet: B, port: u16, punt: Punt, shard: &mut Shard<B>, context: Context<'_>) {
-    let report = Report::Frame { port, frame: packet.data().to_vec() };
+/// Hands a frame to control, without a tag that it came with.
+fn hand_over<B: PacketBuf>(packet: B, meta: &Meta, punt: Punt, shard: &mut Shard<B>, context: Context<'_>) {
+    let (frame, l3) = (packet.data(), usize::from(meta.l3));
+    let [macs, rest] = [0..ethernet::HEADER - 2, l3 - 2..frame.len()].map(|range| frame.get(range).unwrap_or_default());
+    let frame = [macs, rest].concat();
+    let report = Report::Frame { lan: meta.lan, frame };
     let verdict = match context.link.reports.push(report) {
         Ok(()) => Verdict::Punt(punt),
         Err(_) => Verdict::Drop(Drop::PuntFull),

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::Outline;
 use crate::route::Prefix;
+use crate::wire::vlan::Lan;
 use crate::wire::{ethernet, icmpv4, icmpv6};
 
 /// One condition.
@@ -23,8 +24,10 @@ pub enum Term {
     Address(Side, Prefix),
     /// A port of the packet.
     Port(Side, u16),
-    /// The device port that it arrived by, or by which the director sends it.
+    /// The device port that it arrived by, or by which the director sends it, whatever its VLAN.
     Device(u16),
+    /// A VLAN on a device port.
+    Vlan(Lan),
 }
 
 /// Which end of a packet is meant.
@@ -49,13 +52,13 @@ impl Filter {
     /// Whether a frame that came by a device port is wanted.
     #[must_use]
     pub fn matches(&self, frame: &[u8], device: u16) -> bool {
-        let outline = Outline::of(frame);
-        self.terms.iter().all(|(term, wanted)| term.holds(&outline, device) == *wanted)
+        let (outline, lan) = (Outline::of(frame), Lan::of(device, frame));
+        self.terms.iter().all(|(term, wanted)| term.holds(&outline, lan) == *wanted)
     }
 }
 
 impl Term {
-    fn holds(self, packet: &Outline, device: u16) -> bool {
+    fn holds(self, packet: &Outline, lan: Lan) -> bool {
         match self {
             Self::Arp => packet.ethertype == ethernet::ARP,
             Self::Ipv4 => packet.ethertype == ethernet::IPV4,
@@ -67,7 +70,8 @@ impl Term {
             Self::Protocol(protocol) => packet.protocol == Some(protocol),
             Self::Address(side, prefix) => packet.ends.is_some_and(|ends| side.any(ends, |end| contains(prefix, end))),
             Self::Port(side, port) => packet.ports.is_some_and(|ports| side.any(ports, |end| end == port)),
-            Self::Device(wanted) => device == wanted,
+            Self::Device(wanted) => lan.port() == wanted,
+            Self::Vlan(wanted) => lan == wanted,
         }
     }
 }

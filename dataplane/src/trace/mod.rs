@@ -28,6 +28,7 @@ pub use record::{
 
 use crate::clock::Nanos;
 use crate::packet::Mark;
+use crate::wire::vlan::Lan;
 
 /// Most watches at a time.
 pub const MAX_WATCHES: usize = 4;
@@ -243,7 +244,15 @@ impl Observer {
         for watch in self.followers(mark) {
             if let Wanted::Frames { snaplen } = watch.wanted {
                 let bytes = &frame[..frame.len().min(snaplen as usize)];
-                self.put(watch, Sight::Frame(Frame { way, port, length: frame.len() as u32, bytes: bytes.into() }));
+                self.put(
+                    watch,
+                    Sight::Frame(Frame {
+                        way,
+                        lan: Lan::of(port, frame),
+                        length: frame.len() as u32,
+                        bytes: bytes.into(),
+                    }),
+                );
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::packet::{Arrival, Kind, Step};
 use crate::sched::Scheduler;
 use crate::verdict::Handoff;
 use crate::wire::ethernet::MacAddr;
+use crate::wire::vlan::Lan;
 
 /// Most verdicts, and most frames sent, that one packet is shown with.
 pub const MOST_EFFECTS: usize = 4;
@@ -43,8 +44,8 @@ pub enum Sight {
 pub struct Frame {
     /// Which way.
     pub way: Way,
-    /// By which device port.
-    pub port: u16,
+    /// Where it belongs.
+    pub lan: Lan,
     /// Its length.
     pub length: u32,
     /// Its first bytes.
@@ -63,8 +64,8 @@ pub enum Way {
 /// The stages that a packet took.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    /// Device port it came by.
-    pub port: u16,
+    /// Where it came from.
+    pub lan: Lan,
     /// How it came to this worker.
     pub arrival: Arrival,
     /// Its length as received.
@@ -161,8 +162,8 @@ impl Outcome {
 /// A frame that left.
 #[derive(Clone, Copy, Debug)]
 pub struct Left {
-    /// By which device port.
-    pub port: u16,
+    /// Where it went.
+    pub lan: Lan,
     /// To whom.
     pub mac: MacAddr,
     /// Its length.

@@ -15,6 +15,7 @@ pub mod sctp;
 pub mod tcp;
 pub mod toeplitz;
 pub mod udp;
+pub mod vlan;
 
 /// The big-endian 16-bit word at `at`; 0 past the end.
 #[inline(always)]

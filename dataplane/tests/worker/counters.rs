@@ -12,6 +12,7 @@ use dataplane::service::{Engine, Listener, Manner, Persistent};
 use dataplane::wire::ethernet::{self, BROADCAST, MacAddr};
 use dataplane::wire::put;
 use dataplane::wire::tcp::{ACK, RST, SYN};
+use dataplane::wire::vlan::tagged;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
@@ -275,6 +276,8 @@ fn malformed(story: &mut Story) {
     let good = datagram(VIP);
     story.frame("a runt", &[0; 13], &["drop_runt"]);
     story.frame("to another MAC", &ether(MacAddr([2; 6]), ethernet::IPV4, &[0; 40]), &["drop_other_mac"]);
+    story.frame("of a VLAN that nobody is on", &tagged(good.frame(), 5), &["drop_unknown_vlan"]);
+    story.frame("with two tags", &tagged(tagged(good.frame(), 5), 6), &["drop_stacked_tags"]);
     story.frame("of another kind", &ether(DIRECTOR, 0x88cc, &[0; 40]), &["drop_ethertype"]);
     story.frame("IPv4 of version 5", &patched(&good, 0, &[0x55]), &["drop_malformed"]);
     story.frame(

@@ -8,11 +8,13 @@ use dataplane::conn::HashKey;
 use dataplane::steering::{DeviceCaps, Keys, Plan, PortCaps, Side, Station, Steering, plan};
 use dataplane::trace::{Tray, Wanted};
 use dataplane::wire::ethernet;
+use dataplane::wire::vlan::Lan;
 use proptest::prelude::*;
 
 use crate::events::{Event, stream};
 use crate::lab::{LAN, Lab, SECOND, THIN, WAN};
 use crate::stream::{Player, populated};
+use crate::vlan;
 
 pub(crate) const KEYS: Keys = Keys { hash: HashKey([0x1357_9bdf, 0x2468_ace0]), toeplitz: [0x5b; 52] };
 
@@ -44,46 +46,56 @@ pub(crate) fn plan_of(device: Device, workers: u16, steering: Steering) -> Plan 
 
 /// A crew with the plan's stations.
 pub(crate) fn crew(plan: &Plan, capacity: u32) -> Lab {
-    Lab::with_arms(capacity, [WAN, LAN, THIN], plan.stations(&KEYS))
+    Lab::with_arms(capacity, PLAIN, plan.stations(&KEYS))
 }
+
+/// Arms without tags.
+const PLAIN: [Lan; 3] = [Lan::untagged(WAN), Lan::untagged(LAN), Lan::untagged(THIN)];
+/// Arms of which some are VLANs; on each port, those of one side.
+const TAGGED: [Lan; 3] = [Lan::new(WAN, 100), Lan::untagged(LAN), Lan::new(LAN, 300)];
 
 /// Turns everybody until nobody has anything left to do.
 pub(crate) fn settle(lab: &mut Lab) {
     while lab.turn() > 0 {}
 }
 
-/// What anyone outside could see of a step, whoever did it: frames by port, in no order, without what is different in
+/// What anyone outside could see of a step, whoever did it: frames by arm, without tags, in no order, without what is different in
 /// every worker (the identification of ICMP messages, of what the director wraps, and of IPv6 that it cuts).
-fn seen(lab: &mut Lab) -> Vec<Vec<Vec<u8>>> {
-    let by_port = |port: u16| {
-        let sent = lab.crew_mut().flat_map(|worker| worker.ports_mut()[usize::from(port)].drain());
-        let mut frames: Vec<Vec<u8>> = sent.map(without_identification).collect();
+fn seen(lab: &mut Lab, arms: [Lan; 3]) -> Vec<Vec<Vec<u8>>> {
+    let drain = |port: u16| lab.crew_mut().flat_map(|worker| worker.ports_mut()[usize::from(port)].drain()).collect();
+    let sent: [Vec<Vec<u8>>; 3] = [WAN, LAN, THIN].map(drain);
+    let by_arm = |mut frames: Vec<Vec<u8>>| {
+        frames.iter_mut().for_each(|frame| without_identification(frame));
         frames.sort();
         frames
     };
-    [WAN, LAN, THIN].map(by_port).into()
+    vlan::by_arm(&sent, arms).map(by_arm).into()
 }
 
-fn without_identification(mut frame: Vec<u8>) -> Vec<u8> {
+fn without_identification(frame: &mut [u8]) {
     let own = |frame: &[u8]| frame[23] == 1 || frame[26..30] == [10, 1, 0, 254];
-    if frame.len() > 34 && frame[12..14] == ethernet::IPV4.to_be_bytes() && own(&frame) {
+    if frame.len() > 34 && frame[12..14] == ethernet::IPV4.to_be_bytes() && own(frame) {
         [18, 19, 24, 25].into_iter().for_each(|at| frame[at] = 0);
     }
     if frame.len() > 62 && frame[12..14] == ethernet::IPV6.to_be_bytes() && frame[20] == 44 {
         frame[58..62].fill(0);
     }
-    frame
 }
 
 /// By step, by port: frames.
 type Steps = Vec<Vec<Vec<Vec<u8>>>>;
 
 /// Plays a stream one step at a time; what was to be seen after each, and the ends of all packets.
-fn play(lab: Lab, events: &[Event], arrive_at: impl Fn(usize) -> usize) -> (Steps, BTreeMap<String, u64>) {
+fn play(
+    lab: Lab,
+    arms: [Lan; 3],
+    events: &[Event],
+    arrive_at: impl Fn(usize) -> usize,
+) -> (Steps, BTreeMap<String, u64>) {
     let mut player = Player::of(populated(lab, 0), false, 1);
     let mut steps = Vec::new();
     for (at, event) in events.iter().enumerate() {
-        match event {
+        match &event.on(arms) {
             Event::Frame(port, frame) => {
                 let lab = &mut player.lab;
                 let worker = lab.crew_mut().nth(arrive_at(at)).expect("there is such a worker");
@@ -92,7 +104,7 @@ fn play(lab: Lab, events: &[Event], arrive_at: impl Fn(usize) -> usize) -> (Step
             other => player.happen(other),
         }
         settle(&mut player.lab);
-        steps.push(seen(&mut player.lab));
+        steps.push(seen(&mut player.lab, arms));
     }
     let lab = &mut player.lab;
     lab.check_accounts();
@@ -114,18 +126,21 @@ proptest! {
         device in prop::sample::select(DEVICES.to_vec()),
         client_steering: bool,
         watched: bool,
+        tagged: bool,
         chance: u64,
     ) {
         let steering = if client_steering { Steering::Client } else { Steering::Tuple };
         let plan = plan_of(device, workers, steering);
         let queues = u64::from(plan.ports[0].rx_queues);
         let arrive_at = |at: usize| ((chance ^ at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % queues;
-        let one = play(Lab::with_arms(4000, [WAN, LAN, THIN], vec![Station::alone()]), &events, |_| 0);
-        let mut many = crew(&plan, 4000);
+        let events: Vec<_> = events.into_iter().filter(|event| !tagged || !event.is_tagged()).collect();
+        let one = play(Lab::with_arms(4000, PLAIN, vec![Station::alone()]), PLAIN, &events, |_| 0);
+        let arms = if tagged { TAGGED } else { PLAIN };
+        let mut many = Lab::with_arms(4000, arms, plan.stations(&KEYS));
         if watched {
             many.watch(Tray::new(u64::MAX), &[], Wanted::Trace, Nanos(u64::MAX));
         }
-        let many = play(many, &events, |at| arrive_at(at) as usize);
+        let many = play(many, arms, &events, |at| arrive_at(at) as usize);
         for (at, (one, many)) in one.0.iter().zip(&many.0).enumerate() {
             prop_assert_eq!(one, many, "step {} of {:?}: {:?}", at, device, &events[at]);
         }

@@ -2,6 +2,7 @@
 
 use dataplane::wire::ethernet;
 use dataplane::wire::tcp::{ACK, FIN, RST, SYN};
+use dataplane::wire::vlan::{self, Lan, Tagging};
 use proptest::prelude::*;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -24,6 +25,20 @@ pub(crate) enum Event {
     Toggle,
     /// All routes and neighbours are published anew.
     Renew,
+}
+
+impl Event {
+    /// Whether it is a frame that has a tag.
+    pub(crate) fn is_tagged(&self) -> bool {
+        matches!(self, Self::Frame(_, frame) if Tagging::of(frame) != Tagging::Untagged)
+    }
+
+    /// The same where the three arms are these.
+    pub(crate) fn on(&self, arms: [Lan; 3]) -> Self {
+        let Self::Frame(port, frame) = self else { return self.clone() };
+        let lan = arms[usize::from(*port)];
+        Self::Frame(lan.port(), vlan::tagged(frame.clone(), lan.vlan()))
+    }
 }
 
 const FLAGS: [u8; 9] = [SYN, SYN, ACK, ACK, FIN | ACK, RST, SYN | ACK, RST | ACK, 0];

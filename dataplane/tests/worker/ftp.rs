@@ -16,6 +16,7 @@ use dataplane::worker::Worker;
 use crate::crew::{Device, crew, plan_of, settle};
 use crate::frames::{Body, packet};
 use crate::lab::{LAN, Lab, SECOND, VIP, VIP6, WAN, client, client6, server, server6};
+use dataplane::tables::Interface;
 
 const PASSIVE: &str = "227 Entering Passive Mode (10,1,0,11,100,10).\r\n";
 
@@ -64,7 +65,10 @@ fn seen(frame: &[u8]) -> (SocketAddr, SocketAddr, [u32; 2], String) {
 
 /// Has a client be known behind a link whose packets may be as large as buffers are.
 pub(crate) fn wide_link_to(lab: &mut Lab, n: u8) {
-    lab.net(|net| net.interfaces.iter_mut().for_each(|interface| interface.mtu = u16::MAX));
+    lab.net(|net| {
+        let wide = net.interfaces.iter().map(|interface| Interface { mtu: u16::MAX, ..interface.clone() });
+        net.interfaces = wide.collect::<Vec<_>>().into();
+    });
     lab.neighbor(WAN, client(n).into());
 }
 

@@ -32,6 +32,7 @@ use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
 use dataplane::trace::{Filter, Term, Tray, Wanted, Watch};
 use dataplane::wire::ethernet::MacAddr;
+use dataplane::wire::vlan::Lan;
 use dataplane::worker::{Parts, Worker};
 
 use crate::frames::DIRECTOR;
@@ -89,17 +90,17 @@ pub(crate) struct Lab {
 impl Lab {
     /// Two arms and a thin one, room for so many connections.
     pub(crate) fn new(capacity: u32) -> Self {
-        Self::with_arms(capacity, [WAN, LAN, THIN], vec![Station::alone()])
+        Self::with_arms(capacity, [WAN, LAN, THIN].map(Lan::untagged), vec![Station::alone()])
     }
 
     /// Everything on one port.
     pub(crate) fn one_armed(capacity: u32) -> Self {
-        Self::with_arms(capacity, [WAN; 3], vec![Station::alone()])
+        Self::with_arms(capacity, [Lan::untagged(WAN); 3], vec![Station::alone()])
     }
 
     /// A worker at each station.
-    pub(crate) fn with_arms(capacity: u32, ports: [u16; 3], stations: Vec<Station>) -> Self {
-        let tables = Tables { net: Arc::new(net(ports)), ..Tables::default() };
+    pub(crate) fn with_arms(capacity: u32, arms: [Lan; 3], stations: Vec<Station>) -> Self {
+        let tables = Tables { net: Arc::new(net(arms)), ..Tables::default() };
         let crew = stations.len();
         let (publisher, board) = Publisher::new(crew, tables.clone());
         let (servers, now) = (Arc::new(Servers::new(4096)), Nanos(SECOND));
@@ -205,7 +206,7 @@ impl Lab {
             IpAddr::V4(a) => MacAddr([2, 1, a.octets()[0], a.octets()[1], a.octets()[2], a.octets()[3]]),
             IpAddr::V6(a) => MacAddr([2, 2, 0, 0, a.octets()[14], a.octets()[15]]),
         };
-        let hop = NextHop::new(here.port, here.mtu, here.mac, mac, Arc::new(AtomicU32::new(0)))
+        let hop = NextHop::new(here.lan, here.mtu, here.mac, mac, Arc::new(AtomicU32::new(0)))
             .from(if address.is_ipv4() { here.source4.map(IpAddr::V4) } else { here.source6.map(IpAddr::V6) });
         if self.neighbors.iter().all(|(key, _)| *key != (interface, address)) {
             self.neighbors.push(((interface, address), hop));
@@ -359,21 +360,21 @@ impl Lab {
     }
 }
 
-fn net(ports: [u16; 3]) -> Net {
-    let interface = |(name, port, mtu, n, six): (&str, u16, u16, [u8; 4], u16)| Interface {
+fn net(arms: [Lan; 3]) -> Net {
+    let interface = |(name, lan, mtu, n, six): (&str, Lan, u16, [u8; 4], u16)| Interface {
         name: name.into(),
-        port,
+        lan,
         mac: DIRECTOR,
         mtu,
         source4: Some(n.into()),
         source6: Some(Ipv6Addr::new(0xfd00, six, 0, 0, 0, 0, 0, 0xfe)),
     };
     let interfaces = [
-        ("wan", ports[0], 1500, [172, 16, 0, 254], 1),
-        ("lan", ports[1], 1500, [10, 1, 0, 254], 2),
-        ("thin", ports[2], 600, [10, 2, 0, 254], 3),
+        ("wan", arms[0], 1500, [172, 16, 0, 254], 1),
+        ("lan", arms[1], 1500, [10, 1, 0, 254], 2),
+        ("thin", arms[2], 600, [10, 2, 0, 254], 3),
     ];
-    let mut net = Net { version: 1, interfaces: interfaces.map(interface).to_vec(), ..Net::default() };
+    let mut net = Net { version: 1, interfaces: interfaces.map(interface).to_vec().into(), ..Net::default() };
     let mut route = |address: &str, length, action| {
         net.routes.insert(Prefix { address: address.parse().expect("an address"), length }, action);
     };

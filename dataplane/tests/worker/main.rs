@@ -26,3 +26,4 @@ mod six;
 mod stream;
 mod trace;
 mod tunnel;
+mod vlan;

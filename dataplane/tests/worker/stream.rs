@@ -99,8 +99,8 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
 pub(crate) struct Outcome {
     pub(crate) sent: Vec<Vec<Vec<u8>>>,
     reports: Vec<String>,
-    counters: Vec<(&'static str, u64)>,
-    connections: Vec<(u32, String)>,
+    pub(crate) counters: Vec<(&'static str, u64)>,
+    pub(crate) connections: Vec<(u32, String)>,
 }
 
 /// A lab in which a stream happens.

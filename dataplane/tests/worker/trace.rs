@@ -13,6 +13,7 @@ use dataplane::trace::{Frame, Later, Record, Side, Sight, TRAY_RECORDS, Term, Tr
 use dataplane::verdict::{Answer, Drop};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::tcp::{ACK, RST, SYN};
+use dataplane::wire::vlan::Lan;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -75,7 +76,10 @@ fn a_connection_by_nat_from_its_first_packet_to_a_reply() {
     let first = traced(&mut lab, WAN, &segment(VIP, 80, SYN));
     let decided = first.decided.expect("a decision");
     let service = decided.service.expect("a service");
-    assert_eq!((first.port, first.length, first.parsed.step, first.candidate), (WAN, 54, Step::Undecided, Some(false)));
+    assert_eq!(
+        (first.lan.port(), first.length, first.parsed.step, first.candidate),
+        (WAN, 54, Step::Undecided, Some(false))
+    );
     assert!(decided.found.is_none() && !decided.ends);
     assert_eq!((service.scheduler, service.servers, service.usable), (Scheduler::Wlc, 2, 1), "one has weight 0");
     let conn = decided.conn.expect("a connection");
@@ -88,7 +92,7 @@ fn a_connection_by_nat_from_its_first_packet_to_a_reply() {
     assert_eq!(rewritten.ports, Some((4000, 8080)));
     assert_eq!(first.outcome.counters.as_slice(), ["forward_nat_request"]);
     let sent = &first.outcome.sent;
-    assert_eq!((sent.len(), sent[0].port, sent[0].mac), (1, LAN, MacAddr([2, 1, 10, 1, 0, 11])));
+    assert_eq!((sent.len(), sent[0].lan.port(), sent[0].mac), (1, LAN, MacAddr([2, 1, 10, 1, 0, 11])));
     assert_eq!(first.outcome.waits, None);
 
     let reply = packet(server(11), client(2), Body::Tcp(8080, 4000, SYN | ACK, 0)).frame();
@@ -143,7 +147,7 @@ fn nobody_listens_and_the_answer_is_shown_or_held_back() {
     assert_eq!(trace.outcome.counters.as_slice(), ["answer_tcp_reset", "sent_tcp_reset"]);
     let reset = trace.outcome.sent[0];
     assert_eq!(reset.outline.ends, Some((VIP.into(), client(2).into())));
-    assert_eq!((reset.port, reset.outline.detail as u8 & RST), (WAN, RST));
+    assert_eq!((reset.lan.port(), reset.outline.detail as u8 & RST), (WAN, RST));
     lab.tables.options.icmp_rate = 1;
     lab.publish();
     lab.pass(2 * SECOND);
@@ -181,7 +185,7 @@ fn a_packet_that_waits_and_then_leaves_or_not() {
         } else {
             (&["answer_host_unreachable", "sent_icmp_error"], WAN)
         };
-        assert_eq!((later.outcome.counters.as_slice(), later.outcome.sent[0].port), (counters, port));
+        assert_eq!((later.outcome.counters.as_slice(), later.outcome.sent[0].lan.port()), (counters, port));
         assert!(tray.is_over(), "one packet, seen twice");
     }
 }
@@ -209,7 +213,8 @@ fn a_capture_has_frames_as_received_and_as_sent() {
     let sent = lab.sent(LAN).remove(0);
     lab.feed(WAN, &segment(VIP, 81, SYN));
     let frames: Vec<Frame> = records(&tray).into_iter().map(|record| frame_of(record.sight)).collect();
-    let wanted = |way, port, bytes: &[u8]| Frame { way, port, length: 54, bytes: bytes[..40].into() };
+    let wanted =
+        |way, port, bytes: &[u8]| Frame { way, lan: Lan::untagged(port), length: 54, bytes: bytes[..40].into() };
     assert_eq!(frames, [wanted(Way::In, WAN, &frame), wanted(Way::Out, LAN, &sent)], "and nothing of port 81");
     assert_eq!(tray.packets(), 1);
 }
@@ -230,7 +235,7 @@ fn a_capture_has_the_directors_own_frames() {
     lab.link.commands.push(Command::Send { port: LAN, frame: frame.clone() }).expect("room for a command");
     lab.turn();
     let own: Vec<Frame> = records(&asked).into_iter().map(|record| frame_of(record.sight)).collect();
-    assert_eq!(own, [Frame { way: Way::Out, port: LAN, length: 42, bytes: frame.into() }]);
+    assert_eq!(own, [Frame { way: Way::Out, lan: Lan::untagged(LAN), length: 42, bytes: frame.into() }]);
 }
 
 #[test]
@@ -285,11 +290,11 @@ fn a_packet_that_is_handed_over_goes_on_with_a_new_record() {
     assert_eq!(all.iter().map(|record| record.worker).collect::<Vec<_>>(), [0, 1, 0]);
     assert_eq!((first.steered, first.outcome.counters.as_slice()), (Some(1), &["handoff_landing"][..]));
     assert!(first.decided.is_none());
-    assert_eq!((home.arrival, home.port, home.outline), (Arrival::Landed, WAN, first.outline));
+    assert_eq!((home.arrival, home.lan.port(), home.outline), (Arrival::Landed, WAN, first.outline));
     assert!(home.decided.as_ref().is_some_and(|decided| decided.service.is_some()));
     assert_eq!(home.outcome.counters.as_slice(), ["handoff_transmit"], "the first worker has the queue");
     assert_eq!((last.why, last.outcome.counters.as_slice()), (Why::Crossed, &["forward_nat_request"][..]));
-    assert_eq!(last.outcome.sent[0].port, LAN);
+    assert_eq!(last.outcome.sent[0].lan.port(), LAN);
     let sent = lab.sent(LAN).remove(0);
     let frames: Vec<_> = records(&trays[1]).into_iter().map(|r| frame_of(r.sight)).map(|f| (f.way, f.bytes)).collect();
     assert_eq!(frames, [(Way::In, frame.into()), (Way::Out, sent.into())]);

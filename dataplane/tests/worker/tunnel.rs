@@ -175,7 +175,11 @@ fn a_server_that_does_not_answer_is_told_of_as_the_client_sent_it() {
 #[test]
 fn a_tunnel_needs_an_address_to_come_from() {
     let mut lab = lab(server(11));
-    lab.net(|net| net.interfaces[usize::from(LAN)].source4 = None);
+    lab.net(|net| {
+        let mut all = net.interfaces.to_vec();
+        all[usize::from(LAN)].source4 = None;
+        net.interfaces = all.into();
+    });
     lab.know_servers(11..=11);
     lab.feed(WAN, &datagram(100).frame());
     assert_eq!((lab.count("answer_host_unreachable"), lab.count("forward_tun")), (1, 0));

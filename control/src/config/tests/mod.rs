@@ -120,7 +120,6 @@ timeouts = { tcp = 9, sctp_c_sent = 7, udp = 8 }
 name = "lan.7"
 parent = "lan"
 vlan = 7
-mac = "02-00-00-00-00-07"
 mtu = 1400
 [[route]]
 to = "::/0"
@@ -139,7 +138,7 @@ interface = "lan"
 [[neighbor]]
 address = "10.0.0.2"
 interface = "wan"
-mac = "02:00:00:00:00:02"
+mac = "02-00-00-00-00-02"
 [[vip]]
 address = "10.0.0.9"
 interfaces = []

@@ -1,6 +1,7 @@
 //! How interfaces, routes, neighbours and VIPs can be wrong.
 
 use super::{BASE, refused};
+use crate::config::parse;
 
 #[test]
 fn interfaces() {
@@ -76,9 +77,35 @@ fn interfaces() {
         &format!("{BASE}{vlan}"),
         &[
             (&twice, "t.toml:17: interface.vlan: VLAN 5 of wan is already in the table of line 10"),
+            (
+                "[[interface]]\nname = \"w\"\nparent = \"wan\"\nvlan = 0",
+                "t.toml:17: interface.vlan: 0 is too small; 1 to 4094",
+            ),
             (on_vlan, "t.toml:16: interface.parent: v is a VLAN itself; name an interface that has a device"),
         ],
     );
+}
+
+#[test]
+fn a_vlan_takes_after_its_parent() {
+    let vlan = |more: &str| format!("[[interface]]\nname = \"v\"\nparent = \"wan\"\nvlan = 5\n{more}\n");
+    let wrong = "is its parent's: a VLAN has none of its own";
+    refused(
+        BASE,
+        &[
+            (&vlan("mac = \"02:00:00:00:00:09\""), &format!("t.toml:14: interface.mac: {wrong}")),
+            (&vlan("side = \"client\""), &format!("t.toml:14: interface.side: {wrong}")),
+        ],
+    );
+    let mtu = |parent: u16, more: &str| {
+        let device = format!("[[interface]]\nname = \"jumbo\"\ndevice = \"tap:x\"\nmtu = {parent}\n");
+        // The parent may stand behind its VLANs.
+        let text = format!("{BASE}{}{device}", vlan(more).replace("wan", "jumbo"));
+        parse(&text, "t.toml").map(|config| config.interfaces[config.interfaces.len() - 2].mtu)
+    };
+    assert_eq!((mtu(9000, "").unwrap(), mtu(9000, "mtu = 1400").unwrap()), (9000, 1400));
+    let error = mtu(1000, "addresses = [\"fd00:9::1/64\"]").unwrap_err().to_string();
+    assert!(error.contains("interface.mtu: 1000 is too small for IPv6"), "{error}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::trace::{Left, Observer, Outcome, Outline, Way};
 use crate::wire::ethernet::{Header, MacAddr};
+use crate::wire::vlan::Lan;
 
 /// Counters that say nothing of how a packet ends.
 const NO_VERDICT: [&str; 7] =
@@ -60,7 +61,7 @@ impl Marks {
         for (port, frame) in self.sent(shard) {
             let frame = frame.data();
             let mac = Header::parse(frame).map_or(MacAddr::default(), |header| header.dst);
-            let left = Left { port, mac, length: frame.len() as u32, outline: Outline::of(frame) };
+            let left = Left { lan: Lan::of(port, frame), mac, length: frame.len() as u32, outline: Outline::of(frame) };
             let _ = outcome.sent.try_push(left);
         }
         if shard.parking.len() > self.parked {

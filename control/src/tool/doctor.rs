@@ -1,0 +1,74 @@
+//! `sluice doctor`: begin an examination, ask until it is over, say what to do.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Failure, print_json};
+use crate::api::{Answer, ArpLeak, Client, DoctorReport, Request};
+
+/// Between two questions to the director.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Questions to the director: an examination is over long before.
+const MOST_TRIES: usize = 100;
+
+/// `sluice doctor arp`.
+pub(super) fn arp(json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut examination = None;
+    for _ in 0..MOST_TRIES {
+        let Answer::DoctorArp(report) = client.ask(Request::DoctorArp { examination })? else {
+            return Err(Failure::Strange);
+        };
+        if report.over {
+            return told(report, json, out);
+        }
+        examination = Some(report.examination);
+        std::thread::sleep(PAUSE);
+    }
+    Err(Failure::Strange)
+}
+
+fn told(report: DoctorReport, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let sound = report.leaks.is_empty();
+    if json {
+        print_json(&Answer::DoctorArp(report), out)?;
+    } else {
+        print(&report, out)?;
+    }
+    if sound { Ok(()) } else { Err(Failure::Found) }
+}
+
+fn print(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
+    for leak in &report.leaks {
+        let name = known_as(leak);
+        writeln!(out, "{} is answered on {} by {}{name} too", leak.address, leak.interface, leak.mac)?;
+    }
+    if report.leaks.iter().any(|leak| leak.address.is_ipv4()) {
+        writeln!(
+            out,
+            "Who hears them sends past the director. On a server that is to hold the address and be silent about it: \
+             the address on lo, as /32; net.ipv4.conf.all.arp_ignore = 1; net.ipv4.conf.all.arp_announce = 2. The scripts \
+             of conf/realserver do that. On any other station: take the address away."
+        )?;
+    }
+    if report.leaks.iter().any(|leak| leak.address.is_ipv6()) {
+        writeln!(
+            out,
+            "Neighbour discovery is answered for an IPv6 address that is on the interface itself. On a server: have it \
+             on lo, as /128, and nowhere else (conf/realserver)."
+        )?;
+    }
+    if report.unasked > 0 {
+        writeln!(out, "{} questions were too many for one examination, and were not asked", report.unasked)?;
+    }
+    if report.leaks.is_empty() {
+        let questions = if report.asked == 1 { "question" } else { "questions" };
+        writeln!(out, "nobody else answers for a virtual address: {} {questions}, each asked twice", report.asked)?;
+    }
+    Ok(())
+}
+
+fn known_as(leak: &ArpLeak) -> String {
+    let names: Vec<String> = leak.servers.iter().map(IpAddr::to_string).collect();
+    if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
+}
