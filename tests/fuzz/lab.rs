@@ -252,10 +252,19 @@ impl Lab {
 
     /// How many connections of FTP are listed that are not in the worker's table.
     fn expected(&mut self) -> i64 {
-        let listed = match self.ask(Request::Connections { cursor: None, limit: None }) {
-            Ok(Answer::Connections { connections, .. }) => connections,
-            other => panic!("{other:?}"),
-        };
+        let (mut listed, mut cursor) = (Vec::new(), None);
+        loop {
+            match self.ask(Request::Connections { cursor, limit: None }) {
+                Ok(Answer::Connections { connections, next }) => {
+                    listed.extend(connections);
+                    cursor = next;
+                }
+                other => panic!("{other:?}"),
+            }
+            if cursor.is_none() {
+                break;
+            }
+        }
         let table = &self.worker.shard().table;
         let here = (0..table.walk_end()).filter(|index| table[*index].has(flag::LIVE)).count();
         let templates = listed.iter().filter(|conn| conn.client.port() == 0 && conn.state != "LISTEN").count();
