@@ -34,6 +34,17 @@ pub enum Change {
     },
 }
 
+/// Changes the usual packet of a connection of either family.
+#[inline(always)]
+pub fn change(frame: &mut [u8], meta: &Meta, conn: &Conn, reason: Forward) {
+    let six = conn.has(flag::CLIENT_V6);
+    match reason {
+        Forward::NatRequest if six => nat6::rewrite(frame, meta, &nat6::NewEnd::of(conn, Direction::Request)),
+        Forward::NatReply if six => nat6::rewrite(frame, meta, &nat6::NewEnd::of(conn, Direction::Reply)),
+        _ => Change::of4(conn, reason).apply(frame, meta),
+    }
+}
+
 impl Change {
     /// What changes in a packet of a connection.
     #[inline(always)]

@@ -34,7 +34,7 @@ use crate::chance::Chance;
 use crate::clock::Tick;
 use crate::conn::Confirmed;
 use crate::flow::Direction;
-use crate::forward::Change;
+use crate::forward::{self, Change};
 use crate::handoff::WholeCrossing;
 use crate::mailbox::Link;
 use crate::neighbor::NextHop;
@@ -229,8 +229,11 @@ fn usual<B: PacketBuf, const SIX: bool>(
     let leaves = match next {
         Next::Leave(_, hop) if meta.l3 == hop.starts => {
             let reason = track::reason(conn, direction);
-            let change = if SIX { Change::of(conn, reason) } else { Change::of4(conn, reason) };
-            change.apply(packet.data_mut(), meta);
+            if SIX {
+                forward::change(packet.data_mut(), meta, conn, reason);
+            } else {
+                Change::of4(conn, reason).apply(packet.data_mut(), meta);
+            }
             resolve::address(&mut packet, hop, context.now);
             Some((reason, hop))
         }
