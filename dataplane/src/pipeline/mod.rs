@@ -273,15 +273,14 @@ fn by_tunnel<B: PacketBuf>(
 ) -> Option<B> {
     let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
     let change = Change::Tun { server: shard.table[index].server_address() };
-    if !rewrite::carry_out(change, &mut packet, meta, hop, shard, context)
-        || !resolve::dress(&mut packet, meta, hop, context.now)
-    {
-        meta.step = Step::Drop(Drop::NoHeadroom);
-        return Some(packet);
-    }
-    if resolve::is_too_large(&packet, meta, hop) {
+    let wrapped = rewrite::carry_out(change, &mut packet, meta, hop, shard, context);
+    if wrapped && resolve::is_too_large(&packet, meta, hop) {
         cut::packet(packet, meta, Ending::Forward(Forward::Tun), hop, shard, context, alloc);
         return None;
+    }
+    if !wrapped || !resolve::dress(&mut packet, meta, hop, context.now) {
+        meta.step = Step::Drop(Drop::NoHeadroom);
+        return Some(packet);
     }
     resolve::send(packet, meta, Forward::Tun, hop, forwarded, shard, context);
     None

@@ -1,5 +1,7 @@
 //! Interfaces on VLANs: what they do is what others do, with tags. (`crew.rs` plays tags to several workers, too.)
 
+use std::net::Ipv4Addr;
+
 use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol;
 use dataplane::mailbox::{Command, Report};
@@ -9,9 +11,9 @@ use dataplane::port::mem::MemBuf;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::steering::Station;
 use dataplane::trace::{Sight, Term, Tray, Wanted, Way};
-use dataplane::wire::ethernet;
 use dataplane::wire::tcp::{ACK, SYN};
 use dataplane::wire::vlan::{Lan, Tagging, tagged};
+use dataplane::wire::{ethernet, ipv4};
 use proptest::prelude::*;
 
 use crate::discovery;
@@ -247,5 +249,27 @@ proptest! {
         prop_assert_eq!(&outcomes[0], &outcomes[1]);
         let stray = outcomes[0].0.iter().flatten().find(|frame| ethernet::Header::parse(frame).map(|h| h.src) != Some(DIRECTOR));
         prop_assert!(stray.is_none(), "{:02x?}", stray);
+    }
+}
+
+/// The first packet of a connection and the later ones take different ways through the stages.
+#[test]
+fn pieces_of_a_tunnels_packet_have_the_tag() {
+    for arms in ARMS {
+        let mut lab = lab(arms);
+        let [clients, _, thin] = arms;
+        lab.service(Protocol::Udp, VIP, 90, Rr, &[(Ipv4Addr::new(10, 2, 0, 9), 90, Tun, 1)]);
+        lab.turn();
+        for _ in 0..2 {
+            feed(&mut lab, clients, &packet(client(2), VIP, Body::Udp(4000, 90, 700)));
+            let sent = lab.sent(thin.port());
+            assert_eq!(sent.len(), 2, "{arms:?}");
+            for frame in sent {
+                let (vlan, bare) = untagged(&frame);
+                let header = ipv4::Header::parse(&bare[14..]).expect("a whole header");
+                assert_eq!((vlan, header.protocol, header.is_fragment()), (thin.vlan(), 4, true));
+                assert!(header.total == bare.len() - 14 && header.total <= 600);
+            }
+        }
     }
 }
