@@ -8,6 +8,8 @@
 mod config;
 #[path = "outside/daemon.rs"]
 mod daemon;
+#[path = "outside/encapsulations.rs"]
+mod encapsulations;
 #[path = "outside/ftp.rs"]
 mod ftp;
 #[path = "outside/host.rs"]

@@ -20,6 +20,7 @@ dnsmasq     dnsmasq-base
 dig         bind9-dnsutils
 tcpdump     tcpdump
 vsftpd      vsftpd
+scapy       python3-scapy
 '
 for command in "$@"; do
     commands="$commands${command%%=*} ${command##*=}

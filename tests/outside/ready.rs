@@ -47,6 +47,15 @@ pub(crate) fn ipv6() -> bool {
     decide((!Path::new("/proc/sys/net/ipv6").exists()).then(|| "the kernel has no IPv6".to_owned()))
 }
 
+/// Debian's own, which has its packages.
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
+
+/// True where packets can be read by scapy.
+pub(crate) fn scapy() -> bool {
+    let found = Command::new(PYTHON).args(["-c", "import scapy"]).output().is_ok_and(|ran| ran.status.success());
+    decide((!found).then(|| "scapy is not installed; `make setup` does it".to_owned()))
+}
+
 fn decide(obstacle: Option<String>) -> bool {
     let Some(reason) = obstacle else { return true };
     assert!(env::var_os("SLUICE_MUST_RUN").is_none_or(|value| value != "1"), "must run, but {reason}");
