@@ -240,7 +240,14 @@ impl Meta {
         Some([self.tuple.src, self.tuple.dst].map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))))
     }
 
-    /// The same of an IPv6 packet.
+    /// The same where it is IPv6, else nothing.
+    #[inline]
+    #[must_use]
+    pub fn six<'a>(&self, frame: &'a [u8]) -> Option<[&'a [u8; 16]; 2]> {
+        if self.kind.is_v6() { self.ends6(frame) } else { None }
+    }
+
+    /// The same where the caller knows that it is IPv6.
     #[inline(always)]
     #[must_use]
     pub fn ends6<'a>(&self, frame: &'a [u8]) -> Option<[&'a [u8; 16]; 2]> {

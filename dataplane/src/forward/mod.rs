@@ -34,7 +34,8 @@ pub enum Change {
     },
 }
 
-/// Changes the usual packet of a connection of either family.
+/// Changes the usual packet of a connection of either family: what [`Change::of`] says, without its description in
+/// between, which costs IPv6 one instruction in fifteen there.
 #[inline(always)]
 pub fn change(frame: &mut [u8], meta: &Meta, conn: &Conn, reason: Forward) {
     let six = conn.has(flag::CLIENT_V6);

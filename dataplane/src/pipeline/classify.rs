@@ -158,7 +158,7 @@ fn listens(meta: &Meta, address: IpAddr, context: Context<'_>) -> bool {
 pub(super) fn host(frame: &[u8], meta: &Meta) -> Step {
     let transport = frame.get(usize::from(meta.l4)..).unwrap_or_default();
     let protocol = meta.protocol();
-    let pseudo = || match meta.ends6(frame).filter(|_| meta.kind.is_v6()) {
+    let pseudo = || match meta.six(frame) {
         Some([src, dst]) => Sum::default().pseudo(src, dst, protocol, transport.len()),
         None => {
             let (src, dst) = (meta.tuple.src.to_be_bytes(), meta.tuple.dst.to_be_bytes());

@@ -83,8 +83,7 @@ pub(super) fn belongs_elsewhere<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>) 
     if shard.station.is_alone() || meta.arrival != Arrival::Device {
         return None;
     }
-    let six = if meta.kind.is_v6() { meta.ends6(frame) } else { None };
-    shard.station.stray(meta.lan.port(), &meta.tuple, six)
+    shard.station.stray(meta.lan.port(), &meta.tuple, meta.six(frame))
 }
 
 /// For others: plain routing. What a router refuses is refused before anybody asks for its connection.
@@ -114,7 +113,7 @@ fn passes_by<B>(frame: &[u8], meta: &Meta, shard: &mut Shard<B>, context: Contex
     let request = Tuple { dst, src, dport, sport, protocol };
     let hash = shard.table.hash(&request);
     shard.table.settle_for(hash);
-    let found = match meta.ends6(frame).filter(|_| meta.kind.is_v6()) {
+    let found = match meta.six(frame) {
         None => shard.table.find(hash, &request),
         Some([source, destination]) => shard.table.find6(hash, &request, [destination, source]),
     };

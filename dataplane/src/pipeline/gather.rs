@@ -64,7 +64,7 @@ pub(super) fn here_or_there<B>(frame: &[u8], meta: &mut Meta, shard: &Shard<B>) 
         return Step::Gather;
     }
     let addresses = Tuple { sport: 0, dport: 0, protocol: 0, ..meta.tuple };
-    let six = if meta.kind.is_v6() { meta.ends6(frame) } else { None };
+    let six = meta.six(frame);
     // Pieces may come by several ports, which may land otherwise: one function for all.
     let there = shard.station.stray(0, &addresses, six);
     there.map_or(Step::Gather, |worker| Step::Handoff { worker, conn: NONE })

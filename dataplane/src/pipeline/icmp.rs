@@ -219,7 +219,7 @@ pub(super) fn count(conn: &Conn, direction: Direction, len: usize, context: Cont
 /// Whether an error's checksum is right: what is rewritten gets a new one, which must not make good what was bad.
 pub(super) fn is_right(frame: &[u8], meta: &Meta) -> bool {
     let message = frame.get(usize::from(meta.l4)..meta.end as usize).unwrap_or_default();
-    let pseudo = match meta.ends6(frame).filter(|_| meta.kind.is_v6()) {
+    let pseudo = match meta.six(frame) {
         Some([src, dst]) => Sum::default().pseudo(src, dst, icmpv6::PROTOCOL, message.len()),
         None => Sum::default(),
     };

@@ -13,8 +13,7 @@ pub(super) fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, shard: &Shard<B
     let packets = burst.packets.iter().zip(&mut burst.meta);
     for (packet, meta) in packets.filter(|(_, meta)| meta.step == Step::Undecided) {
         let home = if meta.kind.has_key() {
-            let six = if meta.kind.is_v6() { meta.ends6(packet.data()) } else { None };
-            landing.worker(&meta.tuple, six)
+            landing.worker(&meta.tuple, meta.six(packet.data()))
         } else if let Some(home) = icmp::home(packet.data(), meta, landing, shard, context) {
             home
         } else {
