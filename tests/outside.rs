@@ -10,10 +10,14 @@ mod config;
 mod daemon;
 #[path = "outside/encapsulations.rs"]
 mod encapsulations;
+#[path = "outside/fragments.rs"]
+mod fragments;
 #[path = "outside/ftp.rs"]
 mod ftp;
 #[path = "outside/host.rs"]
 mod host;
+#[path = "outside/icmp.rs"]
+mod icmp;
 #[path = "outside/ipv6.rs"]
 mod ipv6;
 #[path = "outside/lab.rs"]
@@ -22,6 +26,8 @@ mod lab;
 mod marks;
 #[path = "outside/memory.rs"]
 mod memory;
+#[path = "outside/mtu.rs"]
+mod mtu;
 #[path = "outside/neighbors.rs"]
 mod neighbors;
 #[path = "outside/operator.rs"]
@@ -50,5 +56,7 @@ mod udp;
 mod vlan;
 #[path = "outside/watch.rs"]
 mod watch;
+#[path = "outside/wire.rs"]
+mod wire;
 #[path = "outside/workers.rs"]
 mod workers;

@@ -35,6 +35,8 @@ pub(crate) struct Shape {
     pub(crate) devices: [String; 2],
     /// More lines of the section `[dataplane]`.
     pub(crate) more: &'static str,
+    /// What a packet may have on each of them.
+    pub(crate) mtus: [u16; 2],
     /// With IPv6: addresses on both sides, and a default route.
     pub(crate) ipv6: bool,
 }
@@ -42,14 +44,14 @@ pub(crate) struct Shape {
 impl Default for Shape {
     fn default() -> Self {
         let devices = ["af_packet:wan", "af_packet:lan"].map(str::to_owned);
-        Self { workers: one_worker(), devices, more: "", ipv6: false }
+        Self { workers: one_worker(), devices, more: "", mtus: [1500; 2], ipv6: false }
     }
 }
 
 impl Shape {
     /// A director between `wan` and `lan`.
     pub(crate) fn director(&self, socket: &Path, services: &str) -> String {
-        let Self { workers, devices: [wan, lan], more, ipv6 } = self;
+        let Self { workers, devices: [wan, lan], more, mtus: [wan_mtu, lan_mtu], ipv6 } = self;
         let (wan6, lan6, route6) = match ipv6 {
             true => (", \"fd00::1/64\"", ", \"fd00:1::1/64\"", "[[route]]\nto = \"::/0\"\nvia = \"fd00::254\"\n"),
             false => ("", "", ""),
@@ -71,11 +73,13 @@ socket = "{}"
 name = "wan"
 device = "{wan}"
 addresses = ["10.0.0.1/24"{wan6}]
+mtu = {wan_mtu}
 
 [[interface]]
 name = "lan"
 device = "{lan}"
 addresses = ["10.1.0.1/24"{lan6}]
+mtu = {lan_mtu}
 
 [[route]]
 to = "0.0.0.0/0"

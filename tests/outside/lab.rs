@@ -22,6 +22,8 @@ static LABS: AtomicU32 = AtomicU32::new(0);
 /// Whether a test needs the machine for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
+    /// Minutes of waiting, hardly a packet: whoever else is there does not mind.
+    Idle,
     /// A few packets.
     Light,
     /// Thousands of connections, or megabytes.
@@ -31,6 +33,8 @@ pub(crate) enum Load {
 /// A hold on the machine, for as long as it lives.
 #[derive(Debug)]
 pub(crate) enum Share {
+    /// Nobody is asked.
+    Idle,
     /// Others may be there.
     Light {
         /// Held with others.
@@ -47,6 +51,7 @@ impl Share {
     /// Waits for the machine.
     pub(crate) fn take(load: Load) -> Self {
         match load {
+            Load::Idle => Self::Idle,
             Load::Light => Self::Light { _held: CPUS.read().unwrap_or_else(PoisonError::into_inner) },
             Load::Heavy => Self::Heavy { _held: CPUS.write().unwrap_or_else(PoisonError::into_inner) },
         }

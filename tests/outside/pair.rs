@@ -68,16 +68,22 @@ impl Deref for Pair {
 impl Pair {
     /// A director whose devices have so many queues; `shape`'s own devices are not used. `None` where none can be.
     pub(crate) fn new(shape: Shape, queues: usize, services: &str) -> Option<Self> {
+        Self::beside(Load::Heavy, shape, queues, &(SILENCE.to_owned() + services))
+    }
+
+    /// The same for a test that others may or may not run beside.
+    pub(crate) fn beside(load: Load, shape: Shape, queues: usize, services: &str) -> Option<Self> {
         if !ready::daemon() {
             return None;
         }
-        let share = Share::take(Load::Heavy);
+        let share = Share::take(load);
         let (_, directory) = place();
         let device = |side: &str| format!("vhost:{}/{side}.sock,queues={queues}", utf8(&directory));
         let shape = Shape { devices: ["clients", "servers"].map(device), ..shape };
         let operator = Operator::at(directory.join("control.sock"));
         let file = directory.join("sluice.toml");
-        fs::write(&file, shape.director(&operator.socket(), &(silence() + services))).expect("a configuration");
+        fs::write(&file, shape.director(&operator.socket(), &(neighbors(shape.ipv6) + services)))
+            .expect("a configuration");
         let director = start(&directory, "sluiced", &[ready::sluiced(), "--config", utf8(&file)]);
         let mut pair = Self { director, directory, operator, queues, _share: share };
         let up = || match pair.director.ended() {
@@ -86,6 +92,11 @@ impl Pair {
         };
         until(Duration::from_secs(30), up).expect("sluiced is up");
         Some(pair)
+    }
+
+    /// Where the director's sockets are, and what else is kept for this test.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        &self.directory
     }
 
     /// Starts the generator against a port of the virtual address. It verifies every packet.
@@ -105,15 +116,24 @@ impl Pair {
     }
 }
 
-/// Nobody is announced and nobody is asked for: between two runs of the generator such frames would wait for the next
-/// one, and the packet pool would not be whole.
-fn silence() -> String {
+/// Nobody is announced: between two runs of the generator such frames would wait for the next one, and the packet pool
+/// would not be whole.
+const SILENCE: &str = "\n[ipvs]\nstrict_parity = true\n";
+
+/// Nobody is asked for, either.
+fn neighbors(ipv6: bool) -> String {
     let neighbor = |interface: &str, address: &str, mac: &str| {
         format!("\n[[neighbor]]\ninterface = \"{interface}\"\naddress = \"{address}\"\nmac = \"{mac}\"\n")
     };
-    let server = |number: u8| neighbor("lan", &server_address(number), &format!("02:00:00:00:02:{:02x}", number + 1));
+    let station = |interface: &str, [address, address6]: [&str; 2], mac: &str| {
+        neighbor(interface, address, mac) + &if ipv6 { neighbor(interface, address6, mac) } else { String::new() }
+    };
+    let server = |number: u8| {
+        let address6 = format!("fd00:1::{}", 11 + number);
+        station("lan", [&server_address(number), &address6], &format!("02:00:00:00:02:{:02x}", number + 1))
+    };
     let servers: String = (0..SERVERS).map(server).collect();
-    "\n[ipvs]\nstrict_parity = true\n".to_owned() + &neighbor("wan", "10.0.0.254", "02:00:00:00:01:fe") + &servers
+    station("wan", ["10.0.0.254", "fd00::254"], "02:00:00:00:01:fe") + &servers
 }
 
 /// Waits for the generator's end and reads what it says.

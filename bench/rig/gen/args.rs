@@ -8,7 +8,8 @@ use dataplane::wire::ethernet::MacAddr;
 use crate::plan::{Clients, Method, Plan, Protocol, SERVERS_MAX};
 
 /// Modes that need devices.
-const DEVICE_MODES: [(&str, &str); 4] = [("mode", "flows"), ("mode", "syn"), ("mode", "conns"), ("mode", "forward")];
+const DEVICE_MODES: [(&str, &str); 5] =
+    [("mode", "flows"), ("mode", "syn"), ("mode", "conns"), ("mode", "forward"), ("mode", "frames")];
 
 /// What to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -21,6 +22,8 @@ pub(crate) enum Mode {
     Conns,
     /// As flows, but what forwards is no director: frames are counted, whatever became of them
     Forward,
+    /// Nothing of its own: frames from standard input, one a line; those that arrive are written to standard output
+    Frames,
     /// No packets: how long a cache line takes from --cpu to --other-cpu and back
     Distance,
 }
@@ -99,7 +102,7 @@ pub(crate) struct Args {
     /// Which way packets of flows go; with DR only requests
     #[arg(long, value_enum, default_value = "both")]
     pub(crate) direction: Direction,
-    /// How long to send
+    /// How long to send; frames: how long at most
     #[arg(long, value_name = "D", default_value_t = 5.0, value_parser = seconds)]
     pub(crate) seconds: f64,
     /// Packets a second; 0: as many as pass
@@ -109,6 +112,9 @@ pub(crate) struct Args {
     /// of a ring and nothing is
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub(crate) window: u64,
+    /// Largest packet of the devices, without the Ethernet header
+    #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u16).range(1500..=9600))]
+    pub(crate) mtu: u16,
     /// Bytes of a frame, without its checksum
     #[arg(long, value_name = "BYTES", default_value_t = 60, value_parser = clap::value_parser!(u16).range(60..=1514))]
     pub(crate) size: u16,

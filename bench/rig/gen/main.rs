@@ -6,6 +6,7 @@
 //! opening steady syn conns    kinds of traffic          engine  the loop; intake: what arrives
 //! frame -> (director) -> seen -> check                  arp     introductions
 //! pace    how much may be sent                          tally, report    figures
+//! frames                      what others wrote, as it is
 //! distance                    no packets: how far two CPUs are from each other
 //! ```
 
@@ -23,6 +24,7 @@ mod door;
 mod dpdk;
 mod engine;
 mod frame;
+mod frames;
 mod intake;
 mod opening;
 mod pace;

@@ -15,6 +15,7 @@ use crate::conns::Conns;
 use crate::distance;
 use crate::engine::{Engine, Limits, Manner};
 use crate::frame::Writer;
+use crate::frames;
 use crate::opening::{Homes, Opening};
 use crate::plan::Plan;
 use crate::report::Report;
@@ -52,6 +53,9 @@ fn packets(args: &Args, report: &mut Report) -> Result<(), String> {
     let wait = Duration::from_secs_f64(args.wait);
     if !stage.wait_for_links(wait, &stop) {
         return Err(format!("nobody is at the other end of the devices after {} s", args.wait));
+    }
+    if args.mode == Mode::Frames {
+        return frames::run(std::mem::take(&mut stage.doors), Duration::from_secs_f64(args.seconds), &stop);
     }
     let known = args.director_mac.or((args.mode == Mode::Forward).then_some(ANYONE));
     let blind = args.mode == Mode::Forward;
@@ -94,7 +98,7 @@ impl Run<'_> {
             }
             Mode::Syn => self.measure(engine, &mut Syn::new(self.plan, self.args.flows), report)?,
             Mode::Conns => self.measure(engine, &mut Conns::new(self.plan, self.args.in_flight), report)?,
-            Mode::Distance => {}
+            Mode::Frames | Mode::Distance => {}
         }
         Ok(())
     }

@@ -16,7 +16,6 @@ use crate::dpdk::queue::Queue;
 const SLOTS: u16 = 1024;
 /// Packets outside of rings: bursts, spares, frames that wait, the thread's cache.
 const LOOSE: usize = 4096;
-const MTU: u16 = 1500;
 
 /// Started devices.
 pub(crate) struct Stage {
@@ -45,11 +44,11 @@ impl Stage {
             extra: &extra,
         };
         let eal = Eal::init(&options).map_err(said)?;
-        let pool = pool(&eal, usize::from(args.queues) * specs.len()).map_err(said)?;
+        let pool = pool(&eal, args.mtu, usize::from(args.queues) * specs.len()).map_err(said)?;
         let mut stage = Self { doors: Vec::new(), devices: Vec::new() };
         for (name, spec) in specs {
-            let (pairs, pool) = (args.queues, Arc::clone(&pool));
-            let wanted = OpenConfig { pairs, mtu: MTU, slots: SLOTS, mac: None, pool };
+            let (pairs, mtu, pool) = (args.queues, args.mtu, Arc::clone(&pool));
+            let wanted = OpenConfig { pairs, mtu, slots: SLOTS, mac: None, pool };
             let config = EthConfig { rx_queues: pairs, tx_queues: pairs, rx_desc: SLOTS, tx_desc: SLOTS, rss: None };
             let opened = Opened::new(&eal, &spec, name, wanted).map_err(said)?;
             let mut device = opened.start(&config).map_err(said)?;
@@ -70,8 +69,8 @@ impl Stage {
     }
 }
 
-fn pool(eal: &Eal, queues: usize) -> Result<Arc<Mempool>, crate::dpdk::error::Error> {
+fn pool(eal: &Eal, mtu: u16, queues: usize) -> Result<Arc<Mempool>, crate::dpdk::error::Error> {
     let count = (queues * 2 * usize::from(SLOTS) + LOOSE).next_power_of_two() - 1;
-    let config = PoolConfig { name: "packets", count, cache: 256, data_room: data_room_for(MTU), socket: None };
+    let config = PoolConfig { name: "packets", count, cache: 256, data_room: data_room_for(mtu), socket: None };
     Mempool::new(eal, &config)
 }
