@@ -45,6 +45,15 @@ fn pieces_pass_direct_routing_and_tunnels() {
 }
 
 #[test]
+fn pieces_of_all_kinds_become_whole() {
+    let Some(wire) = Wire::new(Load::Light, Shape::default()) else { return };
+    let _stage = wire.play("fragments/odd");
+    assert_counted(&wire, &[("answer_port_unreachable", 2), ("drop_needs_fragmenting", 7)]);
+    wire.assert_only_dropped(&["drop_needs_fragmenting"]);
+    assert_memory_is_back(&wire);
+}
+
+#[test]
 fn hostile_pieces_are_dropped_with_a_reason_each() {
     let Some(wire) = Wire::new(Load::Light, Shape::default()) else { return };
     let _stage = wire.play("fragments/hostile");
@@ -72,7 +81,7 @@ fn hostile_pieces_are_dropped_with_a_reason_each() {
 fn what_stays_incomplete_is_given_up_and_told_of() {
     let Some(wire) = Wire::new(Load::Idle, Shape::default()) else { return };
     let _stage = wire.play("fragments/unfinished");
-    assert_counted(&wire, &[("answer_reassembly_time", 2), ("drop_fragment_timeout", 2), ("sent_icmp_error", 2)]);
+    assert_counted(&wire, &[("answer_reassembly_time", 4), ("drop_fragment_timeout", 2), ("sent_icmp_error", 4)]);
     wire.assert_only_dropped(&["drop_fragment_timeout"]);
     assert_memory_is_back(&wire);
 }

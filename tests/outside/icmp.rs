@@ -21,6 +21,14 @@ fn errors_of_servers_clients_and_routers_are_translated_by_nat() {
 }
 
 #[test]
+fn errors_about_first_pieces_are_translated_too() {
+    let Some(wire) = two_workers() else { return };
+    let _stage = wire.play("icmp/cut");
+    assert_eq!(["forward_icmp_request", "forward_icmp_reply"].map(|name| wire.counter(name)), [4, 4]);
+    wire.assert_nothing_dropped();
+}
+
+#[test]
 fn errors_past_direct_routing_and_tunnels_go_on_as_they_are() {
     let Some(wire) = two_workers() else { return };
     let _stage = wire.play("icmp/past");

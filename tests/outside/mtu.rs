@@ -35,6 +35,15 @@ fn clients_are_told_what_the_path_of_a_tunnel_takes() {
 }
 
 #[test]
+fn jumbo_frames_are_cut_for_a_smaller_link() {
+    let Some(wire) = director([9000, 1500]) else { return };
+    let _stage = wire.play("mtu/step");
+    assert_eq!(wire.counter("answer_too_big"), 12);
+    wire.assert_nothing_dropped();
+    assert_eq!(wire.memory("packets_in_use"), 0);
+}
+
+#[test]
 fn jumbo_frames_pass_in_one_piece() {
     let Some(wire) = director([9000, 9000]) else { return };
     let _stage = wire.play("mtu/jumbo");

@@ -124,15 +124,18 @@ pub struct Cut<'a> {
 }
 
 impl<'a> Cut<'a> {
-    /// How an IP packet is cut; `None` where a piece would have no room for data.
+    /// How an IP packet is cut; `None` where a piece would have no room for data, or where nobody could put it together
+    /// again: the headers of a tunnel may make a packet longer than any can be.
     #[must_use]
     pub fn of(packet: &'a [u8], how: How<'a>) -> Option<Self> {
         let six = packet.first()? >> 4 == 6;
         let (head, named_at) =
             if six { ipv6::first_fragmentable(packet)? } else { (usize::from(packet[0] & 15) * 4, 0) };
         let room = how.most.checked_sub(head + if six { HEADER6 } else { 0 })?;
+        let longest = usize::from(u16::MAX) + if six { ipv6::HEADER } else { 0 };
         let cut = Self { packet, how, head, named_at, six, room };
-        (room >= UNIT && head < packet.len() && head >= ipv4::HEADER).then(|| cut.as_it_was())
+        let is_packet = (head + 1..=longest).contains(&packet.len()) && head >= ipv4::HEADER;
+        (room >= UNIT && is_packet).then(|| cut.as_it_was())
     }
 
     /// Forgets sizes that do not fit.

@@ -129,6 +129,10 @@ fn the_largest_datagram_is_more_than_a_buffer_holds() {
     seal(&mut last[14..]);
     assert!(feed(&mut lab, &more, LAN).is_empty());
     assert_eq!(lab.count("drop_fragment_oversize"), 45);
+    // Nor is there a packet that holds it and the header of a tunnel.
+    assert!(feed(&mut lab, &pieces(&request(82, 65_507), 9, &[1480; 45]), LAN).is_empty());
+    assert_eq!((lab.count("drop_needs_fragmenting"), lab.count("forward_tun")), (1, 0));
+    assert_eq!(feed(&mut lab, &pieces(&request(82, 65_487), 10, &[1480; 45]), LAN).len(), 45);
 }
 
 #[test]

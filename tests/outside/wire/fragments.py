@@ -72,6 +72,45 @@ def past(peer):
                 assert_same(packet, family.client, family.vip, 4000, port, about)
 
 
+def odd(peer):
+    """What else comes in pieces: echo requests, packets with further headers, to nobody, and as large as can be."""
+    for family in FAMILIES:
+        # The director answers in pieces.
+        echo = (ICMPv6EchoRequest if family.six else ICMP)(id=7, seq=9) / Raw(patterned(SIZE))
+        parts = pieces(built(ip(family.client, family.vip) / echo), 1280)
+        came = peer.carry(*at("client", parts), client=3)
+        packet = joined(came.client)
+        assert (packet.src, packet.dst) == (family.vip, family.client) and not came.server, packet.summary()
+        assert packet.payload.type == (129 if family.six else 0) and raw(packet.payload)[8:] == patterned(SIZE)
+        # Nobody listens, and the error quotes what is whole.
+        about = request(family, 99)
+        came = peer.carry(*at("client", pieces(about, 1280)), client=1)
+        (error,) = came.client
+        assert (error.payload.type, error.payload.code) == ((1, 4) if family.six else (3, 3)), error.summary()
+        assert raw(error.payload.payload)[48:] == raw(about)[48 : len(error.payload.payload)], "what it quotes"
+        # Options that each piece has, and options that only the first has.
+        if family.six:
+            before = IPv6(src=family.client, dst=family.vip) / IPv6ExtHdrHopByHop(options=[PadN(optdata=bytes(4))])
+            parts = fragment6(before / IPv6ExtHdrFragment(id=77) / UDP(sport=4000, dport=NAT) / Raw(patterned(SIZE)), 1280)
+        else:
+            header = ip(family.client, family.vip, options=[IPOption_Timestamp(), IPOption_Router_Alert()])
+            parts = fragment(built(header / UDP(sport=4000, dport=NAT) / Raw(patterned(SIZE))), 1200)
+        came = peer.carry(*at("client", parts), server=len(parts))
+        packet = joined(came.server)
+        assert (packet.dst, packet[UDP].dport) == (family.server, INSIDE), packet.summary()
+        assert raw(packet[UDP].payload) == patterned(SIZE), "its data"
+        # As large as can be: scapy counts the fragment header among what IPv6 counts.
+        largest = 65535 + (40 - 8 if family.six else 0)
+        about = request(family, NAT, largest)
+        parts = pieces(about, 1500)
+        came = peer.carry(*at("client", parts), server=len(parts))
+        assert_same(joined(came.server), family.client, family.server, 4000, INSIDE, about)
+        # No packet holds it together with the headers of a tunnel, but that IPv6 does not count its own around IPv4.
+        for port in TUNNELS if family.six else TUNNELS[:-1]:
+            came = peer.carry(*at("client", pieces(request(family, port, largest), 1280)))
+            assert not came.client and not came.server, came
+
+
 def hostile(peer):
     """Pieces that no honest sender makes. The test counts what became of them."""
     four, six = ((family.client, family.vip) for family in FAMILIES)
@@ -117,8 +156,11 @@ def unfinished(peer):
         _, other, *_ = pieces(request(family, NAT, sport=4001), 1280)
         came = peer.carry(("client", first), ("client", other))
         assert not came.client and not came.server, came
+        answer = datagram(family.server, family.client, INSIDE, 4000, SIZE)
+        came = peer.carry(("server", pieces(answer, 1280)[0]))
+        assert not came.client and not came.server, came
     for seconds, family in left.items():
-        came = peer.carry(client=1, seconds=seconds + 5)
+        came = peer.carry(client=1, server=1, seconds=seconds + 5)
         took = time.monotonic() - began
         assert seconds <= took < seconds + 5, f"{took} s"
         (error,) = came.client

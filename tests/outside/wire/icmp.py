@@ -83,6 +83,29 @@ def nat(peer):
         assert not came.client and not came.server, came
 
 
+def cut(peer):
+    """About the first of several pieces, as who waits in vain for the others says."""
+    for family in FAMILIES:
+        kind = ((3, 1) if family.six else (11, 1)) + (b"\0\0\0\0",)
+        parts = pieces(datagram(family.client, family.vip, 4000, NAT, 4000), 1280)
+        came = peer.carry(*[("client", part) for part in parts], server=len(parts))
+        first, second, *_ = came.server
+        for most in len(first), 56 if family.six else 28:
+            complaint = error(family.server, family.client, kind, raw(first)[:most])
+            came = peer.carry(("server", complaint), client=1)
+            assert_error(came.client[0], family.vip, family.client, kind, rewritten(first, dst=family.vip, dport=NAT)[:most])
+        answer = datagram(family.server, family.client, INSIDE, 4000, 4000)
+        parts = pieces(answer, 1280)
+        came = peer.carry(*[("server", part) for part in parts], client=len(parts))
+        first, second, *_ = came.client
+        for most in len(first), 56 if family.six else 28:
+            complaint = error(family.client, family.vip, kind, raw(first)[:most])
+            came = peer.carry(("client", complaint), server=1)
+            assert_error(
+                came.server[0], family.client, family.server, kind, rewritten(first, src=family.server, sport=INSIDE)[:most]
+            )
+
+
 def past(peer):
     """With direct routing and tunnels errors go on as they are."""
     for family in FAMILIES:

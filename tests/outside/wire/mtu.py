@@ -123,6 +123,22 @@ def path(peer):
         assert raw(found.payload.payload) == raw(about.payload.payload), "its data"
 
 
+def step(peer):
+    """The clients' link takes 9000 bytes, the servers' 1500."""
+    for family in FAMILIES:
+        for port, headers in HEADERS.items():
+            fits = 1500 - headers - (20 if headers and family.six != (port == OTHER) else 0)
+            about = request(family, port, 8900, **whole_only(family))
+            (error,) = peer.carry(("client", about), client=1).client
+            assert_too_big(error, family.vip, family.client, fits, one_hop_later(about), QUOTED[family.six])
+            if not family.six:
+                about = request(family, port, 8900)
+                came = peer.carry(("client", about), server=6)
+                assert all(len(part) <= 1500 for part in came.server), came
+                found = through(family, port, came.server)
+                assert raw(found.payload.payload) == raw(about.payload.payload), "its data"
+
+
 def jumbo(peer):
     """Both links take 9000 bytes."""
     size = 8900

@@ -15,8 +15,18 @@ from types import SimpleNamespace
 from scapy.config import conf
 
 conf.ipv6_enabled = True
-from scapy.all import ARP, GRE, ICMP, IP, TCP, UDP, Ether, IPv6, Raw, defragment, fragment, raw
-from scapy.layers.inet6 import ICMPv6ND_NA, IPv6ExtHdrFragment, defragment6, fragment6, in6_chksum
+from scapy.all import ARP, GRE, ICMP, IP, UDP, Ether, IPv6, Raw, defragment, fragment, raw
+from scapy.layers.inet import IPOption_Router_Alert, IPOption_Timestamp
+from scapy.layers.inet6 import (
+    ICMPv6EchoRequest,
+    ICMPv6ND_NA,
+    IPv6ExtHdrFragment,
+    IPv6ExtHdrHopByHop,
+    PadN,
+    defragment6,
+    fragment6,
+    in6_chksum,
+)
 from scapy.utils import checksum
 
 GATEWAY_MAC, SERVER_MAC = "02:00:00:00:01:fe", "02:00:00:00:02:01"
