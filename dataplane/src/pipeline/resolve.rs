@@ -109,18 +109,18 @@ pub(super) fn lose<B>(packet: B, ending: Ending, reason: Drop, shard: &mut Shard
 pub(super) fn dress<B: PacketBuf>(packet: &mut B, meta: &Meta, hop: &NextHop, now: Tick) -> bool {
     let fits = meta.l3 == hop.starts || retag(packet, meta, hop);
     if fits {
-        address(packet, hop, now);
+        address(packet, hop);
+        hop.touch(now);
     }
     fits
 }
 
 /// Writes the MACs where nothing else changes, or has changed already.
 #[inline(always)]
-pub(super) fn address<B: PacketBuf>(packet: &mut B, hop: &NextHop, now: Tick) {
+pub(super) fn address<B: PacketBuf>(packet: &mut B, hop: &NextHop) {
     if let Some(macs) = packet.data_mut().first_chunk_mut() {
         *macs = hop.macs;
     }
-    hop.touch(now);
 }
 
 /// Makes room for the header of a packet that came with a tag, or leaves with one, and writes the tag. The EtherType
