@@ -294,8 +294,9 @@ fn by_tunnel<B: PacketBuf>(
     let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
     let change = Change::Tun { server: shard.table[index].server_address() };
     let wrapped = rewrite::carry_out(change, &mut packet, meta, hop, shard, context);
-    if wrapped && resolve::is_too_large(&packet, meta, hop) {
-        cut::packet(packet, meta, Ending::Forward(Forward::Tun), hop, shard, context, alloc);
+    let ending = Ending::Forward(Forward::Tun);
+    if wrapped && resolve::is_too_large(&packet, meta, ending, hop) {
+        cut::packet(packet, meta, ending, hop, shard, context, alloc);
         return None;
     }
     if !wrapped || !resolve::dress(&mut packet, meta, hop, context.now) {
