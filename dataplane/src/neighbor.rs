@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::clock::Tick;
 use crate::map::Map;
 use crate::wire::ethernet::{self, MacAddr};
+use crate::wire::ipv4;
 use crate::wire::vlan::Lan;
 
 /// Where no packet starts.
@@ -28,6 +29,8 @@ pub struct NextHop {
     pub source4: u32,
     /// Its own IPv6 address, 0 = none.
     pub source6: u128,
+    /// Largest IPv4 packet that it takes inside IPv4, 0 = none.
+    pub inside4: u16,
     /// When a worker last sent to it, in ticks: written at most once a second.
     pub used: Arc<AtomicU32>,
 }
@@ -40,7 +43,7 @@ impl NextHop {
         macs[..6].copy_from_slice(&dst.0);
         macs[6..].copy_from_slice(&src.0);
         let starts = if lan.vlan() == 0 { ethernet::HEADER as u16 } else { TAGGED };
-        Self { lan, starts, mtu, macs, source4: 0, source6: 0, used }
+        Self { lan, starts, mtu, macs, source4: 0, source6: 0, inside4: 0, used }
     }
 
     /// The same with an address that the director has on the way there.
@@ -48,7 +51,11 @@ impl NextHop {
     pub fn from(self, source: Option<IpAddr>) -> Self {
         match source {
             None => self,
-            Some(IpAddr::V4(source)) => Self { source4: source.to_bits(), ..self },
+            Some(IpAddr::V4(source)) => {
+                let room = self.mtu.saturating_sub(ipv4::HEADER as u16);
+                let inside4 = if room < ipv4::LEAST_MTU { 0 } else { room };
+                Self { source4: source.to_bits(), inside4, ..self }
+            }
             Some(IpAddr::V6(source)) => Self { source6: source.to_bits(), ..self },
         }
     }

@@ -28,7 +28,7 @@ pub const OUTPUT_LIMIT: usize = 512;
 /// How much longer a connection lives that is due and controls others.
 const LATER: u32 = 60 * TICKS_PER_SECOND;
 
-/// How far apart the workers' numbers of packets around others begin: their servers are the same.
+/// How far apart the workers' identifications begin.
 const IDS_APART: u16 = 0x9e37;
 
 /// One worker's state.
@@ -62,9 +62,30 @@ pub struct Shard<B> {
     pub station: Station,
     /// Rings to and from the others.
     pub mesh: Mesh<B>,
-    id: u16,
-    tunnel_id: u16,
+    /// IP identifications of the director's own packets.
+    pub ids: Ids,
+    /// Those of packets around others. Counted apart: wrapping comes before answering, so in a burst the numbers would mix
+    /// otherwise than one at a time.
+    pub tunnel_ids: Ids,
     fragment_id: u32,
+}
+
+/// IP identifications, one after the other (RFC 6864).
+#[derive(Debug)]
+pub struct Ids(u16);
+
+impl Ids {
+    /// A worker's: apart from those of the others, whose servers are the same.
+    const fn new(seed: u64, worker: u16) -> Self {
+        Self((seed as u16).wrapping_add(worker.wrapping_mul(IDS_APART)))
+    }
+
+    /// The next packet's.
+    #[inline]
+    pub const fn next(&mut self) -> u16 {
+        self.0 = self.0.wrapping_add(1);
+        self.0
+    }
 }
 
 impl<B> Shard<B> {
@@ -88,23 +109,10 @@ impl<B> Shard<B> {
             defence: Defence::new(now),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
             observer: None,
-            id: (key.0[0] as u16).wrapping_add(me.wrapping_mul(IDS_APART)),
+            ids: Ids::new(key.0[0], me),
+            tunnel_ids: Ids::new(key.0[1], me),
             fragment_id: u32::from(me) << 16,
-            tunnel_id: (key.0[1] as u16).wrapping_add(me.wrapping_mul(IDS_APART)),
         }
-    }
-
-    /// The IP identification of the director's next own packet.
-    pub fn next_id(&mut self) -> u16 {
-        self.id = self.id.wrapping_add(1);
-        self.id
-    }
-
-    /// The IP identification of the next packet around another. Counted apart: wrapping comes before answering, so in a
-    /// burst the numbers would mix otherwise than one at a time.
-    pub fn next_tunnel_id(&mut self) -> u16 {
-        self.tunnel_id = self.tunnel_id.wrapping_add(1);
-        self.tunnel_id
     }
 
     /// The identification of the next IPv6 packet that is cut: nobody outside can tell the next from the last (RFC 7739).

@@ -87,7 +87,7 @@ pub struct Conn {
     pub net_version: u32,
     /// Next hop towards the server, [`NONE`] = not known.
     pub hop_request: u32,
-    /// Next hop towards the client, or of a tunnel, [`NONE`] = not known.
+    /// Next hop towards the client, [`NONE`] = not known.
     pub hop_reply: u32,
     /// Packets from the client.
     pub in_packets: u32,

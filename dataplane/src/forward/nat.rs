@@ -212,7 +212,10 @@ mod tests {
             let side = if source { Side::Source } else { Side::Destination };
             let old = if source { (0xac10_0001, be16(&bytes, 34)) } else { (0x0a00_0064, be16(&bytes, 36)) };
             let (forth, back) = (changes(old, (address, port)), changes((address, port), old));
-            prop_assert_eq!((forth.0.reversed(), forth.1.reversed()), back);
+            // A change that is none has two forms, all ones and zero: ones' complement.
+            let value = |change: Change| change.number() % 0xffff;
+            let there = [forth.0, forth.1].map(|change| value(change.reversed()));
+            prop_assert_eq!(there, [back.0, back.1].map(value));
             let new = NewEnd { side, address, port, header: forth.0, transport: forth.1 };
             prop_assert!(right(&bytes, protocol) || be16(&bytes, 34 + at) == 0);
             rewrite(&mut bytes, &meta, &new);

@@ -122,30 +122,35 @@ pub fn wrap<B: PacketBuf>(packet: &mut B, meta: &Meta, outer: &Outer) -> bool {
     true
 }
 
-/// The usual case in one look: IPv4 in IPv4, nothing between. Lowers the time to live, too. `false` and unchanged where the
-/// buffer has no room in front, or holds no header.
-#[inline]
-pub fn wrap_ipip4<B: PacketBuf>(packet: &mut B, meta: &Meta, (src, dst): (u32, u32), df: bool, id: u16) -> bool {
-    const BOTH: usize = 2 * ipv4::HEADER;
-    let l3 = usize::from(meta.l3);
-    if meta.ip_len() < ipv4::HEADER || !packet.prepend(ipv4::HEADER) {
+/// The usual case in one look: IPv4 in IPv4, nothing between, no tag, addressed at once. Lowers the time to live, too.
+/// `false` where the buffer has no room in front; its packet was seen to be whole.
+#[inline(always)]
+pub fn wrap_usual<B: PacketBuf>(
+    packet: &mut B,
+    meta: &Meta,
+    (src, dst): (u32, u32),
+    (df, id): (bool, u16),
+    macs: &[u8; ethernet::HEADER - 2],
+) -> bool {
+    const INNER: usize = ethernet::HEADER + ipv4::HEADER;
+    if !packet.prepend(ipv4::HEADER) {
         return false;
     }
-    let front =
-        packet.data_mut().get_mut(l3.saturating_sub(2)..).and_then(|bytes| bytes.first_chunk_mut::<{ 2 + BOTH }>());
-    let Some((kind, headers)) = front.and_then(|front| front.split_first_chunk_mut::<2>()) else { return false };
-    let Some((outer, inner)) = headers.split_first_chunk_mut::<{ ipv4::HEADER }>() else { return false };
+    let Some(frame) = packet.data_mut().first_chunk_mut::<{ INNER + ipv4::HEADER }>() else { return false };
+    let Some((front, inner)) = frame.split_first_chunk_mut::<INNER>() else { return false };
     let Some(inner) = inner.first_chunk_mut() else { return false };
     ipv4::decrement_ttl(inner);
     let (tos, ttl, payload) = (outer_tos(inner[1]), inner[8], meta.ip_len());
-    *outer = ipv4::Build { tos, payload, id, df, ttl, protocol: IPIP, src, dst }.bytes();
-    *kind = ethernet::IPV4.to_be_bytes();
+    front[..ethernet::HEADER - 2].copy_from_slice(macs);
+    front[ethernet::HEADER - 2..ethernet::HEADER].copy_from_slice(&ethernet::IPV4.to_be_bytes());
+    let outer = ipv4::Build { tos, payload, id, df, ttl, protocol: IPIP, src, dst };
+    front[ethernet::HEADER..].copy_from_slice(&outer.bytes());
     true
 }
 
 /// The inner type of service, but for "congestion experienced": routers between may say it anew.
 const fn outer_tos(inner: u8) -> u8 {
-    if inner & 3 == 3 { inner & !1 } else { inner }
+    inner & !(inner & inner >> 1 & 1)
 }
 
 /// A flow keeps its port, so that routers and devices between keep its packets in order (RFC 6335: the upper half).
@@ -249,17 +254,18 @@ mod tests {
         fn the_usual_case_is_a_case(
             (tos, ttl, df, id) in any::<(u8, u8, bool, u16)>(),
             payload in proptest::collection::vec(any::<u8>(), 0..200),
-            l3 in prop::sample::select(vec![14usize, 18]),
+            macs: [u8; 12],
         ) {
             prop_assume!(ttl > 1);
             let build = ipv4::Build { tos, payload: payload.len(), id: 9, df, ttl, protocol: 17, src: 1, dst: 2 };
-            let frame = [vec![0xee; l3], build.bytes().to_vec(), payload].concat();
-            let meta = Meta { l3: l3 as u16, end: frame.len() as u32, ..Meta::default() };
+            let frame = [&[0xee; 12][..], &[8, 0], &build.bytes(), &payload].concat();
+            let meta = Meta { l3: 14, end: frame.len() as u32, ..Meta::default() };
             let [mut one, mut other] = [MemBuf::from_frame(&frame), MemBuf::from_frame(&frame)];
-            prop_assert!(wrap_ipip4(&mut one, &meta, (3, 4), df, id));
+            prop_assert!(wrap_usual(&mut one, &meta, (3, 4), (df, id), &macs));
             crate::forward::dr::rewrite(other.data_mut(), &meta);
             let outer = Outer::V4 { source: 3, server: 4, df, id };
             prop_assert!(wrap(&mut other, &meta, &outer));
+            put(other.data_mut(), 0, &macs);
             prop_assert_eq!(one.data(), other.data());
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn run<B: PacketBuf>(
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
     let packet = &frame[usize::from(meta.l3)..];
-    let verdict = match make(packet, meta, kind, shard.next_id(), context) {
+    let verdict = match make(packet, meta, kind, shard.ids.next(), context) {
         None => Verdict::Drop(Drop::Unanswerable),
         Some(_) if !shard.limiter.allow(context.tables.options.icmp_rate) => Verdict::Drop(Drop::RateLimited),
         Some(made) => match deliver(&made, meta, shard, context, alloc) {

@@ -26,7 +26,7 @@ pub(super) struct Bound {
     pub(super) next: NextHop,
 }
 
-/// A packet that is all done is cut for its link.
+/// A packet that is all done is cut for its link, or its tunnel's path.
 #[cold]
 pub(super) fn packet<B: PacketBuf>(
     packet: B,
@@ -37,7 +37,7 @@ pub(super) fn packet<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    let how = How { most: hop.mtu.into(), df: false, sizes: &[], id: shard.next_fragment_id() };
+    let how = How { most: resolve::most(meta, ending, hop), df: false, sizes: &[], id: shard.next_fragment_id() };
     let bound = Bound { way: Path::Hop(NONE), server: NONE, mark: meta.mark, next: hop.clone() };
     let bytes = packet.data().get(usize::from(meta.l3)..).unwrap_or_default();
     let made = make(bytes, how, &bound, ending, shard, context, alloc);

@@ -23,6 +23,7 @@ use crate::handoff::WholeCrossing;
 use crate::mailbox::Report;
 use crate::neighbor::NextHop;
 use crate::packet::{Arrival, Kind, Mark, Meta, Step};
+use crate::parking::Ending;
 use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
@@ -214,7 +215,8 @@ fn send<B: PacketBuf>(
     }
     let (id, tunnel) = (shard.next_fragment_id(), reason == Forward::Tun);
     let packet = datagram.data().get(usize::from(meta.l3)..).unwrap_or_default();
-    let how = how(datagram, packet, meta, tunnel, usize::from(next.mtu), id);
+    let most = resolve::most(meta, Ending::Forward(reason), &next);
+    let how = how(datagram, packet, meta, tunnel, most, id);
     cut::send(packet, how, &cut::Bound { way, server, mark: meta.mark, next }, reason, shard, context, alloc);
     None
 }

@@ -277,7 +277,7 @@ pub(super) fn to_server<B>(
         return Step::Drop(Drop::Icmp);
     }
     let reason = match method {
-        ForwardMethod::Tun => return track::through_tunnel(meta, index, conn, context),
+        ForwardMethod::Tun => return track::look_up(meta, index, conn, Direction::Request, context),
         ForwardMethod::Nat => Forward::IcmpRequest,
         ForwardMethod::Dr | ForwardMethod::Bypass => track::reason(conn, Direction::Request),
     };

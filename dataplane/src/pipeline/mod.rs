@@ -32,7 +32,7 @@ use resolve::Forwarded;
 
 use crate::chance::Chance;
 use crate::clock::Tick;
-use crate::conn::Confirmed;
+use crate::conn::{Confirmed, Conn};
 use crate::flow::Direction;
 use crate::forward::{self, Change};
 use crate::handoff::WholeCrossing;
@@ -42,8 +42,8 @@ use crate::packet::{Arrival, Burst, Kind, Mark, Meta, Step};
 use crate::parking::Ending;
 use crate::port::PacketBuf;
 use crate::proto::tcp::Machine;
-use crate::service::Servers;
-use crate::shard::Shard;
+use crate::service::{Server, Servers};
+use crate::shard::{Ids, Shard};
 use crate::tables::Tables;
 use crate::verdict::{Drop, Forward};
 
@@ -68,8 +68,8 @@ pub struct Scene<'a> {
 
 /// What happens to a packet of a connection.
 enum Next<'a> {
-    /// It leaves by a next hop that is known: its index, and the hop.
-    Leave(u32, &'a NextHop),
+    /// It leaves by a next hop that is known: its index, and the hop. With the server of its connection.
+    Leave(u32, &'a NextHop, Option<&'a Server>),
     /// It takes another step.
     Step(Step),
 }
@@ -227,19 +227,16 @@ fn usual<B: PacketBuf, const SIX: bool>(
     let conn = &mut shard.table[index];
     let (next, shorter) = track::packet(meta, index, conn, direction, context, track::advance);
     let leaves = match next {
-        Next::Leave(_, hop) if meta.l3 == hop.starts => {
+        Next::Leave(at, hop, server) => {
             let reason = track::reason(conn, direction);
-            if SIX {
-                forward::change(packet.data_mut(), meta, conn, reason);
+            let way = (reason, server, hop);
+            if meta.l3 == hop.starts && change::<B, SIX>(&mut packet, meta, conn, way, &mut shard.tunnel_ids, context) {
+                hop.touch(context.now);
+                Some((reason, hop))
             } else {
-                Change::of4(conn, reason).apply(packet.data_mut(), meta);
+                meta.step = track::leave(meta, index, conn, reason, (at, hop), context);
+                None
             }
-            resolve::address(&mut packet, hop, context.now);
-            Some((reason, hop))
-        }
-        Next::Leave(hop, _) => {
-            meta.step = Step::Send { conn: index, reason: track::reason(conn, direction), hop };
-            None
         }
         Next::Step(step) => {
             meta.step = step;
@@ -260,7 +257,30 @@ fn usual<B: PacketBuf, const SIX: bool>(
     None
 }
 
-/// The usual packet of a tunnel. Gives it back where its neighbour is not known, or its buffer has no room in front.
+/// Changes the usual packet of a connection, and addresses it. `false` and unchanged where a tunnel asks for more.
+#[inline(always)]
+fn change<B: PacketBuf, const SIX: bool>(
+    packet: &mut B,
+    meta: &Meta,
+    conn: &Conn,
+    (reason, server, hop): (Forward, Option<&Server>, &NextHop),
+    ids: &mut Ids,
+    context: Context<'_>,
+) -> bool {
+    if reason == Forward::Tun {
+        let usual = !(SIX && meta.kind.is_v6()) && track::is_usual_to_tunnel(meta, server, hop);
+        return usual && rewrite::wrap_usual(packet, meta, conn.server, hop, ids, context);
+    }
+    if SIX {
+        forward::change(packet.data_mut(), meta, conn, reason);
+    } else {
+        Change::of4(conn, reason).apply(packet.data_mut(), meta);
+    }
+    resolve::address(packet, hop);
+    true
+}
+
+/// The packet of a tunnel that asks for more than an IPv4 header. Gives it back where its neighbour is not known, or its buffer has no room in front.
 #[inline(never)]
 fn by_tunnel<B: PacketBuf>(
     mut packet: B,
@@ -274,8 +294,9 @@ fn by_tunnel<B: PacketBuf>(
     let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
     let change = Change::Tun { server: shard.table[index].server_address() };
     let wrapped = rewrite::carry_out(change, &mut packet, meta, hop, shard, context);
-    if wrapped && resolve::is_too_large(&packet, meta, hop) {
-        cut::packet(packet, meta, Ending::Forward(Forward::Tun), hop, shard, context, alloc);
+    let ending = Ending::Forward(Forward::Tun);
+    if wrapped && resolve::is_too_large(&packet, meta, ending, hop) {
+        cut::packet(packet, meta, ending, hop, shard, context, alloc);
         return None;
     }
     if !wrapped || !resolve::dress(&mut packet, meta, hop, context.now) {

@@ -257,8 +257,7 @@ fn route(
         Action::Unreachable | Action::Blackhole => return None,
     };
     let remembered = before.is_some_and(|(direction, conn)| {
-        let tunnel = reason == Forward::Tun;
-        let hop = if direction == Direction::Reply || tunnel { conn.hop_reply } else { conn.hop_request };
+        let hop = if direction == Direction::Reply { conn.hop_reply } else { conn.hop_request };
         conn.net_version == net.version && hop != NONE
     });
     Some(Route { interface, neighbor, remembered })

@@ -44,7 +44,7 @@ pub(super) fn run<B: PacketBuf>(
 ) {
     match meta.step {
         Step::Send { conn, reason, hop } => match context.tables.net.hops.get(hop) {
-            Some(hop) if is_too_large(&packet, meta, hop) => {
+            Some(hop) if is_too_large(&packet, meta, Ending::Forward(reason), hop) => {
                 cut::packet(packet, meta, Ending::Forward(reason), hop, shard, context, alloc);
             }
             Some(hop) => {
@@ -68,8 +68,14 @@ pub(super) fn run<B: PacketBuf>(
 }
 
 /// Whether a packet that is all done must be cut. Whoever sent it has not forbidden it.
-pub(super) fn is_too_large<B: PacketBuf>(packet: &B, meta: &Meta, hop: &NextHop) -> bool {
-    packet.len() > usize::from(meta.l3) + usize::from(hop.mtu)
+pub(super) fn is_too_large<B: PacketBuf>(packet: &B, meta: &Meta, ending: Ending, hop: &NextHop) -> bool {
+    packet.len() > usize::from(meta.l3) + most(meta, ending, hop)
+}
+
+/// Bytes of the largest IP packet that leaves uncut: what the link takes, and of a tunnel its path.
+pub(super) fn most(meta: &Meta, ending: Ending, hop: &NextHop) -> usize {
+    let tunnel = matches!(ending, Ending::Forward(Forward::Tun));
+    usize::from(if tunnel { hop.mtu.min(meta.mtu) } else { hop.mtu })
 }
 
 /// Sends a packet that is all done by its next hop.
@@ -109,18 +115,18 @@ pub(super) fn lose<B>(packet: B, ending: Ending, reason: Drop, shard: &mut Shard
 pub(super) fn dress<B: PacketBuf>(packet: &mut B, meta: &Meta, hop: &NextHop, now: Tick) -> bool {
     let fits = meta.l3 == hop.starts || retag(packet, meta, hop);
     if fits {
-        address(packet, hop, now);
+        address(packet, hop);
+        hop.touch(now);
     }
     fits
 }
 
 /// Writes the MACs where nothing else changes, or has changed already.
 #[inline(always)]
-pub(super) fn address<B: PacketBuf>(packet: &mut B, hop: &NextHop, now: Tick) {
+pub(super) fn address<B: PacketBuf>(packet: &mut B, hop: &NextHop) {
     if let Some(macs) = packet.data_mut().first_chunk_mut() {
         *macs = hop.macs;
     }
-    hop.touch(now);
 }
 
 /// Makes room for the header of a packet that came with a tag, or leaves with one, and writes the tag. The EtherType
@@ -202,7 +208,7 @@ pub(super) fn transmit<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    if is_too_large(&packet, meta, hop) {
+    if is_too_large(&packet, meta, ending, hop) {
         return cut::packet(packet, meta, ending, hop, shard, context, alloc);
     }
     if !dress(&mut packet, meta, hop, context.now) {

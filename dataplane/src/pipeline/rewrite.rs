@@ -4,12 +4,11 @@ use std::net::IpAddr;
 
 use super::{Context, ftp};
 use crate::conn::NONE;
-use crate::flow::Encapsulation;
 use crate::forward::{Change, tun};
 use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
 use crate::port::PacketBuf;
-use crate::shard::Shard;
+use crate::shard::{Ids, Shard};
 use crate::verdict::Drop;
 
 /// A packet that must wait for its neighbour stays as it came: should nobody answer, its sender is told of what it
@@ -48,14 +47,27 @@ pub(super) fn carry_out<P: PacketBuf, B>(
         IpAddr::V4(server) => {
             // What the outer header says of fragments, the inner one says too, or it is IPv6.
             let df = meta.df && !meta.kind.is_v6() && context.tables.sysctls.pmtu_disc != 0;
-            let id = if df { 0 } else { shard.next_tunnel_id() };
-            if meta.encapsulation == Encapsulation::Ipip && !meta.kind.is_v6() {
-                return tun::wrap_ipip4(packet, meta, (hop.source4, server.to_bits()), df, id);
-            }
+            let id = if df { 0 } else { shard.tunnel_ids.next() };
             tun::Outer::V4 { source: hop.source4, server: server.to_bits(), df, id }
         }
         IpAddr::V6(server) => tun::Outer::V6 { source: hop.source6.to_be_bytes(), server: server.octets() },
     };
     change.apply(packet.data_mut(), meta);
     tun::wrap(packet, meta, &outer)
+}
+
+/// Wraps the usual packet of a tunnel, IPv4 in IPv4, and addresses it to its next hop. `false` where its buffer has no room
+/// for the header.
+#[inline(always)]
+pub(super) fn wrap_usual<P: PacketBuf>(
+    packet: &mut P,
+    meta: &Meta,
+    server: u32,
+    hop: &NextHop,
+    ids: &mut Ids,
+    context: Context<'_>,
+) -> bool {
+    let df = meta.df && context.tables.sysctls.pmtu_disc != 0;
+    let id = if df { 0 } else { ids.next() };
+    tun::wrap_usual(packet, meta, (hop.source4, server), (df, id), &hop.macs)
 }

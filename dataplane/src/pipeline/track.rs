@@ -13,6 +13,7 @@ use crate::service::Server;
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Forward};
+use crate::wire::ipv4;
 use crate::wire::tcp::{RST, SYN};
 
 /// Whether a connection ends because of this packet of its client, which is then looked at as if there were none: a new
@@ -69,13 +70,44 @@ pub(super) fn step<B>(
     let entry = &mut shard.table[conn];
     let (next, shorter) = packet(meta, conn, entry, direction, context, states::advance);
     let step = match next {
-        Next::Leave(hop, _) => Step::Send { conn, reason: reason(entry, direction), hop },
+        Next::Leave(hop, next, _) => leave(meta, conn, entry, reason(entry, direction), (hop, next), context),
         Next::Step(step) => step,
     };
     if shorter {
         shard.shortened(conn);
     }
     step
+}
+
+/// The step of a packet whose next hop is known.
+#[inline(always)]
+pub(super) fn leave(
+    meta: &mut Meta,
+    index: u32,
+    conn: &Conn,
+    reason: Forward,
+    (hop, next): (u32, &NextHop),
+    context: Context<'_>,
+) -> Step {
+    if reason == Forward::Tun
+        && let Some(refused) = into_tunnel(meta, conn, next, context)
+    {
+        return refused;
+    }
+    Step::Send { conn: index, reason, hop }
+}
+
+/// How a packet is wrapped, and why it is not.
+#[inline(never)]
+fn into_tunnel(meta: &mut Meta, conn: &Conn, hop: &NextHop, context: Context<'_>) -> Option<Step> {
+    wrapping(meta, conn, context);
+    tunnel_refusal(meta, hop, context)
+}
+
+/// Whether a packet is usual to a tunnel, too: IPv4 around it and nothing else, and all the way takes it.
+#[inline(always)]
+pub(super) fn is_usual_to_tunnel(meta: &Meta, server: Option<&Server>, hop: &NextHop) -> bool {
+    meta.ip_len() <= usize::from(hop.inside4) && server.is_some_and(Server::has_plain_tunnel)
 }
 
 /// A packet of a connection: its totals, its state, its next hop. `ip_vs_in` looks at the server first: what goes to one
@@ -113,7 +145,7 @@ pub(super) fn packet<'a>(
     };
     conn.last_seen = context.now.0;
     let shorter = advance(meta, conn, seen, server, context);
-    (towards(meta, len, index, conn, direction, context), shorter)
+    (towards(meta, (len, index, server), conn, direction, context), shorter)
 }
 
 /// A reply that passes here, though it need not: totals and state are those of any reply.
@@ -215,8 +247,7 @@ pub(super) fn assure(conn: &mut Conn, context: Context<'_>) {
 #[inline(always)]
 fn towards<'a>(
     meta: &mut Meta,
-    len: usize,
-    index: u32,
+    (len, index, server): (usize, u32, Option<&'a Server>),
     conn: &mut Conn,
     direction: Direction,
     context: Context<'a>,
@@ -231,7 +262,7 @@ fn towards<'a>(
         && let Some(to) = net.hops.get(cached)
         && len <= usize::from(to.mtu)
     {
-        return Next::Leave(cached, to);
+        return Next::Leave(cached, to, server);
     }
     Next::Step(send_anew(meta, index, conn, direction, context))
 }
@@ -239,11 +270,6 @@ fn towards<'a>(
 /// Looks the next hop up, and remembers it.
 #[inline(never)]
 fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction, context: Context<'_>) -> Step {
-    if conn.method() == ForwardMethod::Tun
-        && let Some(step) = again_through_tunnel(meta, index, conn, context)
-    {
-        return step;
-    }
     if direction == Direction::Request
         && let Some(step) = local::step(meta, conn, context)
     {
@@ -254,9 +280,21 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
         }
         return step;
     }
+    look_up(meta, index, conn, direction, context)
+}
+
+/// The same for what is not for the director itself.
+#[inline(always)]
+pub(super) fn look_up(
+    meta: &mut Meta,
+    index: u32,
+    conn: &mut Conn,
+    direction: Direction,
+    context: Context<'_>,
+) -> Step {
     let reason = reason(conn, direction);
     if reason == Forward::Tun {
-        return through_tunnel(meta, index, conn, context);
+        wrapping(meta, conn, context);
     }
     let step = send(meta, index, reason, way(conn, reason, context), context);
     if let Step::Send { hop, .. } = step
@@ -267,32 +305,12 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
     step
 }
 
-/// Through a tunnel whose next hop is remembered. It has no replies, and remembers its next hop where others remember that
-/// of theirs: so the usual packet, which is not wrapped, need not be told from one that is.
-fn again_through_tunnel(meta: &mut Meta, index: u32, conn: &Conn, context: Context<'_>) -> Option<Step> {
-    let (net, hop) = (&context.tables.net, conn.hop_reply);
-    let next = net.hops.get(hop).filter(|_| conn.net_version == net.version && meta.ttl > 1)?;
-    wrapping(meta, conn, context);
-    let refused = refusal(meta, Forward::Tun, next, context);
-    Some(refused.unwrap_or(Step::Send { conn: index, reason: Forward::Tun, hop }))
-}
-
 /// How a packet is wrapped, and what its path takes.
 fn wrapping(meta: &mut Meta, conn: &Conn, context: Context<'_>) {
     (meta.encapsulation, meta.mtu) = match context.servers.get(conn.server_slot) {
         Some(server) => (server.encapsulation(), server.path.measure(context.now)),
         None => (Encapsulation::Ipip, u16::MAX),
     };
-}
-
-/// Looks the next hop of a tunnel up, and remembers it.
-pub(super) fn through_tunnel(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'_>) -> Step {
-    wrapping(meta, conn, context);
-    let step = send(meta, index, Forward::Tun, way(conn, Forward::Tun, context), context);
-    if let Step::Send { hop, .. } = step {
-        remember(conn, Direction::Reply, hop, context.tables.net.version);
-    }
-    step
 }
 
 /// A connection sees the reset that the director itself answers for its server.
@@ -374,7 +392,7 @@ fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Optio
 /// What must be left of a link inside a tunnel for it to be used at all: `__ip_vs_get_out_rt`, `__ip_vs_get_out_rt_v6`.
 const fn least_mtu(outer: Family) -> u16 {
     match outer {
-        Family::Ipv4 => 68,
+        Family::Ipv4 => ipv4::LEAST_MTU,
         Family::Ipv6 => 1280,
     }
 }

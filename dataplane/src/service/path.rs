@@ -31,11 +31,18 @@ impl PathMtu {
         }
     }
 
-    /// The same for a packet that goes by it.
+    /// Zero where nobody said.
+    #[inline(always)]
+    #[must_use]
+    pub fn word(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// What it takes, for a packet that goes by it.
     #[inline]
     #[must_use]
     pub fn measure(&self, now: Tick) -> u16 {
-        if self.0.load(Relaxed) == 0 { u16::MAX } else { self.measure_known(now) }
+        if self.word() == 0 { u16::MAX } else { self.measure_known(now) }
     }
 
     #[cold]

@@ -99,6 +99,14 @@ impl Server {
         Encapsulation::from_number(self.encapsulation.load(Relaxed))
     }
 
+    /// Whether its tunnel adds an IP header and no more, and nothing is known of its path.
+    #[inline(always)]
+    #[must_use]
+    pub fn has_plain_tunnel(&self) -> bool {
+        const { assert!(Encapsulation::Ipip.number() == 0) };
+        u64::from(self.encapsulation.load(Relaxed)) | self.path.word() == 0
+    }
+
     /// Whether the route that its connections share was made by direct routing, as it is by this packet if it is the
     /// first (`strict_parity`).
     pub fn shares_direct_route(&self, direct: bool) -> bool {

@@ -61,6 +61,26 @@ pub fn of(bytes: &[u8]) -> u16 {
     Sum::default().bytes(bytes).finish()
 }
 
+/// The sum of five 32-bit words, of which four come in pairs, as a 64-bit word: the carries come back in.
+#[inline(always)]
+#[must_use]
+pub const fn add_longs(first: u64, second: u64, last: u32) -> u64 {
+    let (sum, carry) = first.overflowing_add(second);
+    let (sum, another) = sum.overflowing_add(last as u64 + carry as u64);
+    sum + another as u64
+}
+
+/// The checksum of five such words.
+#[inline(always)]
+#[must_use]
+pub const fn finish_longs(first: u64, second: u64, last: u32) -> u16 {
+    let sum = add_longs(first, second, last);
+    let (sum, carry) = (sum as u32).overflowing_add((sum >> 32) as u32);
+    let sum = sum + carry as u32;
+    let (sum, carry) = (sum as u16).overflowing_add((sum >> 16) as u16);
+    !(sum + carry as u16)
+}
+
 /// The folded form of a change, as a connection keeps it: in the byte order of packets, which a ones' complement sum
 /// does not care about (RFC 1071 2(B)). Never zero when made, so that it negates by complement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

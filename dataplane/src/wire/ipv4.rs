@@ -10,6 +10,8 @@ pub const FRAGMENT_MASK: u16 = 0x3fff;
 pub const OFFSET_MASK: u16 = 0x1fff;
 /// "Don't fragment".
 pub const DF: u16 = 0x4000;
+/// What every link takes.
+pub const LEAST_MTU: u16 = 68;
 
 /// Why bytes are not an IPv4 packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +94,7 @@ pub fn is_right(h: &[u8; HEADER]) -> bool {
         u64::from_ne_bytes([h[at], h[at + 1], h[at + 2], h[at + 3], h[at + 4], h[at + 5], h[at + 6], h[at + 7]])
     };
     let last = u32::from_ne_bytes([h[16], h[17], h[18], h[19]]);
-    let (sum, carry) = long(0).overflowing_add(long(8));
-    let (sum, another) = sum.overflowing_add(u64::from(last) + u64::from(carry));
-    (sum + u64::from(another)).is_multiple_of(0xffff)
+    checksum::add_longs(long(0), long(8), last).is_multiple_of(0xffff)
 }
 
 /// What to write into a new header.
@@ -120,22 +120,19 @@ pub struct Build {
 
 impl Build {
     /// The header, checksum included.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn bytes(&self) -> [u8; HEADER] {
         let total = (HEADER + self.payload) as u16;
-        let first = 0x4500_0000 | u32::from(self.tos) << 16 | u32::from(total);
-        let second = u32::from(self.id) << 16 | u32::from(if self.df { DF } else { 0 });
-        let third = u32::from(self.ttl) << 24 | u32::from(self.protocol) << 16;
-        let words = [first, second, third, self.src, self.dst];
-        let sum = words.into_iter().fold(checksum::Sum::default(), checksum::Sum::long).finish();
-        let [a, b, c, d, e] = [first, second, third | u32::from(sum), self.src, self.dst].map(u32::to_be_bytes);
+        let long = |high: u64, low: u32| high << 32 | u64::from(low);
+        let fragment = u32::from(self.id) << 16 | u32::from(if self.df { DF } else { 0 });
+        let first = long(0x4500_0000 | u64::from(self.tos) << 16 | u64::from(total), fragment);
+        let second = long(u64::from(self.ttl) << 24 | u64::from(self.protocol) << 16, self.src);
+        let sum = checksum::finish_longs(first, second, self.dst);
         let mut h = [0; HEADER];
-        h[..4].copy_from_slice(&a);
-        h[4..8].copy_from_slice(&b);
-        h[8..12].copy_from_slice(&c);
-        h[12..16].copy_from_slice(&d);
-        h[16..].copy_from_slice(&e);
+        h[..8].copy_from_slice(&first.to_be_bytes());
+        h[8..16].copy_from_slice(&(second | u64::from(sum) << 32).to_be_bytes());
+        h[16..].copy_from_slice(&self.dst.to_be_bytes());
         h
     }
 }
