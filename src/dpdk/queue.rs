@@ -47,19 +47,21 @@ impl Queue {
     /// Makes one segment of each packet from `from` on, or drops it. Not inlined: almost no burst needs it.
     #[cold]
     #[inline(never)]
-    fn linearise(&self, out: &mut RxBurst<Mbuf>, from: usize) -> usize {
-        let mut kept = RxBurst::new();
+    fn linearise(&mut self, out: &mut RxBurst<Mbuf>, from: usize) -> usize {
+        let (mut kept, mut refused) = (RxBurst::new(), Vec::new());
         for mut packet in out.drain(from..) {
             if packet.segments() > 1 {
                 // SAFETY: the packet is ours; where it fails the packet is as it was.
                 if unsafe { dpdk_sys::shim_rte_pktmbuf_linearize(packet.as_ptr()) } != 0 {
                     self.device.chained().dropped.fetch_add(1, Ordering::Relaxed);
+                    refused.push(packet);
                     continue;
                 }
                 self.device.chained().linearised.fetch_add(1, Ordering::Relaxed);
             }
             kept.push(packet);
         }
+        self.free_bulk(&mut refused);
         let n = kept.len();
         out.extend(kept);
         n

@@ -12,6 +12,8 @@ use crate::lab::{Load, utf8};
 use crate::pair::Pair;
 use crate::ready;
 
+/// What the carrier's devices take, whatever the director's do.
+const MTU: &str = "9000";
 /// Seconds that a story may take: the longest waits a minute for pieces that do not come.
 const PATIENCE: &str = "110";
 
@@ -20,7 +22,6 @@ const PATIENCE: &str = "110";
 pub(crate) struct Wire {
     pair: Pair,
     queues: usize,
-    mtu: u16,
 }
 
 impl Deref for Wire {
@@ -64,9 +65,9 @@ impl Wire {
         if !ready::scapy() {
             return None;
         }
-        let (queues, mtu) = (shape.workers.len(), shape.mtus.into_iter().max().unwrap_or(1500));
+        let queues = shape.workers.len();
         let pair = Pair::beside(load, Shape { ipv6: true, ..shape }, queues, &services())?;
-        Some(Self { pair, queues, mtu })
+        Some(Self { pair, queues })
     }
 
     /// Plays a story of a script to its end, `script/story`. Its stage stands until what is returned goes.
@@ -75,10 +76,10 @@ impl Wire {
         let (script, story) = story.split_once('/').expect("script/story");
         let script = format!("{}/tests/outside/wire/{script}.py", env!("CARGO_MANIFEST_DIR"));
         let log = self.directory().join("story.log");
-        let [queues, mtu] = [self.queues.to_string(), self.mtu.to_string()];
+        let queues = self.queues.to_string();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "timeout", PATIENCE, ready::PYTHON, "-B", &script, story]);
-        command.args([ready::generator(), utf8(self.directory()), &queues, &mtu]);
+        command.args([ready::generator(), utf8(self.directory()), &queues, MTU]);
         command.env("PATH", ready::search_path()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(File::create(&log).expect("a log file")).spawn().expect("it runs");
         let mut said = String::new();

@@ -108,7 +108,8 @@ def path(peer):
         (error,) = came.client
         assert not came.server, came
         assert_too_big(error, FOUR.vip, FOUR.client, left, one_hop_later(about), QUOTED[False] - HEADERS[port])
-        for client, size in ((FOUR.client, 1400), (FOUR.client, left + 1), ("198.18.0.8", 1400)):
+        others = [(f"198.18.0.{n}", 1400) for n in range(20, 24)]
+        for client, size in ((FOUR.client, 1400), (FOUR.client, left + 1), *others):
             about = datagram(client, FOUR.vip, 4000, port, size, flags="DF")
             came = peer.carry(("client", about), client=1)
             (error,) = came.client
@@ -116,11 +117,13 @@ def path(peer):
             assert_too_big(error, FOUR.vip, client, left, one_hop_later(about), QUOTED[False])
         came = peer.carry(("client", request(FOUR, port, left, flags="DF")), server=1)
         assert len(came.server) == 1 and len(came.server[0]) == 1300, came
-        # What may be cut is cut for the path.
-        about = request(FOUR, port, 1400)
-        came = peer.carry(("client", about), server=1)
-        found = through(FOUR, port, came.server)
-        assert raw(found.payload.payload) == raw(about.payload.payload), "its data"
+        # What may be cut is cut for the path, whole or in pieces.
+        for about, parts in ((request(FOUR, port, 1400), 1), (request(FOUR, port, 4000), 3)):
+            sent = [("client", part) for part in (pieces(about, 1500) if parts > 1 else [about])]
+            came = peer.carry(*sent, server=parts + 1)
+            assert not came.client and all(len(part) <= 1300 for part in came.server), came
+            found = through(FOUR, port, came.server)
+            assert raw(found.payload.payload) == raw(about.payload.payload), "its data"
 
 
 def step(peer):
@@ -162,6 +165,16 @@ def jumbo(peer):
         came = peer.carry(*[("client", part) for part in parts], server=len(parts))
         assert [len(part) for part in came.server] == [len(part) for part in parts], came
         assert raw(joined(came.server).payload.payload) == raw(about.payload.payload), "its data"
+
+
+def oversized(peer):
+    """Frames larger than any buffer of the director are lost, and nothing else is."""
+    for family in FAMILIES:
+        for size in (3000, 8900):
+            about = request(family, NAT, size)
+            small = request(family, NAT, 500)
+            came = peer.carry(("client", about), ("client", small), server=1)
+            assert [len(packet) for packet in came.server] == [500] and not came.client, came
 
 
 tell(globals())

@@ -138,6 +138,17 @@ def inside(family, port, packet):
     return IPv6(inner) if family.six else IP(inner)
 
 
+class Came:
+    """What came, by side, and the queues it came by."""
+
+    def __init__(self):
+        self.client, self.server, self.queues = [], [], {side: [] for side in STATION}
+
+    def __repr__(self):
+        told = lambda packets: ", ".join(f"{packet.summary()} of {len(packet)} bytes" for packet in packets) or "nothing"
+        return f"for the client {told(self.client)}; for the server {told(self.server)}"
+
+
 class Peer:
     """Both ends of the wire."""
 
@@ -187,19 +198,17 @@ class Peer:
         self.put(side, Ether(src=STATION[side], dst=self.macs[side]) / packet, lane)
 
     def carry(self, *sent, client=0, server=0, seconds=5):
-        """Sends what is given as (side, packet), by each queue in turn. Returns the packets that come because of it, by
-        side, and the queues they come by: at least so many, and all that come before the answer to an echo request that is
-        sent behind."""
+        """Sends what is given as (side, packet), by each queue in turn. Returns the packets that come because of it: at
+        least so many, and all that come before the answer to an echo request that is sent behind."""
         for step in sent:
             self.send(*step)
         self.process.stdin.flush()
-        came = SimpleNamespace(client=[], server=[], queues={"client": [], "server": []})
-        deadline = time.monotonic() + seconds
+        came, deadline = Came(), time.monotonic() + seconds
         while len(came.client) < client or len(came.server) < server:
             try:
                 self.sort(self.receive(max(deadline - time.monotonic(), 0.01)), came)
             except queue.Empty:
-                raise AssertionError(f"{client} for the client, {server} for the server wanted: {came}") from None
+                raise AssertionError(f"{client} for the client, {server} for the server wanted; {came}") from None
         self.echo(came)
         return came
 
