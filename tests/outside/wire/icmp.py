@@ -57,25 +57,28 @@ def exchange(peer, family, port):
     return request, datagram(family.vip, family.client, port, 4000, 500)
 
 
+def assert_told(peer, side, ends, kind, quote, told_by, seen):
+    """An error from one end to another is told at the other side, by whom it should be, quoting what that side knows."""
+    (sender, receiver), other = ends, "client" if side == "server" else "server"
+    came = peer.carry((side, error(sender, receiver, kind, quote)), **{other: 1})
+    assert not getattr(came, side), came
+    (told,) = getattr(came, other)
+    assert_error(told, *told_by, kind, seen)
+
+
 def nat(peer):
     """Both ways, from who is at the end and from who is in between."""
     for family in FAMILIES:
         request, answer = exchange(peer, family, NAT)
+        there, back = rewritten(request, dst=family.vip, dport=NAT), rewritten(answer, src=family.server, sport=INSIDE)
         for kind in KINDS[family.six]:
-            for teller in (family.server, family.router):
-                for most in quotes(request):
-                    complaint = error(teller, family.client, kind, raw(request)[:most])
-                    came = peer.carry(("server", complaint), client=1)
-                    assert not came.server, came
-                    seen = rewritten(request, dst=family.vip, dport=NAT)[:most]
-                    assert_error(came.client[0], family.vip, family.client, kind, seen)
-            for teller in (family.client, family.router):
-                for most in quotes(answer):
-                    complaint = error(teller, family.vip, kind, raw(answer)[:most])
-                    came = peer.carry(("client", complaint), server=1)
-                    assert not came.client, came
-                    seen = rewritten(answer, src=family.server, sport=INSIDE)[:most]
-                    assert_error(came.server[0], teller, family.server, kind, seen)
+            for most in quotes(request):
+                for teller in (family.server, family.router):
+                    ends, told_by = (teller, family.client), (family.vip, family.client)
+                    assert_told(peer, "server", ends, kind, raw(request)[:most], told_by, there[:most])
+                for teller in (family.client, family.router):
+                    ends, told_by = (teller, family.vip), (teller, family.server)
+                    assert_told(peer, "client", ends, kind, raw(answer)[:most], told_by, back[:most])
         # A wrong checksum is not made good.
         spoilt = bytearray(raw(error(family.server, family.client, kind, raw(request))))
         spoilt[-1] ^= 1
@@ -88,22 +91,15 @@ def cut(peer):
     for family in FAMILIES:
         kind = ((3, 1) if family.six else (11, 1)) + (b"\0\0\0\0",)
         parts = pieces(datagram(family.client, family.vip, 4000, NAT, 4000), 1280)
-        came = peer.carry(*[("client", part) for part in parts], server=len(parts))
-        first, second, *_ = came.server
-        for most in len(first), 56 if family.six else 28:
-            complaint = error(family.server, family.client, kind, raw(first)[:most])
-            came = peer.carry(("server", complaint), client=1)
-            assert_error(came.client[0], family.vip, family.client, kind, rewritten(first, dst=family.vip, dport=NAT)[:most])
-        answer = datagram(family.server, family.client, INSIDE, 4000, 4000)
-        parts = pieces(answer, 1280)
-        came = peer.carry(*[("server", part) for part in parts], client=len(parts))
-        first, second, *_ = came.client
-        for most in len(first), 56 if family.six else 28:
-            complaint = error(family.client, family.vip, kind, raw(first)[:most])
-            came = peer.carry(("client", complaint), server=1)
-            assert_error(
-                came.server[0], family.client, family.server, kind, rewritten(first, src=family.server, sport=INSIDE)[:most]
-            )
+        request = peer.carry(*[("client", part) for part in parts], server=len(parts)).server[0]
+        parts = pieces(datagram(family.server, family.client, INSIDE, 4000, 4000), 1280)
+        answer = peer.carry(*[("server", part) for part in parts], client=len(parts)).client[0]
+        there, back = rewritten(request, dst=family.vip, dport=NAT), rewritten(answer, src=family.server, sport=INSIDE)
+        for most in len(request), 56 if family.six else 28:
+            ends, told_by = (family.server, family.client), (family.vip, family.client)
+            assert_told(peer, "server", ends, kind, raw(request)[:most], told_by, there[:most])
+            ends, told_by = (family.client, family.vip), (family.client, family.server)
+            assert_told(peer, "client", ends, kind, raw(answer)[:most], told_by, back[:most])
 
 
 def past(peer):

@@ -103,7 +103,8 @@ def path(peer):
         came = peer.carry(("client", about), server=1)
         (outer,) = came.server
         assert outer.flags.DF and outer.src == FOUR.director, outer.summary()
-        complaint = ip(FOUR.router, FOUR.director) / ICMP(type=3, code=4, nexthopmtu=1300) / Raw(raw(outer)[: QUOTED[False]])
+        needed = ICMP(type=3, code=4, nexthopmtu=1300)
+        complaint = ip(FOUR.router, FOUR.director) / needed / Raw(raw(outer)[: QUOTED[False]])
         came = peer.carry(("server", built(complaint)), client=1)
         (error,) = came.client
         assert not came.server, came

@@ -108,19 +108,18 @@ def is_piece(packet):
 
 
 def assert_sums(packet):
-    """Lengths and checksums are those that scapy computes."""
-    fresh, layer = packet.copy(), 0
-    while fresh.getlayer(layer) is not None:
-        inner = fresh.getlayer(layer)
-        # What an ICMP error quotes is as it was.
-        if "error" in inner.__class__.__name__:
-            break
+    """Lengths and checksums are those that scapy computes: of a piece those of its IP header, for the rest is the whole's."""
+    fresh = packet.copy()
+    layer, alone = fresh, is_piece(packet)
+    while layer and "error" not in type(layer).__name__:
         for field in ("len", "plen", "chksum", "cksum"):
-            zero = isinstance(inner, UDP) and field == "chksum" and inner.chksum == 0
-            if field in inner.fields and not zero:
-                delattr(inner, field)
-        layer += 1
-    assert raw(fresh) == raw(packet), f"lengths or checksums of {packet.summary()}:\n{raw(packet).hex()}\n{raw(fresh).hex()}"
+            none = isinstance(layer, UDP) and field == "chksum" and layer.chksum == 0
+            if field in layer.fields and not none:
+                delattr(layer, field)
+        # What an ICMP error quotes is as it was.
+        layer = None if alone else layer.payload
+    difference = f"{raw(packet).hex()}, wanted\n{raw(fresh).hex()}"
+    assert raw(fresh) == raw(packet), f"lengths or checksums of {packet.summary()}:\n{difference}"
 
 
 def inside(family, port, packet):
@@ -145,21 +144,22 @@ class Came:
         self.client, self.server, self.queues = [], [], {side: [] for side in STATION}
 
     def __repr__(self):
-        told = lambda packets: ", ".join(f"{packet.summary()} of {len(packet)} bytes" for packet in packets) or "nothing"
-        return f"for the client {told(self.client)}; for the server {told(self.server)}"
+        told = [[f"{packet.summary()}, {len(packet)} bytes" for packet in side] for side in (self.client, self.server)]
+        return "for the client {}; for the server {}".format(*(", ".join(side) or "nothing" for side in told))
 
 
 class Peer:
     """Both ends of the wire."""
 
     def __init__(self, generator, directory, queues, mtu):
-        self.queues, self.mtu = int(queues), int(mtu)
-        ends = [f"--{end}=virtio_user:{directory}/{socket}.sock" for end, socket in (("client", "clients"), ("server", "servers"))]
-        command = ["setpriv", "--pdeathsig", "KILL", generator, "frames", "--seconds", "110", "--queues", queues, "--mtu", mtu]
-        environment = dict(os.environ, RUNTIME_DIRECTORY=directory)
-        pipe = subprocess.PIPE
+        command = ["setpriv", "--pdeathsig", "KILL", generator, "frames", "--seconds=110"]
+        command += [f"--queues={queues}", f"--mtu={mtu}"]
+        ends = [f"--{side}=virtio_user:{directory}/{side}s.sock" for side in STATION]
+        # DPDK's own files go where the director's do.
+        environment, pipe = dict(os.environ, RUNTIME_DIRECTORY=directory), subprocess.PIPE
         self.process = subprocess.Popen(command + ends, stdin=pipe, stdout=pipe, text=True, env=environment)
-        self.lines, self.serial, self.turns = queue.Queue(), 0, itertools.count()
+        self.queues, self.turns, self.serial = int(queues), itertools.count(), 0
+        self.lines = queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()
         assert self.next_line(30) == "ready\n", "the carrier says it is ready"
         self.macs = {side: self.ask(side) for side in STATION}
@@ -194,10 +194,11 @@ class Peer:
                 return frame[ARP].hwsrc
 
     def send(self, side, packet, lane=None):
+        """Hands a packet to the director, by a queue or by the one whose turn it is."""
         lane = next(self.turns) % self.queues if lane is None else lane
         self.put(side, Ether(src=STATION[side], dst=self.macs[side]) / packet, lane)
 
-    def carry(self, *sent, client=0, server=0, seconds=5):
+    def carry(self, *sent, client=0, server=0, seconds=20):
         """Sends what is given as (side, packet), by each queue in turn. Returns the packets that come because of it: at
         least so many, and all that come before the answer to an echo request that is sent behind."""
         for step in sent:
@@ -237,8 +238,7 @@ class Peer:
         if not isinstance(packet, (IP, IPv6)) or isinstance(packet.payload, ICMPv6ND_NA):
             return
         assert (frame.src, frame.dst) == (self.macs[side], STATION[side]), frame.summary()
-        if not is_piece(packet):
-            assert_sums(packet)
+        assert_sums(packet)
         getattr(came, side).append(packet)
         came.queues[side].append(int(lane))
 
