@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::flow::ServiceKey;
 use crate::map::{Map, SharedMap};
 use crate::mark::Marks;
 use crate::neighbor::NextHops;
@@ -29,6 +30,8 @@ pub struct Tables {
     pub unhooked: Unhooked,
     /// Where servers that are reached by NAT listen.
     pub listeners: SharedMap<Listener, ()>,
+    /// Those of them that may begin connections, and the service whose these are.
+    pub callers: SharedMap<Listener, ServiceKey>,
     /// Rules that mark packets.
     pub marks: Marks,
     /// Lifetimes of connections.

@@ -83,6 +83,13 @@ impl Director {
                 false => self.tables.listeners.remove(&listener),
             };
         }
+        for (listener, service) in self.services.take_caller_changes() {
+            self.unpublished = true;
+            match service {
+                Some(service) => self.tables.callers.insert(listener, service),
+                None => self.tables.callers.remove(&listener),
+            };
+        }
         self.tables.unhooked = self.services.unhooked();
     }
 }

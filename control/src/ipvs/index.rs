@@ -10,7 +10,8 @@ use dataplane::service::Listener;
 use dataplane::tables::Unhooked;
 
 use super::Services;
-use crate::api::{Forward, ServerSpec};
+use super::callers::Callers;
+use crate::api::{Forward, ServerSpec, ServiceSpec};
 
 /// Counts of what is there, and what came or went.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub(super) struct Index {
     families: [u32; 2],
     addresses: Counts<IpAddr>,
     listeners: Counts<Listener>,
+    callers: Callers,
 }
 
 /// How often each is there, and what came (`true`) or went.
@@ -75,16 +77,31 @@ impl Index {
     }
 
     /// A server came.
-    pub(super) fn add_server(&mut self, key: &ServiceKey, server: &ServerSpec) {
-        if let Some(listener) = listener(key, server) {
+    pub(super) fn add_server(&mut self, service: &ServiceSpec, server: &ServerSpec) {
+        if let Some(listener) = listener(&service.key, server) {
             self.listeners.add(listener);
         }
+        self.callers.add(service, server);
     }
 
     /// A server is gone.
-    pub(super) fn remove_server(&mut self, key: &ServiceKey, server: &ServerSpec) {
-        if let Some(listener) = listener(key, server) {
+    pub(super) fn remove_server(&mut self, service: &ServiceSpec, server: &ServerSpec) {
+        if let Some(listener) = listener(&service.key, server) {
             self.listeners.remove(listener);
+        }
+        self.callers.remove(service, server);
+    }
+
+    /// A service has other settings.
+    pub(super) fn edit_service<'a>(
+        &mut self,
+        [before, after]: [&ServiceSpec; 2],
+        servers: impl DoubleEndedIterator<Item = &'a ServerSpec>,
+    ) {
+        // The server added last stands first.
+        for server in servers.rev() {
+            self.callers.remove(before, server);
+            self.callers.add(after, server);
         }
     }
 
@@ -115,6 +132,12 @@ impl Services {
     pub fn take_listener_changes(&mut self) -> Vec<(Listener, bool)> {
         std::mem::take(&mut self.index.listeners.changes)
     }
+
+    /// Whose connection it is that a server begins, by where it listens: what counts now that did not at the last call, in
+    /// order, `None` = nobody's any more.
+    pub fn take_caller_changes(&mut self) -> Vec<(Listener, Option<ServiceKey>)> {
+        self.index.callers.take_changes()
+    }
 }
 
 /// Where a server listens, if it is reached by NAT.
@@ -137,6 +160,11 @@ mod tests {
         ServiceKey::Address { protocol: Protocol::Tcp, address: "10.0.0.100".parse().unwrap(), port }
     }
 
+    fn service(key: ServiceKey) -> ServiceSpec {
+        let scheduler = "rr".to_owned();
+        ServiceSpec { key, scheduler, sched_flags: 0, ops: false, persistence: None, granularity: None, engine: None }
+    }
+
     fn server(forward: Forward) -> ServerSpec {
         let address = "10.1.0.11:8080".parse().unwrap();
         ServerSpec { address, forward, weight: 0, upper: 0, lower: 0, tunnel: None }
@@ -146,17 +174,17 @@ mod tests {
     fn a_listener_is_there_as_long_as_one_service_has_it() {
         let mut index = Index::default();
         let listener = Listener { address: "10.1.0.11".parse().unwrap(), port: 8080, protocol: Some(Protocol::Tcp) };
-        index.add_server(&key(80), &server(Forward::Nat));
-        index.add_server(&key(81), &server(Forward::Nat));
-        index.add_server(&key(82), &server(Forward::Dr));
+        index.add_server(&service(key(80)), &server(Forward::Nat));
+        index.add_server(&service(key(81)), &server(Forward::Nat));
+        index.add_server(&service(key(82)), &server(Forward::Dr));
         assert_eq!(std::mem::take(&mut index.listeners.changes), [(listener, true)]);
-        index.remove_server(&key(80), &server(Forward::Nat));
-        index.remove_server(&key(82), &server(Forward::Dr));
+        index.remove_server(&service(key(80)), &server(Forward::Nat));
+        index.remove_server(&service(key(82)), &server(Forward::Dr));
         assert_eq!(std::mem::take(&mut index.listeners.changes), []);
-        index.remove_server(&key(81), &server(Forward::Nat));
+        index.remove_server(&service(key(81)), &server(Forward::Nat));
         assert_eq!(std::mem::take(&mut index.listeners.changes), [(listener, false)]);
         let mark = ServiceKey::Mark { fwmark: 5, family: Family::Ipv4 };
-        index.add_server(&mark, &server(Forward::Nat));
+        index.add_server(&service(mark), &server(Forward::Nat));
         assert_eq!(std::mem::take(&mut index.listeners.changes), [(Listener { protocol: None, ..listener }, true)]);
     }
 

@@ -12,6 +12,7 @@ use dataplane::flow::ServiceKey;
 use dataplane::sched::Scheduler;
 use dataplane::service::{Listener, RealServer, Server, ServerTotals, ServiceState, VirtualService};
 
+use super::callers::caller;
 use super::index::listener;
 use super::{ServerEntry, Service, growth};
 use crate::config::{self, Config};
@@ -99,7 +100,18 @@ fn of_listeners(config: &Config) -> usize {
         service.servers.iter().filter_map(move |server| listener(&key, &server.spec)).collect::<Vec<_>>()
     };
     let n = config.services.iter().flat_map(of).collect::<HashSet<_>>().len();
-    hash_map(n, size_of::<(Listener, u32)>()) + shared_map(n, size_of::<Listener>())
+    hash_map(n, size_of::<(Listener, u32)>()) + shared_map(n, size_of::<Listener>()) + of_callers(config)
+}
+
+/// Which of them may begin connections, and whose these are.
+fn of_callers(config: &Config) -> usize {
+    let of = |service: &config::Service| {
+        service.servers.iter().filter(|server| caller(&service.spec, &server.spec).is_some()).count()
+    };
+    let n = config.services.iter().map(of).sum();
+    hash_map(n, size_of::<(Listener, Vec<ServiceKey>)>())
+        + n * block(4 * size_of::<ServiceKey>())
+        + shared_map(n, size_of::<(Listener, ServiceKey)>())
 }
 
 /// A block of the C library's heap: a header of eight bytes, whole sixteens.

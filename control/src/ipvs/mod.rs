@@ -2,6 +2,7 @@
 //! what may be added, edited and removed, in which order things stand, and what happens to the memory of a removed
 //! server.
 
+mod callers;
 mod check;
 mod estimate;
 mod index;
@@ -245,6 +246,9 @@ impl Services {
             remember(&mut self.remembering, key, scheduler);
             service.change_list(|_| ());
         }
+        if (&service.spec.engine, service.spec.persistence) != (&spec.engine, spec.persistence) {
+            self.index.edit_service([&service.spec, &spec], service.servers.iter().map(|server| &server.spec));
+        }
         service.spec = spec;
         self.dirty.insert(key);
         Ok(())
@@ -261,7 +265,7 @@ impl Services {
         self.estimates.forget(service.due, service.number);
         self.servers -= service.servers.len();
         for entry in service.servers {
-            self.index.remove_server(key, &entry.spec);
+            self.index.remove_server(&service.spec, &entry.spec);
             self.slots.retire((*key, entry.spec.address), entry.slot, (entry.meter, service.number));
         }
         self.dirty.insert(*key);
@@ -289,7 +293,7 @@ impl Services {
         })?;
         self.slots.configure(slot, &spec);
         let generation = self.slots.states().get(slot).map_or(0, |state| state.generation.load(Relaxed));
-        self.index.add_server(key, &spec);
+        self.index.add_server(&service.spec, &spec);
         let now = read(slot);
         self.added += 1;
         self.servers += 1;
@@ -316,8 +320,8 @@ impl Services {
         check::server(&service.spec, &spec)?;
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
         self.slots.configure(service.servers[at].slot, &spec);
-        self.index.remove_server(key, &service.servers[at].spec);
-        self.index.add_server(key, &spec);
+        self.index.remove_server(&service.spec, &service.servers[at].spec);
+        self.index.add_server(&service.spec, &spec);
         service.change_list(|servers| {
             if spec.weight > 0 {
                 servers[at].last_weight = spec.weight;
@@ -338,7 +342,7 @@ impl Services {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
         let at = service.position(address).ok_or_else(|| no_server(key, address))?;
         let entry = service.change_list(|servers| servers.remove(at));
-        self.index.remove_server(key, &entry.spec);
+        self.index.remove_server(&service.spec, &entry.spec);
         self.servers -= 1;
         service.departed = sum(service.departed, read(entry.slot).zip(entry.joined, u64::wrapping_sub));
         self.slots.retire((*key, address), entry.slot, (entry.meter, service.number));

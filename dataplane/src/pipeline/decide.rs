@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Context, classify, expected, gather, icmp, schedule, track};
+use super::{Context, calls, classify, expected, gather, icmp, schedule, track};
 use crate::conn::{Found, NONE};
 use crate::flow::{Direction, Tuple};
 use crate::packet::{Arrival, Meta, Step};
@@ -97,7 +97,12 @@ pub(super) fn forward<B>(
     let way = context.tables.net.path(destination);
     match track::send(meta, NONE, crate::verdict::Forward::Routed, way, context) {
         step @ Step::Send { .. } if passes_by(frame, meta, shard, context) => step,
-        Step::Send { .. } if classify::is_orphan(meta, source, context) => Step::Answer(Answer::NoConnection),
+        step @ Step::Send { .. } => {
+            if let Some(step) = calls::step(frame, meta, [source, destination], shard, context) {
+                return step;
+            }
+            if classify::is_orphan(meta, source, context) { Step::Answer(Answer::NoConnection) } else { step }
+        }
         step => step,
     }
 }

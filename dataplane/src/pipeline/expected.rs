@@ -57,7 +57,22 @@ pub(super) fn step<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, conte
 /// As it was announced. `None` where its ends are of different families.
 fn connection(expected: &Expected, table: &ConnTable) -> Option<Conn> {
     let Expected { client, vip, server, .. } = *expected;
-    let (six, addresses6, changes) = match [vip.ip(), client.ip(), server.ip()] {
+    Some(Conn {
+        state: State::Listen as u8,
+        server_generation: expected.generation,
+        last_seen: expected.last_used,
+        timeout: expected.timeout,
+        server_slot: expected.slot,
+        controller: expected.controller,
+        ..between(Protocol::Tcp, [vip, client, server], table)?
+    })
+}
+
+/// A connection by NAT whose first packet its server may send. `None` where the virtual address, the client and the server
+/// are of different families.
+pub(super) fn between(protocol: Protocol, ends: [SocketAddr; 3], table: &ConnTable) -> Option<Conn> {
+    let [vip, client, server] = ends;
+    let (six, addresses6, changes) = match ends.map(|end| end.ip()) {
         [IpAddr::V4(vip_ip), IpAddr::V4(_), IpAddr::V4(server_ip)] => {
             let changes = nat::changes((vip_ip.to_bits(), vip.port()), (server_ip.to_bits(), server.port()));
             (0, [[0; 16]; 3], changes)
@@ -69,7 +84,7 @@ fn connection(expected: &Expected, table: &ConnTable) -> Option<Conn> {
         }
         _ => return None,
     };
-    let tcp = Protocol::Tcp.number();
+    let protocol = protocol.number();
     Some(Conn {
         vip: address(vip.ip(), table),
         client: address(client.ip(), table),
@@ -77,21 +92,16 @@ fn connection(expected: &Expected, table: &ConnTable) -> Option<Conn> {
         vip_port: vip.port(),
         client_port: client.port(),
         server_port: server.port(),
-        protocol: if six == 0 { tcp } else { Tuple::marked(tcp) },
-        state: State::Listen as u8,
+        protocol: if six == 0 { protocol } else { Tuple::marked(protocol) },
         flags: flag::INACTIVE | six,
         forward: ForwardMethod::Nat as u8,
-        server_generation: expected.generation,
-        last_seen: expected.last_used,
-        timeout: expected.timeout,
-        server_slot: expected.slot,
         hop_request: NONE,
         hop_reply: NONE,
         header_change: changes.0.number(),
         transport_change: changes.1.number(),
         side: NONE,
         addresses6,
-        controller: expected.controller,
+        controller: NONE,
         ..Conn::zeroed()
     })
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod answer6;
+mod calls;
 mod classify;
 mod cut;
 mod decide;
@@ -19,6 +20,7 @@ mod local;
 mod lookup;
 mod observe;
 mod parse;
+mod persist;
 mod resolve;
 mod rewrite;
 mod schedule;

@@ -1,47 +1,62 @@
 //! Schedule: the first packet of a connection gets a server. After `ip_vs_schedule`, `ip_vs_sched_persist`,
 //! `ip_vs_conn_new` and, where there is no server, `ip_vs_leave`.
 
-use std::cell::Cell;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use bytemuck::Zeroable;
 
-use super::{Context, icmp, local, track};
+use super::{Context, icmp, local, persist, track};
 use crate::clock::ticks;
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::{Direction, Family, ForwardMethod, Protocol, ServiceKey, Tuple};
+use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey, Tuple};
 use crate::forward::{nat, nat6};
 use crate::packet::{Meta, Step};
-use crate::proto::{ftp, sip};
+use crate::proto::ftp;
 use crate::sched::Asked;
-use crate::service::{Engine, Persistent, RealServer, Server, ServerTotals, VirtualService};
+use crate::service::{RealServer, Server, ServerTotals, VirtualService};
 use crate::shard::Shard;
 use crate::tables::Path;
-use crate::template::{Choice, Enlisted, Template, TemplateKey};
 use crate::verdict::{Answer, Drop};
 use crate::wire::checksum::Change;
-use crate::wire::udp;
 
-const NO_SERVER: Step = Step::Answer(Answer::NoServer);
+pub(super) const NO_SERVER: Step = Step::Answer(Answer::NoServer);
 
 /// A server that was chosen, and has taken the connection.
 #[derive(Clone, Copy)]
-struct Bound<'a> {
-    server: &'a RealServer,
-    state: &'a Server,
+pub(super) struct Bound<'a> {
+    pub(super) server: &'a RealServer,
+    pub(super) state: &'a Server,
     /// Whether it was open to any before.
-    was_open: bool,
+    pub(super) was_open: bool,
 }
 
 /// A server that a connection has a place at.
-struct Place<'a> {
-    bound: Bound<'a>,
+pub(super) struct Place<'a> {
+    pub(super) bound: Bound<'a>,
     /// The server's port, as far as the service says.
-    port: u16,
+    pub(super) port: u16,
     /// The template that led there.
-    controller: u32,
+    pub(super) controller: u32,
+}
+
+impl Place<'_> {
+    /// There is no room for the connection.
+    pub(super) fn give_back(&self, reason: Drop, context: Context<'_>) -> Step {
+        self.bound.state.give_back(self.bound.was_open);
+        context.tables.templates.release(self.controller, false);
+        Step::Drop(reason)
+    }
+
+    /// The connection has begun.
+    pub(super) fn keep<B>(&self, index: u32, one_packet: bool, shard: &mut Shard<B>) {
+        if one_packet {
+            // Whoever comes next finds the counts as they were.
+            self.bound.state.unbind(shard.table[index].has(flag::INACTIVE));
+        } else {
+            shard.watch(index);
+        }
+    }
 }
 
 /// `ends` are the packet's source and destination.
@@ -68,7 +83,7 @@ pub(super) fn run_for<B>(
 ) -> Step {
     let one_packet = service.manner.one_packet && meta.protocol() == Protocol::Udp.number();
     let place = match service.manner.persistent {
-        Some(persistent) => place_by_template(frame, meta, ends, service, persistent, context),
+        Some(persistent) => persist::place(frame, meta, ends, service, persistent, context),
         None => choose(meta, ends, service, context).ok_or(NO_SERVER).map(|bound| Place {
             bound,
             port: if bound.server.port == 0 { meta.tuple.dport } else { bound.server.port },
@@ -82,23 +97,14 @@ pub(super) fn run_for<B>(
         }
         Err(step) => return step,
     };
-    let Bound { server, state, was_open } = place.bound;
     let index = match connect(meta, ends, &place, one_packet, shard, context) {
         Ok(index) => index,
-        Err(reason) => {
-            state.give_back(was_open);
-            context.tables.templates.release(place.controller, false);
-            return Step::Drop(reason);
-        }
+        Err(reason) => return place.give_back(reason, context),
     };
+    let Bound { server, state, .. } = place.bound;
     debug_assert_eq!(state.generation.load(Relaxed), server.generation, "a slot outlives its references");
     let step = first(meta, index, error, shard, context);
-    if one_packet {
-        // Whoever comes next finds the counts as they were.
-        state.unbind(shard.table[index].has(flag::INACTIVE));
-    } else {
-        shard.watch(index);
-    }
+    place.keep(index, one_packet, shard);
     step
 }
 
@@ -119,7 +125,7 @@ fn first<B>(
 
 /// The scheduler's choice, with a place taken. Where another worker took the last one meanwhile, that server is out and
 /// the scheduler is asked again.
-fn choose<'a>(
+pub(super) fn choose<'a>(
     meta: &Meta,
     [client, vip]: [IpAddr; 2],
     service: &'a VirtualService,
@@ -145,87 +151,6 @@ fn choose<'a>(
         }
     }
     None
-}
-
-/// The server that the client's other connections go to, whatever its thresholds; else the scheduler's choice, which
-/// becomes theirs.
-fn place_by_template<'a>(
-    frame: &[u8],
-    meta: &Meta,
-    ends: [IpAddr; 2],
-    service: &'a VirtualService,
-    persistent: Persistent,
-    context: Context<'a>,
-) -> Result<Place<'a>, Step> {
-    let own_port = service_port(service);
-    let data = match persistent.engine {
-        None => None,
-        Some(Engine::Sip) => Some(call_id(frame, meta).ok_or(Step::Drop(Drop::NoCallId))?),
-    };
-    let (key, names_port) = template_key(meta, ends, service, persistent, data);
-    let quiescent_too = context.tables.sysctls.expire_quiescent_template == 0;
-    // By whichever of the two questions finds it.
-    let found = Cell::new(None);
-    let usable = |template: &Template| {
-        let server = service.servers.iter().find(|server| server.slot == template.server);
-        let known = server.and_then(|server| {
-            let state = context.servers.get(server.slot).filter(|state| state.available.load(Relaxed))?;
-            (quiescent_too || server.weight > 0).then(|| Bound { server, state, was_open: state.bind_anyway() })
-        });
-        found.set(known);
-        known.is_some()
-    };
-    let new = || {
-        let bound = choose(meta, ends, service, context)?;
-        bound.state.hold_template();
-        found.set(Some(bound));
-        let Bound { server, .. } = bound;
-        let destination = (server.address, if names_port { server.port } else { 0 });
-        Some(Choice { server: server.slot, destination, timeout: persistent.timeout })
-    };
-    let controller = match context.tables.templates.enlist(key, context.now, usable, new) {
-        Enlisted::At(handle) => handle,
-        Enlisted::NoServer => return Err(NO_SERVER),
-        Enlisted::Full => return Err(Step::Drop(Drop::ConnectionsFull)),
-    };
-    let bound = found.get().ok_or(NO_SERVER)?;
-    let server = bound.server;
-    let port = if meta.tuple.dport == own_port && server.port != 0 { server.port } else { meta.tuple.dport };
-    Ok(Place { bound, port, controller })
-}
-
-fn service_port(service: &VirtualService) -> u16 {
-    match service.key {
-        ServiceKey::Address { port, .. } => port,
-        ServiceKey::Mark { .. } => 0,
-    }
-}
-
-/// The Call-ID of a datagram.
-#[cold]
-fn call_id(frame: &[u8], meta: &Meta) -> Option<Arc<[u8]>> {
-    let message = frame.get(usize::from(meta.l4) + udp::HEADER..meta.end as usize);
-    message.filter(|_| meta.protocol() == Protocol::Udp.number()).and_then(sip::call_id).map(Arc::from)
-}
-
-/// What names the template of a packet, and whether it names the server's port, too.
-fn template_key(
-    meta: &Meta,
-    [client, vip]: [IpAddr; 2],
-    service: &VirtualService,
-    persistent: Persistent,
-    data: Option<Arc<[u8]>>,
-) -> (TemplateKey, bool) {
-    let own_port = service_port(service);
-    // FTP's data connections come to any port: its templates name none.
-    let names_port = meta.tuple.dport == own_port && own_port != ftp::CONTROL;
-    let (protocol, vip) = match service.key {
-        ServiceKey::Address { .. } => (meta.protocol(), vip),
-        ServiceKey::Mark { fwmark, family: Family::Ipv4 } => (0, Ipv4Addr::from_bits(fwmark).into()),
-        ServiceKey::Mark { fwmark, family: Family::Ipv6 } => (0, Ipv6Addr::from_bits(u128::from(fwmark) << 96).into()),
-    };
-    let (client, port) = (persistent.group(client), if names_port { own_port } else { 0 });
-    (TemplateKey { protocol, client, vip, port, data }, names_port)
 }
 
 /// The hash of the reply key that a connection will have; its bucket is asked for.

@@ -3,6 +3,7 @@
 mod accounts;
 mod allocations;
 mod burst;
+mod calls;
 mod counters;
 mod crew;
 mod discovery;

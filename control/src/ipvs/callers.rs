@@ -1,0 +1,92 @@
+//! Whose servers may begin connections to clients: those of services with a persistence engine for it, SIP's, that are
+//! reached by NAT (`ip_vs_find_real_service` and the engine's `conn_out` in the kernel). Kept by each edit.
+
+use std::collections::HashMap;
+
+use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::service::Listener;
+
+use super::index::listener;
+use crate::api::{ServerSpec, ServiceSpec};
+
+/// Where such servers listen, and whose they are.
+#[derive(Debug, Default)]
+pub(super) struct Callers {
+    /// The service that a server joined last counts.
+    of: HashMap<Listener, Vec<ServiceKey>>,
+    /// What counts now, `None` = nothing any more.
+    changes: Vec<(Listener, Option<ServiceKey>)>,
+}
+
+impl Callers {
+    /// A server came, or the service got its engine.
+    pub(super) fn add(&mut self, service: &ServiceSpec, server: &ServerSpec) {
+        if let Some(listener) = caller(service, server) {
+            self.of.entry(listener).or_default().push(service.key);
+            self.changes.push((listener, Some(service.key)));
+        }
+    }
+
+    /// A server is gone, or the service's engine is.
+    pub(super) fn remove(&mut self, service: &ServiceSpec, server: &ServerSpec) {
+        let Some(listener) = caller(service, server) else { return };
+        let Some(services) = self.of.get_mut(&listener) else { return };
+        services.retain(|key| *key != service.key);
+        let counts = services.last().copied();
+        if counts.is_none() {
+            self.of.remove(&listener);
+        }
+        self.changes.push((listener, counts));
+    }
+
+    /// What changed since the last call, in order.
+    pub(super) fn take_changes(&mut self) -> Vec<(Listener, Option<ServiceKey>)> {
+        std::mem::take(&mut self.changes)
+    }
+}
+
+/// Where a server listens, if it may begin connections: datagrams only (`ip_vs_sip_conn_out`), from the port that clients
+/// know.
+pub(super) fn caller(service: &ServiceSpec, server: &ServerSpec) -> Option<Listener> {
+    let ServiceKey::Address { protocol: Protocol::Udp, port, .. } = service.key else { return None };
+    let may = service.engine.is_some() && service.persistence.is_some() && port != 0;
+    listener(&service.key, server).filter(|_| may)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Forward;
+
+    fn service(port: u16, engine: Option<&str>) -> ServiceSpec {
+        ServiceSpec {
+            key: ServiceKey::Address { protocol: Protocol::Udp, address: "10.0.0.100".parse().unwrap(), port },
+            scheduler: "rr".to_owned(),
+            sched_flags: 0,
+            ops: false,
+            persistence: Some(300),
+            granularity: None,
+            engine: engine.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn the_service_that_the_server_joined_last_counts() {
+        let address = "10.1.0.11:5060".parse().unwrap();
+        let server = ServerSpec { address, forward: Forward::Nat, weight: 1, upper: 0, lower: 0, tunnel: None };
+        let direct = ServerSpec { forward: Forward::Dr, ..server };
+        let listener = Listener { address: "10.1.0.11".parse().unwrap(), port: 5060, protocol: Some(Protocol::Udp) };
+        let (first, second) = (service(5060, Some("sip")), service(5070, Some("sip")));
+        let mut callers = Callers::default();
+        callers.add(&first, &server);
+        callers.add(&service(5080, None), &server);
+        callers.add(&service(0, Some("sip")), &server);
+        callers.add(&second, &direct);
+        assert_eq!(callers.take_changes(), [(listener, Some(first.key))]);
+        callers.add(&second, &server);
+        callers.remove(&second, &server);
+        assert_eq!(callers.take_changes(), [(listener, Some(second.key)), (listener, Some(first.key))]);
+        callers.remove(&first, &server);
+        assert_eq!(callers.take_changes(), [(listener, None)]);
+    }
+}

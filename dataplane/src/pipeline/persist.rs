@@ -1,0 +1,133 @@
+//! Persist: the connections of a client go to one server, by templates. After `ip_vs_sched_persist`, `ip_vs_check_template`
+//! and, for calls that a server begins, `ip_vs_new_conn_out` (`ip_vs_core.c`, `ip_vs_conn.c`).
+
+use std::cell::Cell;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::Context;
+use super::schedule::{Bound, NO_SERVER, Place, choose};
+use crate::flow::{Family, Protocol, ServiceKey};
+use crate::packet::{Meta, Step};
+use crate::proto::{ftp, sip};
+use crate::service::{Engine, Persistent, RealServer, VirtualService};
+use crate::template::{Choice, Enlisted, Template, TemplateKey};
+use crate::verdict::Drop;
+use crate::wire::udp;
+
+/// The server that the client's other connections go to, whatever its thresholds; else the scheduler's choice, which
+/// becomes theirs.
+pub(super) fn place<'a>(
+    frame: &[u8],
+    meta: &Meta,
+    ends: [IpAddr; 2],
+    service: &'a VirtualService,
+    persistent: Persistent,
+    context: Context<'a>,
+) -> Result<Place<'a>, Step> {
+    let own_port = service_port(service);
+    let data = match persistent.engine {
+        None => None,
+        Some(Engine::Sip) => Some(call_id(frame, meta).ok_or(Step::Drop(Drop::NoCallId))?),
+    };
+    let (key, names_port) = template_key(meta, ends, service, persistent, data);
+    let choose = || choose(meta, ends, service, context);
+    let (bound, controller) = enlist((key, names_port), service, persistent, |_| true, choose, context)?;
+    let server = bound.server;
+    let port = if meta.tuple.dport == own_port && server.port != 0 { server.port } else { meta.tuple.dport };
+    Ok(Place { bound, port, controller })
+}
+
+/// The place of a connection that a server begins: at that server, whatever its weight and thresholds. A template that leads
+/// to another one is no longer found.
+pub(super) fn place_of_caller<'a>(
+    client: IpAddr,
+    service: &'a VirtualService,
+    server: &'a RealServer,
+    data: Option<Arc<[u8]>>,
+    context: Context<'a>,
+) -> Result<Place<'a>, Step> {
+    let (ServiceKey::Address { protocol, address, port }, Some(persistent), Some(state)) =
+        (service.key, service.manner.persistent, context.servers.get(server.slot))
+    else {
+        return Err(NO_SERVER);
+    };
+    let key = TemplateKey { protocol: protocol.number(), client: persistent.group(client), vip: address, port, data };
+    let same = |other: &RealServer| other.slot == server.slot;
+    let choose = || Some(Bound { server, state, was_open: state.bind_anyway() });
+    let (bound, controller) = enlist((key, true), service, persistent, same, choose, context)?;
+    Ok(Place { bound, port: server.port, controller })
+}
+
+/// The template of a key, for one connection more, and where it leads. One whose server is gone, quiesced where that
+/// counts, or does not fit is no longer found; `choose` names that of a new one.
+fn enlist<'a>(
+    (key, names_port): (TemplateKey, bool),
+    service: &'a VirtualService,
+    persistent: Persistent,
+    fits: impl Fn(&RealServer) -> bool,
+    choose: impl FnOnce() -> Option<Bound<'a>>,
+    context: Context<'a>,
+) -> Result<(Bound<'a>, u32), Step> {
+    let quiescent_too = context.tables.sysctls.expire_quiescent_template == 0;
+    // By whichever of the two questions finds it.
+    let found = Cell::new(None);
+    let usable = |template: &Template| {
+        let server = service.servers.iter().find(|server| server.slot == template.server && fits(server));
+        let known = server.and_then(|server| {
+            let state = context.servers.get(server.slot).filter(|state| state.available.load(Relaxed))?;
+            (quiescent_too || server.weight > 0).then(|| Bound { server, state, was_open: state.bind_anyway() })
+        });
+        found.set(known);
+        known.is_some()
+    };
+    let new = || {
+        let bound = choose()?;
+        bound.state.hold_template();
+        found.set(Some(bound));
+        let Bound { server, .. } = bound;
+        let destination = (server.address, if names_port { server.port } else { 0 });
+        Some(Choice { server: server.slot, destination, timeout: persistent.timeout })
+    };
+    let controller = match context.tables.templates.enlist(key, context.now, usable, new) {
+        Enlisted::At(handle) => handle,
+        Enlisted::NoServer => return Err(NO_SERVER),
+        Enlisted::Full => return Err(Step::Drop(Drop::ConnectionsFull)),
+    };
+    found.get().map(|bound| (bound, controller)).ok_or(NO_SERVER)
+}
+
+fn service_port(service: &VirtualService) -> u16 {
+    match service.key {
+        ServiceKey::Address { port, .. } => port,
+        ServiceKey::Mark { .. } => 0,
+    }
+}
+
+/// The Call-ID of a datagram.
+#[cold]
+pub(super) fn call_id(frame: &[u8], meta: &Meta) -> Option<Arc<[u8]>> {
+    let message = frame.get(usize::from(meta.l4) + udp::HEADER..meta.end as usize);
+    message.filter(|_| meta.protocol() == Protocol::Udp.number()).and_then(sip::call_id).map(Arc::from)
+}
+
+/// What names the template of a packet, and whether it names the server's port, too.
+fn template_key(
+    meta: &Meta,
+    [client, vip]: [IpAddr; 2],
+    service: &VirtualService,
+    persistent: Persistent,
+    data: Option<Arc<[u8]>>,
+) -> (TemplateKey, bool) {
+    let own_port = service_port(service);
+    // FTP's data connections come to any port: its templates name none.
+    let names_port = meta.tuple.dport == own_port && own_port != ftp::CONTROL;
+    let (protocol, vip) = match service.key {
+        ServiceKey::Address { .. } => (meta.protocol(), vip),
+        ServiceKey::Mark { fwmark, family: Family::Ipv4 } => (0, Ipv4Addr::from_bits(fwmark).into()),
+        ServiceKey::Mark { fwmark, family: Family::Ipv6 } => (0, Ipv6Addr::from_bits(u128::from(fwmark) << 96).into()),
+    };
+    let (client, port) = (persistent.group(client), if names_port { own_port } else { 0 });
+    (TemplateKey { protocol, client, vip, port, data }, names_port)
+}
