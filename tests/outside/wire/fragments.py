@@ -100,6 +100,12 @@ def odd(peer):
         packet = joined(came.server)
         assert (packet.dst, packet[UDP].dport) == (family.server, INSIDE), packet.summary()
         assert raw(packet[UDP].payload) == patterned(SIZE), "its data"
+        # Without a checksum, which IPv4 allows: NAT makes one.
+        if not family.six:
+            header = ip(family.client, family.vip) / UDP(sport=4000, dport=NAT, chksum=0)
+            parts = fragment(built(header / Raw(patterned(SIZE))), 1200)
+            packet = joined(peer.carry(*at("client", parts), server=len(parts)).server)
+            assert packet[UDP].chksum != 0 and raw(packet[UDP].payload) == patterned(SIZE), packet.summary()
         # As large as can be: scapy counts the fragment header among what IPv6 counts.
         largest = 65535 + (40 - 8 if family.six else 0)
         about = request(family, NAT, largest)
