@@ -34,7 +34,7 @@ use resolve::Forwarded;
 
 use crate::chance::Chance;
 use crate::clock::Tick;
-use crate::conn::{Confirmed, Conn};
+use crate::conn::{Confirmed, Conn, NONE};
 use crate::flow::Direction;
 use crate::forward::{self, Change};
 use crate::handoff::WholeCrossing;
@@ -204,7 +204,7 @@ fn go_through<B: PacketBuf, const SIX: bool>(
             }
             Confirmed::Request(_) | Confirmed::Unknown => {
                 decide(&packet, meta, shard, context);
-                Some(packet)
+                at_once::<B, SIX>(packet, meta, forwarded, shard, context)
             }
         };
         if let Some(mut packet) = packet {
@@ -255,6 +255,32 @@ fn usual<B: PacketBuf, const SIX: bool>(
             Some(packet)
         };
     };
+    resolve::send(packet, meta, reason, hop, forwarded, shard, context);
+    None
+}
+
+/// The first packet of a connection mostly leaves like the usual ones, and so do others that took longer to find theirs. Gives
+/// back what does not.
+#[inline(always)]
+fn at_once<B: PacketBuf, const SIX: bool>(
+    mut packet: B,
+    meta: &Meta,
+    forwarded: &mut Forwarded,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Option<B> {
+    let Step::Send { conn, reason: reason @ (Forward::NatRequest | Forward::NatReply | Forward::Dr), hop } = meta.step
+    else {
+        return Some(packet);
+    };
+    let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
+    let conn = &shard.table[conn];
+    let usual = meta.kind.is_transport() && conn.side == NONE;
+    if !usual || meta.l3 != hop.starts || meta.ip_len() > usize::from(hop.mtu) {
+        return Some(packet);
+    }
+    change::<B, SIX>(&mut packet, meta, conn, (reason, None, hop), &mut shard.tunnel_ids, context);
+    hop.touch(context.now);
     resolve::send(packet, meta, reason, hop, forwarded, shard, context);
     None
 }
