@@ -18,6 +18,10 @@ const NOT_CONGESTION: u8 = !3;
 /// What a packet is answered with, if with anything.
 pub(super) fn make(packet: &[u8], meta: &Meta, kind: Answer, context: Context<'_>) -> Option<Made> {
     let header = ipv6::Header::parse(packet).ok()?;
+    if context.tables.locals.has(Ipv6Addr::from(header.src).into()) {
+        // Of the director's own addresses, in IPv6, packets may pass; but it tells itself nothing.
+        return None;
+    }
     let packet = &packet[..header.total];
     let upper = ipv6::upper(packet, header.next).ok()?;
     let ours = context.tables.locals.has(Ipv6Addr::from(header.dst).into());

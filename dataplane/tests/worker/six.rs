@@ -187,6 +187,8 @@ fn what_nobody_should_hear_of_is_dropped() {
         (&group, "drop_group"),
         (&endless, "drop_malformed"),
         (&packet(Ipv6Addr::LOCALHOST, client6(2), Body::Udp(1, 1, 1)).frame(), "drop_martian"),
+        (&packet(VIP6, VIP6, Body::Icmp(icmpv6::ECHO)).frame(), "drop_unanswerable"),
+        (&packet(VIP6, server6(11), Body::Udp(1, 1, 1)).ttl(1).frame(), "drop_unanswerable"),
     ] {
         let moved = lab.moved(|lab| lab.feed(WAN, frame));
         assert_eq!(moved, [("received", 1), (counter, 1)]);
