@@ -28,15 +28,15 @@ mod shared_route;
 mod states;
 mod steer;
 mod track;
+mod usual;
 
 use observe::{Blind, Eyes, Releases, Stage};
 use resolve::Forwarded;
 
 use crate::chance::Chance;
 use crate::clock::Tick;
-use crate::conn::{Confirmed, Conn, NONE};
+use crate::conn::Confirmed;
 use crate::flow::Direction;
-use crate::forward::{self, Change};
 use crate::handoff::WholeCrossing;
 use crate::mailbox::Link;
 use crate::neighbor::NextHop;
@@ -45,9 +45,8 @@ use crate::parking::Ending;
 use crate::port::PacketBuf;
 use crate::proto::tcp::Machine;
 use crate::service::{Server, Servers};
-use crate::shard::{Ids, Shard};
+use crate::shard::Shard;
 use crate::tables::Tables;
-use crate::verdict::{Drop, Forward};
 
 /// What all packets of a burst consult.
 pub type Context<'a> = &'a Scene<'a>;
@@ -197,14 +196,14 @@ fn go_through<B: PacketBuf, const SIX: bool>(
         }
         let packet = match confirmed {
             Confirmed::Reply(conn) => {
-                usual::<B, SIX>(packet, meta, (conn, Direction::Reply), forwarded, shard, context, alloc)
+                usual::run::<B, SIX>(packet, meta, (conn, Direction::Reply), forwarded, shard, context, alloc)
             }
             Confirmed::Request(conn) if !watch_servers && !track::may_take_the_tuple(meta) => {
-                usual::<B, SIX>(packet, meta, (conn, Direction::Request), forwarded, shard, context, alloc)
+                usual::run::<B, SIX>(packet, meta, (conn, Direction::Request), forwarded, shard, context, alloc)
             }
             Confirmed::Request(_) | Confirmed::Unknown => {
                 decide(&packet, meta, shard, context);
-                at_once::<B, SIX>(packet, meta, forwarded, shard, context)
+                usual::at_once::<B, SIX>(packet, meta, forwarded, shard, context)
             }
         };
         if let Some(mut packet) = packet {
@@ -212,127 +211,6 @@ fn go_through<B: PacketBuf, const SIX: bool>(
             resolve::run(packet, meta, forwarded, shard, context, alloc);
         }
     }
-}
-
-/// The usual packet: of a connection that is the first guess, on its way at once. Gives it back where it takes another
-/// step. Inlined once for each direction.
-#[inline(always)]
-fn usual<B: PacketBuf, const SIX: bool>(
-    mut packet: B,
-    meta: &mut Meta,
-    (index, direction): (u32, Direction),
-    forwarded: &mut Forwarded,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-    alloc: &mut impl FnMut() -> Option<B>,
-) -> Option<B> {
-    let conn = &mut shard.table[index];
-    let (next, shorter) = track::packet(meta, index, conn, direction, context, track::advance);
-    let leaves = match next {
-        Next::Leave(at, hop, server) => {
-            let reason = track::reason(conn, direction);
-            let way = (reason, server, hop);
-            if meta.l3 == hop.starts && change::<B, SIX>(&mut packet, meta, conn, way, &mut shard.tunnel_ids, context) {
-                hop.touch(context.now);
-                Some((reason, hop))
-            } else {
-                meta.step = track::leave(meta, index, conn, reason, (at, hop), context);
-                None
-            }
-        }
-        Next::Step(step) => {
-            meta.step = step;
-            None
-        }
-    };
-    if shorter {
-        shard.shortened(index);
-    }
-    let Some((reason, hop)) = leaves else {
-        return if let Step::Send { reason: Forward::Tun, hop, .. } = meta.step {
-            by_tunnel(packet, meta, (index, hop), forwarded, shard, context, alloc)
-        } else {
-            Some(packet)
-        };
-    };
-    resolve::send(packet, meta, reason, hop, forwarded, shard, context);
-    None
-}
-
-/// The first packet of a connection mostly leaves like the usual ones, and so do others that took longer to find theirs. Gives
-/// back what does not.
-#[inline(always)]
-fn at_once<B: PacketBuf, const SIX: bool>(
-    mut packet: B,
-    meta: &Meta,
-    forwarded: &mut Forwarded,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-) -> Option<B> {
-    let Step::Send { conn, reason: reason @ (Forward::NatRequest | Forward::NatReply | Forward::Dr), hop } = meta.step
-    else {
-        return Some(packet);
-    };
-    let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
-    let conn = &shard.table[conn];
-    let usual = meta.kind.is_transport() && conn.side == NONE;
-    if !usual || meta.l3 != hop.starts || meta.ip_len() > usize::from(hop.mtu) {
-        return Some(packet);
-    }
-    change::<B, SIX>(&mut packet, meta, conn, (reason, None, hop), &mut shard.tunnel_ids, context);
-    hop.touch(context.now);
-    resolve::send(packet, meta, reason, hop, forwarded, shard, context);
-    None
-}
-
-/// Changes the usual packet of a connection, and addresses it. `false` and unchanged where a tunnel asks for more.
-#[inline(always)]
-fn change<B: PacketBuf, const SIX: bool>(
-    packet: &mut B,
-    meta: &Meta,
-    conn: &Conn,
-    (reason, server, hop): (Forward, Option<&Server>, &NextHop),
-    ids: &mut Ids,
-    context: Context<'_>,
-) -> bool {
-    if reason == Forward::Tun {
-        let usual = !(SIX && meta.kind.is_v6()) && track::is_usual_to_tunnel(meta, server, hop);
-        return usual && rewrite::wrap_usual(packet, meta, conn.server, hop, ids, context);
-    }
-    if SIX {
-        forward::change(packet.data_mut(), meta, conn, reason);
-    } else {
-        Change::of4(conn, reason).apply(packet.data_mut(), meta);
-    }
-    resolve::address(packet, hop);
-    true
-}
-
-/// The packet of a tunnel that asks for more than an IPv4 header. Gives it back where its neighbour is not known, or its buffer has no room in front.
-#[inline(never)]
-fn by_tunnel<B: PacketBuf>(
-    mut packet: B,
-    meta: &mut Meta,
-    (index, hop): (u32, u32),
-    forwarded: &mut Forwarded,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-    alloc: &mut impl FnMut() -> Option<B>,
-) -> Option<B> {
-    let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
-    let change = Change::Tun { server: shard.table[index].server_address() };
-    let wrapped = rewrite::carry_out(change, &mut packet, meta, hop, shard, context);
-    let ending = Ending::Forward(Forward::Tun);
-    if wrapped && resolve::is_too_large(&packet, meta, ending, hop) {
-        cut::packet(packet, meta, ending, hop, shard, context, alloc);
-        return None;
-    }
-    if !wrapped || !resolve::dress(&mut packet, meta, hop, context.now) {
-        meta.step = Step::Drop(Drop::NoHeadroom);
-        return Some(packet);
-    }
-    resolve::send(packet, meta, Forward::Tun, hop, forwarded, shard, context);
-    None
 }
 
 /// Any other.
