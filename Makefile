@@ -1,7 +1,7 @@
 # The habits of the house. `make demo` and `make test` need a Debian 12, root, git, make and the Rust toolchain.
 
 CARGO ?= cargo
-SECONDS ?= 60
+SECONDS ?= 600
 
 .PHONY: demo test lint bench bench-quick bench-scale rig fuzz setup clean
 
@@ -38,7 +38,7 @@ rig:
 	bench/rig/vhost.sh
 	bench/rig/memif.sh
 
-# Hostile bytes: SECONDS for each target.
+# Hostile bytes: SECONDS for each target; what they find is kept in tests/fuzz/corpus.
 fuzz: setup
 	tests/fuzz/run.sh $(SECONDS)
 

@@ -1,176 +1,89 @@
-//! A director over ports in memory: control and a worker, turned by hand.
+//! A director over ports in memory: control and a worker, turned by hand. Every target uses it.
 //!
-//! Clients are 172.16.0.1 to .4 behind port 0, servers 10.1.0.11 to .14 behind port 1; their MACs are known. 10.1.0.15
-//! is not. VIPs are 10.0.0.100 and 10.0.0.101; what is for 10.3.0.0/16 is marked with 7.
+//! ```text
+//! port 0  wan      172.16.0.254/24  fd00:1::fe/64    clients 172.16.0.1 to .4, fd00:1::1 to ::4, a router at .1
+//!         wan.100  172.16.1.254/24  fd00:11::fe/64   the same, on a VLAN
+//! port 1  lan      10.1.0.254/24    fd00:2::fe/64    servers 10.1.0.11 to .14, fd00:2::b to ::e
+//!         lan.200  10.1.1.254/24    fd00:12::fe/64   the same, on a VLAN whose links take 1400 bytes
+//! VIPs    10.0.0.100 and .101, fd00:f::64 and ::65
+//! marked  10.3.0.0/16 with 7; what comes by wan.100 for fd00:3::/64 with 8
+//! ```
+//!
+//! MACs of these are known; that of the servers after them (.15, ::f) is not. Servers are reached by every method.
 
-// Each target is a crate of its own and uses a part of this.
-#![allow(dead_code)]
+pub mod frames;
+mod network;
+mod sent;
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use control::api::{Answer, ApiError, Client, Request};
+use control::config::Config;
 use control::director::{Director, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, HashKey, flag};
-use dataplane::flow::Protocol;
 use dataplane::fragments::{MAX_BYTES, MAX_DATAGRAMS};
 use dataplane::handoff::Mesh;
 use dataplane::mailbox::Link;
 use dataplane::parking::Ending;
-use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::service::Servers;
 use dataplane::steering::Station;
-use dataplane::wire::checksum::Sum;
-use dataplane::wire::ethernet::{self, Header, MacAddr};
-use dataplane::wire::{ipv4, put};
 use dataplane::worker::{Parts, Worker};
 
 /// A second.
 pub const SECOND: u64 = 1_000_000_000;
 /// The director's MACs, by port.
 pub const MACS: [[u8; 6]; 2] = [[2, 0, 0, 0, 0, 1]; 2];
+/// The VLAN of each port.
+pub const VLANS: [u16; 2] = [100, 200];
 
-const NETWORK: &str = r#"
-schema = 1
-[dataplane]
-workers = [0]
-connections = 1000
-[[interface]]
-name = "wan"
-device = "vdev:net_null0"
-addresses = ["172.16.0.254/24", "fd00:1::fe/64"]
-mac = "02:00:00:00:00:01"
-[[interface]]
-name = "lan"
-device = "vdev:net_null1"
-addresses = ["10.1.0.254/24"]
-mac = "02:00:00:00:00:01"
-[ipvs]
-cache_bypass = 1
-[[route]]
-to = "0.0.0.0/0"
-via = "172.16.0.1"
-[[route]]
-to = "192.0.2.0/24"
-blackhole = true
-"#;
+/// Which of the networks on a port, and in which family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// IPv6.
+    pub six: bool,
+    /// On the VLAN.
+    pub tagged: bool,
+}
 
-const SERVICES: &str = r#"
-[[mark]]
-mark = 7
-interface = "wan"
-destination = "10.3.0.0/16"
-[[service]]
-fwmark = 7
-scheduler = "rr"
-[[service.server]]
-address = "10.1.0.14"
-forward = "dr"
-upper = 1
-[[service]]
-protocol = "tcp"
-address = "10.0.0.100:80"
-scheduler = "wrr"
-[[service.server]]
-address = "10.1.0.11:80"
-forward = "nat"
-weight = 2
-[[service.server]]
-address = "10.1.0.12:81"
-forward = "nat"
-weight = 1
-[[service.server]]
-address = "10.1.0.15:80"
-forward = "nat"
-weight = 1
-[[service]]
-protocol = "udp"
-address = "10.0.0.100:80"
-scheduler = "wlc"
-[[service.server]]
-address = "10.1.0.13:80"
-forward = "nat"
-weight = 1
-[[service]]
-protocol = "tcp"
-address = "10.0.0.101:80"
-scheduler = "lc"
-[[service.server]]
-address = "10.1.0.14:80"
-forward = "dr"
-weight = 1
-[[service.server]]
-address = "10.1.0.13:80"
-forward = "tun"
-weight = 1
-[[service]]
-protocol = "sctp"
-address = "10.0.0.100:80"
-scheduler = "rr"
-[[service.server]]
-address = "10.1.0.11:8080"
-forward = "nat"
-[[service]]
-protocol = "sctp"
-address = "10.0.0.100:81"
-scheduler = "rr"
-[[service.server]]
-address = "10.1.0.11:81"
-forward = "nat"
-[[service]]
-protocol = "sctp"
-address = "10.0.0.100:82"
-scheduler = "rr"
-[[service.server]]
-address = "10.1.0.11:82"
-forward = "dr"
-[[service.server]]
-address = "10.1.0.12:82"
-forward = "tun"
-[[service]]
-protocol = "udp"
-address = "10.0.0.100:500"
-scheduler = "rr"
-[[service.server]]
-address = "10.1.0.11:500"
-forward = "nat"
-"#;
-
-/// See the module.
+/// See the crate.
 pub struct Lab {
     control: Director,
     worker: Worker<MemPort>,
     servers: Arc<Servers>,
     link: Arc<Link>,
     now: Nanos,
+    right: bool,
+    sent: Vec<(u16, Vec<u8>)>,
 }
 
 impl Lab {
     /// With services.
+    #[must_use]
     pub fn new() -> Self {
-        Self::configured(SERVICES)
+        Self::of(network::full())
     }
 
     /// Without.
+    #[must_use]
     pub fn empty() -> Self {
-        Self::configured("")
+        Self::of(network::empty())
     }
 
     /// With services of one's own.
+    #[must_use]
     pub fn configured(services: &str) -> Self {
-        let mut text = NETWORK.to_owned();
-        let known = [("wan", "172.16.0", 1, 4), ("lan", "10.1.0", 11, 14)];
-        for (interface, net, from, to) in known {
-            for n in from..=to {
-                text += &format!(
-                    "[[neighbor]]\naddress = \"{net}.{n}\"\ninterface = \"{interface}\"\nmac = \"02:00:00:00:01:{n:02x}\"\n"
-                );
-            }
-        }
-        text += services;
-        let config = control::config::parse(&text, "fuzz.toml").expect("a right configuration");
+        Self::of(network::configured(services))
+    }
+
+    /// For packets that are right in everything: so is, then, what leaves.
+    #[must_use]
+    pub fn fed_right(self) -> Self {
+        Self { right: true, ..self }
+    }
+
+    fn of(config: Config) -> Self {
         let facts = Facts::in_memory(&config);
         let now = Nanos(SECOND);
         let (control, mut seats) = Director::new(config, facts, now).expect("a possible configuration");
@@ -186,15 +99,21 @@ impl Lab {
             station: Station::alone(),
             mesh: Mesh::alone(),
         };
-        let mut lab = Self { control, worker: Worker::new(parts, now), servers, link, now };
+        let worker = Worker::new(parts, now);
+        let mut lab = Self { control, worker, servers, link, now, right: false, sent: Vec::new() };
         lab.settle();
         lab
     }
 
     /// A frame arrives, and everybody does what follows from it.
     pub fn feed(&mut self, port: u16, frame: &[u8]) {
-        self.worker.ports_mut()[usize::from(port)].inject(frame);
+        self.queue(port, frame);
         self.settle();
+    }
+
+    /// A frame arrives, and waits to be one of a burst.
+    pub fn queue(&mut self, port: u16, frame: &[u8]) {
+        self.worker.ports_mut()[usize::from(port)].inject(frame);
     }
 
     /// Time passes.
@@ -208,8 +127,11 @@ impl Lab {
         for _ in 0..1000 {
             let items = self.worker.turn(self.now) + self.control.turn(self.now);
             quiet = if items == 0 && self.control.is_idle() { quiet + 1 } else { 0 };
-            for port in self.worker.ports_mut() {
-                port.tx.drain(..).for_each(|buffer| check_sent(buffer.data()));
+            for (port, queues) in (0..).zip(self.worker.ports_mut()) {
+                for frame in queues.drain() {
+                    sent::check(port, &frame, self.right);
+                    self.sent.push((port, frame));
+                }
             }
             if quiet == 3 {
                 return;
@@ -218,14 +140,33 @@ impl Lab {
         panic!("never quiet");
     }
 
+    /// What has left since this was asked last, by port.
+    pub fn sent(&mut self) -> Vec<(u16, Vec<u8>)> {
+        std::mem::take(&mut self.sent)
+    }
+
+    /// What the worker counted, by name.
+    #[must_use]
+    pub fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.link.counters.read()
+    }
+
     /// Connections that live.
+    #[must_use]
     pub fn connections(&self) -> u32 {
         self.worker.shard().table.len()
     }
 
-    /// Whether no slot of a server is referred to.
-    pub fn servers_are_free(&self) -> bool {
-        self.slots().all(|slot| self.servers.get(slot).is_none_or(|state| state.names() == 0))
+    /// What holds when all time has passed: nothing waits, and nothing refers to a server that is gone.
+    pub fn check_end(&mut self) {
+        self.check();
+        let shard = self.worker.shard();
+        assert_eq!((self.connections(), shard.parking.len()), (0, 0), "connections, and packets that wait");
+        let kept = [&shard.fragments4, &shard.fragments6].map(|store| (store.datagrams(), store.bytes()));
+        assert_eq!(kept, [(0, 0); 2], "pieces");
+        assert_eq!(self.worker.ports_mut().iter().map(|port| port.outstanding).sum::<i64>(), 0, "buffers");
+        let free = |slot| self.servers.get(slot).is_none_or(|state| state.names() == 0);
+        assert!(self.slots().all(free), "nothing refers to servers that are gone");
     }
 
     fn slots(&self) -> std::ops::Range<u32> {
@@ -234,6 +175,7 @@ impl Lab {
 
     /// What holds at any time.
     pub fn check(&mut self) {
+        self.settle();
         self.check_accounts();
         self.check_counts();
     }
@@ -301,9 +243,17 @@ impl Lab {
             }
         }
         let table = &self.worker.shard().table;
-        let here = (0..table.walk_end()).filter(|index| table[*index].has(flag::LIVE)).count();
+        let here = (0..table.walk_end()).filter(|index| table[*index].has(flag::LIVE));
+        // Templates have no client's port, as little as a connection from port 0.
+        let portless = here.clone().filter(|index| table[*index].client_port == 0).count();
         let templates = listed.iter().filter(|conn| conn.client.port() == 0 && conn.state != "LISTEN").count();
-        listed.len() as i64 - here as i64 - templates as i64
+        listed.len() as i64 - here.count() as i64 - (templates as i64 - portless as i64)
+    }
+}
+
+impl Default for Lab {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -319,55 +269,4 @@ impl Client for Lab {
         self.settle();
         answer
     }
-}
-
-/// What leaves is addressed, from the director, and whole.
-fn check_sent(frame: &[u8]) {
-    let header = Header::parse(frame).expect("a whole Ethernet header");
-    assert_eq!(header.src.0, MACS[0]);
-    if header.ethertype == ethernet::IPV4 {
-        let packet = &frame[ethernet::HEADER..];
-        let header = ipv4::Header::parse(packet).expect("a right IPv4 header");
-        assert_eq!(header.total, packet.len());
-    }
-}
-
-/// A packet of a client or a server.
-pub fn frame(
-    src: Ipv4Addr,
-    dst: Ipv4Addr,
-    (sport, dport): (u16, u16),
-    protocol: Protocol,
-    flags: u8,
-    ttl: u8,
-    fragment: u16,
-) -> Vec<u8> {
-    let mut transport = [sport.to_be_bytes(), dport.to_be_bytes()].concat();
-    let checksum_at = if protocol == Protocol::Tcp {
-        transport.extend([0, 0, 0, 9, 0, 0, 0, 5, 0x50, flags, 0x20, 0, 0, 0, 0, 0]);
-        16
-    } else {
-        transport.extend([0, 8, 0, 0]);
-        6
-    };
-    let number = protocol.number();
-    let sum = Sum::default().pseudo(&src.octets(), &dst.octets(), number, transport.len()).bytes(&transport).finish();
-    put(&mut transport, checksum_at, &sum.to_be_bytes());
-    let build = ipv4::Build {
-        tos: 0,
-        payload: transport.len(),
-        id: 7,
-        df: false,
-        ttl,
-        protocol: number,
-        src: src.to_bits(),
-        dst: dst.to_bits(),
-    };
-    let mut header = build.bytes();
-    put(&mut header, 6, &fragment.to_be_bytes());
-    put(&mut header, 10, &[0, 0]);
-    let sum = dataplane::wire::checksum::of(&header);
-    put(&mut header, 10, &sum.to_be_bytes());
-    let ether = Header { dst: MacAddr(MACS[0]), src: MacAddr([2, 0, 0, 0, 0, 0x77]), ethertype: ethernet::IPV4 };
-    [&ether.bytes()[..], &header, &transport].concat()
 }
