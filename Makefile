@@ -22,6 +22,8 @@ lint: setup
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --workspace
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --all --check
+	$(CARGO) clippy --manifest-path tests/fuzz/Cargo.toml -- -D warnings
 
 # What packets and connections cost: times, then instructions.
 bench bench-quick:

@@ -157,8 +157,10 @@ impl Lab {
         self.worker.shard().table.len()
     }
 
-    /// What holds when all time has passed: nothing waits, and nothing refers to a server that is gone.
-    pub fn check_end(&mut self) {
+    /// Everything is taken away and all time passes: nothing waits then, and nothing refers to a server that is gone.
+    pub fn end(&mut self) {
+        self.ask(Request::Flush).expect("services may always go");
+        (0..4).for_each(|_| self.pass(900 * SECOND));
         self.check();
         let shard = self.worker.shard();
         assert_eq!((self.connections(), shard.parking.len()), (0, 0), "connections, and packets that wait");

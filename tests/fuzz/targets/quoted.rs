@@ -49,4 +49,5 @@ fuzz_target!(|bytes: &[u8]| {
     lab.feed(port, &framed(&packet));
     assert_eq!(lab.connections(), before, "an error neither begins a connection nor ends one");
     lab.check();
+    lab.end();
 });
