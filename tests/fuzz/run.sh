@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the fuzz targets: tests/fuzz/run.sh [SECONDS each, 600 unless told | replay | keep] [TARGET...]
 #   SECONDS  tries new inputs for so long, then keeps what was learned
-#   replay   puts what is kept in corpus/ through each target once, which takes a minute or two, and changes nothing
+#   replay   puts what is kept in corpus/ through each target once, which takes seconds, and changes nothing
 #   keep     keeps what another run learned (of another CARGO_TARGET_DIR, or one that was ended)
 #
 # A plain stable toolchain suffices, with clang or gcc for libFuzzer itself, which libfuzzer-sys brings along: coverage
@@ -10,10 +10,10 @@
 # --fuzz-dir tests/fuzz) works on the same layout.
 #
 # corpus/TARGET holds seeds made by hand, which have names, and inputs that runs found, named by their hash. A run
-# gathers thousands of these in target/corpus/TARGET. To keep is to choose anew from all there are: few, which reach every
-# branch of the code that all of them reach and the seeds do not (libFuzzer's merge by set cover; how often a branch is
-# taken does not count, or there would be thousands). So the repository has some hundred small files a target, each a
-# branch or more, and a commit shows what was learned.
+# gathers thousands in target/corpus/TARGET. Kept are the fewest of them that reach every branch of the code that all of
+# them reach and corpus/TARGET does not yet (libFuzzer's merge by set cover; how often a branch is taken does not count,
+# or there would be thousands). So the repository has some hundred small files a target, each a branch or more; a run
+# only adds, and a commit shows what it learned. To choose anew, remove those named by a hash first.
 #
 # Input that broke something is left in target/broken: run it again with target/.../TARGET FILE, and make a test of it.
 # The other targets go on.
@@ -39,14 +39,8 @@ run() {
     "$out/$host/release/$name" -timeout=30 -rss_limit_mb=2048 -verbosity=0 -artifact_prefix="$out/broken/$name/" "$@"
 }
 
-# Names of 40 hexadecimal digits are those of what was found.
-found() {
-    find "corpus/$1" -type f | grep -E '/[0-9a-f]{40}$' || true
-}
-
 keep() {
-    found "$1" | while read -r file; do mv "$file" "$out/corpus/$1/"; done
-    run "$1" -merge=1 -set_cover_merge=1 -use_counters=0 "corpus/$1" "$out/corpus/$1"
+    run "$1" -merge=1 -set_cover_merge=1 -use_counters=0 "corpus/$1" "$out/corpus/$1" || return 1
     echo "$1: $(find "corpus/$1" -type f | wc -l) inputs kept"
 }
 

@@ -91,7 +91,7 @@ impl Lab {
         let (servers, link) = (Arc::clone(&seat.servers), Arc::clone(&seat.link));
         let parts = Parts {
             ports: vec![MemPort::default(), MemPort::default()],
-            memory: ConnMemory::new(64, false),
+            memory: ConnMemory::new(32, false),
             key: HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]),
             reader: seat.reader,
             servers: seat.servers,
@@ -114,6 +114,13 @@ impl Lab {
     /// A frame arrives, and waits to be one of a burst.
     pub fn queue(&mut self, port: u16, frame: &[u8]) {
         self.worker.ports_mut()[usize::from(port)].inject(frame);
+    }
+
+    /// There are no buffers to be had, and the ports take one frame a turn; or there is plenty again.
+    pub fn scarce(&mut self, scarce: bool) {
+        for port in self.worker.ports_mut() {
+            (port.exhausted, port.tx_limit) = (scarce, scarce.then_some(1));
+        }
     }
 
     /// Time passes.
@@ -159,6 +166,7 @@ impl Lab {
 
     /// Everything is taken away and all time passes: nothing waits then, and nothing refers to a server that is gone.
     pub fn end(&mut self) {
+        self.scarce(false);
         self.ask(Request::Flush).expect("services may always go");
         (0..4).for_each(|_| self.pass(900 * SECOND));
         self.check();

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! a step is five bytes: what, who, which, how, where
-//! what & 7   0 to 3 a client speaks, 4 and 5 a server answers, 6 control edits, 7 time passes
+//! what & 7   0 to 3 a client speaks, 4 and 5 a server answers, 6 control edits, 7 time passes, who & 1 in scarcity
 //! ```
 
 #![no_main]
@@ -41,7 +41,10 @@ fuzz_target!(|bytes: &[u8]| {
                 // Refusals are part of the story.
                 let _ = lab.ask(edits::edit(step));
             }
-            _ => lab.pass(TIMES[usize::from(how) % TIMES.len()]),
+            _ => {
+                lab.scarce(who & 1 != 0);
+                lab.pass(TIMES[usize::from(how) % TIMES.len()]);
+            }
         }
         // A burst is looked at when it is over.
         if what & 0x80 == 0 {

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! what   bits 3 to 5 the form; bit 6 a client speaks to a server; bit 7 it waits to be one of a burst
-//! who    bits 0 and 1 the client, 4 and 5 its port
+//! who    bits 0 and 1 the client, 4 and 5 its port; of an error, bits 2 and 3 the tunnel it is about (3: how much fits),
+//!        6 whether it is, 7 the virtual address
 //! which  bits 0 and 1 the virtual address or server, 1 and 2 the port, 6 a client speaks to who is far, 7 UDP
 //! how    bits 0 to 2 flags of TCP, 3 not to be cut, 4 and 5 kind of error or tunnel, 6 much data, 7 an echo request
-//! where  bit 0 IPv6, 1 on the VLAN, 2 time to live 1, 3 to 5 another tag, 6 by the other port
+//! where  bit 0 IPv6, 1 on the VLAN, 2 time to live 1, 3 to 5 another tag, 6 by the other port, 7 a tunnel over IPv6
 //! ```
 
 use std::net::IpAddr;
@@ -111,22 +112,14 @@ impl Step {
 
     /// The packet in another one, from who sends it to the director.
     fn wrapped(self, ends: Ends, port: u16) -> Vec<u8> {
-        let inner = self.plain(ends);
-        let (six, outer) = (ends.src.is_ipv6(), Place { six: self.place & 0x80 != 0, tagged: self.place().tagged });
+        let outer = self.outer();
         let src = if port == 0 { outer.client(1 + self.who % 4) } else { outer.server(11) };
-        self.around(src, outer.director(port), six, &inner)
+        around(src, outer.director(port), self.how >> 4, &self.plain(ends))
     }
 
-    fn around(self, src: IpAddr, dst: IpAddr, six: bool, inner: &[u8]) -> Vec<u8> {
-        let ip = if six { 41 } else { 4 };
-        match self.how >> 4 & 3 {
-            0 | 1 => packet(src, dst, ip, 64, inner),
-            2 => packet(src, dst, GRE, 64, &[if six { &[0, 0, 0x86, 0xdd] } else { &[0, 0, 8, 0] }, inner].concat()),
-            _ => {
-                let gue = [&[0, ip, 0, 0], inner].concat();
-                packet(src, dst, 17, 64, &transport(src, dst, (50_000, GUE), Udp, 0, &gue))
-            }
-        }
+    /// Where a tunnel goes.
+    fn outer(self) -> Place {
+        Place { six: self.place & 0x80 != 0, ..self.place() }
     }
 
     /// An error about a packet; that it is too big is the only one that says how much fits.
@@ -206,17 +199,33 @@ pub(crate) fn answer(lab: &mut Lab, step: Step) {
     let server = step.server(step.which & 3);
     let ends = Ends { src: server, dst: client, ports: (step.port(), sport) };
     let request = |dst| step.plain(Ends { dst, ..ends.turned() });
-    let director = step.place().director(1);
+    let vip = step.place().vip(100 + (step.who >> 7));
     let packets = match (step.what & 0x78) >> 3 {
         // What DR sent on, and what was wrapped.
-        12 => vec![step.error(server, client, &request(step.vip()))],
+        12 => vec![step.error(server, client, &request(vip))],
         4 if step.who & 0x40 != 0 => {
-            let wrapped = step.around(director, server, step.place().six, &request(step.vip()));
+            let outer = step.outer();
+            let (director, server) = (outer.director(1), outer.server(11 + step.which % 4));
+            let wrapped = around(director, server, step.who >> 2, &request(vip));
             vec![step.error(server, director, &wrapped)]
         }
         _ => step.forms(ends, &request(server), 1),
     };
     for packet in packets {
         step.arrives(lab, &packet, 1);
+    }
+}
+
+/// A packet in another one.
+fn around(src: IpAddr, dst: IpAddr, kind: u8, inner: &[u8]) -> Vec<u8> {
+    let six = inner[0] >> 4 == 6;
+    let ip = if six { 41 } else { 4 };
+    match kind & 3 {
+        0 | 1 => packet(src, dst, ip, 64, inner),
+        2 => packet(src, dst, GRE, 64, &[if six { &[0, 0, 0x86, 0xdd] } else { &[0, 0, 8, 0] }, inner].concat()),
+        _ => {
+            let gue = [&[0, ip, 0, 0], inner].concat();
+            packet(src, dst, 17, 64, &transport(src, dst, (50_000, GUE), Udp, 0, &gue))
+        }
     }
 }
