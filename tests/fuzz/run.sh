@@ -12,8 +12,9 @@
 # corpus/TARGET holds seeds made by hand, which have names, and inputs that runs found, named by their hash. A run
 # gathers thousands in target/corpus/TARGET. Kept are the fewest of them that reach every branch of the code that all of
 # them reach and corpus/TARGET does not yet (libFuzzer's merge by set cover; how often a branch is taken does not count,
-# or there would be thousands). So the repository has some hundred small files a target, each a branch or more; a run
-# only adds, and a commit shows what it learned. To choose anew, remove those named by a hash first.
+# or there would be thousands). That is asked twice, since hash tables branch by chance. So the repository has some hundred
+# small files a target, each a branch or more; a run only adds, and a commit shows what it learned. To choose anew, remove
+# those named by a hash first.
 #
 # Input that broke something is left in target/broken: run it again with target/.../TARGET FILE, and make a test of it.
 # The other targets go on.
@@ -40,8 +41,18 @@ run() {
 }
 
 keep() {
-    run "$1" -merge=1 -set_cover_merge=1 -use_counters=0 "corpus/$1" "$out/corpus/$1" || return 1
-    echo "$1: $(find "corpus/$1" -type f | wc -l) inputs kept"
+    name=$1
+    chosen=$out/chosen/$name
+    rm -rf "$chosen"
+    mkdir -p "$out/chosen"
+    cp -r "corpus/$name" "$chosen"
+    merge "$chosen" "$out/corpus/$name" && merge "corpus/$name" "$chosen" || return 1
+    echo "$name: $(find "corpus/$name" -type f | wc -l) inputs kept"
+}
+
+# Copies to the first directory what reaches more than is there.
+merge() {
+    run "$name" -merge=1 -set_cover_merge=1 -use_counters=0 "$@"
 }
 
 broken=0
