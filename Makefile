@@ -1,7 +1,7 @@
 # The habits of the house. `make demo` and `make test` need a Debian 12, root, git, make and the Rust toolchain.
 
 CARGO ?= cargo
-SECONDS ?= 60
+SECONDS ?= 600
 
 .PHONY: demo test lint bench bench-quick bench-scale rig fuzz setup clean
 
@@ -22,6 +22,8 @@ lint: setup
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --no-default-features --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --workspace
+	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --all --check
+	$(CARGO) clippy --manifest-path tests/fuzz/Cargo.toml -- -D warnings
 
 # What packets and connections cost: times, then instructions.
 bench bench-quick:
@@ -38,7 +40,7 @@ rig:
 	bench/rig/vhost.sh
 	bench/rig/memif.sh
 
-# Hostile bytes: SECONDS for each target.
+# Hostile bytes: SECONDS for each target; what they find is kept in tests/fuzz/corpus.
 fuzz: setup
 	tests/fuzz/run.sh $(SECONDS)
 

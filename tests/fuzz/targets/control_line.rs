@@ -4,9 +4,6 @@
 
 #![no_main]
 
-#[path = "../lab.rs"]
-mod lab;
-
 use control::api::{Client, Request};
 use control::socket::parse_line;
 use lab::Lab;

@@ -6,11 +6,9 @@
 
 #![no_main]
 
-#[path = "../lab.rs"]
-mod lab;
-
-use dataplane::wire::{ethernet, ipv4, put};
-use lab::Lab;
+use dataplane::wire::vlan::{self, Tagging};
+use dataplane::wire::{ethernet, put};
+use lab::{Lab, frames};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -27,12 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
 fn addressed(frame: &[u8]) -> Vec<u8> {
     let mut frame = frame.to_vec();
     put(&mut frame, 0, &lab::MACS[0]);
-    let start = ethernet::HEADER;
-    let len = frame.get(start).map_or(0, |first| usize::from(first & 15) * 4).max(ipv4::HEADER);
-    if let Some(header) = frame.get_mut(start..start + len) {
-        put(header, 10, &[0, 0]);
-        let sum = dataplane::wire::checksum::of(header);
-        put(header, 10, &sum.to_be_bytes());
-    }
+    let l3 = ethernet::HEADER + if let Tagging::Tagged(_) = Tagging::of(&frame) { vlan::LEN } else { 0 };
+    frames::seal4(frame.get_mut(l3..).unwrap_or_default());
     frame
 }

@@ -6,17 +6,14 @@
 
 #![no_main]
 
-#[path = "../lab.rs"]
-mod lab;
-
 use std::net::{IpAddr, Ipv4Addr};
 
 use dataplane::conn::Mode;
 use dataplane::flow::Protocol::Tcp;
 use dataplane::proto::ftp;
-use dataplane::wire::checksum::Sum;
 use dataplane::wire::put;
 use lab::Lab;
+use lab::frames::{frame, framed, packet, pseudo, transport};
 use libfuzzer_sys::fuzz_target;
 
 const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 1);
@@ -51,8 +48,8 @@ fuzz_target!(|bytes: &[u8]| {
         lab.feed(who, &segment(who, 16, &mut numbers, &line[..line.len().min(1460)]));
     }
     for port in [20, 1029, 25_610] {
-        lab.feed(client, &lab::frame(CLIENT, VIP, (4001, port), Tcp, 2, 64, 0));
-        lab.feed(server, &lab::frame(SERVER, CLIENT, (20, port), Tcp, 2, 64, 0));
+        lab.feed(client, &frame(CLIENT, VIP, (4001, port), Tcp, 2, 64));
+        lab.feed(server, &frame(SERVER, CLIENT, (20, port), Tcp, 2, 64));
     }
     lab.check();
     for _ in 0..3 {
@@ -64,19 +61,12 @@ fuzz_target!(|bytes: &[u8]| {
 /// What the client (0) or the server (1) says.
 fn segment(who: u16, flags: u8, numbers: &mut [u32; 2], text: &[u8]) -> Vec<u8> {
     let (src, dst, ports) = if who == 0 { (CLIENT, VIP, (4000, 21)) } else { (SERVER, CLIENT, (21, 4000)) };
-    let mut frame = lab::frame(src, dst, ports, Tcp, flags, 64, 0);
     let [own, others] = [numbers[usize::from(who)], numbers[usize::from(1 - who)]];
     numbers[usize::from(who)] += text.len() as u32 + u32::from(flags & 2 != 0);
-    put(&mut frame, 38, &own.to_be_bytes());
-    put(&mut frame, 42, &others.to_be_bytes());
-    frame.extend_from_slice(text);
-    let total = (frame.len() - 14) as u16;
-    put(&mut frame, 16, &total.to_be_bytes());
-    put(&mut frame, 24, &[0, 0]);
-    put(&mut frame, 50, &[0, 0]);
-    let header = dataplane::wire::checksum::of(&frame[14..34]);
-    put(&mut frame, 24, &header.to_be_bytes());
-    let sum = Sum::default().pseudo(&src.octets(), &dst.octets(), 6, frame.len() - 34).bytes(&frame[34..]).finish();
-    put(&mut frame, 50, &sum.to_be_bytes());
-    frame
+    let mut said = transport(src.into(), dst.into(), ports, Tcp, flags, text);
+    put(&mut said, 4, &[own.to_be_bytes(), others.to_be_bytes()].concat());
+    put(&mut said, 16, &[0, 0]);
+    let sum = pseudo(src.into(), dst.into(), 6, said.len()).bytes(&said).finish();
+    put(&mut said, 16, &sum.to_be_bytes());
+    framed(&packet(src.into(), dst.into(), 6, 64, &said))
 }

@@ -5,9 +5,6 @@
 
 #![no_main]
 
-#[path = "../lab.rs"]
-mod lab;
-
 use std::sync::LazyLock;
 
 use control::ipvsadm::names::Names;

@@ -6,17 +6,12 @@
 
 #![no_main]
 
-#[path = "../lab.rs"]
-mod lab;
-
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, MacAddr};
 use dataplane::wire::ndisc::{Message, group_mac};
 use dataplane::wire::{icmpv6, ipv6, put};
-use lab::Lab;
+use lab::{Lab, frames};
 use libfuzzer_sys::fuzz_target;
-
-const SENDER: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x77]);
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((first, packet)) = bytes.split_first() else { return };
@@ -37,8 +32,8 @@ fuzz_target!(|bytes: &[u8]| {
 /// What is read, written and read again is the same.
 fn read_and_write(packet: &[u8]) {
     let frame = match Message::parse(packet) {
-        Some(Message::Solicitation(asked)) => asked.frame(SENDER, MacAddr(lab::MACS[0])),
-        Some(Message::Advertisement(told)) => told.frame(SENDER, MacAddr(lab::MACS[0])),
+        Some(Message::Solicitation(asked)) => asked.frame(frames::SENDER, MacAddr(lab::MACS[0])),
+        Some(Message::Advertisement(told)) => told.frame(frames::SENDER, MacAddr(lab::MACS[0])),
         None => return,
     };
     assert_eq!(Message::parse(&frame[ethernet::HEADER..]), Message::parse(packet));
@@ -63,6 +58,6 @@ fn right(packet: &[u8]) -> Vec<u8> {
 fn framed(packet: &[u8], to_group: bool) -> Vec<u8> {
     let group = || packet.get(24..)?.first_chunk::<16>().map(|bytes| group_mac((*bytes).into()));
     let dst = if to_group { group() } else { None }.unwrap_or(MacAddr(lab::MACS[0]));
-    let header = ethernet::Header { dst, src: SENDER, ethertype: ethernet::IPV6 };
+    let header = ethernet::Header { dst, src: frames::SENDER, ethertype: ethernet::IPV6 };
     [&header.bytes()[..], packet].concat()
 }

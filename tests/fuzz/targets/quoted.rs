@@ -6,16 +6,11 @@
 
 #![no_main]
 
-#[path = "../lab.rs"]
-mod lab;
-
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use dataplane::flow::Protocol::{Tcp, Udp};
-use dataplane::wire::checksum;
-use dataplane::wire::ethernet::{self, Header, MacAddr};
-use dataplane::wire::{icmpv6, ipv4, ipv6, put};
 use lab::Lab;
+use lab::frames::{framed, icmp};
 use libfuzzer_sys::fuzz_target;
 
 const CLIENT: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 2);
@@ -23,6 +18,9 @@ const VIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
 const OTHER_VIP: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 101);
 const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 12);
 const DIRECTOR: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 254);
+const CLIENT6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 2);
+const VIP6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xf, 0, 0, 0, 0, 0, 0x64);
+const DIRECTOR6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 0xfe);
 const SYN: u8 = 2;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -30,10 +28,11 @@ fuzz_target!(|bytes: &[u8]| {
     let quoted = &quoted[..quoted.len().min(1400)];
     let mut lab = Lab::new();
     for sport in 4000..4003 {
-        lab.feed(0, &lab::frame(CLIENT, VIP, (sport, 80), Tcp, SYN, 64, 0));
-        lab.feed(0, &lab::frame(CLIENT, OTHER_VIP, (sport, 80), Tcp, SYN, 64, 0));
+        lab.feed(0, &lab::frames::frame(CLIENT, VIP, (sport, 80), Tcp, SYN, 64));
+        lab.feed(0, &lab::frames::frame(CLIENT, OTHER_VIP, (sport, 80), Tcp, SYN, 64));
+        lab.feed(0, &lab::frames::frame(CLIENT6, VIP6, (sport, 80), Tcp, SYN, 64));
     }
-    lab.feed(0, &lab::frame(CLIENT, VIP, (4000, 80), Udp, 0, 64, 0));
+    lab.feed(0, &lab::frames::frame(CLIENT, VIP, (4000, 80), Udp, 0, 64));
     let before = lab.connections();
     let (port, src, dst) = match head[0] & 3 {
         0 => (0, CLIENT, VIP),
@@ -41,28 +40,14 @@ fuzz_target!(|bytes: &[u8]| {
         2 => (1, ROUTER, DIRECTOR),
         _ => (0, CLIENT, OTHER_VIP),
     };
-    let mut message = [&head[1..3], &[0, 0], &head[3..7], quoted].concat();
-    let frame = if head[0] & 4 == 0 { four(&mut message, src, dst) } else { six(&mut message) };
-    lab.feed(port, &frame);
+    let told = head[1..].first_chunk().expect("six of seven bytes");
+    let packet = if head[0] & 4 == 0 {
+        icmp(src.into(), dst.into(), *told, quoted)
+    } else {
+        icmp(CLIENT6.into(), if head[0] & 8 == 0 { DIRECTOR6 } else { VIP6 }.into(), *told, quoted)
+    };
+    lab.feed(port, &framed(&packet));
     assert_eq!(lab.connections(), before, "an error neither begins a connection nor ends one");
     lab.check();
+    lab.end();
 });
-
-fn four(message: &mut [u8], src: Ipv4Addr, dst: Ipv4Addr) -> Vec<u8> {
-    let sum = checksum::of(message);
-    put(message, 2, &sum.to_be_bytes());
-    let (src, dst, payload) = (src.to_bits(), dst.to_bits(), message.len());
-    let header = ipv4::Build { tos: 0, payload, id: 7, df: false, ttl: 64, protocol: 1, src, dst }.bytes();
-    [&ether(ethernet::IPV4)[..], &header, message].concat()
-}
-
-fn six(message: &mut [u8]) -> Vec<u8> {
-    let (src, dst) = ([0xfd; 16], [0xfd, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe]);
-    icmpv6::seal(message, &src, &dst);
-    let header = ipv6::build(message.len(), icmpv6::PROTOCOL, 64, &src, &dst);
-    [&ether(ethernet::IPV6)[..], &header, message].concat()
-}
-
-fn ether(ethertype: u16) -> [u8; ethernet::HEADER] {
-    Header { dst: MacAddr(lab::MACS[0]), src: MacAddr([2, 0, 0, 0, 0, 0x77]), ethertype }.bytes()
-}

@@ -8,16 +8,12 @@
 
 #![no_main]
 
-#[path = "../lab.rs"]
-mod lab;
-
 use std::net::Ipv4Addr;
 
 use dataplane::proto::sctp::{STATES, next, said};
 use dataplane::proto::tcp::Seen;
-use dataplane::wire::ipv4::Build;
 use dataplane::wire::sctp::{HEADER, PROTOCOL, is_right, out_of_the_blue, set_checksum};
-use lab::Lab;
+use lab::{Lab, frames};
 use libfuzzer_sys::fuzz_target;
 
 /// Virtual ports: of a service by NAT with another port, by NAT with the same, by DR and TUN, of none.
@@ -34,7 +30,8 @@ fuzz_target!(|bytes: &[u8]| {
         walk(&packet);
         let (client, vip) = (Ipv4Addr::new(172, 16, 0, 2), Ipv4Addr::new(10, 0, 0, 100));
         let (src, dst) = if reply { (Ipv4Addr::new(10, 1, 0, 11), client) } else { (client, vip) };
-        lab.feed(reply.into(), &around(src, dst, &packet));
+        let packet = frames::packet(src.into(), dst.into(), PROTOCOL, 64, &packet);
+        lab.feed(reply.into(), &frames::framed(&packet));
     }
     lab.check();
 });
@@ -62,18 +59,4 @@ fn walk(packet: &[u8]) {
         let moves = states.filter(|state| next(seen, *state, said).is_some()).count();
         assert_eq!(moves, if packet.len() < HEADER + 4 { 0 } else { STATES });
     }
-}
-
-fn around(src: Ipv4Addr, dst: Ipv4Addr, packet: &[u8]) -> Vec<u8> {
-    let build = Build {
-        tos: 0,
-        payload: packet.len(),
-        id: 7,
-        df: false,
-        ttl: 64,
-        protocol: PROTOCOL,
-        src: src.to_bits(),
-        dst: dst.to_bits(),
-    };
-    [&lab::MACS[0][..], &[2, 0, 0, 0, 0, 0x77, 8, 0], &build.bytes(), packet].concat()
 }
