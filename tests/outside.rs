@@ -48,6 +48,8 @@ mod tunnel;
 mod udp;
 #[path = "outside/vlan.rs"]
 mod vlan;
+#[path = "outside/vlan6.rs"]
+mod vlan6;
 #[path = "outside/watch.rs"]
 mod watch;
 #[path = "outside/workers.rs"]
