@@ -40,6 +40,8 @@ mod reload;
 mod servers;
 #[path = "outside/services.rs"]
 mod services;
+#[path = "outside/snooping.rs"]
+mod snooping;
 #[path = "outside/tcp.rs"]
 mod tcp;
 #[path = "outside/tunnel.rs"]
