@@ -46,6 +46,8 @@ mod reload;
 mod servers;
 #[path = "outside/services.rs"]
 mod services;
+#[path = "outside/snooping.rs"]
+mod snooping;
 #[path = "outside/tcp.rs"]
 mod tcp;
 #[path = "outside/tunnel.rs"]
@@ -54,6 +56,8 @@ mod tunnel;
 mod udp;
 #[path = "outside/vlan.rs"]
 mod vlan;
+#[path = "outside/vlan6.rs"]
+mod vlan6;
 #[path = "outside/watch.rs"]
 mod watch;
 #[path = "outside/wire.rs"]

@@ -67,6 +67,8 @@ reasons! {
         Arp "arp",
         /// Neighbour solicitation or advertisement.
         Neighbor6 "neighbor6",
+        /// A question which groups somebody listens to.
+        GroupQuery "group_query",
     }
 }
 

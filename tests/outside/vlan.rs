@@ -39,12 +39,18 @@ scheduler = "rr"
 address = "10.200.0.11:8080"
 "#;
 
-/// A station's VLAN, made by `tagger.py`, which runs as long as what is returned.
-fn station(lab: &Lab, room: &str, vlan: &str, address: &str, router: &str) -> Process {
+/// A VLAN of a station's device, made by `tagger.py`, which runs as long as what is returned.
+pub(crate) fn tagger(lab: &Lab, room: &str, device: &str, vlan: &str) -> Process {
     let (name, script) = (format!("vlan{vlan}"), concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outside/tagger.py"));
-    let tagger = lab.start(room, &name, &["python3", script, "eth0", vlan, &name]);
+    let tagger = lab.start(room, &format!("{room}-{name}"), &["python3", script, device, vlan, &name]);
     until(Duration::from_secs(10), || tagger.said().contains("ready").then_some(())).expect("it is ready");
-    lab.ip(room, &["address", "add", address, "dev", &name]);
+    tagger
+}
+
+/// A station in a VLAN, with an address and a router there.
+pub(crate) fn station(lab: &Lab, room: &str, vlan: &str, address: &str, router: &str) -> Process {
+    let tagger = tagger(lab, room, "eth0", vlan);
+    lab.ip(room, &["address", "add", address, "dev", &format!("vlan{vlan}")]);
     lab.ip(room, &["route", "replace", "default", "via", router]);
     tagger
 }

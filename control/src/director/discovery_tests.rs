@@ -4,6 +4,7 @@ use dataplane::clock::Nanos;
 use dataplane::mailbox::Command;
 use dataplane::route::Action;
 use dataplane::wire::ethernet::{self, Header};
+use dataplane::wire::mld;
 use dataplane::wire::vlan::Lan;
 
 use super::*;
@@ -69,13 +70,13 @@ fn at(text: &str) -> Ipv6Addr {
     text.parse().unwrap()
 }
 
-/// IPv6 frames that control wants sent: by which port, to which MAC, and what they say.
+/// Frames of neighbour discovery that control wants sent: by which port, to which MAC, and what they say.
 fn sent(director: &Director) -> Vec<(u16, MacAddr, Message)> {
     let mut frames = Vec::new();
     while let Some(command) = director.links[0].commands.pop() {
         let Command::Send { port, frame } = command else { continue };
         let header = Header::parse(&frame).expect("a frame");
-        if header.ethertype == ethernet::IPV6 {
+        if header.ethertype == ethernet::IPV6 && mld::body(&frame[ethernet::HEADER..]).is_none() {
             let message = Message::parse(&frame[ethernet::HEADER..]).expect("a right message");
             frames.push((port, header.dst, message));
         }

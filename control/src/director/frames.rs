@@ -1,4 +1,5 @@
-//! Frames that the workers hand over, frames that control sends: ARP here, neighbour discovery in `discovery`.
+//! Frames that the workers hand over, frames that control sends: ARP here, neighbour discovery in `discovery`, groups in
+//! `groups`.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -7,8 +8,8 @@ use dataplane::clock::Nanos;
 use dataplane::mailbox::Command;
 use dataplane::wire::arp::{Operation, Packet};
 use dataplane::wire::ethernet::{self, Header, MacAddr};
-use dataplane::wire::ndisc;
 use dataplane::wire::vlan::{self, Lan};
+use dataplane::wire::{mld, ndisc};
 use log::warn;
 
 use super::Director;
@@ -46,10 +47,12 @@ impl Director {
         {
             self.arp(interface, &packet);
         }
-        if header.ethertype == ethernet::IPV6
-            && let Some(message) = ndisc::Message::parse(packet)
-        {
-            self.discovery(interface, header.src, &message);
+        if header.ethertype == ethernet::IPV6 {
+            if let Some(message) = ndisc::Message::parse(packet) {
+                self.discovery(interface, header.src, &message);
+            } else if let Some(query) = mld::Query::parse(packet) {
+                self.asked_for_groups(interface, &query);
+            }
         }
     }
 
@@ -137,7 +140,7 @@ impl Director {
         }
     }
 
-    /// Announces an address on an interface, unless the kernel's silence is wanted.
+    /// Announces an address on an interface, or of IPv6 that it is gone, unless the kernel's silence is wanted.
     pub(super) fn announce_soon(&mut self, interface: u16, address: IpAddr) {
         if !self.config.ipvs.strict_parity {
             self.announcements[0].push_back(Announcement { interface, address, next: self.now });
@@ -153,15 +156,20 @@ impl Director {
                 && let Some(due) = self.announcements[time].pop_front_if(|a| a.next <= now)
             {
                 left -= 1;
-                if !self.owns(due.interface, due.address) {
-                    continue;
-                }
+                let owned = self.owns(due.interface, due.address);
                 let mac = self.interfaces[usize::from(due.interface)].mac;
-                let frame = match due.address {
-                    IpAddr::V4(address) => neighbors::announcement(mac, address),
-                    IpAddr::V6(address) => self.unasked(mac, address),
-                };
-                self.send(due.interface, frame);
+                match due.address {
+                    IpAddr::V4(address) if owned => {
+                        self.send(due.interface, neighbors::announcement(mac, address));
+                    }
+                    IpAddr::V4(_) => continue,
+                    IpAddr::V6(address) => {
+                        self.report_change(due.interface, address, owned);
+                        if owned {
+                            self.send(due.interface, self.unasked(mac, address));
+                        }
+                    }
+                }
                 if let Some(later) = self.announcements.get_mut(time + 1) {
                     later.push_back(Announcement { next: Nanos(now.0 + 1_000_000_000), ..due });
                 }

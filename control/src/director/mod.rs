@@ -8,6 +8,7 @@ mod discovery;
 mod doctor;
 mod edits;
 mod frames;
+mod groups;
 mod heartbeat;
 mod listing;
 mod marks;
@@ -161,6 +162,7 @@ pub struct Director {
     listed: Vec<Option<Page>>,
     total: Meter,
     announcements: frames::Announcements,
+    listeners: Vec<groups::Listener>,
     watches: watch::Watches,
     examination: doctor::Examination,
     started: Nanos,
@@ -203,6 +205,7 @@ impl Director {
             links,
             total: Meter::default(),
             announcements: Default::default(),
+            listeners: config.interfaces.iter().map(|_| groups::Listener::default()).collect(),
             watches: watch::Watches::default(),
             examination: doctor::Examination::default(),
             started: now,
@@ -251,6 +254,7 @@ impl Director {
         let effects = self.neighbors.turn(self.now);
         self.carry_out(effects);
         self.announce();
+        self.answer_for_groups();
         self.examine();
         self.feel_pulse();
         self.expire_templates();

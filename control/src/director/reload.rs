@@ -242,21 +242,35 @@ impl Director {
     }
 
     fn answer_for(&mut self, address: IpAddr, vip: Vip) {
-        let before = self.vips.get(&address).map_or(Vec::new(), |vip| vip.on.clone());
-        for interface in vip.on.iter().filter(|interface| !before.contains(interface)) {
-            self.announce_soon(*interface, address);
+        let before = self.forget_vip(address);
+        for interface in &vip.on {
+            self.answered[usize::from(*interface)].insert(address);
+            self.listeners[usize::from(*interface)].add(address);
         }
-        self.answer_no_more(address);
-        vip.on.iter().for_each(|interface| _ = self.answered[usize::from(*interface)].insert(address));
+        let changed = |these: &[u16], others: &[u16]| -> Vec<u16> {
+            these.iter().copied().filter(|interface| !others.contains(interface)).collect()
+        };
+        let [came, went] = [changed(&vip.on, &before), changed(&before, &vip.on)];
         self.vips.insert(address, vip);
+        came.into_iter().chain(went).for_each(|interface| self.announce_soon(interface, address));
         self.set_local(address, Some(true));
     }
 
     fn answer_no_more(&mut self, address: IpAddr) {
-        for interface in self.vips.remove(&address).map_or(Vec::new(), |vip| vip.on) {
-            self.answered[usize::from(interface)].remove(&address);
+        for interface in self.forget_vip(address) {
+            self.announce_soon(interface, address);
         }
         self.set_local(address, self.is_own(address).then_some(true));
+    }
+
+    /// Returns the interfaces that answered for it.
+    fn forget_vip(&mut self, address: IpAddr) -> Vec<u16> {
+        let on = self.vips.remove(&address).map_or(Vec::new(), |vip| vip.on);
+        for interface in on.iter().map(|interface| usize::from(*interface)) {
+            self.answered[interface].remove(&address);
+            self.listeners[interface].remove(address);
+        }
+        on
     }
 
     /// Tells workers that an address is the director's (`true`), a broadcast (`false`), or neither.
@@ -310,6 +324,7 @@ impl Director {
             .collect();
         for (interface, address) in own {
             self.set_local(address, Some(true));
+            self.listeners[usize::from(interface)].add(address);
             self.announce_soon(interface, address);
         }
     }

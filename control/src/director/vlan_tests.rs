@@ -77,7 +77,7 @@ fn addresses_are_announced_and_answered_on_their_vlan() {
         |lan| announced.iter().filter(|(there, _)| *there == lan).map(|(_, frame)| frame.clone()).collect::<Vec<_>>();
     let here = by(Lan::new(0, 100));
     assert_eq!(here[0], neighbors::announcement(WAN_MAC, [10, 100, 0, 1].into()), "with the parent's MAC");
-    assert_eq!(here.len(), 3, "IPv4, IPv6 and the link-local address");
+    assert_eq!(here.len(), 5, "IPv4; IPv6 and the link-local address, each with its group");
     assert_eq!(by(Lan::new(1, 100)), [neighbors::announcement(MacAddr([2, 0, 0, 0, 1, 1]), [10, 101, 0, 1].into())]);
     assert_eq!(by(Lan::untagged(0)), [neighbors::announcement(WAN_MAC, [10, 0, 0, 1].into())]);
 

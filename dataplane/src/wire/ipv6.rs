@@ -61,7 +61,8 @@ pub const NEXT_HEADER: usize = 6;
 /// Most extension headers of one packet.
 const MOST_EXTENSIONS: usize = 16;
 
-const HOP_BY_HOP: u8 = 0;
+/// Options for every station on the way.
+pub const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
 const DESTINATION: u8 = 60;

@@ -9,6 +9,7 @@ pub mod icmpv6;
 pub mod ipsec;
 pub mod ipv4;
 pub mod ipv6;
+pub mod mld;
 pub mod ndisc;
 pub mod quoted;
 pub mod sctp;

@@ -10,6 +10,7 @@ use dataplane::port::mem::MemBuf;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::{Engine, Listener, Manner, Persistent};
 use dataplane::wire::ethernet::{self, BROADCAST, MacAddr};
+use dataplane::wire::ndisc::ALL_NODES;
 use dataplane::wire::put;
 use dataplane::wire::tcp::{ACK, RST, SYN};
 use dataplane::wire::vlan::tagged;
@@ -225,6 +226,7 @@ fn for_the_director(story: &mut Story) {
     let echo = packet(client(2), VIP, Body::Icmp(8));
     story.frame("ARP", &arp(), &["punt_arp"]);
     story.frame("the same of IPv6", &discovery::question(VIP6), &["punt_neighbor6"]);
+    story.frame("a switch's question", &discovery::query([0; 16].into(), ALL_NODES, 1), &["punt_group_query"]);
     story.frame("one that a router passed on", &discovery::stale(VIP6), &["drop_invalid_discovery"]);
     story.frame("a router's advertisement", &discovery::router(), &["drop_router_discovery"]);
     story.frame("a ping", &echo.frame(), &["answer_echo", "sent_echo_reply"]);

@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, MacAddr};
+use dataplane::wire::mld::{self, Change};
 use dataplane::wire::ndisc::{self, Advertisement, Solicitation, group_mac, solicited_node};
 use dataplane::wire::{icmpv6, ipv6, put};
 
@@ -52,6 +53,19 @@ pub(crate) fn router() -> Vec<u8> {
     patched(frame, ipv6::HEADER, &[ndisc::ROUTER_ADVERTISEMENT])
 }
 
+/// A switch asks about a group, or about all (unspecified), with so many hops to go.
+pub(crate) fn query(group: Ipv6Addr, to: Ipv6Addr, hops: u8) -> Vec<u8> {
+    // A version 1 report, whose message is made a query.
+    let near = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9);
+    let mut frame = mld::old_report(near, SENDER, Change::Listens, to);
+    let message = ethernet::HEADER + ipv6::HEADER + 8;
+    put(&mut frame, ethernet::HEADER + ipv6::HOP_LIMIT, &[hops]);
+    put(&mut frame, message, &[mld::QUERY, 0, 0, 0, 3, 0xe8]);
+    put(&mut frame, message + 8, &group.octets());
+    icmpv6::seal(&mut frame[message..], &near.octets(), &to.octets());
+    frame
+}
+
 /// The counter that a frame moves, beside `received`.
 fn fate(lab: &mut Lab, frame: &[u8]) -> Vec<&'static str> {
     lab.reports();
@@ -71,6 +85,31 @@ fn what_concerns_us_goes_to_control_whole() {
         ("news for everyone", news(all, group_mac(all))),
     ] {
         assert_eq!(fate(&mut lab, &frame), ["punt_neighbor6"], "{what}");
+    }
+    lab.check_accounts();
+}
+
+#[test]
+fn questions_about_groups_go_to_control() {
+    let mut lab = Lab::new(1);
+    let (all, group, nobody) = (ndisc::ALL_NODES, solicited_node(VIP6), Ipv6Addr::UNSPECIFIED);
+    let routers = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
+    let mut other_mac = query(nobody, all, 1);
+    put(&mut other_mac, 0, &group_mac(group).0);
+    let mut tagged = query(nobody, all, 1);
+    tagged.splice(12..12, [0x81, 0, 0, 0]);
+    let report = mld::report(Ipv6Addr::LOCALHOST, SENDER, Change::Joins, &[group]);
+    for (what, frame, end) in [
+        ("about all", query(nobody, all, 1), "punt_group_query"),
+        ("with a tag of no VLAN", tagged, "punt_group_query"),
+        ("about one, to those who are in it", query(group, group, 1), "punt_group_query"),
+        ("that a router has passed on", query(nobody, all, 2), "drop_invalid_discovery"),
+        ("to routers", query(nobody, routers, 1), "drop_group"),
+        ("to a MAC that is not this group's", other_mac, "drop_group"),
+        ("what somebody else reports", report, "drop_group"),
+        ("in version 1", mld::old_report(Ipv6Addr::LOCALHOST, SENDER, Change::Joins, group), "drop_group"),
+    ] {
+        assert_eq!(fate(&mut lab, &frame), [end], "{what}");
     }
     lab.check_accounts();
 }
