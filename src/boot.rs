@@ -21,6 +21,7 @@ use crate::dpdk::eth_dev::{DeviceSpec, EthDev};
 use crate::dpdk::heap;
 use crate::dpdk::mbuf::{self, Mbuf};
 use crate::dpdk::mempool::{Mempool, PoolConfig};
+use crate::dpdk::offer;
 use crate::dpdk::queue::Queue;
 use crate::plan::Plan;
 use crate::ports::{self, Started};
@@ -210,6 +211,10 @@ impl Devices for Ports {
             let link = device.link();
             (link.up, link.mbps.unwrap_or(0))
         })
+    }
+
+    fn cables(&self) -> u64 {
+        offer::links_up()
     }
 
     fn counters(&self, port: u16) -> Vec<Counter> {

@@ -4,6 +4,8 @@
 //! Where no lab can be (no root, no DPDK, a missing tool) a test says `SKIPPED: reason` and passes; with
 //! `SLUICE_MUST_RUN=1` it fails instead.
 
+#[path = "outside/bond.rs"]
+mod bond;
 #[path = "outside/config.rs"]
 mod config;
 #[path = "outside/daemon.rs"]

@@ -21,6 +21,7 @@ dig         bind9-dnsutils
 tcpdump     tcpdump
 vsftpd      vsftpd
 scapy       python3-scapy
+dpdk-testpmd dpdk-dev
 '
 for command in "$@"; do
     commands="$commands${command%%=*} ${command##*=}

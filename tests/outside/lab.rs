@@ -160,7 +160,8 @@ impl Lab {
         Ran::of(command.args(["-n", &self.room(room)]).args(arguments).env("PATH", ready::search_path())).good();
     }
 
-    fn room(&self, room: &str) -> String {
+    /// The whole name of a namespace.
+    pub(crate) fn room(&self, room: &str) -> String {
         format!("{}-{room}", self.name)
     }
 

@@ -56,6 +56,11 @@ pub(crate) fn scapy() -> bool {
     decide((!found).then(|| "scapy is not installed; `make setup` does it".to_owned()))
 }
 
+/// True where DPDK's own forwarder is; it comes with the library's headers.
+pub(crate) fn testpmd() -> bool {
+    decide((!has("dpdk-testpmd")).then(|| "dpdk-testpmd is not installed; `make setup` does it".to_owned()))
+}
+
 fn decide(obstacle: Option<String>) -> bool {
     let Some(reason) = obstacle else { return true };
     assert!(env::var_os("SLUICE_MUST_RUN").is_none_or(|value| value != "1"), "must run, but {reason}");
@@ -75,10 +80,12 @@ fn not_root() -> Option<String> {
 }
 
 fn missing_tool() -> Option<String> {
-    let path = search_path();
-    let found = |tool: &str| env::split_paths(&path).any(|directory| directory.join(tool).is_file());
-    let tool = TOOLS.into_iter().find(|tool| !found(tool))?;
+    let tool = TOOLS.into_iter().find(|tool| !has(tool))?;
     Some(format!("{tool} is not installed; `make setup` does it"))
+}
+
+fn has(tool: &str) -> bool {
+    env::split_paths(&search_path()).any(|directory| directory.join(tool).is_file())
 }
 
 /// Where programs are, those of root among them.

@@ -4,9 +4,11 @@
 //! asks for. Time is an argument, and waiting for workers is a function that the caller hands in, so that tests turn
 //! the workers by hand.
 
+mod cables;
 mod discovery;
 mod doctor;
 mod edits;
+mod facts;
 mod frames;
 mod groups;
 mod heartbeat;
@@ -22,12 +24,12 @@ mod status;
 mod sysctl;
 mod watch;
 
+pub use facts::{Devices, Facts};
 pub use reload::validate;
 use watch::Wish;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -35,12 +37,11 @@ use dataplane::clock::Nanos;
 use dataplane::mailbox::{Link, Page, Report};
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 use dataplane::snapshot::{Publisher, Reader};
-use dataplane::steering::{self, Plan};
 use dataplane::tables::Tables;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::vlan::Lan;
 
-use crate::api::{Answer, ApiError, Code, Counter, MarkInfo, Request, SteeringReport};
+use crate::api::{Answer, ApiError, Code, MarkInfo, Request, SteeringReport};
 use crate::config::Config;
 use crate::ipvs::Services;
 use crate::neighbors::Neighbors;
@@ -59,69 +60,6 @@ const SWEEP_BUDGET: usize = 16_384;
 
 /// Called while the director waits for its workers; `false` = the time is up.
 pub type Pump<'a> = &'a mut dyn FnMut() -> bool;
-
-/// What the director wants to know of the devices it runs on.
-pub trait Devices {
-    /// Whether the link of a port is up, and its speed in Mbit/s (0 if unknown).
-    fn link(&self, port: u16) -> (bool, u32);
-    /// The driver's counters.
-    fn counters(&self, port: u16) -> Vec<Counter>;
-    /// The driver's name.
-    fn driver(&self, port: u16) -> String;
-    /// Packet memory: how much there is, how much is in use.
-    fn memory(&self) -> Vec<Counter>;
-}
-
-/// No devices: a director whose ports are in memory.
-impl Devices for () {
-    fn link(&self, _: u16) -> (bool, u32) {
-        (true, 0)
-    }
-
-    fn counters(&self, _: u16) -> Vec<Counter> {
-        Vec::new()
-    }
-
-    fn driver(&self, _: u16) -> String {
-        "memory".to_owned()
-    }
-
-    fn memory(&self) -> Vec<Counter> {
-        Vec::new()
-    }
-}
-
-/// What the appliance found out at the start.
-pub struct Facts {
-    /// MACs of the ports: those of the interfaces on devices, in the order of the configuration.
-    pub macs: Vec<MacAddr>,
-    /// CPUs of the workers.
-    pub cpus: Vec<u32>,
-    /// The devices.
-    pub devices: Box<dyn Devices + Send>,
-    /// The file to read again on reload.
-    pub file: Option<PathBuf>,
-    /// Which worker gets what.
-    pub steering: Plan,
-}
-
-impl Facts {
-    /// Of a director whose ports are in memory: each interface has the MAC of the configuration, else one of its own.
-    #[must_use]
-    pub fn in_memory(config: &Config) -> Self {
-        let mac = |(number, interface): (u8, &crate::config::Interface)| {
-            interface.mac.map_or(MacAddr([2, 0, 0, 0, 1, number]), |mac| MacAddr(mac.0))
-        };
-        let workers = &config.dataplane.workers;
-        Self {
-            macs: (0..).zip(config.devices()).map(mac).collect(),
-            cpus: workers.iter().map(|cpu| *cpu as u32).collect(),
-            devices: Box::new(()),
-            file: None,
-            steering: steering::plan(&[], workers.len() as u16, config.dataplane.steering),
-        }
-    }
-}
 
 /// What a worker gets of the director.
 #[derive(Debug)]
@@ -162,6 +100,7 @@ pub struct Director {
     listed: Vec<Option<Page>>,
     total: Meter,
     announcements: frames::Announcements,
+    cables: cables::Cables,
     listeners: Vec<groups::Listener>,
     watches: watch::Watches,
     examination: doctor::Examination,
@@ -205,6 +144,7 @@ impl Director {
             links,
             total: Meter::default(),
             announcements: Default::default(),
+            cables: cables::Cables::default(),
             listeners: config.interfaces.iter().map(|_| groups::Listener::default()).collect(),
             watches: watch::Watches::default(),
             examination: doctor::Examination::default(),
@@ -253,6 +193,7 @@ impl Director {
         self.next_round = Nanos(self.now.0 + ROUND);
         let effects = self.neighbors.turn(self.now);
         self.carry_out(effects);
+        self.look_at_cables();
         self.announce();
         self.answer_for_groups();
         self.examine();

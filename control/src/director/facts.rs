@@ -1,0 +1,78 @@
+//! What the appliance finds out at the start, and what the director asks of its devices later.
+
+use std::path::PathBuf;
+
+use dataplane::steering::{self, Plan};
+use dataplane::wire::ethernet::MacAddr;
+
+use crate::api::Counter;
+use crate::config::Config;
+
+/// What the director wants to know of the devices it runs on.
+pub trait Devices {
+    /// Whether the link of a port is up, and its speed in Mbit/s (0 if unknown).
+    fn link(&self, port: u16) -> (bool, u32);
+    /// A bit for each device whose link is up, those among them that other devices stand on, as members of a bond.
+    fn cables(&self) -> u64;
+    /// The driver's counters.
+    fn counters(&self, port: u16) -> Vec<Counter>;
+    /// The driver's name.
+    fn driver(&self, port: u16) -> String;
+    /// Packet memory: how much there is, how much is in use.
+    fn memory(&self) -> Vec<Counter>;
+}
+
+/// No devices: a director whose ports are in memory.
+impl Devices for () {
+    fn link(&self, _: u16) -> (bool, u32) {
+        (true, 0)
+    }
+
+    fn cables(&self) -> u64 {
+        0
+    }
+
+    fn counters(&self, _: u16) -> Vec<Counter> {
+        Vec::new()
+    }
+
+    fn driver(&self, _: u16) -> String {
+        "memory".to_owned()
+    }
+
+    fn memory(&self) -> Vec<Counter> {
+        Vec::new()
+    }
+}
+
+/// What the appliance found out at the start.
+pub struct Facts {
+    /// MACs of the ports: those of the interfaces on devices, in the order of the configuration.
+    pub macs: Vec<MacAddr>,
+    /// CPUs of the workers.
+    pub cpus: Vec<u32>,
+    /// The devices.
+    pub devices: Box<dyn Devices + Send>,
+    /// The file to read again on reload.
+    pub file: Option<PathBuf>,
+    /// Which worker gets what.
+    pub steering: Plan,
+}
+
+impl Facts {
+    /// Of a director whose ports are in memory: each interface has the MAC of the configuration, else one of its own.
+    #[must_use]
+    pub fn in_memory(config: &Config) -> Self {
+        let mac = |(number, interface): (u8, &crate::config::Interface)| {
+            interface.mac.map_or(MacAddr([2, 0, 0, 0, 1, number]), |mac| MacAddr(mac.0))
+        };
+        let workers = &config.dataplane.workers;
+        Self {
+            macs: (0..).zip(config.devices()).map(mac).collect(),
+            cpus: workers.iter().map(|cpu| *cpu as u32).collect(),
+            devices: Box::new(()),
+            file: None,
+            steering: steering::plan(&[], workers.len() as u16, config.dataplane.steering),
+        }
+    }
+}
