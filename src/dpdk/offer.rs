@@ -93,9 +93,9 @@ pub(super) fn link(port: u16) -> Link {
 /// A bit for each port of DPDK whose link is up, whoever holds it.
 pub(crate) fn links_up() -> u64 {
     // SAFETY: the call reads a table of the library's, of bounded size.
-    let find = |from: u16| u16::try_from(unsafe { dpdk_sys::rte_eth_find_next(from) }).ok();
+    let find = |from: u16| unsafe { dpdk_sys::rte_eth_find_next(from) };
     let most = dpdk_sys::RTE_MAX_ETHPORTS.min(u64::BITS) as u16;
-    let ports = std::iter::successors(find(0), |port| find(port + 1)).take_while(|port| *port < most);
+    let ports = std::iter::successors(Some(find(0)), |port| Some(find(port + 1))).take_while(|port| *port < most);
     ports.filter(|port| link(*port).up).fold(0, |up, port| up | 1 << port)
 }
 
