@@ -1,6 +1,9 @@
 //! Two devices as one (DPDK's `net_bonding`), with a VLAN on it, between curl and nginx. Each member is a `virtio_user` whose
 //! cable is a `testpmd` of its own, for af_packet knows of no cable: who ends it pulls the cable out. The switch's port
 //! stays up, so that the switch goes on sending there until it hears of the director elsewhere.
+//!
+//! Not among the tests that always run: three programs that poll, pinned to two CPUs, keep Linux from reaping the one that was
+//! killed for minutes (seen with 6.18). `cargo test --test outside bond -- --ignored`, on four CPUs or more.
 
 use std::fs;
 use std::time::Duration;
@@ -136,12 +139,14 @@ impl Bond {
 }
 
 #[test]
+#[ignore = "polls on more CPUs than a small machine has"]
 fn active_backup_fails_over() {
     let Some(bond) = bond("1") else { return };
     bond.fails_over();
 }
 
 #[test]
+#[ignore = "polls on more CPUs than a small machine has"]
 fn balance_fails_over() {
     let Some(bond) = bond("2") else { return };
     bond.fails_over();
