@@ -30,7 +30,8 @@ const NEXT: usize = ipv6::NEXT_HEADER;
 /// The types of neighbour discovery.
 const DISCOVERY: RangeInclusive<u8> = ndisc::ROUTER_SOLICITATION..=ndisc::REDIRECT;
 
-/// What becomes of a frame, if it is neighbour discovery, or a question about groups, for this station. Kept out of the loop over packets.
+/// What becomes of a frame, if it is neighbour discovery, or a question about groups, for this station. Kept out of the
+/// loop over packets.
 #[inline(never)]
 pub(super) fn taken(frame: &[u8], meta: &Meta, mac: MacAddr, tables: &Tables) -> Option<Step> {
     let l3 = usize::from(meta.l3);

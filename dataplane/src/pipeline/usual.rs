@@ -59,8 +59,8 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
     None
 }
 
-/// A packet that was decided at length, as the first of a connection is, mostly leaves like the usual ones. Gives back what does
-/// not.
+/// A packet that was decided at length, as the first of a connection is, mostly leaves like the usual ones. Gives back
+/// what does not.
 #[inline(always)]
 pub(super) fn at_once<B: PacketBuf, const SIX: bool>(
     mut packet: B,
