@@ -33,6 +33,8 @@ GATEWAY_MAC, SERVER_MAC = "02:00:00:00:01:fe", "02:00:00:00:02:01"
 STATION = {"client": GATEWAY_MAC, "server": SERVER_MAC}
 DIRECTOR = {"client": "10.0.0.1", "server": "10.1.0.1"}
 NEIGHBOR = {"client": "10.0.0.254", "server": "10.1.0.11"}
+# Where reports of groups go (RFC 3810).
+REPORTS = "ff02::16"
 # Who takes part, by family: a client behind a router, the virtual address, a real server, somebody behind it, and the
 # director on the servers' side.
 FOUR = SimpleNamespace(
@@ -232,10 +234,11 @@ class Peer:
                 self.sort((side, lane, frame), came)
 
     def sort(self, arrived, came):
-        """Keeps IP packets, but not the director's own about neighbours. They are from the director and right."""
+        """Keeps IP packets, but not the director's own about neighbours and groups. They are from the director and right."""
         side, lane, frame = arrived
         packet = frame.payload
-        if not isinstance(packet, (IP, IPv6)) or isinstance(packet.payload, ICMPv6ND_NA):
+        announced = isinstance(packet.payload, ICMPv6ND_NA) or isinstance(packet, IPv6) and packet.dst == REPORTS
+        if not isinstance(packet, (IP, IPv6)) or announced:
             return
         assert (frame.src, frame.dst) == (self.macs[side], STATION[side]), frame.summary()
         assert_sums(packet)
