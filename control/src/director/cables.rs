@@ -47,16 +47,13 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-    use dataplane::mailbox::Command;
-
     use super::*;
     use crate::api::Counter;
-    use crate::config;
-    use crate::director::{Devices, Facts};
+    use crate::director::Devices;
+    use crate::director::lab::{self, SECOND};
 
     const FILE: &str = "schema = 1\n[dataplane]\nworkers = [1]\n[[interface]]\nname = \"wan\"\ndevice = \"vdev:a\"\n\
                         addresses = [\"10.0.0.1/24\"]\n[[vip]]\naddress = \"10.0.0.100\"\ninterfaces = [\"wan\"]\n";
-    const SECOND: u64 = 1_000_000_000;
 
     /// Devices whose links are told from outside.
     struct Told(Arc<AtomicU64>);
@@ -84,17 +81,16 @@ mod tests {
     }
 
     fn director(more: &str, links: &Arc<AtomicU64>) -> Director {
-        let config = config::parse(&format!("{FILE}{more}"), "t.toml").unwrap_or_else(|errors| panic!("{errors}"));
-        let facts = Facts { devices: Box::new(Told(Arc::clone(links))), ..Facts::in_memory(&config) };
-        Director::new(config, facts, Nanos(SECOND)).expect("a possible configuration").0
+        let mut director = lab::fresh(&format!("{FILE}{more}"));
+        director.facts.devices = Box::new(Told(Arc::clone(links)));
+        director
     }
 
     /// How many frames are sent in so many seconds.
     fn sent(director: &mut Director, seconds: u64) -> usize {
         let begin = director.now.0;
         (1..=seconds * 10).for_each(|tenth| _ = director.turn(Nanos(begin + tenth * SECOND / 10)));
-        let commands = std::iter::from_fn(|| director.links[0].commands.pop());
-        commands.filter(|command| matches!(command, Command::Send { .. })).count()
+        lab::sent(director).len()
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Neighbour discovery with frames by hand: what comes in, and what control wants sent.
 
 use dataplane::clock::Nanos;
-use dataplane::mailbox::Command;
 use dataplane::route::Action;
 use dataplane::wire::ethernet::{self, Header};
 use dataplane::wire::mld;
@@ -9,8 +8,7 @@ use dataplane::wire::vlan::Lan;
 
 use super::*;
 use crate::api::Request;
-use crate::config;
-use crate::director::Facts;
+use crate::director::lab::{self, SECOND};
 
 const FILE: &str = r#"
 schema = 1
@@ -48,22 +46,10 @@ const LAN: u16 = 1;
 const OLD: u16 = 2;
 const WAN_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const STATION: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
-const SECOND: u64 = 1_000_000_000;
 
 /// A director that has said all that it says at the start.
 fn director() -> Director {
-    let mut director = fresh("");
-    for second in 0..5 {
-        director.turn(Nanos((1 + second) * SECOND));
-        sent(&director);
-    }
-    director
-}
-
-fn fresh(more: &str) -> Director {
-    let config = config::parse(&format!("{FILE}{more}"), "t.toml").unwrap_or_else(|errors| panic!("{errors}"));
-    let facts = Facts::in_memory(&config);
-    Director::new(config, facts, Nanos(SECOND)).expect("a possible configuration").0
+    lab::quiet(FILE)
 }
 
 fn at(text: &str) -> Ipv6Addr {
@@ -73,8 +59,7 @@ fn at(text: &str) -> Ipv6Addr {
 /// Frames of neighbour discovery that control wants sent: by which port, to which MAC, and what they say.
 fn sent(director: &Director) -> Vec<(u16, MacAddr, Message)> {
     let mut frames = Vec::new();
-    while let Some(command) = director.links[0].commands.pop() {
-        let Command::Send { port, frame } = command else { continue };
+    for (port, frame) in lab::sent(director) {
         let header = Header::parse(&frame).expect("a frame");
         if header.ethertype == ethernet::IPV6 && mld::body(&frame[ethernet::HEADER..]).is_none() {
             let message = Message::parse(&frame[ethernet::HEADER..]).expect("a right message");
@@ -230,7 +215,7 @@ fn announced(director: &Director) -> Vec<(u16, Ipv6Addr)> {
 
 #[test]
 fn addresses_are_announced_three_times_unless_the_kernels_silence_is_wanted() {
-    let mut director = fresh("");
+    let mut director = lab::fresh(FILE);
     let lan = ["fd00:1::1", "fe80::1"].map(|address| (LAN, at(address)));
     let mut all = ["fd00::1", "fd00::100", "fe80::ff:fe00:1"].map(|address| (WAN, at(address))).to_vec();
     all.extend(lan);
@@ -246,7 +231,7 @@ fn addresses_are_announced_three_times_unless_the_kernels_silence_is_wanted() {
     director.turn(Nanos(10 * SECOND));
     assert_eq!(announced(&director), [(WAN, at("fd00::101"))]);
 
-    let mut silent = fresh("[ipvs]\nstrict_parity = true\n");
+    let mut silent = lab::fresh(&format!("{FILE}{}", "[ipvs]\nstrict_parity = true\n"));
     silent.turn(Nanos(2 * SECOND));
     assert_eq!(announced(&silent), []);
 }

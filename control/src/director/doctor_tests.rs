@@ -1,14 +1,12 @@
 //! An examination with frames by hand.
 
-use dataplane::mailbox::Command;
 use dataplane::wire::arp::{Operation, Packet};
 use dataplane::wire::ethernet;
 use dataplane::wire::ndisc::{ALL_NODES, Advertisement, Message};
 use dataplane::wire::vlan::Lan;
 
 use super::*;
-use crate::config;
-use crate::director::Facts;
+use crate::director::lab::{self, sent};
 
 const FILE: &str = r#"
 schema = 1
@@ -49,18 +47,9 @@ fn at(milliseconds: u64) -> Nanos {
 
 /// A director that has said all that it says at the start.
 fn director() -> Director {
-    let config = config::parse(FILE, "t.toml").unwrap_or_else(|errors| panic!("{errors}"));
-    let facts = Facts::in_memory(&config);
-    let mut director = Director::new(config, facts, Nanos(1_000_000_000)).expect("a possible configuration").0;
-    (2..8).for_each(|second| _ = director.turn(Nanos(second * 1_000_000_000)));
-    sent(&director);
+    let mut director = lab::quiet(FILE);
     director.now = at(0);
     director
-}
-
-fn sent(director: &Director) -> Vec<(u16, Vec<u8>)> {
-    let commands = std::iter::from_fn(|| director.links[0].commands.pop());
-    commands.filter_map(|c| if let Command::Send { port, frame } = c { Some((port, frame)) } else { None }).collect()
 }
 
 fn report(director: &mut Director, examination: Option<u64>) -> DoctorReport {

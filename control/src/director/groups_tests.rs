@@ -1,15 +1,13 @@
 //! Groups with frames by hand: what a switch that watches listeners hears of the director.
 
 use dataplane::flow::ServiceKey;
-use dataplane::mailbox::Command;
 use dataplane::wire::ethernet::{self, MacAddr};
 use dataplane::wire::vlan::Lan;
 use dataplane::wire::{icmpv6, put};
 
 use super::*;
 use crate::api::Request;
-use crate::config;
-use crate::director::Facts;
+use crate::director::lab::{self, SECOND};
 
 const FILE: &str = r#"
 schema = 1
@@ -31,7 +29,6 @@ device = "vdev:net_null1"
 addresses = ["10.2.0.1/24"]
 "#;
 const WAN: Lan = Lan::untagged(0);
-const SECOND: u64 = 1_000_000_000;
 const ASKS: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
 /// The groups of `fd00::1` and `fd00:100::5`, and of the link-local address that both interfaces have.
 const ONE: &str = "ff02::1:ff00:1";
@@ -41,25 +38,15 @@ fn at(text: &str) -> Ipv6Addr {
     text.parse().unwrap()
 }
 
-fn fresh(more: &str) -> Director {
-    let config = config::parse(&format!("{FILE}{more}"), "t.toml").unwrap_or_else(|errors| panic!("{errors}"));
-    let facts = Facts::in_memory(&config);
-    Director::new(config, facts, Nanos(SECOND)).expect("a possible configuration").0
-}
-
 /// One that has said all that it says at the start.
 fn director() -> Director {
-    let mut director = fresh("");
-    (1..=5).for_each(|second| _ = director.turn(Nanos(second * SECOND)));
-    reports(&director);
-    director
+    lab::quiet(FILE)
 }
 
 /// What is reported: by which VLAN of the first port, the kind of message or record, and the group. In their order.
 fn reports(director: &Director) -> Vec<(u16, u8, Ipv6Addr)> {
     let mut told = Vec::new();
-    while let Some(command) = director.links[0].commands.pop() {
-        let Command::Send { port, frame } = command else { continue };
+    for (port, frame) in lab::sent(director) {
         let (vlan, l3) = if frame[12..14] == [0x81, 0] { (u16::from(frame[15]), 18) } else { (0, ethernet::HEADER) };
         let Some(body) = (frame[l3 - 2..l3] == [0x86, 0xdd]).then(|| mld::body(&frame[l3..])).flatten() else {
             continue;
@@ -115,7 +102,7 @@ fn within(director: &mut Director, milliseconds: u64) -> Vec<(u16, u8, Ipv6Addr)
 
 #[test]
 fn what_is_listened_to_is_told_three_times_at_the_start() {
-    let mut director = fresh("");
+    let mut director = lab::fresh(FILE);
     for second in 1..=3 {
         director.turn(Nanos(second * SECOND));
         let mut told = reports(&director);
@@ -190,7 +177,7 @@ fn answers_of_many_groups_are_spread_over_rounds() {
 
 #[test]
 fn the_kernels_silence_is_kept_but_questions_are_answered() {
-    let mut director = fresh("[ipvs]\nstrict_parity = true\n");
+    let mut director = lab::fresh(&format!("{FILE}{}", "[ipvs]\nstrict_parity = true\n"));
     assert_eq!(within(&mut director, 5000), []);
     query(WAN, &mut director, None, false);
     assert_eq!(within(&mut director, 900), [(0, 2, at(ONE))]);

@@ -136,8 +136,7 @@ impl Director {
 mod tests {
     use super::*;
     use crate::api::Answer;
-    use crate::config;
-    use crate::director::Facts;
+    use crate::director::lab;
 
     const MS: u64 = 1_000_000;
 
@@ -196,9 +195,7 @@ mod tests {
     fn the_director_tells_and_forgets_a_stall() {
         let text = "schema = 1\n[dataplane]\nworkers = [3]\n[[interface]]\nname = \"wan\"\ndevice = \"tap:wan\"\n\
                     addresses = [\"10.0.0.1/24\"]\n";
-        let config = config::parse(text, "test.toml").unwrap();
-        let facts = Facts::in_memory(&config);
-        let (mut director, seats) = Director::new(config, facts, at(0)).unwrap();
+        let (mut director, seats) = lab::start(text, at(0));
         let worker = |director: &Director| match director.status() {
             Answer::Status(status) => status.workers[0].clone(),
             other => panic!("{other:?}"),

@@ -12,6 +12,8 @@ mod facts;
 mod frames;
 mod groups;
 mod heartbeat;
+#[cfg(test)]
+mod lab;
 mod listing;
 mod marks;
 mod publish;

@@ -3,9 +3,8 @@
 use dataplane::clock::Nanos;
 use dataplane::flow::Direction;
 
-use super::{Director, Facts, WorkerSeat};
+use super::{Director, WorkerSeat, lab};
 use crate::api::{Answer, Request, ServiceInfo};
-use crate::config;
 use crate::ipvsadm::names::Names;
 use crate::ipvsadm::rules;
 
@@ -25,9 +24,7 @@ impl Story {
     fn new() -> Self {
         let text = "schema = 1\n[dataplane]\nworkers = [3]\n[ipvs]\nstrict_parity = true\n[[interface]]\n\
                     name = \"wan\"\ndevice = \"tap:wan\"\naddresses = [\"10.0.0.1/24\"]\n";
-        let config = config::parse(text, "test.toml").expect("a good file");
-        let facts = Facts::in_memory(&config);
-        let (director, mut seats) = Director::new(config, facts, Nanos(0)).expect("it starts");
+        let (director, mut seats) = lab::start(text, Nanos(0));
         let mut story = Self { director, seat: seats.pop().expect("a worker"), now: 0 };
         story.ipvsadm(&[SERVICE, SERVER]);
         story

@@ -1,12 +1,10 @@
 //! Interfaces on VLANs with frames by hand: what control hears and says there has the VLAN's tag, and no other.
 
-use dataplane::mailbox::Command;
 use dataplane::wire::vlan::{Lan, Tagging};
 
 use super::*;
 use crate::api::{Answer, Request};
-use crate::config;
-use crate::director::Facts;
+use crate::director::lab::{self, SECOND};
 
 const FILE: &str = r#"
 schema = 1
@@ -41,19 +39,11 @@ const OFFICE: u16 = 0;
 const GUESTS: u16 = 3;
 const WAN_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 const STATION: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
-const SECOND: u64 = 1_000_000_000;
-
-fn fresh() -> Director {
-    let config = config::parse(FILE, "t.toml").unwrap_or_else(|errors| panic!("{errors}"));
-    let facts = Facts::in_memory(&config);
-    Director::new(config, facts, Nanos(SECOND)).expect("a possible configuration").0
-}
 
 /// What control wants sent: where, and the frame without its tag.
 fn sent(director: &Director) -> Vec<(Lan, Vec<u8>)> {
     let mut frames = Vec::new();
-    while let Some(command) = director.links[0].commands.pop() {
-        let Command::Send { port, frame } = command else { continue };
+    for (port, frame) in lab::sent(director) {
         let bare = if Tagging::of(&frame) == Tagging::Untagged {
             frame.clone()
         } else {
@@ -70,7 +60,7 @@ fn question(target: [u8; 4]) -> Vec<u8> {
 
 #[test]
 fn addresses_are_announced_and_answered_on_their_vlan() {
-    let mut director = fresh();
+    let mut director = lab::fresh(FILE);
     director.turn(Nanos(2 * SECOND));
     let announced = sent(&director);
     let by =
@@ -93,7 +83,7 @@ fn addresses_are_announced_and_answered_on_their_vlan() {
 
 #[test]
 fn routes_lead_through_a_vlan_and_workers_know_where_it_is() {
-    let mut director = fresh();
+    let mut director = lab::fresh(FILE);
     director.turn(Nanos(2 * SECOND));
     sent(&director);
     let gateway: IpAddr = [10, 100, 0, 254].into();

@@ -10,8 +10,7 @@ use dataplane::worker::{Parts, Worker};
 
 use super::*;
 use crate::api::{PacketInfo, Request};
-use crate::config;
-use crate::director::Facts;
+use crate::director::lab;
 
 const CONFIG: &str = r#"
 schema = 1
@@ -75,10 +74,8 @@ struct Lab {
 
 impl Lab {
     fn new() -> Self {
-        let config = config::parse(CONFIG, "test.toml").unwrap_or_else(|errors| panic!("{errors}"));
         let now = Nanos(100 * SECOND);
-        let facts = Facts::in_memory(&config);
-        let (director, mut seats) = Director::new(config, facts, now).unwrap();
+        let (director, mut seats) = lab::start(CONFIG, now);
         let seat = seats.remove(0);
         let parts = Parts {
             ports: vec![MemPort::default(), MemPort::default()],

@@ -1,10 +1,10 @@
 //! Frames by hand: what clients, servers and passers-by put on the wire.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, Header, MacAddr};
-use dataplane::wire::{icmpv6, ipv4, ipv6, put, sctp};
+use dataplane::wire::{be16, icmpv6, ipv4, ipv6, put, sctp};
 
 /// The director's MAC, on every port.
 pub(crate) const DIRECTOR: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
@@ -245,6 +245,42 @@ pub(crate) fn joined(pieces: &[Vec<u8>]) -> Option<Vec<u8>> {
 /// An ARP request of a client.
 pub(crate) fn arp() -> Vec<u8> {
     ether(ethernet::BROADCAST, ethernet::ARP, &[0; 28])
+}
+
+/// Source and destination of a frame that left, of TCP or UDP without anything in between. Its lengths and checksums must
+/// be right.
+#[track_caller]
+pub(crate) fn ends(frame: &[u8]) -> [SocketAddr; 2] {
+    assert!(is_right(frame), "a wrong length or checksum: {frame:02x?}");
+    let packet = &frame[ethernet::HEADER..];
+    let (addresses, l4) = match packet[0] >> 4 {
+        4 => {
+            let header = ipv4::Header::parse(packet).expect("IPv4");
+            ([header.src, header.dst].map(|bits| IpAddr::V4(bits.into())), header.len)
+        }
+        _ => {
+            let header = ipv6::Header::parse(packet).expect("IPv6");
+            ([header.src, header.dst].map(IpAddr::from), ipv6::HEADER)
+        }
+    };
+    [0, 1].map(|n| SocketAddr::new(addresses[n], be16(packet, l4 + 2 * n)))
+}
+
+/// Puts a text into a segment or a datagram that is as long as it needs, and makes the checksum right.
+pub(crate) fn say(frame: &mut [u8], text: &str) {
+    let l3 = ethernet::HEADER;
+    let (l4, ends, protocol) = if frame[l3] >> 4 == 4 {
+        (l3 + 20, l3 + 12..l3 + 20, frame[l3 + 9])
+    } else {
+        (l3 + 40, l3 + 8..l3 + 40, frame[l3 + 6])
+    };
+    let checksum = l4 + if protocol == 6 { 16 } else { 6 };
+    let start = frame.len() - text.len();
+    put(frame, start, text.as_bytes());
+    put(frame, checksum, &[0, 0]);
+    let (source, destination) = frame[ends.clone()].split_at(ends.len() / 2);
+    let sum = Sum::default().pseudo(source, destination, protocol, frame.len() - l4).bytes(&frame[l4..]).finish();
+    put(frame, checksum, &sum.to_be_bytes());
 }
 
 /// Whether a frame that left is an IP packet whose checksums, of the header and of TCP, UDP, SCTP or ICMP, are right.
