@@ -15,7 +15,7 @@ use super::spot::Spot;
 /// Bytes of an IP packet that every link carries, and that a jumbo frame does.
 const MTU: (i128, i128) = (68, 9600);
 /// RFC 8200, section 5.
-const MTU_IPV6: u16 = 1280;
+const MTU_IPV6: u16 = dataplane::wire::ipv6::LEAST_MTU;
 const NAME_MAX: usize = 31;
 
 const SIDES: [(&str, Side); 3] = [("both", Side::Both), ("client", Side::Client), ("server", Side::Server)];

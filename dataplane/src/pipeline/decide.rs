@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Context, calls, classify, expected, gather, icmp, schedule, track};
+use super::{Context, calls, classify, expected, gather, icmp, schedule, track, way};
 use crate::conn::{Found, NONE};
 use crate::flow::{Direction, Tuple};
 use crate::packet::{Arrival, Meta, Step};
@@ -95,7 +95,7 @@ pub(super) fn forward<B>(
     context: Context<'_>,
 ) -> Step {
     let way = context.tables.net.path(destination);
-    match track::send(meta, NONE, crate::verdict::Forward::Routed, way, context) {
+    match way::send(meta, NONE, crate::verdict::Forward::Routed, way, context) {
         step @ Step::Send { .. } if passes_by(frame, meta, shard, context) => step,
         step @ Step::Send { .. } => {
             if let Some(step) = calls::step(frame, meta, [source, destination], shard, context) {

@@ -13,7 +13,7 @@
 
 use std::net::IpAddr;
 
-use super::{Context, answer, cut, decide, parse, resolve, rewrite, track};
+use super::{Context, answer, cut, decide, parse, resolve, rewrite, way};
 use crate::conn::NONE;
 use crate::counters;
 use crate::flow::{Protocol, Tuple};
@@ -28,7 +28,7 @@ use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Forward, Handoff, Punt, Verdict};
-use crate::wire::{ethernet, fragment, icmpv4};
+use crate::wire::{ethernet, fragment, icmpv4, ipv6};
 
 /// Whether a piece that is for others is gathered.
 pub(super) fn is_of_interest(meta: &Meta, context: Context<'_>) -> bool {
@@ -200,7 +200,7 @@ fn send<B: PacketBuf>(
     };
     let Some(next) = next_hop(way, context) else { return Some(Step::Drop(Drop::ParkFull)) };
     if !matches!(way, Path::Hop(_))
-        && let Some(step) = track::refusal(meta, reason, &next, context)
+        && let Some(step) = way::refusal(meta, reason, &next, context)
     {
         return Some(step);
     }
@@ -245,7 +245,7 @@ fn how<'a>(datagram: &'a Datagram, packet: &[u8], meta: &Meta, tunnel: bool, mtu
         (false, _) if !meta.kind.is_v6() => (mtu.min(largest), &datagram.sizes[..]),
         (_, true) => (mtu, if packet.len() > mtu { &datagram.sizes[..] } else { &[] }),
         _ if packet.len() <= largest => (mtu, &[][..]),
-        _ => (mtu.min(largest.max(1280)), &datagram.sizes[..]),
+        _ => (mtu.min(largest.max(ipv6::LEAST_MTU.into())), &datagram.sizes[..]),
     };
     fragment::How { most, df: datagram.df && !six, sizes, id }
 }

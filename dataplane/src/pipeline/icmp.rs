@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::classify::{self, Class};
-use super::{Context, icmp_tunnel, local, schedule, track};
+use super::{Context, icmp_tunnel, local, schedule, track, way};
 use crate::conn::{Conn, ConnTable, Found, NONE};
 use crate::flow::{Direction, ForwardMethod, Protocol, Tuple};
 use crate::packet::{Arrival, Kind, Meta, Step};
@@ -249,7 +249,7 @@ fn to_client<B>(
         return None;
     }
     let way = context.tables.net.path(destination);
-    Some(track::send(meta, index, Forward::IcmpReply, way, context))
+    Some(way::send(meta, index, Forward::IcmpReply, way, context))
 }
 
 /// About a packet to the client.
@@ -277,14 +277,14 @@ pub(super) fn to_server<B>(
         return Step::Drop(Drop::Icmp);
     }
     let reason = match method {
-        ForwardMethod::Tun => return track::look_up(meta, index, conn, Direction::Request, context),
+        ForwardMethod::Tun => return way::look_up(meta, index, conn, Direction::Request, context),
         ForwardMethod::Nat => Forward::IcmpRequest,
         ForwardMethod::Dr | ForwardMethod::Bypass => track::reason(conn, Direction::Request),
     };
     // IPVS has what it sends on fragmented whatever it says, for nobody would be told.
     meta.df &= meta.kind.is_v6();
-    let way = track::way(conn, reason, context);
-    track::send(meta, index, reason, way, context)
+    let way = way::of(conn, reason, context);
+    way::send(meta, index, reason, way, context)
 }
 
 /// With `schedule_icmp`, an error to a service begins the connection that it would be about. Such a one is no first segment:

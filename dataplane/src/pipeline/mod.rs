@@ -29,6 +29,7 @@ mod states;
 mod steer;
 mod track;
 mod usual;
+mod way;
 
 use observe::{Blind, Eyes, Releases, Stage};
 use resolve::Forwarded;

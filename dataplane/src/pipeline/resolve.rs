@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::observe::Eyes;
-use super::{Context, answer, cut, gather, rewrite, track};
+use super::{Context, answer, cut, gather, rewrite, way};
 use crate::clock::Tick;
 use crate::conn::NONE;
 use crate::forward::Change;
@@ -247,7 +247,7 @@ pub(super) fn whither<B>(
         return (to.map_or(Path::Unreachable, |to| context.tables.net.path(to)), NONE);
     }
     let conn = &shard.table[conn];
-    (track::way(conn, reason, context), if reason == Forward::NatReply { NONE } else { conn.server_slot })
+    (way::of(conn, reason, context), if reason == Forward::NatReply { NONE } else { conn.server_slot })
 }
 
 /// Parks a packet, and asks control for the neighbour if it is the first to wait for it.
@@ -309,7 +309,7 @@ fn go_on<B: PacketBuf>(
 ) {
     let Parked { mut packet, mut meta, change, ending, .. } = parked;
     let refused = match ending {
-        Ending::Forward(reason) => track::refusal(&mut meta, reason, hop, context),
+        Ending::Forward(reason) => way::refusal(&mut meta, reason, hop, context),
         Ending::Own(_) => None,
     };
     match refused {

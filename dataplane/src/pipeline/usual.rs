@@ -2,7 +2,7 @@
 //! addressed and sent in one go, and nothing of it is written down in between.
 
 use super::resolve::Forwarded;
-use super::{Context, Next, cut, resolve, rewrite, track};
+use super::{Context, Next, cut, resolve, rewrite, track, way};
 use crate::conn::{Conn, NONE};
 use crate::flow::Direction;
 use crate::forward::{self, Change};
@@ -96,7 +96,7 @@ fn change<B: PacketBuf, const SIX: bool>(
     context: Context<'_>,
 ) -> bool {
     if reason == Forward::Tun {
-        let usual = !(SIX && meta.kind.is_v6()) && track::is_usual_to_tunnel(meta, server, hop);
+        let usual = !(SIX && meta.kind.is_v6()) && way::is_usual_to_tunnel(meta, server, hop);
         return usual && rewrite::wrap_usual(packet, meta, conn.server, hop, ids, context);
     }
     if SIX {

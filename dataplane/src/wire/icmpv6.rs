@@ -1,13 +1,13 @@
 //! ICMPv6 (RFC 4443).
 
-use super::{checksum, put};
+use super::{checksum, ipv6, put};
 
 /// IANA protocol number.
 pub const PROTOCOL: u8 = 58;
 /// Bytes before what an error quotes.
 pub const HEADER: usize = 8;
 /// Most bytes of a whole error packet: the minimum MTU (RFC 4443 2.4 c).
-pub const ERROR_MAX: usize = 1280;
+pub const ERROR_MAX: usize = ipv6::LEAST_MTU as usize;
 
 /// Echo request.
 pub const ECHO: u8 = 128;

@@ -5,6 +5,8 @@ use super::{be16, put};
 
 /// Bytes of the fixed header.
 pub const HEADER: usize = 40;
+/// What every link takes.
+pub const LEAST_MTU: u16 = 1280;
 /// Where the hop limit stands.
 pub const HOP_LIMIT: usize = 7;
 

@@ -41,7 +41,7 @@ const SOURCE: usize = 16;
 /// Bytes of a record without sources.
 const RECORD: usize = 20;
 /// Most groups of one report: it fits every link (RFC 8200 5).
-pub const GROUPS_MAX: usize = (1280 - ipv6::HEADER - ALERT.len() - icmpv6::HEADER) / RECORD;
+pub const GROUPS_MAX: usize = (ipv6::LEAST_MTU as usize - ipv6::HEADER - ALERT.len() - icmpv6::HEADER) / RECORD;
 
 /// A router or a switch asks which groups somebody listens to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
