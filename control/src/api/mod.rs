@@ -3,6 +3,7 @@
 
 mod cursor;
 mod doctor;
+mod error;
 mod info;
 mod mark;
 mod pages;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cursor::Cursor;
 pub use doctor::{ArpLeak, DoctorReport};
+pub use error::{ApiError, Code};
 pub use info::{
     ConnInfo, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, NeighborInfo, Rates, RouteInfo, ServerInfo,
     ServiceInfo, StatsReport, Status, Totals, WorkerStatus,
@@ -327,74 +329,6 @@ pub enum Answer {
         /// Pass it on for the next page; absent at the end.
         next: Option<Cursor>,
     },
-}
-
-/// Why a request was refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiError {
-    /// For programs.
-    pub code: Code,
-    /// What part of the request (a field, a service, a file and line).
-    #[serde(rename = "where")]
-    pub place: String,
-    /// For people: what is wrong and what would be right.
-    pub text: String,
-}
-
-impl ApiError {
-    /// The error of the request at `position` of a batch: its place begins with `requests[position]`.
-    #[must_use]
-    pub fn in_batch(self, position: usize) -> Self {
-        Self { place: format!("requests[{position}] {}", self.place).trim_end().to_owned(), ..self }
-    }
-
-    /// The position that [`ApiError::in_batch`] noted and the error without it; nothing if it is not of a batch.
-    #[must_use]
-    pub fn batch_position(&self) -> Option<(usize, Self)> {
-        let (position, place) = self.place.strip_prefix("requests[")?.split_once(']')?;
-        Some((position.parse().ok()?, Self { place: place.trim_start().to_owned(), ..self.clone() }))
-    }
-}
-
-impl std::fmt::Display for ApiError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.place.is_empty() { f.write_str(&self.text) } else { write!(f, "{}: {}", self.place, self.text) }
-    }
-}
-
-impl std::error::Error for ApiError {}
-
-/// Kinds of refusal. The first block mirrors the errno that the kernel gives ipvsadm for the same request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Code {
-    /// EEXIST: the service, server or daemon exists.
-    Exists,
-    /// ESRCH: no such service (or daemon).
-    NoService,
-    /// ENOENT: no such server, scheduler or persistence engine.
-    NoEntry,
-    /// EINVAL: a value that cannot be.
-    Invalid,
-    /// ERANGE: thresholds in the wrong order.
-    Range,
-    /// ENODEV: no such interface.
-    NoDevice,
-    /// ENOMEM: a configured capacity is used up.
-    Full,
-    /// EPERM: who asks may not.
-    Permission,
-    /// EOPNOTSUPP: understood, and not possible with this director.
-    Unsupported,
-    /// The line is not a request.
-    BadRequest,
-    /// A worker did not confirm in time.
-    Timeout,
-    /// The configuration file is wrong.
-    Config,
-    /// Anything else that went wrong inside.
-    Internal,
 }
 
 /// Something that carries requests to a director: the socket, or the director itself in the same process.

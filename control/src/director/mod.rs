@@ -4,6 +4,7 @@
 //! asks for. Time is an argument, and waiting for workers is a function that the caller hands in, so that tests turn
 //! the workers by hand.
 
+mod addresses;
 mod cables;
 mod discovery;
 mod doctor;

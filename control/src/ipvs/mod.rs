@@ -8,6 +8,7 @@ mod estimate;
 mod index;
 mod memory;
 mod slots;
+mod upkeep;
 mod view;
 mod walk;
 
@@ -16,11 +17,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use dataplane::clock::{Nanos, Tick, ticks};
+use dataplane::clock::Nanos;
 use dataplane::flow::ServiceKey;
 use dataplane::sched::Scheduler;
-use dataplane::service::{Server, Servers, ServiceState, TotalsRead, VirtualService};
-use dataplane::sysctl::Sysctls;
+use dataplane::service::{Servers, ServiceState, TotalsRead, VirtualService};
 
 use crate::api::{ApiError, Code, ServerSpec, ServiceSpec};
 use crate::statistics::{Meter, Reading, sum};
@@ -350,12 +350,6 @@ impl Services {
         Ok(())
     }
 
-    /// Routes have changed: servers forget which kind of packet made theirs.
-    pub fn forget_routes(&self) {
-        let slots = self.by_key.values().flat_map(|service| &service.servers).map(|server| server.slot);
-        slots.filter_map(|slot| self.slots.states().get(slot)).for_each(Server::forget_route);
-    }
-
     /// Keeps or drops the mark that something was made at run time.
     pub fn set_runtime(&mut self, key: &ServiceKey, server: Option<SocketAddr>, runtime: bool) {
         let Some(service) = self.by_key.get_mut(key) else { return };
@@ -380,24 +374,5 @@ impl Services {
         let dirty = std::mem::take(&mut self.dirty);
         let view = |key: &ServiceKey| self.by_key.get(key).map(|service| Arc::new(service.worker_view()));
         dirty.into_iter().map(|key| (key, view(&key))).collect()
-    }
-
-    /// Has schedulers that remember where destinations went forget what they have not needed for long.
-    pub fn forget_destinations(&self, now: Tick, sysctls: &Sysctls) {
-        for service in self.remembering.iter().filter_map(|key| self.by_key.get(key)) {
-            let seconds = match service.scheduler {
-                Scheduler::Lblcr => sysctls.lblcr_expiration,
-                _ => sysctls.lblc_expiration,
-            };
-            if let Some(cache) = &service.state.cache {
-                cache.collect(now, ticks(seconds.max(0).cast_unsigned()), self.slots.states());
-            }
-        }
-    }
-
-    /// Frees slots of removed servers that nothing refers to; looks at so many at most. Call only when every worker has
-    /// seen the tables without them.
-    pub fn sweep(&mut self, most: usize) {
-        self.slots.sweep(most);
     }
 }

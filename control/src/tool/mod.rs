@@ -14,6 +14,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod watch;
+#[cfg(test)]
+mod watch_tests;
 
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufWriter, Write};

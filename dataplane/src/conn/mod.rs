@@ -1,5 +1,6 @@
 //! Connections: the entry, the table that finds it by either of its two keys, and the wheel that ends it.
 
+mod find;
 mod hash;
 mod later;
 mod links;

@@ -1,0 +1,128 @@
+//! The director's addresses, its own and the virtual ones: which interfaces answer for them, what is announced when that
+//! changes, and what workers know of it.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::{Director, Vip};
+use crate::config::Config;
+
+impl Director {
+    /// Follows the virtual addresses of services that came or went.
+    pub(super) fn follow_addresses(&mut self) {
+        for (address, present) in self.services.take_address_changes() {
+            let configured = self.vips.get(&address).is_some_and(|vip| vip.configured);
+            if configured || !is_vip(address) {
+                continue;
+            }
+            if present {
+                let on = self.implied_interfaces(address);
+                self.answer_for(address, Vip { on, configured: false });
+            } else {
+                self.answer_no_more(address);
+            }
+        }
+    }
+
+    fn answer_for(&mut self, address: IpAddr, vip: Vip) {
+        let before = self.forget_vip(address);
+        for interface in &vip.on {
+            self.answered[usize::from(*interface)].insert(address);
+            self.listeners[usize::from(*interface)].add(address);
+        }
+        let changed = |these: &[u16], others: &[u16]| -> Vec<u16> {
+            these.iter().copied().filter(|interface| !others.contains(interface)).collect()
+        };
+        let [came, went] = [changed(&vip.on, &before), changed(&before, &vip.on)];
+        self.vips.insert(address, vip);
+        came.into_iter().chain(went).for_each(|interface| self.announce_soon(interface, address));
+        self.set_local(address, Some(true));
+    }
+
+    fn answer_no_more(&mut self, address: IpAddr) {
+        for interface in self.forget_vip(address) {
+            self.announce_soon(interface, address);
+        }
+        self.set_local(address, self.is_own(address).then_some(true));
+    }
+
+    /// Returns the interfaces that answered for it.
+    fn forget_vip(&mut self, address: IpAddr) -> Vec<u16> {
+        let on = self.vips.remove(&address).map_or(Vec::new(), |vip| vip.on);
+        for interface in on.iter().map(|interface| usize::from(*interface)) {
+            self.answered[interface].remove(&address);
+            self.listeners[interface].remove(address);
+        }
+        on
+    }
+
+    /// Tells workers that an address is the director's (`true`), a broadcast (`false`), or neither.
+    fn set_local(&mut self, address: IpAddr, local: Option<bool>) {
+        self.unpublished = true;
+        match (address, local) {
+            (IpAddr::V4(a), Some(unicast)) => drop(self.tables.locals.v4.insert(a.to_bits(), unicast)),
+            (IpAddr::V4(a), None) => drop(self.tables.locals.v4.remove(&a.to_bits())),
+            (IpAddr::V6(a), Some(_)) => drop(self.tables.locals.v6.insert(a.to_bits(), ())),
+            (IpAddr::V6(a), None) => drop(self.tables.locals.v6.remove(&a.to_bits())),
+        }
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.interfaces.iter().any(|interface| interface.has(address))
+    }
+
+    /// The virtual addresses that the file speaks of, in place of those it spoke of before.
+    pub(super) fn converge_vips(&mut self, config: &Config) {
+        let gone: Vec<IpAddr> = self.vips.iter().filter(|(_, vip)| vip.configured).map(|(a, _)| *a).collect();
+        let kept: HashSet<IpAddr> = config.vips.iter().map(|vip| vip.address).collect();
+        for address in gone.into_iter().filter(|address| !kept.contains(address)) {
+            if self.services.has_address(address) {
+                let on = self.implied_interfaces(address);
+                self.answer_for(address, Vip { on, configured: false });
+            } else {
+                self.answer_no_more(address);
+            }
+        }
+        for vip in &config.vips {
+            let on = vip.interfaces.iter().filter_map(|name| self.interface_index(name)).collect();
+            self.answer_for(vip.address, Vip { on, configured: true });
+        }
+    }
+
+    /// The director's own addresses, at the start. They are used at once: nobody is asked first whether an IPv6 address
+    /// is taken.
+    pub(super) fn take_own_addresses(&mut self) {
+        let nets: Vec<IpNet> = self.interfaces.iter().flat_map(|interface| interface.addresses.clone()).collect();
+        for net in nets {
+            if let IpNet::V4(v4) = net
+                && v4.prefix_len() < 31
+            {
+                self.set_local(v4.broadcast().into(), Some(false));
+                self.set_local(v4.network().into(), Some(false));
+            }
+        }
+        let own: Vec<(u16, IpAddr)> = (0u16..)
+            .zip(&self.interfaces)
+            .flat_map(|(index, interface)| interface.all_addresses().map(move |address| (index, address)))
+            .collect();
+        for (interface, address) in own {
+            self.set_local(address, Some(true));
+            self.listeners[usize::from(interface)].add(address);
+            self.announce_soon(interface, address);
+        }
+    }
+
+    /// A virtual address that nothing is said about is answered where its prefix is, or else everywhere.
+    fn implied_interfaces(&self, address: IpAddr) -> Vec<u16> {
+        let all = 0..self.interfaces.len() as u16;
+        let near: Vec<u16> = all.clone().filter(|i| self.interfaces[usize::from(*i)].has_on_link(address)).collect();
+        if near.is_empty() { all.collect() } else { near }
+    }
+}
+
+/// Addresses that can be answered for; services may be configured for others, as in the kernel.
+fn is_vip(address: IpAddr) -> bool {
+    !address.is_multicast() && !address.is_unspecified() && !address.is_loopback()
+}

@@ -1,0 +1,36 @@
+//! What services and servers need beside edits: what they have not needed for long, or what is no longer true, is
+//! forgotten.
+
+use dataplane::clock::{Tick, ticks};
+use dataplane::sched::Scheduler;
+use dataplane::service::Server;
+use dataplane::sysctl::Sysctls;
+
+use super::Services;
+
+impl Services {
+    /// Routes have changed: servers forget which kind of packet made theirs.
+    pub fn forget_routes(&self) {
+        let slots = self.by_key.values().flat_map(|service| &service.servers).map(|server| server.slot);
+        slots.filter_map(|slot| self.slots.states().get(slot)).for_each(Server::forget_route);
+    }
+
+    /// Has schedulers that remember where destinations went forget what they have not needed for long.
+    pub fn forget_destinations(&self, now: Tick, sysctls: &Sysctls) {
+        for service in self.remembering.iter().filter_map(|key| self.by_key.get(key)) {
+            let seconds = match service.scheduler {
+                Scheduler::Lblcr => sysctls.lblcr_expiration,
+                _ => sysctls.lblc_expiration,
+            };
+            if let Some(cache) = &service.state.cache {
+                cache.collect(now, ticks(seconds.max(0).cast_unsigned()), self.slots.states());
+            }
+        }
+    }
+
+    /// Frees slots of removed servers that nothing refers to; looks at so many at most. Call only when every worker has
+    /// seen the tables without them.
+    pub fn sweep(&mut self, most: usize) {
+        self.slots.sweep(most);
+    }
+}
