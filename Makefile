@@ -3,7 +3,7 @@
 CARGO ?= cargo
 SECONDS ?= 600
 
-.PHONY: demo test lint bench bench-quick bench-scale rig fuzz setup clean
+.PHONY: demo test lint bench bench-quick bench-scale bench-attack rig fuzz setup clean
 
 # A client, a director and three web servers in network namespaces.
 demo: setup
@@ -34,6 +34,11 @@ bench bench-quick:
 bench-scale:
 	@conf/lab/setup.sh valgrind
 	bench/scale.sh
+
+# What an outsider can make dear: instructions as usual and under attack, at most twice as many.
+bench-attack:
+	@conf/lab/setup.sh valgrind
+	bench/attack.sh
 
 # A whole director beside testpmd, with real rings in between; results are kept in bench/runs.
 rig:

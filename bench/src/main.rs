@@ -3,6 +3,7 @@
 //! A whole worker, built by the product's own constructor, with statistics, states and neighbours on, turned by hand
 //! over ports in memory. Absolute figures mean little on a shared machine: compare two runs made in turn.
 
+mod attack;
 mod floor;
 mod flows;
 mod lives;
@@ -34,6 +35,12 @@ fn main() {
     }
     if asked == "instructions" {
         return counted(&std::env::args().nth(2).unwrap_or_default());
+    }
+    if asked == "attack" {
+        return match std::env::args().nth(2) {
+            Some(case) => attack::run(&case, std::env::args().nth(3).as_deref() == Some("attacked")),
+            None => attack::list(),
+        };
     }
     if asked == "scale" {
         return scale::run();
