@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
+use crate::runner::abridged;
 use crate::runner::compare;
 use crate::runner::observed::Observed;
 use crate::runner::scenario::Scenario;
@@ -32,11 +34,11 @@ impl Case {
         let name = path.file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned());
         let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
         let wrong = |e: serde_json::Error| format!("{}: {e}", path.display());
-        Ok(Self {
-            name,
-            trace: serde_json::from_str(&text).map_err(wrong)?,
-            head: serde_json::from_str(&text).map_err(wrong)?,
-        })
+        let mut whole: Value = serde_json::from_str(&text).map_err(wrong)?;
+        abridged::restore(&mut whole).map_err(|e| format!("{}: {e}", path.display()))?;
+        // Of the text, where nothing was left out: an error then says the line.
+        let trace = serde_json::from_str(&text).or_else(|_| serde_json::from_value(whole)).map_err(wrong)?;
+        Ok(Self { name, trace, head: serde_json::from_str(&text).map_err(wrong)? })
     }
 
     /// Compares; then spoils one place of what was expected, and the same must no longer compare.

@@ -73,6 +73,8 @@ fn flow_label(expected: &[u8], _: &[u8], cause: &Cause) -> Option<Field> {
     let labelled = match protocol_at(expected)? {
         (6 | 132, _) => true,
         (58, at) => !matches!(expected.get(at)?, 133..=137),
+        // A fragment; neighbour discovery is never cut.
+        (44, at) => matches!(expected.get(at)?, 6 | 58 | 132),
         _ => false,
     };
     let random = version(expected)? == 6 && labelled && is_made(expected, cause);

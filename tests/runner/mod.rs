@@ -5,6 +5,7 @@
 //! observed + recording -> compare (chance, text, paths, due) -> spoil -> verdict
 //! ```
 
+pub(crate) mod abridged;
 pub(crate) mod build;
 pub(crate) mod case;
 pub(crate) mod chance;

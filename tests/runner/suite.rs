@@ -18,6 +18,8 @@ pub(crate) type MakeDirector = fn(&Stage) -> Box<dyn Bursts>;
 
 struct Options {
     directory: PathBuf,
+    /// The directory is that of the project.
+    own: bool,
     filter: Vec<String>,
     write_to: Option<PathBuf>,
     /// The command line has named what it wants, perhaps nothing of ours.
@@ -46,8 +48,10 @@ impl Options {
         let words: Vec<String> = arguments.iter().filter(|a| !a.starts_with('-')).cloned().collect();
         let listed = variable("GOLDEN_FILTER").map(|text| text.split(',').map(|part| part.trim().into()).collect());
         let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let elsewhere = variable("GOLDEN_DIR").map(PathBuf::from);
         Self {
-            directory: variable("GOLDEN_DIR").map_or_else(default, PathBuf::from),
+            own: elsewhere.is_none(),
+            directory: elsewhere.unwrap_or_else(default),
             named: listed.is_none() && !words.is_empty(),
             filter: listed.unwrap_or(words),
             write_to: variable("GOLDEN_WRITE").map(PathBuf::from),
@@ -60,23 +64,42 @@ fn complain(text: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// How a case ends.
+#[derive(Clone, Copy, PartialEq)]
+enum Outcome {
+    Passed,
+    Failed,
+    /// Somebody else's recording has something that this runner does not know. One of our own must not.
+    Unread,
+}
+
 fn run(files: &[PathBuf], options: &Options, make: MakeDirector) -> ExitCode {
-    let failed = files.iter().filter(|path| !passes(path, options, make)).count();
-    println!("{} passed, {failed} failed", files.len() - failed);
+    let outcomes: Vec<Outcome> = files.iter().map(|path| outcome(path, options, make)).collect();
+    let count = |outcome| outcomes.iter().filter(|each| **each == outcome).count();
+    let (passed, failed, unread) = (count(Outcome::Passed), count(Outcome::Failed), count(Outcome::Unread));
+    let skipped = if unread == 0 { String::new() } else { format!(", {unread} skipped") };
+    println!("{passed} passed, {failed} failed{skipped}");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn passes(path: &Path, options: &Options, make: MakeDirector) -> bool {
+fn outcome(path: &Path, options: &Options, make: MakeDirector) -> Outcome {
     let name = path.file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned());
-    match Case::read(path).and_then(|case| check(&case, make, options.write_to.as_deref())) {
+    let case = match Case::read(path) {
+        Err(why) if !options.own => {
+            println!("SKIPPED {name}: cannot be read: {why}");
+            return Outcome::Unread;
+        }
+        read => read,
+    };
+    match case.and_then(|case| check(&case, make, options.write_to.as_deref())) {
         Ok(observations) => {
             println!("pass {name}");
             note_shell(&observations);
-            true
+            Outcome::Passed
         }
         Err(why) => {
             println!("FAIL {name}\n     {}", why.trim_start());
-            false
+            Outcome::Failed
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The runner's rules, one by one, with literals.
 
+use serde_json::json;
+
 use crate::runner::chance::{self, Cause};
 use crate::runner::director::{Director, Leg};
 use crate::runner::due::DueList;
@@ -7,7 +9,7 @@ use crate::runner::scenario::Packet;
 use crate::runner::shell;
 use crate::runner::stage::{Net, Stage};
 use crate::runner::text::{self, Rules};
-use crate::runner::{build, checksum, decode, hex, listing, paths};
+use crate::runner::{abridged, build, checksum, decode, hex, listing, paths};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -356,4 +358,39 @@ fn a_stage_is_a_configuration() {
         assert!(text.contains(part), "{part}\nnot in\n{text}");
     }
     assert!(!stage.send_redirects && stage.ip_cmds.is_empty());
+}
+
+#[test]
+fn lists_come_back_from_what_was_observed() {
+    let mut trace = json!({
+        "scenario": {"steps": [
+            {"conns": {"vip": "10.0.0.100", "ops": "3 ops"}},
+            {"flow": {"vip": "10.0.0.100", "paths": "1 paths"}},
+            {"conns": {"vip": "10.0.0.100", "ops": ["S 1.2.3.4:5"]}},
+        ]},
+        "observed": {"steps": [
+            {"choices": ["S 172.16.0.1:4000 -> rs11", "# words", r#"{"ipvsadm": "-C", "rc": 0}"#]},
+            {"paths": ["c:S>fwd[SYN_RECV 60]1/0 w:2>nothing[SYN_RECV 58]1/0 c:A>fwd+back(TCP RA)[-]0/0"]},
+            {"choices": ["S 1.2.3.4:5 -> none"]},
+        ]},
+    });
+    abridged::restore(&mut trace).unwrap();
+    let ops = json!(["S 172.16.0.1:4000", "# words", {"ipvsadm": "-C"}]);
+    assert_eq!(trace["scenario"]["steps"][0]["conns"]["ops"], ops);
+    assert_eq!(trace["scenario"]["steps"][1]["flow"]["paths"], json!(["c:S w:2 c:A"]));
+    assert_eq!(trace["scenario"]["steps"][2]["conns"]["ops"], json!(["S 1.2.3.4:5"]));
+    let mut untold = json!({"scenario": {"steps": [{"conns": {"ops": "1 ops"}}]}, "observed": {"steps": [{}]}});
+    assert_eq!(abridged::restore(&mut untold), Err("step 0: operations are left out".into()));
+}
+
+#[test]
+fn flow_labels_of_fragments_that_the_director_makes_are_free() {
+    let text =
+        r#"{"src": "fd00::1", "dst": "fd00:c::1", "proto": "icmp6", "icmp_type": 129, "data": 40, "frag_size": 24}"#;
+    let (reply, cause) = (built(text), built(r#"{"src": "fd00:c::1", "dst": "fd00::1"}"#).remove(0));
+    for fragment in reply {
+        let labelled = [&fragment[..2], &[0xab, 0xcd], &fragment[4..]].concat();
+        assert!(same(&labelled, &fragment, &cause));
+        assert!(!same(&[&[0x61], &fragment[1..]].concat(), &fragment, &cause), "a traffic class is not free");
+    }
 }
