@@ -274,7 +274,7 @@ impl<B> Shard<B> {
 
     /// Has a signpost put up for a connection. There is room in the ring: [`Shard::signpost_for`] has looked.
     pub fn put_signpost(&mut self, worker: u16, index: u32) {
-        self.mesh.tell(worker, Sign { key: self.table[index].reply_key(), conn: index, up: true });
+        self.mesh.tell(worker, Sign::Up { key: self.table[index].reply_key(), conn: index });
     }
 
     /// Has a connection's signpost taken down, if it has one; `false` where the other worker cannot be told now.
@@ -283,8 +283,8 @@ impl<B> Shard<B> {
         if !conn.has(flag::REPLY_AWAY) {
             return true;
         }
-        let (key, worker) = (conn.reply_key(), self.station.signpost_for(conn));
-        worker.is_none_or(|worker| self.mesh.tell(worker, Sign { key, conn: index, up: false }))
+        let worker = self.station.signpost_for(conn);
+        worker.is_none_or(|worker| self.mesh.tell(worker, Sign::Down { conn: index }))
     }
 
     /// Puts up and takes down what other workers said. Returns how many signs that were, at most a ring of each.
@@ -294,10 +294,10 @@ impl<B> Shard<B> {
         for peer in &mut mesh.peers {
             for sign in std::iter::from_fn(|| peer.signs.pop().ok()).take(crate::handoff::SIGNS) {
                 read += 1;
-                if !sign.up {
-                    table.take_signpost(&sign.key, peer.worker, sign.conn);
-                } else if !table.put_signpost(&sign.key, peer.worker, sign.conn) {
-                    counters::add(&link.counters.signposts_lost, 1);
+                match sign {
+                    Sign::Down { conn } => table.take_signpost(peer.worker, conn),
+                    Sign::Up { key, conn } if table.put_signpost(&key, peer.worker, conn) => {}
+                    Sign::Up { .. } => counters::add(&link.counters.signposts_lost, 1),
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! How keys are put into buckets and taken out again: chains of overflow buckets, and chains of entries whose reply keys
-//! are the same.
+//! are the same. An outsider chooses how long such a chain is (one client's port to many ports of a service by mark), so
+//! nobody walks one.
 
 use super::memory::{Bucket, SLOTS};
-use super::table::{ConnTable, NONE, REPLY};
+use super::table::{ConnTable, NONE, POST, REPLY};
 use crate::flow::Tuple;
 
 /// Where an entry stands: its bucket, the one before that in the chain, and its slot.
@@ -32,7 +33,8 @@ impl ConnTable {
         let Some(place) = self.locate_reply(&self.reply_key_of(entry), hash) else {
             return self.link(hash, entry | REPLY);
         };
-        self.set_behind(entry, place.entry);
+        self.set_older(entry, place.entry);
+        self.set_newer(place.entry, entry);
         self.memory.buckets[place.bucket].entries[place.slot] = entry | REPLY;
         self.changes = self.changes.wrapping_add(1);
         true
@@ -120,22 +122,49 @@ impl ConnTable {
 
     /// The newest of colliding replies stands in the bucket, older ones behind it in a chain.
     pub(super) fn unlink_reply(&mut self, entry: u32) {
-        let key = self.reply_key_of(entry);
-        let Some(place) = self.locate_reply(&key, self.key.hash(&key)) else { return };
-        let older = self.behind(entry);
-        if place.entry != entry {
-            let mut before = place.entry;
-            while self.behind(before) != entry && self.behind(before) != NONE {
-                before = self.behind(before);
-            }
-            if self.behind(before) == entry {
-                self.set_behind(before, older);
-            }
-        } else if older == NONE {
+        let (newer, older) = (self.newer(entry), self.older(entry));
+        if newer == NONE {
+            self.unlink_newest(entry, older);
+        } else {
+            self.set_older(newer, older);
+        }
+        if older != NONE {
+            self.set_newer(older, newer);
+        }
+        self.set_newer(entry, NONE);
+    }
+
+    /// The next older one takes the place of an entry that stands in the bucket itself.
+    fn unlink_newest(&mut self, entry: u32, older: u32) {
+        let hash = self.key.hash(&self.reply_key_of(entry));
+        let Some(place) = self.locate(hash, REPLY, |other| other == entry) else { return };
+        if older == NONE {
             self.clear(&place);
         } else {
             self.memory.buckets[place.bucket].entries[place.slot] = older | REPLY;
             self.changes = self.changes.wrapping_add(1);
+        }
+    }
+
+    /// What stands behind a reply entry with the same key.
+    pub(super) fn older(&self, entry: u32) -> u32 {
+        if entry & POST == 0 { self[entry].older } else { self.posts.at(entry & !POST).older }
+    }
+
+    fn set_older(&mut self, entry: u32, older: u32) {
+        if entry & POST == 0 { self[entry].older = older } else { self.posts.at_mut(entry & !POST).older = older }
+    }
+
+    /// What stands before it, [`NONE`] = it stands in the bucket itself.
+    fn newer(&self, entry: u32) -> u32 {
+        if entry & POST == 0 { self.memory.newer[entry as usize] } else { self.posts.at(entry & !POST).newer }
+    }
+
+    fn set_newer(&mut self, entry: u32, newer: u32) {
+        if entry & POST == 0 {
+            self.memory.newer[entry as usize] = newer;
+        } else {
+            self.posts.at_mut(entry & !POST).newer = newer;
         }
     }
 

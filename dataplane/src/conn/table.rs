@@ -2,8 +2,13 @@
 //!
 //! Request keys are unique. Reply keys may collide (one client port to two VIPs that share a server): the newest wins,
 //! as in the kernel, and its removal restores the older one. Among them stand the signposts of other workers'
-//! connections.
+//! connections. Those of one key are a chain, linked both ways: an end costs the same wherever in it the entry stands, and
+//! however long it is.
 //!
+//! ```text
+//! bucket -> newest -older-> ... -older-> oldest -older-> NONE
+//!             NONE <-newer- ... <-newer- oldest
+//! ```
 //! An entry of a bucket: `REPLY` = by the reply key, `POST` = a signpost, the rest is the index.
 
 use std::ops::{Index, IndexMut};
@@ -84,7 +89,7 @@ impl ConnTable {
     /// An empty table over zeroed memory.
     #[must_use]
     pub fn new(mut memory: ConnMemory, key: HashKey) -> Self {
-        let posts = Posts::new(std::mem::take(&mut memory.posts));
+        let posts = Posts::new(std::mem::take(&mut memory.posts), std::mem::take(&mut memory.post_heads), key);
         let capacity = memory.conns.len().saturating_sub(BURST) as u32;
         let primary = ConnMemory::bucket_counts(capacity).0;
         Self {
@@ -169,15 +174,6 @@ impl ConnTable {
         if entry & POST == 0 { self[entry].reply_key() } else { self.posts.at(entry & !POST).key() }
     }
 
-    /// What stands behind a reply entry with the same key.
-    pub(super) fn behind(&self, entry: u32) -> u32 {
-        if entry & POST == 0 { self[entry].shadowed } else { self.posts.at(entry & !POST).shadowed }
-    }
-
-    pub(super) fn set_behind(&mut self, entry: u32, behind: u32) {
-        if entry & POST == 0 { self[entry].shadowed = behind } else { self.posts.set_shadowed(entry & !POST, behind) }
-    }
-
     /// Asks for the line of a connection.
     #[inline]
     pub fn prefetch_conn(&self, index: u32) {
@@ -198,17 +194,12 @@ impl ConnTable {
         linked
     }
 
-    /// Takes a signpost down.
-    pub fn take_signpost(&mut self, key: &Tuple, home: u16, conn: u32) {
+    /// Takes the signpost of another worker's connection down, if there is one.
+    pub fn take_signpost(&mut self, home: u16, conn: u32) {
         self.settle();
-        let mut entry = self.locate_reply(key, self.key.hash(key)).map_or(NONE, |place| place.entry);
-        while entry != NONE {
-            let post = self.posts.get(entry & !POST).filter(|_| entry & POST != 0);
-            if post.is_some_and(|post| post.home == home && post.conn == conn) {
-                self.unlink_reply(entry);
-                return self.posts.give(entry & !POST);
-            }
-            entry = self.behind(entry);
+        if let Some(post) = self.posts.find(home, conn) {
+            self.unlink_reply(post | POST);
+            self.posts.give(post);
         }
     }
 
@@ -225,7 +216,7 @@ impl ConnTable {
     pub(crate) fn insert_hashed(&mut self, conn: Conn, [request, reply]: [u64; 2]) -> Option<u32> {
         let index = self.take()?;
         let flags = conn.flags | flag::LIVE;
-        self[index] = Conn { flags, shadowed: NONE, ..conn };
+        self[index] = Conn { flags, older: NONE, ..conn };
         if !self.link(request, index) {
             self.give(index);
             return None;

@@ -112,12 +112,12 @@ fn signposts_and_connections_collide_by_the_same_rule() {
     assert_eq!(found(&table, key), Some(Found::Away { home: 2, conn: 5 }));
     let newer = table.insert(conn(4000, 2, 9)).unwrap();
     assert_eq!(find(&table, key), Some((newer, Direction::Reply)));
-    table.take_signpost(&key, 2, 77);
-    table.take_signpost(&key, 3, 77);
+    table.take_signpost(2, 77);
+    table.take_signpost(3, 77);
     assert_eq!(table.signposts(), 1, "no other than the one that was named");
     table.remove(newer);
     assert_eq!(found(&table, key), Some(Found::Away { home: 2, conn: 5 }));
-    table.take_signpost(&key, 2, 5);
+    table.take_signpost(2, 5);
     assert_eq!((find(&table, key), table.signposts()), (Some((mine, Direction::Reply)), 0));
     assert_eq!(found(&table, table[mine].request_key()), Some(Found::Conn(mine, Direction::Request)));
 }
@@ -142,30 +142,61 @@ fn full_is_none_and_room_comes_back() {
     assert_eq!(table.insert(conn(9, 1, 9)), Some(first[2]));
 }
 
+/// What stands in a table, as a list in order of arrival.
+#[derive(Default)]
+struct Model(Vec<(Tuple, Found)>);
+
+impl Model {
+    /// What a reply key leads to: the newest.
+    fn reply(&self, key: Tuple) -> Option<Found> {
+        self.0.iter().rfind(|(known, _)| *known == key).map(|(_, found)| *found)
+    }
+
+    /// Takes one of those out, whichever `chance` names.
+    fn take(&mut self, chance: usize) -> Option<Found> {
+        (!self.0.is_empty()).then(|| self.0.remove(chance % self.0.len()).1)
+    }
+}
+
 proptest! {
     #[test]
-    fn both_keys_agree_through_churn(ops in proptest::collection::vec((any::<bool>(), 0u16..40, 0u32..4, 0u32..3), 1..400)) {
-        let mut table = table(64);
-        let mut live: Vec<(u32, Conn)> = Vec::new();
-        for (add, port, vip, server) in ops {
-            let new = conn(port, vip, server);
-            let known = live.iter().position(|(_, c)| c.request_key() == new.request_key());
-            match (add, known) {
-                (true, None) => {
-                    if let Some(index) = table.insert(new) {
-                        live.push((index, new));
+    fn both_keys_agree_through_churn(
+        ops in proptest::collection::vec((0u8..4, any::<usize>(), 0u16..3, 0u32..2), 1..400),
+    ) {
+        let (mut table, mut model) = (table(64), Model::default());
+        for (number, (what, chance, port, server)) in (0u32..).zip(ops) {
+            // Virtual addresses of their own: as many request keys as there are connections, and few reply keys.
+            let new = conn(port, number, server);
+            match what {
+                0 => model.0.extend(table.insert(new).map(|index| (new.reply_key(), Found::Conn(index, Direction::Reply)))),
+                1 => {
+                    let home = (number % 3) as u16;
+                    if table.put_signpost(&new.reply_key(), home, number) {
+                        model.0.push((new.reply_key(), Found::Away { home, conn: number }));
                     }
                 }
-                (false, Some(at)) => table.remove(live.remove(at).0),
-                _ => {}
+                _ => match model.take(chance) {
+                    Some(Found::Conn(index, _)) => table.remove(index),
+                    Some(Found::Away { home, conn }) => table.take_signpost(home, conn),
+                    None => {}
+                },
             }
-            prop_assert_eq!(table.len() as usize, live.len());
-            for (index, conn) in &live {
-                prop_assert_eq!(find(&table, conn.request_key()), Some((*index, Direction::Request)));
-                let newest = live.iter().rfind(|(_, c)| c.reply_key() == conn.reply_key()).unwrap().0;
-                prop_assert_eq!(find(&table, conn.reply_key()), Some((newest, Direction::Reply)));
+            prop_assert_eq!((table.len() + table.signposts()) as usize, model.0.len());
+            for (key, entry) in &model.0 {
+                prop_assert_eq!(found(&table, *key), model.reply(*key));
+                if let Found::Conn(index, _) = *entry {
+                    prop_assert_eq!(find(&table, table[index].request_key()), Some((index, Direction::Request)));
+                }
             }
         }
+        while let Some(last) = model.take(0) {
+            match last {
+                Found::Conn(index, _) => table.remove(index),
+                Found::Away { home, conn } => table.take_signpost(home, conn),
+            }
+        }
+        prop_assert!(table.memory.buckets.iter().all(|bucket| bucket.tags.iter().all(|tag| *tag == 0)), "no key is left");
+        prop_assert!(table.memory.newer.iter().all(|newer| *newer == NONE), "nothing stands before anything");
     }
 
     #[test]
