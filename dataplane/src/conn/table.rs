@@ -1,9 +1,10 @@
 //! The connection table of one worker. Two keys lead to one entry; buckets are one cache line of tags and indices.
 //!
-//! Request keys are unique. Reply keys may collide (one client port to two VIPs that share a server): the newest wins,
-//! as in the kernel, and its removal restores the older one. Among them stand the signposts of other workers'
-//! connections. Those of one key are a chain, linked both ways: an end costs the same wherever in it the entry stands, and
-//! however long it is.
+//! Keys may collide: reply keys (one client port to two VIPs that share a server), and request keys where a server begins
+//! the connection (a call of SIP to a client whose packets go to another server). The newest wins, as in the kernel
+//! (`ip_vs_conn_hash`), and its end restores the older one. Among reply keys stand the signposts of other workers'
+//! connections. Entries of one key are a chain, linked both ways: an end costs the same wherever in it the entry stands,
+//! and however long it is.
 //!
 //! ```text
 //! bucket -> newest -older-> ... -older-> oldest -older-> NONE
@@ -24,6 +25,8 @@ use crate::prefetch;
 /// No index.
 pub const NONE: u32 = u32::MAX;
 
+/// By which of its keys a bucket's entry is found.
+pub(super) const REQUEST: u32 = 0;
 pub(super) const REPLY: u32 = 1 << 31;
 pub(super) const POST: u32 = 1 << 30;
 
@@ -187,7 +190,7 @@ impl ConnTable {
     pub fn put_signpost(&mut self, key: &Tuple, home: u16, conn: u32) -> bool {
         self.settle();
         let Some(post) = self.posts.take(key, home, conn) else { return false };
-        let linked = self.link_reply(post | POST, self.key.hash(key));
+        let linked = self.link_newest(post | POST, self.key.hash(key), REPLY);
         if !linked {
             self.posts.give(post);
         }
@@ -198,7 +201,7 @@ impl ConnTable {
     pub fn take_signpost(&mut self, home: u16, conn: u32) {
         self.settle();
         if let Some(post) = self.posts.find(home, conn) {
-            self.unlink_reply(post | POST);
+            self.unlink_key(post | POST, REPLY);
             self.posts.give(post);
         }
     }
@@ -217,7 +220,7 @@ impl ConnTable {
         let index = self.take()?;
         let flags = conn.flags | flag::LIVE;
         self[index] = Conn { flags, older: NONE, ..conn };
-        if !self.link(request, index) {
+        if !self.link_newest(index, request, REQUEST) {
             self.give(index);
             return None;
         }
@@ -225,8 +228,8 @@ impl ConnTable {
             return Some(index);
         }
         self.settle();
-        if !self.link_reply(index, reply) {
-            self.unlink_request(index);
+        if !self.link_newest(index, reply, REPLY) {
+            self.unlink_key(index, REQUEST);
             self.give(index);
             return None;
         }
@@ -280,9 +283,9 @@ impl ConnTable {
             return;
         }
         self.settle();
-        self.unlink_request(index);
+        self.unlink_key(index, REQUEST);
         if self[index].has_reply_key() {
-            self.unlink_reply(index);
+            self.unlink_key(index, REPLY);
         }
         self[index].set(flag::UNLINKED, true);
     }

@@ -3,6 +3,7 @@
 use bytemuck::Zeroable;
 use proptest::prelude::*;
 
+use super::super::memory::Links;
 use super::*;
 
 fn conn(client_port: u16, vip: u32, server: u32) -> Conn {
@@ -142,61 +143,70 @@ fn full_is_none_and_room_comes_back() {
     assert_eq!(table.insert(conn(9, 1, 9)), Some(first[2]));
 }
 
-/// What stands in a table, as a list in order of arrival.
+/// What stands in a table, in order of arrival: of those with the same key the last counts.
 #[derive(Default)]
-struct Model(Vec<(Tuple, Found)>);
+struct Model(Vec<Found>);
 
 impl Model {
-    /// What a reply key leads to: the newest.
-    fn reply(&self, key: Tuple) -> Option<Found> {
-        self.0.iter().rfind(|(known, _)| *known == key).map(|(_, found)| *found)
+    fn request(&self, table: &ConnTable, key: Tuple) -> Option<Found> {
+        let has_key = |found: &&Found| matches!(found, Found::Conn(index, _) if table[*index].request_key() == key);
+        self.0.iter().rfind(has_key).copied()
     }
 
-    /// Takes one of those out, whichever `chance` names.
-    fn take(&mut self, chance: usize) -> Option<Found> {
-        (!self.0.is_empty()).then(|| self.0.remove(chance % self.0.len()).1)
+    /// A signpost `conn` stands for the reply key that `signposts` names by its number.
+    fn reply(&self, table: &ConnTable, signposts: &[Tuple], key: Tuple) -> Option<Found> {
+        let key_of = |found: &Found| match *found {
+            Found::Conn(index, _) => table[index].reply_key(),
+            Found::Away { conn, .. } => signposts[conn as usize],
+        };
+        let newest = self.0.iter().rfind(|found| key_of(found) == key)?;
+        Some(if let Found::Conn(index, _) = *newest { Found::Conn(index, Direction::Reply) } else { *newest })
     }
-}
 
-proptest! {
-    #[test]
-    fn both_keys_agree_through_churn(
-        ops in proptest::collection::vec((0u8..4, any::<usize>(), 0u16..3, 0u32..2), 1..400),
-    ) {
-        let (mut table, mut model) = (table(64), Model::default());
-        for (number, (what, chance, port, server)) in (0u32..).zip(ops) {
-            // Virtual addresses of their own: as many request keys as there are connections, and few reply keys.
-            let new = conn(port, number, server);
-            match what {
-                0 => model.0.extend(table.insert(new).map(|index| (new.reply_key(), Found::Conn(index, Direction::Reply)))),
-                1 => {
-                    let home = (number % 3) as u16;
-                    if table.put_signpost(&new.reply_key(), home, number) {
-                        model.0.push((new.reply_key(), Found::Away { home, conn: number }));
-                    }
-                }
-                _ => match model.take(chance) {
-                    Some(Found::Conn(index, _)) => table.remove(index),
-                    Some(Found::Away { home, conn }) => table.take_signpost(home, conn),
-                    None => {}
-                },
-            }
-            prop_assert_eq!((table.len() + table.signposts()) as usize, model.0.len());
-            for (key, entry) in &model.0 {
-                prop_assert_eq!(found(&table, *key), model.reply(*key));
-                if let Found::Conn(index, _) = *entry {
-                    prop_assert_eq!(find(&table, table[index].request_key()), Some((index, Direction::Request)));
-                }
-            }
-        }
-        while let Some(last) = model.take(0) {
-            match last {
+    /// Ends one of those, whichever `chance` names.
+    fn end_one(&mut self, table: &mut ConnTable, chance: usize) {
+        if !self.0.is_empty() {
+            match self.0.remove(chance % self.0.len()) {
                 Found::Conn(index, _) => table.remove(index),
                 Found::Away { home, conn } => table.take_signpost(home, conn),
             }
         }
+    }
+}
+
+proptest! {
+    /// Few keys of either kind, so that most of them collide.
+    #[test]
+    fn both_keys_agree_through_churn(
+        ops in proptest::collection::vec((0u8..4, any::<usize>(), 0u16..3, 0u32..3, 0u32..2), 1..400),
+    ) {
+        let (mut table, mut model, mut signposts) = (table(64), Model::default(), Vec::new());
+        for (what, chance, port, vip, server) in ops {
+            let new = conn(port, vip, server);
+            match what {
+                0 => model.0.extend(table.insert(new).map(|index| Found::Conn(index, Direction::Request))),
+                1 => {
+                    let (home, conn) = (vip as u16, signposts.len() as u32);
+                    signposts.push(new.reply_key());
+                    if table.put_signpost(&new.reply_key(), home, conn) {
+                        model.0.push(Found::Away { home, conn });
+                    }
+                }
+                _ => model.end_one(&mut table, chance),
+            }
+            prop_assert_eq!((table.len() + table.signposts()) as usize, model.0.len());
+            for (port, vip, server) in (0..18).map(|n| (n as u16 / 6, n / 2 % 3, n % 2)) {
+                let asked = conn(port, vip, server);
+                let (request, reply) = (asked.request_key(), asked.reply_key());
+                prop_assert_eq!(found(&table, request), model.request(&table, request));
+                prop_assert_eq!(found(&table, reply), model.reply(&table, &signposts, reply));
+            }
+        }
+        while !model.0.is_empty() {
+            model.end_one(&mut table, 0);
+        }
         prop_assert!(table.memory.buckets.iter().all(|bucket| bucket.tags.iter().all(|tag| *tag == 0)), "no key is left");
-        prop_assert!(table.memory.newer.iter().all(|newer| *newer == NONE), "nothing stands before anything");
+        prop_assert!(table.memory.links.iter().all(|links| *links == Links::NONE), "nothing stands in a chain");
     }
 
     #[test]
