@@ -8,8 +8,9 @@ use std::thread::{self, JoinHandle};
 use control::api::Counter;
 use control::config::{self, Config};
 use control::director::{Devices, Director, Facts, WorkerSeat};
-use dataplane::conn::{ConnMemory, HashKey};
+use dataplane::conn::ConnMemory;
 use dataplane::handoff::Mesh;
+use dataplane::seeds::Seeds;
 use dataplane::steering::Station;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
@@ -25,7 +26,7 @@ use crate::dpdk::offer;
 use crate::dpdk::queue::Queue;
 use crate::plan::Plan;
 use crate::ports::{self, Started};
-use crate::{clock, cores, serve};
+use crate::{chance, clock, cores, serve};
 
 /// Why the appliance did not start, in the words of whoever knows.
 #[derive(Debug)]
@@ -70,13 +71,10 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
         devices: Box::new(Ports { ports, pool }),
         file: Some(args.config.clone()),
         steering,
+        seeds: Seeds::new(chance::words().map_err(failed)?),
     };
     let cpus = config.dataplane.workers.clone();
-    let room = Room {
-        connections: config.dataplane.connections,
-        signposts: plan.signposts,
-        key: HashKey([random(1), random(2)]),
-    };
+    let room = Room { connections: config.dataplane.connections, signposts: plan.signposts };
     let (director, seats) = Director::new(config, facts, clock::now()).map_err(failed)?;
     heap::trim();
     let stop = Arc::new(AtomicBool::new(false));
@@ -141,12 +139,11 @@ struct Place {
     queues: Vec<Queue>,
 }
 
-/// How large its table is, and the key of its hash: all workers digest IPv6 addresses alike.
+/// How large its table is.
 #[derive(Clone, Copy)]
 struct Room {
     connections: u32,
     signposts: bool,
-    key: HashKey,
 }
 
 /// Starts a worker's thread on its CPU.
@@ -157,9 +154,9 @@ fn spawn(eal: &Eal, cpu: usize, place: Place, room: Room, stop: &Arc<AtomicBool>
         // Where pinning or joining fails the worker still works, only slower.
         cores::pin(cpu).unwrap_or_else(|error| error!("{error}"));
         let _joined = eal.register_thread().map_err(|error| error!("{error}")).ok();
-        let Place { seat: WorkerSeat { reader, servers, link }, station, mesh, queues: ports } = place;
+        let Place { seat: WorkerSeat { reader, servers, link, seeds }, station, mesh, queues: ports } = place;
         let memory = ConnMemory::new(room.connections, room.signposts);
-        let parts = Parts { ports, memory, key: room.key, reader, servers, link, station, mesh };
+        let parts = Parts { ports, memory, seeds, reader, servers, link, station, mesh };
         let mut worker = Worker::new(parts, clock::now());
         let mut idle = Idle::default();
         while !stop.load(Ordering::Relaxed) {
@@ -169,11 +166,6 @@ fn spawn(eal: &Eal, cpu: usize, place: Place, room: Room, stop: &Arc<AtomicBool>
         worker.finish();
     };
     thread::Builder::new().name(name).spawn(body).map_err(failed)
-}
-
-/// A number that an attacker cannot know.
-pub(crate) fn random(salt: u64) -> u64 {
-    ahash::RandomState::new().hash_one(salt)
 }
 
 /// How an idle worker backs off: first the CPU's pause, then short sleeps, always far shorter than a slot of the

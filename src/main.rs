@@ -2,6 +2,7 @@
 
 mod args;
 mod boot;
+mod chance;
 mod clock;
 mod cores;
 mod dpdk;

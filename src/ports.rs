@@ -8,8 +8,10 @@ use dataplane::steering::{self, Case, DeviceCaps, Keys, Plan, PortCaps};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::toeplitz::LONGEST_KEY;
 use log::{info, warn};
+use rustix::io::Errno;
 
-use crate::boot::{BootError, failed, random};
+use crate::boot::{BootError, failed};
+use crate::chance;
 use crate::dpdk::eal::Eal;
 use crate::dpdk::eth_dev::{DeviceSpec, EthConfig, EthDev, OpenConfig, Opened, Rss};
 use crate::dpdk::mempool::Mempool;
@@ -47,7 +49,7 @@ pub(crate) fn start(
     });
     let opened = opened.collect::<Result<Vec<_>, _>>()?;
     let mut caps: Vec<PortCaps> = config.devices().zip(&opened).map(port_caps).collect();
-    let keys = keys();
+    let keys = keys().map_err(failed)?;
     let plan = steering::plan(&caps, workers, config.dataplane.steering);
     let started = opened.into_iter().zip(config.devices().zip(specs)).enumerate().map(|(port, (opened, device))| {
         let started = opened.start(&wanted(config, &plan, port, &keys)).map_err(failed)?;
@@ -105,8 +107,7 @@ fn land(ports: &[EthDev], caps: &mut [PortCaps], mut plan: Plan) -> Plan {
     }
 }
 
-/// Numbers that an attacker cannot know.
-fn keys() -> Keys {
-    let toeplitz = std::array::from_fn(|at| random(100 + at as u64) as u8);
-    Keys { hash: HashKey([random(3), random(4)]), toeplitz }
+/// What nobody outside knows of where packets land.
+fn keys() -> Result<Keys, Errno> {
+    Ok(Keys { hash: HashKey(chance::words()?), toeplitz: chance::bytes()? })
 }

@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 6] = [
     &["packet", "port", "flow"],
     &["conn", "service", "mark", "route", "neighbor", "steering", "template", "expected"],
     &["sched", "forward", "proto", "trace"],
-    &["tables", "snapshot", "mailbox", "parking", "fragments", "handoff", "defence", "shard", "pipeline"],
+    &["tables", "snapshot", "mailbox", "parking", "fragments", "handoff", "defence", "seeds", "shard", "pipeline"],
     &["worker"],
 ];
 /// Edges that point upward, or close a circle, today. Only paid off, never added to.

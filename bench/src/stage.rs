@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use control::director::WorkerSeat;
 use dataplane::clock::Nanos;
-use dataplane::conn::{ConnMemory, HashKey};
+use dataplane::conn::ConnMemory;
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::handoff::Mesh;
 use dataplane::mailbox::Link;
+use dataplane::map::Seed;
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::route::{Action, Prefix, RouteTable};
 use dataplane::sched::{Plan, Scheduler};
+use dataplane::seeds::Seeds;
 use dataplane::service::{MAX_SERVERS, Manner, RealServer, Servers, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
@@ -49,18 +51,19 @@ impl<const N: usize> Stage<N> {
     pub(crate) fn of(traffic: Traffic, flows: u32, scheduler: Scheduler, services: u32) -> Self {
         let servers = Arc::new(Servers::new(MAX_SERVERS));
         let link = Link::new();
-        let (publisher, board) = Publisher::new(1, tables(traffic, &servers, &link, scheduler, services));
-        let seat = WorkerSeat { reader: Reader::new(board, 0), servers, link };
+        let seeds = Seeds::new(std::array::from_fn(|word| word as u64 ^ 0x0123_4567_89ab_cdef));
+        let (publisher, board) = Publisher::new(1, tables(traffic, &servers, &link, scheduler, services, seeds.maps));
+        let seat = WorkerSeat { reader: Reader::new(board, 0), servers, link, seeds };
         Self { _publisher: Some(publisher), ..Self::seated(seat, traffic, flows) }
     }
 
     /// A worker with room for `flows` connections, whose tables are somebody else's.
     pub(crate) fn seated(seat: WorkerSeat, traffic: Traffic, flows: u32) -> Self {
-        let WorkerSeat { reader, servers, link } = seat;
+        let WorkerSeat { reader, servers, link, seeds } = seat;
         let parts = Parts {
             ports: FlowPort::pair().into(),
             memory: ConnMemory::new(flows, false),
-            key: HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]),
+            seeds,
             reader,
             servers,
             link: Arc::clone(&link),
@@ -178,8 +181,8 @@ pub(crate) fn arrive(floor: &mut Floor, flows: u32, packets: usize) {
 
 /// With rr, which starts at the head of the list, flow n goes to server n modulo ten; wlc does the same while all
 /// connections stay. Further services have addresses and servers of their own.
-fn tables(traffic: Traffic, servers: &Servers, link: &Link, scheduler: Scheduler, services: u32) -> Tables {
-    let mut tables = Tables { net: Arc::new(net(traffic)), ..Tables::default() };
+fn tables(traffic: Traffic, servers: &Servers, link: &Link, scheduler: Scheduler, services: u32, seed: Seed) -> Tables {
+    let mut tables = Tables { net: Arc::new(net(traffic, seed)), ..Tables::new(seed) };
     for number in 0..services {
         let vip = traffic.vip(number);
         let key = ServiceKey::Address { protocol: Protocol::Tcp, address: vip, port: 80 };
@@ -208,7 +211,7 @@ fn real(traffic: Traffic, servers: &Servers, link: &Link, service: u32, index: u
     RealServer { slot, generation: 0, address, port: 8080, forward, weight: 1, last_weight: 1 }
 }
 
-fn net(traffic: Traffic) -> Net {
+fn net(traffic: Traffic, seed: Seed) -> Net {
     let interface = |port: u16| Interface {
         name: format!("port{port}").into(),
         lan: Lan::untagged(port),
@@ -231,6 +234,6 @@ fn net(traffic: Traffic) -> Net {
         version: 1,
         interfaces: (0..2).map(interface).collect::<Vec<_>>().into(),
         routes,
-        hops: NextHops::new(neighbors),
+        hops: NextHops::new(seed, neighbors),
     }
 }

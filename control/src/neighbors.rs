@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use dataplane::clock::Nanos;
+use dataplane::clock::{Nanos, Tick, ticks};
 use dataplane::wire::arp::{Operation, Packet};
 use dataplane::wire::ethernet::{self, MacAddr};
 use dataplane::wire::ndisc::Advertisement;
@@ -23,6 +23,8 @@ const RETRANSMIT: u64 = SECOND;
 const PROBES: u32 = 3;
 /// Failed entries are forgotten after this long, unused ones after ten times as long.
 const FORGET: u64 = 60 * SECOND;
+/// Ticks after which a neighbour counts as unused.
+const UNUSED: u32 = ticks(600);
 /// Most dynamic entries, so that a scan of a large subnet cannot fill memory.
 const MOST: usize = 65_536;
 
@@ -231,14 +233,18 @@ impl Neighbor {
     }
 
     fn in_use_since_stale(&self) -> bool {
-        self.since.tick().is_before(dataplane::clock::Tick(self.used.load(Relaxed)))
+        self.since.tick().is_before(self.last_used())
+    }
+
+    fn last_used(&self) -> Tick {
+        Tick(self.used.load(Relaxed))
     }
 
     fn is_forgotten(&self, now: Nanos) -> bool {
         let idle = now.0.saturating_sub(self.since.0);
         match self.state {
             State::Failed => idle > FORGET,
-            State::Stale => idle > 10 * FORGET && self.used.load(Relaxed).wrapping_add(60_000) < now.tick().0,
+            State::Stale => idle > 10 * FORGET && self.last_used().after(UNUSED).is_before(now.tick()),
             _ => false,
         }
     }
@@ -278,6 +284,8 @@ pub fn reply(mac: MacAddr, to: &Packet) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use dataplane::clock::TICKS_PER_SECOND;
+
     use super::*;
 
     fn at(seconds: u64) -> Nanos {
@@ -318,6 +326,23 @@ mod tests {
         assert_eq!(neighbors.turn(at(106)), [Effect::Ask(key(), Some(MAC))], "unicast");
         assert_eq!(neighbors.learn(key(), MAC, true, false, at(106)), [], "nothing changed for the workers");
         assert_eq!(state(&neighbors), State::Reachable);
+    }
+
+    #[test]
+    fn an_unused_neighbour_is_forgotten_though_the_ticks_have_wrapped() {
+        let wraps = (u64::from(u32::MAX) + 1) / u64::from(TICKS_PER_SECOND);
+        for used in [wraps - 700, wraps - 605, wraps - 400, wraps + 1] {
+            let mut neighbors = Neighbors::default();
+            neighbors.learn(key(), MAC, false, true, at(used));
+            neighbors.turn(at(used + 599));
+            assert_eq!(state(&neighbors), State::Stale);
+            neighbors.turn(at(used + 610));
+            assert!(
+                neighbors.entries.is_empty(),
+                "unused since {} s before the ticks wrap",
+                wraps as i64 - used as i64
+            );
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Interfaces, addresses and routes: what the configuration says, turned into what workers read.
 
+use dataplane::map::Seed;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -118,7 +119,13 @@ pub fn all_routes(interfaces: &[NetInterface], routes: &[NetRoute]) -> Vec<(NetR
 
 /// What workers read.
 #[must_use]
-pub fn tables(version: u32, interfaces: &[NetInterface], routes: &[NetRoute], neighbors: &Neighbors) -> Net {
+pub fn tables(
+    version: u32,
+    interfaces: &[NetInterface],
+    routes: &[NetRoute],
+    neighbors: &Neighbors,
+    seed: Seed,
+) -> Net {
     let mut table = RouteTable::default();
     for (route, _) in all_routes(interfaces, routes) {
         table.insert(Prefix { address: route.to.network(), length: route.to.prefix_len() }, route.action);
@@ -132,6 +139,6 @@ pub fn tables(version: u32, interfaces: &[NetInterface], routes: &[NetRoute], ne
         version,
         interfaces: interfaces.iter().map(NetInterface::worker_view).collect::<Vec<_>>().into(),
         routes: table,
-        hops: NextHops::new(resolved),
+        hops: NextHops::new(seed, resolved),
     }
 }

@@ -8,14 +8,13 @@
 //! A control connection outlives the data connections that it announced. They name it by a handle, by which is counted how
 //! many there are.
 
-use std::hash::BuildHasher;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Tick;
 use crate::flow::Direction;
-use crate::map::{Fixed, Map};
+use crate::map::{Seed, Seeded, SeededMap};
 
 const SHARDS: usize = 16;
 /// Most in one shard: 65,536 in all.
@@ -74,11 +73,11 @@ pub enum Planted {
     Full,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shard {
-    by_request: Map<(SocketAddr, SocketAddr), Expected>,
+    by_request: SeededMap<(SocketAddr, SocketAddr), Expected>,
     /// What the server's packets carry, to the key of the other map.
-    by_reply: Map<(SocketAddr, SocketAddr), (SocketAddr, SocketAddr)>,
+    by_reply: SeededMap<(SocketAddr, SocketAddr), (SocketAddr, SocketAddr)>,
 }
 
 /// Handles of control connections: how many data connections each has announced that are not over.
@@ -89,10 +88,10 @@ struct Controllers {
 }
 
 /// All that is expected.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AllExpected {
     shards: [Mutex<Shard>; SHARDS],
-    hasher: Fixed,
+    hasher: Seeded,
     len: AtomicU32,
     helped: AtomicU32,
     controllers: Mutex<Controllers>,
@@ -103,8 +102,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl AllExpected {
+    /// Nothing, yet.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        let shard = || Mutex::new(Shard { by_request: seed.map(), by_reply: seed.map() });
+        Self {
+            shards: std::array::from_fn(|_| shard()),
+            hasher: seed.hasher(),
+            len: AtomicU32::new(0),
+            helped: AtomicU32::new(0),
+            controllers: Mutex::default(),
+        }
+    }
+
     fn shard(&self, client: IpAddr) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[self.hasher.hash_one(client) as usize % SHARDS])
+        lock(&self.shards[self.hasher.shard(&client, SHARDS)])
     }
 
     /// Whether nothing is expected.
@@ -282,7 +294,7 @@ mod tests {
 
     #[test]
     fn any_port_of_the_client_will_do_but_no_other_client() {
-        let all = AllExpected::default();
+        let all = AllExpected::new(Seed([1, 2, 3, 4]));
         assert!(all.is_empty());
         assert_eq!(all.plant(passive(0)), Planted::New);
         let find = |client| all.find([at(client), at("10.0.0.100:25610")], Direction::Request);
@@ -293,7 +305,7 @@ mod tests {
 
     #[test]
     fn the_server_may_come_first() {
-        let all = AllExpected::default();
+        let all = AllExpected::new(Seed([1, 2, 3, 4]));
         let active = Expected {
             client: at("172.16.0.1:51210"),
             vip: at("10.0.0.100:20"),
@@ -308,7 +320,7 @@ mod tests {
 
     #[test]
     fn what_does_not_come_is_forgotten_with_its_announcement() {
-        let all = AllExpected::default();
+        let all = AllExpected::new(Seed([1, 2, 3, 4]));
         let handle = all.control();
         all.hold(handle);
         all.plant(Expected { controller: handle, ..passive(5) });
@@ -324,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_shard_takes_so_many_and_gives_them_in_pages() {
-        let all = AllExpected::default();
+        let all = AllExpected::new(Seed([1, 2, 3, 4]));
         let of = |port: u16| Expected {
             vip: SocketAddr::new([10, 0, 0, 100].into(), port),
             server: SocketAddr::new([10, 1, 0, 11].into(), port),

@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use crate::clock::{TICKS_PER_SECOND, Tick};
-use crate::conn::HashKey;
+use crate::map::{Seed, SeededMap};
 use crate::verdict::Drop;
 use crate::wire::fragment::{Place, UNIT};
 use crate::wire::vlan::Lan;
@@ -92,7 +92,7 @@ pub struct Overdue {
     pub passes: bool,
 }
 
-type Queues = hashbrown::HashMap<Key, Queue, ahash::RandomState>;
+type Queues = SeededMap<Key, Queue>;
 
 /// The incomplete datagrams of one family.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ pub struct Fragments {
     queues: Queues,
     /// Oldest first; some may be gone.
     order: VecDeque<(u64, Key)>,
-    sources: hashbrown::HashMap<IpAddr, usize, ahash::RandomState>,
+    sources: SeededMap<IpAddr, usize>,
     serial: u64,
     bytes: usize,
     pieces: u64,
@@ -108,24 +108,23 @@ pub struct Fragments {
 }
 
 impl Fragments {
-    /// An empty store of IPv4. The key of its hash is secret, as that of the connection table.
+    /// An empty store of IPv4.
     #[must_use]
-    pub fn v4(key: HashKey) -> Self {
-        Self::new(key, 30)
+    pub fn v4(seed: Seed) -> Self {
+        Self::new(seed, 30)
     }
 
     /// An empty store of IPv6.
     #[must_use]
-    pub fn v6(key: HashKey) -> Self {
-        Self::new(key, 60)
+    pub fn v6(seed: Seed) -> Self {
+        Self::new(seed, 60)
     }
 
-    fn new(HashKey([a, b]): HashKey, seconds: u32) -> Self {
-        let hasher = || ahash::RandomState::with_seeds(a, b, !a, !b);
+    fn new(seed: Seed, seconds: u32) -> Self {
         Self {
-            queues: Queues::with_hasher(hasher()),
+            queues: seed.map(),
             order: VecDeque::new(),
-            sources: hashbrown::HashMap::with_hasher(hasher()),
+            sources: seed.map(),
             serial: 0,
             bytes: 0,
             pieces: 0,

@@ -54,15 +54,21 @@ pub struct WholeCrossing {
     pub mark: Mark,
 }
 
-/// A signpost goes up or comes down.
+/// What becomes of the signpost of a connection, which is an index at the worker that says so.
 #[derive(Clone, Copy, Debug)]
-pub struct Sign {
-    /// The reply key.
-    pub key: Tuple,
-    /// The connection, at the worker that says so.
-    pub conn: u32,
-    /// Up or down.
-    pub up: bool,
+pub enum Sign {
+    /// It goes up: replies with this key are the connection's.
+    Up {
+        /// The reply key.
+        key: Tuple,
+        /// The connection.
+        conn: u32,
+    },
+    /// It comes down.
+    Down {
+        /// The connection.
+        conn: u32,
+    },
 }
 
 /// The rings to and from one other worker.

@@ -25,6 +25,7 @@ pub mod prefetch;
 pub mod proto;
 pub mod route;
 pub mod sched;
+pub mod seeds;
 pub mod service;
 pub mod shard;
 pub mod snapshot;

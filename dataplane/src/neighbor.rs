@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::clock::Tick;
-use crate::map::Map;
+use crate::map::{Seed, SeededMap};
 use crate::wire::ethernet::{self, MacAddr};
 use crate::wire::ipv4;
 use crate::wire::vlan::Lan;
@@ -70,18 +70,18 @@ impl NextHop {
     }
 }
 
-/// Neighbours by interface and address.
-#[derive(Clone, Debug, Default)]
+/// Neighbours by interface and address. Hosts of a link choose their own addresses.
+#[derive(Clone, Debug)]
 pub struct NextHops {
-    index: Map<(u16, IpAddr), u32>,
+    index: SeededMap<(u16, IpAddr), u32>,
     entries: Vec<NextHop>,
 }
 
 impl NextHops {
     /// A table of neighbours.
     #[must_use]
-    pub fn new(neighbors: impl IntoIterator<Item = ((u16, IpAddr), NextHop)>) -> Self {
-        let mut index = Map::default();
+    pub fn new(seed: Seed, neighbors: impl IntoIterator<Item = ((u16, IpAddr), NextHop)>) -> Self {
+        let mut index = seed.map();
         let mut entries = Vec::new();
         for (key, hop) in neighbors {
             index.insert(key, entries.len() as u32);

@@ -16,6 +16,7 @@ use crate::handoff::{Mesh, Sign};
 use crate::mailbox::Link;
 use crate::parking::Parking;
 use crate::port::BURST;
+use crate::seeds::Seeds;
 use crate::service::Servers;
 use crate::steering::Station;
 use crate::sysctl::Sysctls;
@@ -68,6 +69,7 @@ pub struct Shard<B> {
     /// otherwise than one at a time.
     pub tunnel_ids: Ids,
     fragment_id: u32,
+    fragment_ids: HashKey,
 }
 
 /// IP identifications, one after the other (RFC 6864).
@@ -76,8 +78,8 @@ pub struct Ids(u16);
 
 impl Ids {
     /// A worker's: apart from those of the others, whose servers are the same.
-    const fn new(seed: u64, worker: u16) -> Self {
-        Self((seed as u16).wrapping_add(worker.wrapping_mul(IDS_APART)))
+    const fn new(seed: u16, worker: u16) -> Self {
+        Self(seed.wrapping_add(worker.wrapping_mul(IDS_APART)))
     }
 
     /// The next packet's.
@@ -91,15 +93,15 @@ impl Ids {
 impl<B> Shard<B> {
     /// An empty shard.
     #[must_use]
-    pub fn new(memory: ConnMemory, key: HashKey, ports: u16, now: Tick, station: Station, mesh: Mesh<B>) -> Self {
+    pub fn new(memory: ConnMemory, seeds: Seeds, ports: u16, now: Tick, station: Station, mesh: Mesh<B>) -> Self {
         let me = station.me();
         let output = Output::new((0..ports).map(|port| station.sends(port)));
         Self {
             station,
             mesh,
-            fragments4: Fragments::v4(key),
-            fragments6: Fragments::v6(key),
-            table: ConnTable::new(memory, key),
+            fragments4: Fragments::v4(seeds.maps),
+            fragments6: Fragments::v6(seeds.maps),
+            table: ConnTable::new(memory, seeds.table),
             sides: Sides::default(),
             wheel: Wheel::new(now),
             parking: Parking::default(),
@@ -109,9 +111,10 @@ impl<B> Shard<B> {
             defence: Defence::new(now),
             limiter: Limiter { tokens: u64::MAX / 2, at: now },
             observer: None,
-            ids: Ids::new(key.0[0], me),
-            tunnel_ids: Ids::new(key.0[1], me),
+            ids: Ids::new(seeds.ids[0], me),
+            tunnel_ids: Ids::new(seeds.ids[1], me),
             fragment_id: u32::from(me) << 16,
+            fragment_ids: seeds.ids6,
         }
     }
 
@@ -119,7 +122,7 @@ impl<B> Shard<B> {
     pub fn next_fragment_id(&mut self) -> u32 {
         self.fragment_id = self.fragment_id.wrapping_add(1);
         let counted = Tuple { src: self.fragment_id, ..Tuple::default() };
-        (self.table.hash(&counted) as u32).max(1)
+        (self.fragment_ids.hash(&counted) as u32).max(1)
     }
 
     /// Lets somebody look at packets.
@@ -274,7 +277,7 @@ impl<B> Shard<B> {
 
     /// Has a signpost put up for a connection. There is room in the ring: [`Shard::signpost_for`] has looked.
     pub fn put_signpost(&mut self, worker: u16, index: u32) {
-        self.mesh.tell(worker, Sign { key: self.table[index].reply_key(), conn: index, up: true });
+        self.mesh.tell(worker, Sign::Up { key: self.table[index].reply_key(), conn: index });
     }
 
     /// Has a connection's signpost taken down, if it has one; `false` where the other worker cannot be told now.
@@ -283,8 +286,8 @@ impl<B> Shard<B> {
         if !conn.has(flag::REPLY_AWAY) {
             return true;
         }
-        let (key, worker) = (conn.reply_key(), self.station.signpost_for(conn));
-        worker.is_none_or(|worker| self.mesh.tell(worker, Sign { key, conn: index, up: false }))
+        let worker = self.station.signpost_for(conn);
+        worker.is_none_or(|worker| self.mesh.tell(worker, Sign::Down { conn: index }))
     }
 
     /// Puts up and takes down what other workers said. Returns how many signs that were, at most a ring of each.
@@ -294,10 +297,10 @@ impl<B> Shard<B> {
         for peer in &mut mesh.peers {
             for sign in std::iter::from_fn(|| peer.signs.pop().ok()).take(crate::handoff::SIGNS) {
                 read += 1;
-                if !sign.up {
-                    table.take_signpost(&sign.key, peer.worker, sign.conn);
-                } else if !table.put_signpost(&sign.key, peer.worker, sign.conn) {
-                    counters::add(&link.counters.signposts_lost, 1);
+                match sign {
+                    Sign::Down { conn } => table.take_signpost(peer.worker, conn),
+                    Sign::Up { key, conn } if table.put_signpost(&key, peer.worker, conn) => {}
+                    Sign::Up { .. } => counters::add(&link.counters.signposts_lost, 1),
                 }
             }
         }

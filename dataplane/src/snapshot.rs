@@ -151,14 +151,19 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::map::Seed;
+
+    fn tables() -> Tables {
+        Tables::new(Seed([1, 2, 3, 4]))
+    }
 
     #[test]
     fn applied_means_seen_and_old_tables_are_freed_by_control() {
-        let (mut publisher, board) = Publisher::new(2, Tables::default());
+        let (mut publisher, board) = Publisher::new(2, tables());
         let mut readers = [Reader::new(Arc::clone(&board), 0), Reader::new(board, 1)];
         readers.iter_mut().for_each(|r| assert!(r.refresh() && !r.refresh()));
         let first = Arc::downgrade(readers[0].tables());
-        publisher.publish(Tables::default());
+        publisher.publish(tables());
         assert!(readers[0].refresh());
         assert_eq!(publisher.behind(), Some(1));
         publisher.sweep();

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::flow::ServiceKey;
-use crate::map::{Map, SharedMap};
+use crate::map::{Map, Seed, SharedMap};
 use crate::mark::Marks;
 use crate::neighbor::NextHops;
 use crate::packet::Kind;
@@ -18,7 +18,7 @@ use crate::wire::ethernet::MacAddr;
 use crate::wire::vlan::Lan;
 
 /// Everything one packet consults.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Tables {
     /// Interfaces, routes, neighbours.
     pub net: Arc<Net>,
@@ -42,6 +42,26 @@ pub struct Tables {
     pub sysctls: Arc<Sysctls>,
     /// Which servers clients of persistent services go to: the same in all versions of the tables.
     pub templates: Arc<Templates>,
+}
+
+impl Tables {
+    /// Those of a director that has been told nothing yet.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        Self {
+            net: Arc::new(Net::new(seed)),
+            locals: Locals::default(),
+            services: ServiceTable::default(),
+            unhooked: Unhooked::default(),
+            listeners: SharedMap::default(),
+            callers: SharedMap::default(),
+            marks: Marks::default(),
+            timeouts: Arc::default(),
+            options: Options::default(),
+            sysctls: Arc::default(),
+            templates: Arc::new(Templates::new(seed)),
+        }
+    }
 }
 
 /// Families without a service. As in the kernel, whose hooks come with the first service of a family and go with the
@@ -83,7 +103,7 @@ impl Default for Options {
 }
 
 /// Interfaces, routes and neighbours of one version. Connections cache next hops with the version.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Net {
     /// Never the same for two contents.
     pub version: u32,
@@ -93,6 +113,15 @@ pub struct Net {
     pub routes: RouteTable,
     /// Resolved neighbours.
     pub hops: NextHops,
+}
+
+impl Net {
+    /// Without interfaces, routes and neighbours.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        let (interfaces, routes) = (Interfaces::default(), RouteTable::default());
+        Self { version: 0, interfaces, routes, hops: NextHops::new(seed, []) }
+    }
 }
 
 /// An interface as workers see it.

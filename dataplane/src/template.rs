@@ -11,13 +11,12 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::expected::{self, AllExpected};
-use crate::map::{Fixed, Map};
+use crate::map::{Seed, Seeded, SeededMap};
 
 /// No template.
 pub const NONE: u32 = u32::MAX;
@@ -102,7 +101,7 @@ pub enum Enlisted {
 
 #[derive(Debug)]
 struct Shard {
-    by_key: Map<TemplateKey, u32>,
+    by_key: SeededMap<TemplateKey, u32>,
     all: Vec<Template>,
     free: Vec<u32>,
     /// When to look at one again.
@@ -111,11 +110,11 @@ struct Shard {
     clock: u64,
 }
 
-impl Default for Shard {
-    fn default() -> Self {
+impl Shard {
+    fn new(seed: Seed) -> Self {
         // Room for moments before the first one told.
         let clock = 1 << 33;
-        Self { by_key: Map::default(), all: Vec::new(), free: Vec::new(), due: BinaryHeap::new(), clock }
+        Self { by_key: seed.map(), all: Vec::new(), free: Vec::new(), due: BinaryHeap::new(), clock }
     }
 }
 
@@ -123,19 +122,19 @@ impl Default for Shard {
 #[derive(Debug)]
 pub struct Templates {
     shards: Box<[Mutex<Shard>]>,
-    hasher: Fixed,
+    hasher: Seeded,
     /// What else controls connections, or will be one.
     pub expected: AllExpected,
 }
 
-impl Default for Templates {
-    fn default() -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: Fixed::default(), expected: AllExpected::default() }
-    }
-}
-
 impl Templates {
+    /// None, yet.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(seed))).collect();
+        Self { shards, hasher: seed.hasher(), expected: AllExpected::new(seed) }
+    }
+
     fn shard(&self, number: usize) -> MutexGuard<'_, Shard> {
         self.shards[number % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,7 +148,7 @@ impl Templates {
         usable: impl FnOnce(&Template) -> bool,
         choose: impl FnOnce() -> Option<Choice>,
     ) -> Enlisted {
-        let number = self.hasher.hash_one(&key) as usize % SHARDS;
+        let number = self.hasher.shard(&key, SHARDS);
         let mut shard = self.shard(number);
         let shard = &mut *shard;
         if let Some(&index) = shard.by_key.get(&key) {

@@ -27,7 +27,7 @@ fn expired(templates: &Templates, now: u32) -> Vec<u32> {
 
 #[test]
 fn a_client_goes_where_it_went_until_time_is_over() {
-    let templates = Templates::default();
+    let templates = Templates::new(Seed([1, 2, 3, 4]));
     let first = made(&templates, 1, 7, 0);
     let again = templates.enlist(key(1), Tick(10 * SECOND), |_| true, || panic!("there is one"));
     assert_eq!(again, Enlisted::At(first));
@@ -40,7 +40,7 @@ fn a_client_goes_where_it_went_until_time_is_over() {
 
 #[test]
 fn one_that_controls_connections_lives_a_minute_longer_and_again() {
-    let templates = Templates::default();
+    let templates = Templates::new(Seed([1, 2, 3, 4]));
     let handle = made(&templates, 1, 7, 0);
     assert_eq!(expired(&templates, 30 * SECOND + LATE), []);
     templates.release(handle, false);
@@ -50,7 +50,7 @@ fn one_that_controls_connections_lives_a_minute_longer_and_again() {
 
 #[test]
 fn one_that_is_not_usable_is_not_found_again_but_listed_until_it_is_due() {
-    let templates = Templates::default();
+    let templates = Templates::new(Seed([1, 2, 3, 4]));
     let old = made(&templates, 1, 7, 0);
     templates.release(old, false);
     let new = templates.enlist(key(1), Tick(SECOND), |_| false, || choice(8));
@@ -65,7 +65,7 @@ fn one_that_is_not_usable_is_not_found_again_but_listed_until_it_is_due() {
 
 #[test]
 fn a_dropped_connection_takes_its_template_along_unless_it_is_assured() {
-    let templates = Templates::default();
+    let templates = Templates::new(Seed([1, 2, 3, 4]));
     let (a, b) = (made(&templates, 1, 7, 5), made(&templates, 2, 8, 5));
     templates.assure(b);
     templates.release(a, true);
@@ -75,7 +75,7 @@ fn a_dropped_connection_takes_its_template_along_unless_it_is_assured() {
 
 #[test]
 fn ticks_that_wrap_still_come_in_order() {
-    let templates = Templates::default();
+    let templates = Templates::new(Seed([1, 2, 3, 4]));
     let handle = made(&templates, 1, 7, u32::MAX - 5 * SECOND);
     templates.release(handle, false);
     assert_eq!(expired(&templates, u32::MAX), []);

@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 
 use crate::chance::Chance;
 use crate::clock::{Nanos, Tick};
-use crate::conn::{Conn, ConnMemory, HashKey, flag};
+use crate::conn::{Conn, ConnMemory, flag};
 use crate::counters;
 use crate::handoff::{Crossing, Errand, Mesh, WHOLES};
 use crate::mailbox::{Command, Link, Page, Report};
@@ -17,6 +17,7 @@ use crate::parking::Ending;
 use crate::pipeline::{self, Scene};
 use crate::port::{BURST, PacketBuf, Port};
 use crate::proto::tcp;
+use crate::seeds::Seeds;
 use crate::service::Servers;
 use crate::shard::Shard;
 use crate::snapshot::Reader;
@@ -68,8 +69,8 @@ pub struct Parts<P: Port> {
     pub ports: Vec<P>,
     /// Storage of its connections.
     pub memory: ConnMemory,
-    /// Key of its hash.
-    pub key: HashKey,
+    /// What nobody outside knows.
+    pub seeds: Seeds,
     /// Tables.
     pub reader: Reader,
     /// States of real servers.
@@ -86,9 +87,9 @@ impl<P: Port> Worker<P> {
     /// A worker that has not turned yet.
     #[must_use]
     pub fn new(parts: Parts<P>, now: Nanos) -> Self {
-        let Parts { ports, memory, key, reader, servers, link, station, mesh } = parts;
-        let chance = Chance::seeded(key.0[1] ^ u64::from(station.me()) << 32);
-        let shard = Shard::new(memory, key, ports.len() as u16, now.tick(), station, mesh);
+        let Parts { ports, memory, seeds, reader, servers, link, station, mesh } = parts;
+        let chance = Chance::seeded(seeds.chance ^ u64::from(station.me()) << 32);
+        let shard = Shard::new(memory, seeds, ports.len() as u16, now.tick(), station, mesh);
         let pace = Pace { began: now, busy: false, second: now, longest: 0 };
         Self { ports, shard, reader, servers, link, burst: Burst::default(), chance, pace }
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use control::api::{Answer, ApiError, Client, Code, PageError, Request, RouteSpec, every_text};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
-use dataplane::conn::{ConnMemory, HashKey};
+use dataplane::conn::ConnMemory;
 use dataplane::handoff::Mesh;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
@@ -62,7 +62,7 @@ impl Product {
         let parts = Parts {
             ports: vec![MemPort::default(), MemPort::default()],
             memory: ConnMemory::new(100_000, false),
-            key: HashKey([0x5175_6963, 0x6b6c_7921]),
+            seeds: seat.seeds,
             reader: seat.reader,
             servers: seat.servers,
             link: seat.link,

@@ -2,12 +2,14 @@
 //! each case both ways and fails where the attack costs more than twice as much. One file a case, one row here.
 
 mod endings;
+mod maps;
+mod signposts;
 
 /// Does one case's work, under attack or as usual. Returns how many operations were measured.
 type Work = fn(attacked: bool) -> u64;
 
 /// Every case.
-const CASES: [(&str, Work); 1] = [("endings", endings::run)];
+const CASES: [(&str, Work); 3] = [("endings", endings::run), ("maps", maps::run), ("signposts", signposts::run)];
 
 /// Names of the cases, one a line.
 pub(crate) fn list() {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use dataplane::seeds::Seeds;
 use dataplane::steering::{self, Plan};
 use dataplane::wire::ethernet::MacAddr;
 
@@ -57,10 +58,13 @@ pub struct Facts {
     pub file: Option<PathBuf>,
     /// Which worker gets what.
     pub steering: Plan,
+    /// What nobody outside may know.
+    pub seeds: Seeds,
 }
 
 impl Facts {
     /// Of a director whose ports are in memory: each interface has the MAC of the configuration, else one of its own.
+    /// Nothing about it is left to chance.
     #[must_use]
     pub fn in_memory(config: &Config) -> Self {
         let mac = |(number, interface): (u8, &crate::config::Interface)| {
@@ -73,6 +77,7 @@ impl Facts {
             devices: Box::new(()),
             file: None,
             steering: steering::plan(&[], workers.len() as u16, config.dataplane.steering),
+            seeds: Seeds::new(std::array::from_fn(|word| word as u64 ^ 0x0123_4567_89ab_cdef)),
         }
     }
 }

@@ -38,6 +38,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
 use dataplane::mailbox::{Link, Page, Report};
+use dataplane::seeds::Seeds;
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::tables::Tables;
@@ -73,6 +74,8 @@ pub struct WorkerSeat {
     pub servers: Arc<Servers>,
     /// Link.
     pub link: Arc<Link>,
+    /// What nobody outside may know.
+    pub seeds: Seeds,
 }
 
 /// A virtual address.
@@ -124,12 +127,14 @@ impl Director {
     pub fn new(config: Config, facts: Facts, now: Nanos) -> Result<(Self, Vec<WorkerSeat>), ApiError> {
         let servers = Arc::new(Servers::new(MAX_SERVERS));
         let workers = config.dataplane.workers.len();
-        let (publisher, board) = Publisher::new(workers, Tables::default());
+        let (seeds, tables) = (facts.seeds, Tables::new(facts.seeds.maps));
+        let (publisher, board) = Publisher::new(workers, tables.clone());
         let links: Vec<_> = (0..workers).map(|_| Link::new()).collect();
         let seats = links.iter().enumerate().map(|(worker, link)| WorkerSeat {
             reader: Reader::new(Arc::clone(&board), worker),
             servers: Arc::clone(&servers),
             link: Arc::clone(link),
+            seeds,
         });
         let seats = seats.collect();
         let mut director = Self {
@@ -138,9 +143,9 @@ impl Director {
             vips: HashMap::new(),
             answered: vec![BTreeSet::new(); config.interfaces.len()],
             neighbors: Neighbors::default(),
-            services: Services::new(servers),
+            services: Services::new(servers, seeds.maps),
             marks: Vec::new(),
-            tables: Tables::default(),
+            tables,
             publisher,
             hearts: links.iter().map(|_| heartbeat::Heart::new(now)).collect(),
             listed: links.iter().map(|_| None).collect(),

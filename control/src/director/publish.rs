@@ -58,7 +58,8 @@ impl Director {
         }
         if self.net_changed {
             let version = self.tables.net.version.wrapping_add(1);
-            self.tables.net = Arc::new(net::tables(version, &self.interfaces, &self.routes, &self.neighbors));
+            self.tables.net =
+                Arc::new(net::tables(version, &self.interfaces, &self.routes, &self.neighbors, self.facts.seeds.maps));
             self.net_changed = false;
             self.unpublished = true;
         }

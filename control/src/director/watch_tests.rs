@@ -1,6 +1,6 @@
 //! Watches over a director and a worker turned by hand.
 
-use dataplane::conn::{ConnMemory, HashKey};
+use dataplane::conn::ConnMemory;
 use dataplane::handoff::Mesh;
 use dataplane::port::mem::MemPort;
 use dataplane::steering::Station;
@@ -80,7 +80,7 @@ impl Lab {
         let parts = Parts {
             ports: vec![MemPort::default(), MemPort::default()],
             memory: ConnMemory::new(100, false),
-            key: HashKey([1, 2]),
+            seeds: seat.seeds,
             reader: seat.reader,
             servers: seat.servers,
             link: seat.link,

@@ -12,6 +12,7 @@ mod upkeep;
 mod view;
 mod walk;
 
+use dataplane::map::Seed;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -130,6 +131,8 @@ pub struct Services {
     /// Services whose schedulers remember where destinations went.
     remembering: HashSet<ServiceKey>,
     index: Index,
+    /// Of those memories.
+    seed: Seed,
 }
 
 /// A scheduler's memory is not needed any more.
@@ -155,9 +158,9 @@ fn no_server(key: &ServiceKey, address: SocketAddr) -> ApiError {
 }
 
 impl Services {
-    /// An empty table over the slab of server states.
+    /// An empty table over the slab of server states. Memories of destinations are hashed by the seed.
     #[must_use]
-    pub fn new(servers: Arc<Servers>) -> Self {
+    pub fn new(servers: Arc<Servers>, seed: Seed) -> Self {
         Self {
             reading: Reading::default(),
             by_key: HashMap::new(),
@@ -170,6 +173,7 @@ impl Services {
             dirty: HashSet::new(),
             remembering: HashSet::new(),
             index: Index::default(),
+            seed,
         }
     }
 
@@ -219,7 +223,7 @@ impl Services {
             servers: Vec::new(),
             meter: Meter::default(),
             scheduler,
-            state: Arc::new(ServiceState::of(scheduler)),
+            state: Arc::new(ServiceState::of(scheduler, self.seed)),
             list_version: 0,
             number,
             due: self.estimates.add(number, now),
@@ -241,7 +245,7 @@ impl Services {
         let scheduler = check::service(&spec)?;
         if scheduler != service.scheduler {
             service.scheduler = scheduler;
-            let before = std::mem::replace(&mut service.state, Arc::new(ServiceState::of(scheduler)));
+            let before = std::mem::replace(&mut service.state, Arc::new(ServiceState::of(scheduler, self.seed)));
             retire(&before, self.slots.states());
             remember(&mut self.remembering, key, scheduler);
             service.change_list(|_| ());

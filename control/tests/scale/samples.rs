@@ -57,9 +57,10 @@ fn a_turn_samples_a_bounded_number() {
 
     use control::ipvs::Services;
     use dataplane::clock::Nanos;
+    use dataplane::map::Seed;
     use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 
-    let mut services = Services::new(Arc::new(Servers::new(MAX_SERVERS)));
+    let mut services = Services::new(Arc::new(Servers::new(MAX_SERVERS)), Seed([1, 2, 3, 4]));
     let read = |_: u32| TotalsRead::default();
     for service in 0..1000 {
         let Request::AddService { service: spec } = add_service(service) else { unreachable!() };

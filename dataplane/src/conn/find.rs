@@ -107,7 +107,7 @@ impl ConnTable {
             if same(&self[entry], Direction::Reply) {
                 return Some(Found::Conn(entry, Direction::Reply));
             }
-            entry = self.behind(entry);
+            entry = self.older(REPLY, entry);
         }
         None
     }

@@ -24,6 +24,13 @@ impl HashKey {
         fold(once ^ self.0[1], SPREAD)
     }
 
+    /// The hash of what names a connection among all workers: its home, and its index there.
+    #[must_use]
+    pub(super) fn of_connection(&self, home: u16, conn: u32) -> u64 {
+        let once = fold((u64::from(home) << 32 | u64::from(conn)) ^ self.0[0], self.0[1]);
+        fold(once ^ self.0[1], SPREAD)
+    }
+
     /// What stands for an IPv6 address in a [`Tuple`]. Workers that hand packets to each other have the same key.
     #[inline]
     #[must_use]

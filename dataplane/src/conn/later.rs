@@ -9,7 +9,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::table::ConnTable;
+use super::table::{ConnTable, REPLY};
 use crate::port::BURST;
 
 const WORDS: usize = 8;
@@ -69,7 +69,7 @@ impl ConnTable {
 
     fn settle_all(&mut self) {
         for (entry, hash) in std::mem::take(&mut self.later.waiting) {
-            let linked = self.link_reply(entry, hash);
+            let linked = self.link_newest(entry, hash, REPLY);
             debug_assert!(linked, "there was room");
         }
         self.later.filter = [0; WORDS];

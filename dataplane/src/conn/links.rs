@@ -1,9 +1,9 @@
-//! How keys are put into buckets and taken out again: chains of overflow buckets, and chains of entries whose reply keys
-//! are the same.
+//! How keys are put into buckets and taken out again: chains of overflow buckets, and chains of entries that have a key in
+//! common. An outsider chooses how long those are (one client's port to many ports of a service by mark), so
+//! whoever joins or leaves one walks none of it.
 
 use super::memory::{Bucket, SLOTS};
-use super::table::{ConnTable, NONE, REPLY};
-use crate::flow::Tuple;
+use super::table::{ConnTable, NONE, POST, REPLY};
 
 /// Where an entry stands: its bucket, the one before that in the chain, and its slot.
 pub(super) struct Place {
@@ -15,27 +15,38 @@ pub(super) struct Place {
 }
 
 impl ConnTable {
-    /// Reply keys may be taken by an older entry: it steps behind the new one.
+    /// Makes an entry findable by one of its keys; `side` is `REQUEST` or `REPLY`. An older entry with the same key
+    /// steps behind the new one.
     #[inline]
-    pub(super) fn link_reply(&mut self, entry: u32, hash: u64) -> bool {
+    pub(super) fn link_newest(&mut self, entry: u32, hash: u64, side: u32) -> bool {
         let (bucket, tag) = self.place(hash);
         let line = &self.memory.buckets[bucket];
         // Usually nothing there is like it.
         if line.matches(tag) != 0 || line.overflow != 0 {
-            return self.link_behind(entry, hash);
+            return self.link_before(entry, hash, side);
         }
-        self.link(hash, entry | REPLY)
+        self.link(hash, entry | side)
     }
 
     #[cold]
-    fn link_behind(&mut self, entry: u32, hash: u64) -> bool {
-        let Some(place) = self.locate_reply(&self.reply_key_of(entry), hash) else {
-            return self.link(hash, entry | REPLY);
+    fn link_before(&mut self, entry: u32, hash: u64, side: u32) -> bool {
+        let Some(place) = self.locate(hash, side, |other| self.has_same_key(side, entry, other)) else {
+            return self.link(hash, entry | side);
         };
-        self.set_behind(entry, place.entry);
-        self.memory.buckets[place.bucket].entries[place.slot] = entry | REPLY;
+        self.set_older(side, entry, place.entry);
+        self.set_newer(side, place.entry, entry);
+        self.memory.buckets[place.bucket].entries[place.slot] = entry | side;
         self.changes = self.changes.wrapping_add(1);
         true
+    }
+
+    /// Request keys are told apart by IPv6 addresses, too; of replies, signposts do not know them.
+    fn has_same_key(&self, side: u32, one: u32, other: u32) -> bool {
+        if side == REPLY {
+            return self.reply_key_of(one) == self.reply_key_of(other);
+        }
+        let (one, other) = (&self[one], &self[other]);
+        one.request_key() == other.request_key() && one.request_ends6() == other.request_ends6()
     }
 
     #[inline]
@@ -83,12 +94,7 @@ impl ConnTable {
         })
     }
 
-    /// The place of the newest entry that holds a reply key.
-    pub(super) fn locate_reply(&self, key: &Tuple, hash: u64) -> Option<Place> {
-        self.locate(hash, REPLY, |entry| self.reply_key_of(entry) == *key)
-    }
-
-    /// The place of an entry by the hash of its key; `side` is `REPLY` or 0.
+    /// The place of an entry by the hash of its key; `side` is `REQUEST` or `REPLY`.
     fn locate(&self, hash: u64, side: u32, fits: impl Fn(u32) -> bool) -> Option<Place> {
         let (mut bucket, tag) = self.place(hash);
         let mut before = 0;
@@ -111,30 +117,29 @@ impl ConnTable {
         }
     }
 
-    pub(super) fn unlink_request(&mut self, index: u32) {
-        let hash = self.key.hash(&self[index].request_key());
-        if let Some(place) = self.locate(hash, 0, |entry| entry == index) {
-            self.clear(&place);
+    /// Has one of an entry's keys no longer lead to it.
+    pub(super) fn unlink_key(&mut self, entry: u32, side: u32) {
+        let (newer, older) = (self.newer(side, entry), self.older(side, entry));
+        if newer == NONE {
+            self.unlink_newest(side, entry, older);
+        } else {
+            self.set_older(side, newer, older);
         }
+        if older != NONE {
+            self.set_newer(side, older, newer);
+        }
+        self.set_older(side, entry, NONE);
+        self.set_newer(side, entry, NONE);
     }
 
-    /// The newest of colliding replies stands in the bucket, older ones behind it in a chain.
-    pub(super) fn unlink_reply(&mut self, entry: u32) {
-        let key = self.reply_key_of(entry);
-        let Some(place) = self.locate_reply(&key, self.key.hash(&key)) else { return };
-        let older = self.behind(entry);
-        if place.entry != entry {
-            let mut before = place.entry;
-            while self.behind(before) != entry && self.behind(before) != NONE {
-                before = self.behind(before);
-            }
-            if self.behind(before) == entry {
-                self.set_behind(before, older);
-            }
-        } else if older == NONE {
+    /// The next older one takes the place of an entry that stands in the bucket itself.
+    fn unlink_newest(&mut self, side: u32, entry: u32, older: u32) {
+        let key = if side == REPLY { self.reply_key_of(entry) } else { self[entry].request_key() };
+        let Some(place) = self.locate(self.key.hash(&key), side, |other| other == entry) else { return };
+        if older == NONE {
             self.clear(&place);
         } else {
-            self.memory.buckets[place.bucket].entries[place.slot] = older | REPLY;
+            self.memory.buckets[place.bucket].entries[place.slot] = older | side;
             self.changes = self.changes.wrapping_add(1);
         }
     }
@@ -151,5 +156,42 @@ impl ConnTable {
             self.free_overflow = place.bucket as u32;
         }
         self.changes = self.changes.wrapping_add(1);
+    }
+}
+
+/// Chains of entries that have a key in common.
+impl ConnTable {
+    /// What stands behind an entry, [`NONE`] = it is the oldest.
+    pub(super) fn older(&self, side: u32, entry: u32) -> u32 {
+        match (side, entry & POST) {
+            (REPLY, 0) => self[entry].older,
+            (REPLY, _) => self.posts.at(entry & !POST).older,
+            _ => self.memory.links[entry as usize].older_request,
+        }
+    }
+
+    fn set_older(&mut self, side: u32, entry: u32, older: u32) {
+        *match (side, entry & POST) {
+            (REPLY, 0) => &mut self[entry].older,
+            (REPLY, _) => &mut self.posts.at_mut(entry & !POST).older,
+            _ => &mut self.memory.links[entry as usize].older_request,
+        } = older;
+    }
+
+    /// What stands before an entry, [`NONE`] = it is the newest, which stands in the bucket itself.
+    fn newer(&self, side: u32, entry: u32) -> u32 {
+        match (side, entry & POST) {
+            (REPLY, 0) => self.memory.links[entry as usize].newer_reply,
+            (REPLY, _) => self.posts.at(entry & !POST).newer,
+            _ => self.memory.links[entry as usize].newer_request,
+        }
+    }
+
+    fn set_newer(&mut self, side: u32, entry: u32, newer: u32) {
+        *match (side, entry & POST) {
+            (REPLY, 0) => &mut self.memory.links[entry as usize].newer_reply,
+            (REPLY, _) => &mut self.posts.at_mut(entry & !POST).newer,
+            _ => &mut self.memory.links[entry as usize].newer_request,
+        } = newer;
     }
 }

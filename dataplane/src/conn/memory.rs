@@ -3,8 +3,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::Conn;
 use super::posts::Post;
+use super::{Conn, NONE};
 use crate::port::BURST;
 
 /// Entries of a bucket.
@@ -46,13 +46,32 @@ impl Bucket {
     }
 }
 
-/// The storage of a table, handed in from outside: zeroed plain data.
+/// Where a connection stands in the chains of those with the same request key and the same reply key; [`NONE`] = nothing is
+/// on that side. What is older by the reply key stands in the connection itself ([`Conn::older`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Links {
+    pub(super) older_request: u32,
+    pub(super) newer_request: u32,
+    pub(super) newer_reply: u32,
+}
+
+impl Links {
+    /// In no chain.
+    pub(super) const NONE: Self = Self { older_request: NONE, newer_request: NONE, newer_reply: NONE };
+}
+
+/// The storage of a table, handed in from outside: plain data, zeroed, or [`NONE`] where it is links.
 #[derive(Debug)]
 pub struct ConnMemory {
     /// Behind the table's own, room for a burst of connections of one packet.
     pub(super) conns: Box<[Conn]>,
+    /// By connection. Beside the connections, whose two lines are full: packets do not ask for it.
+    pub(super) links: Box<[Links]>,
     pub(super) buckets: Box<[Bucket]>,
     pub(super) posts: Box<[Post]>,
+    /// By hash of home and connection: the first signpost, [`NONE`] = there is none.
+    pub(super) post_heads: Box<[u32]>,
 }
 
 impl ConnMemory {
@@ -61,10 +80,13 @@ impl ConnMemory {
     #[must_use]
     pub fn new(capacity: u32, signposts: bool) -> Self {
         let (primary, overflow) = Self::bucket_counts(capacity);
+        let posts = Self::post_count(capacity, signposts);
         Self {
             conns: resident(capacity as usize + BURST),
+            links: vec![Links::NONE; capacity as usize].into(),
             buckets: resident(primary + overflow + 1),
-            posts: resident(Self::post_count(capacity, signposts)),
+            posts: resident(posts),
+            post_heads: vec![NONE; posts].into(),
         }
     }
 
@@ -73,8 +95,9 @@ impl ConnMemory {
     pub fn bytes(capacity: u32, signposts: bool) -> usize {
         let (primary, overflow) = Self::bucket_counts(capacity);
         (capacity as usize + BURST) * size_of::<Conn>()
+            + capacity as usize * size_of::<Links>()
             + (primary + overflow + 1) * size_of::<Bucket>()
-            + Self::post_count(capacity, signposts) * size_of::<Post>()
+            + Self::post_count(capacity, signposts) * (size_of::<Post>() + size_of::<u32>())
     }
 
     /// Replies spread over workers as evenly as connections do; an eighth more for luck.

@@ -106,8 +106,8 @@ pub struct Conn {
     pub wheel_next: u32,
     /// Previous in the wheel's slot.
     pub wheel_previous: u32,
-    /// An older connection with the same reply key, [`NONE`] = without.
-    pub shadowed: u32,
+    /// What stands behind it in the chain of its reply key: an older connection or signpost, [`NONE`] = nothing.
+    pub older: u32,
     /// What controls this one: a template, or a control connection of FTP ([`crate::expected`]); [`NONE`] = without.
     pub controller: u32,
 }

@@ -1,9 +1,15 @@
 //! The connection table of one worker. Two keys lead to one entry; buckets are one cache line of tags and indices.
 //!
-//! Request keys are unique. Reply keys may collide (one client port to two VIPs that share a server): the newest wins,
-//! as in the kernel, and its removal restores the older one. Among them stand the signposts of other workers'
-//! connections.
+//! Keys may collide: reply keys (one client port to two VIPs that share a server), and request keys where a server begins
+//! the connection (a call of SIP to a client whose packets go to another server). The newest wins, as in the kernel
+//! (`ip_vs_conn_hash`), and its end restores the older one. Among reply keys stand the signposts of other workers'
+//! connections. Entries of one key are a chain, linked both ways: an end costs the same wherever in it the entry stands,
+//! and however long it is.
 //!
+//! ```text
+//! bucket -> newest -older-> ... -older-> oldest -older-> NONE
+//!             NONE <-newer- ... <-newer- oldest
+//! ```
 //! An entry of a bucket: `REPLY` = by the reply key, `POST` = a signpost, the rest is the index.
 
 use std::ops::{Index, IndexMut};
@@ -19,6 +25,8 @@ use crate::prefetch;
 /// No index.
 pub const NONE: u32 = u32::MAX;
 
+/// By which of its keys a bucket's entry is found.
+pub(super) const REQUEST: u32 = 0;
 pub(super) const REPLY: u32 = 1 << 31;
 pub(super) const POST: u32 = 1 << 30;
 
@@ -84,7 +92,7 @@ impl ConnTable {
     /// An empty table over zeroed memory.
     #[must_use]
     pub fn new(mut memory: ConnMemory, key: HashKey) -> Self {
-        let posts = Posts::new(std::mem::take(&mut memory.posts));
+        let posts = Posts::new(std::mem::take(&mut memory.posts), std::mem::take(&mut memory.post_heads), key);
         let capacity = memory.conns.len().saturating_sub(BURST) as u32;
         let primary = ConnMemory::bucket_counts(capacity).0;
         Self {
@@ -169,15 +177,6 @@ impl ConnTable {
         if entry & POST == 0 { self[entry].reply_key() } else { self.posts.at(entry & !POST).key() }
     }
 
-    /// What stands behind a reply entry with the same key.
-    pub(super) fn behind(&self, entry: u32) -> u32 {
-        if entry & POST == 0 { self[entry].shadowed } else { self.posts.at(entry & !POST).shadowed }
-    }
-
-    pub(super) fn set_behind(&mut self, entry: u32, behind: u32) {
-        if entry & POST == 0 { self[entry].shadowed = behind } else { self.posts.set_shadowed(entry & !POST, behind) }
-    }
-
     /// Asks for the line of a connection.
     #[inline]
     pub fn prefetch_conn(&self, index: u32) {
@@ -191,24 +190,19 @@ impl ConnTable {
     pub fn put_signpost(&mut self, key: &Tuple, home: u16, conn: u32) -> bool {
         self.settle();
         let Some(post) = self.posts.take(key, home, conn) else { return false };
-        let linked = self.link_reply(post | POST, self.key.hash(key));
+        let linked = self.link_newest(post | POST, self.key.hash(key), REPLY);
         if !linked {
             self.posts.give(post);
         }
         linked
     }
 
-    /// Takes a signpost down.
-    pub fn take_signpost(&mut self, key: &Tuple, home: u16, conn: u32) {
+    /// Takes the signpost of another worker's connection down, if there is one.
+    pub fn take_signpost(&mut self, home: u16, conn: u32) {
         self.settle();
-        let mut entry = self.locate_reply(key, self.key.hash(key)).map_or(NONE, |place| place.entry);
-        while entry != NONE {
-            let post = self.posts.get(entry & !POST).filter(|_| entry & POST != 0);
-            if post.is_some_and(|post| post.home == home && post.conn == conn) {
-                self.unlink_reply(entry);
-                return self.posts.give(entry & !POST);
-            }
-            entry = self.behind(entry);
+        if let Some(post) = self.posts.find(home, conn) {
+            self.unlink_key(post | POST, REPLY);
+            self.posts.give(post);
         }
     }
 
@@ -225,8 +219,8 @@ impl ConnTable {
     pub(crate) fn insert_hashed(&mut self, conn: Conn, [request, reply]: [u64; 2]) -> Option<u32> {
         let index = self.take()?;
         let flags = conn.flags | flag::LIVE;
-        self[index] = Conn { flags, shadowed: NONE, ..conn };
-        if !self.link(request, index) {
+        self[index] = Conn { flags, older: NONE, ..conn };
+        if !self.link_newest(index, request, REQUEST) {
             self.give(index);
             return None;
         }
@@ -234,8 +228,8 @@ impl ConnTable {
             return Some(index);
         }
         self.settle();
-        if !self.link_reply(index, reply) {
-            self.unlink_request(index);
+        if !self.link_newest(index, reply, REPLY) {
+            self.unlink_key(index, REQUEST);
             self.give(index);
             return None;
         }
@@ -289,9 +283,9 @@ impl ConnTable {
             return;
         }
         self.settle();
-        self.unlink_request(index);
+        self.unlink_key(index, REQUEST);
         if self[index].has_reply_key() {
-            self.unlink_reply(index);
+            self.unlink_key(index, REPLY);
         }
         self[index].set(flag::UNLINKED, true);
     }

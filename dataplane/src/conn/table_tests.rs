@@ -3,6 +3,7 @@
 use bytemuck::Zeroable;
 use proptest::prelude::*;
 
+use super::super::memory::Links;
 use super::*;
 
 fn conn(client_port: u16, vip: u32, server: u32) -> Conn {
@@ -112,12 +113,12 @@ fn signposts_and_connections_collide_by_the_same_rule() {
     assert_eq!(found(&table, key), Some(Found::Away { home: 2, conn: 5 }));
     let newer = table.insert(conn(4000, 2, 9)).unwrap();
     assert_eq!(find(&table, key), Some((newer, Direction::Reply)));
-    table.take_signpost(&key, 2, 77);
-    table.take_signpost(&key, 3, 77);
+    table.take_signpost(2, 77);
+    table.take_signpost(3, 77);
     assert_eq!(table.signposts(), 1, "no other than the one that was named");
     table.remove(newer);
     assert_eq!(found(&table, key), Some(Found::Away { home: 2, conn: 5 }));
-    table.take_signpost(&key, 2, 5);
+    table.take_signpost(2, 5);
     assert_eq!((find(&table, key), table.signposts()), (Some((mine, Direction::Reply)), 0));
     assert_eq!(found(&table, table[mine].request_key()), Some(Found::Conn(mine, Direction::Request)));
 }
@@ -142,30 +143,70 @@ fn full_is_none_and_room_comes_back() {
     assert_eq!(table.insert(conn(9, 1, 9)), Some(first[2]));
 }
 
-proptest! {
-    #[test]
-    fn both_keys_agree_through_churn(ops in proptest::collection::vec((any::<bool>(), 0u16..40, 0u32..4, 0u32..3), 1..400)) {
-        let mut table = table(64);
-        let mut live: Vec<(u32, Conn)> = Vec::new();
-        for (add, port, vip, server) in ops {
-            let new = conn(port, vip, server);
-            let known = live.iter().position(|(_, c)| c.request_key() == new.request_key());
-            match (add, known) {
-                (true, None) => {
-                    if let Some(index) = table.insert(new) {
-                        live.push((index, new));
-                    }
-                }
-                (false, Some(at)) => table.remove(live.remove(at).0),
-                _ => {}
-            }
-            prop_assert_eq!(table.len() as usize, live.len());
-            for (index, conn) in &live {
-                prop_assert_eq!(find(&table, conn.request_key()), Some((*index, Direction::Request)));
-                let newest = live.iter().rfind(|(_, c)| c.reply_key() == conn.reply_key()).unwrap().0;
-                prop_assert_eq!(find(&table, conn.reply_key()), Some((newest, Direction::Reply)));
+/// What stands in a table, in order of arrival: of those with the same key the last counts.
+#[derive(Default)]
+struct Model(Vec<Found>);
+
+impl Model {
+    fn request(&self, table: &ConnTable, key: Tuple) -> Option<Found> {
+        let has_key = |found: &&Found| matches!(found, Found::Conn(index, _) if table[*index].request_key() == key);
+        self.0.iter().rfind(has_key).copied()
+    }
+
+    /// A signpost `conn` stands for the reply key that `signposts` names by its number.
+    fn reply(&self, table: &ConnTable, signposts: &[Tuple], key: Tuple) -> Option<Found> {
+        let key_of = |found: &Found| match *found {
+            Found::Conn(index, _) => table[index].reply_key(),
+            Found::Away { conn, .. } => signposts[conn as usize],
+        };
+        let newest = self.0.iter().rfind(|found| key_of(found) == key)?;
+        Some(if let Found::Conn(index, _) = *newest { Found::Conn(index, Direction::Reply) } else { *newest })
+    }
+
+    /// Ends one of those, whichever `chance` names.
+    fn end_one(&mut self, table: &mut ConnTable, chance: usize) {
+        if !self.0.is_empty() {
+            match self.0.remove(chance % self.0.len()) {
+                Found::Conn(index, _) => table.remove(index),
+                Found::Away { home, conn } => table.take_signpost(home, conn),
             }
         }
+    }
+}
+
+proptest! {
+    /// Few keys of either kind, so that most of them collide.
+    #[test]
+    fn both_keys_agree_through_churn(
+        ops in proptest::collection::vec((0u8..4, any::<usize>(), 0u16..3, 0u32..3, 0u32..2), 1..400),
+    ) {
+        let (mut table, mut model, mut signposts) = (table(64), Model::default(), Vec::new());
+        for (what, chance, port, vip, server) in ops {
+            let new = conn(port, vip, server);
+            match what {
+                0 => model.0.extend(table.insert(new).map(|index| Found::Conn(index, Direction::Request))),
+                1 => {
+                    let (home, conn) = (vip as u16, signposts.len() as u32);
+                    signposts.push(new.reply_key());
+                    if table.put_signpost(&new.reply_key(), home, conn) {
+                        model.0.push(Found::Away { home, conn });
+                    }
+                }
+                _ => model.end_one(&mut table, chance),
+            }
+            prop_assert_eq!((table.len() + table.signposts()) as usize, model.0.len());
+            for (port, vip, server) in (0..18).map(|n| (n as u16 / 6, n / 2 % 3, n % 2)) {
+                let asked = conn(port, vip, server);
+                let (request, reply) = (asked.request_key(), asked.reply_key());
+                prop_assert_eq!(found(&table, request), model.request(&table, request));
+                prop_assert_eq!(found(&table, reply), model.reply(&table, &signposts, reply));
+            }
+        }
+        while !model.0.is_empty() {
+            model.end_one(&mut table, 0);
+        }
+        prop_assert!(table.memory.buckets.iter().all(|bucket| bucket.tags.iter().all(|tag| *tag == 0)), "no key is left");
+        prop_assert!(table.memory.links.iter().all(|links| *links == Links::NONE), "nothing stands in a chain");
     }
 
     #[test]

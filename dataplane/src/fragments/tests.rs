@@ -11,7 +11,7 @@ use crate::wire::fragment::place4;
 use crate::wire::vlan::Lan;
 use crate::wire::{ipv4, ipv6, put};
 
-const KEY: HashKey = HashKey([1, 2]);
+const SEED: Seed = Seed([1, 2, 3, 4]);
 
 /// A piece of an IPv4 datagram whose byte at n is n, as a frame.
 fn frame(source: u32, id: u16, offset: usize, length: usize, more: bool) -> Vec<u8> {
@@ -100,7 +100,7 @@ proptest! {
     fn as_a_model_that_marks_bytes(
         pieces in prop::collection::vec((0u16..2, 0usize..6, 1usize..4, prop::bool::weighted(0.8)), 1..60),
     ) {
-        let (mut store, mut models) = (Fragments::v4(KEY), BTreeMap::<u16, Model>::new());
+        let (mut store, mut models) = (Fragments::v4(SEED), BTreeMap::<u16, Model>::new());
         let (mut came, mut gone, mut lost) = (0u32, 0u32, BTreeMap::new());
         for (id, at, count, more) in pieces {
             let (offset, length) = (at * 8, count * 8 - if more { 0 } else { 3 });
@@ -153,7 +153,7 @@ proptest! {
         offsets.push((end, tail));
         let mut order = offsets.clone();
         order.sort_by_key(|(at, _)| (*at as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let (mut store, mut lost) = (Fragments::v4(KEY), BTreeMap::new());
+        let (mut store, mut lost) = (Fragments::v4(SEED), BTreeMap::new());
         for (n, (at, length)) in order.iter().enumerate() {
             let fate = add(&mut store, &frame(5, 1, *at, *length, *at != end), Tick(0), &mut lost);
             prop_assert_eq!(matches!(fate, Fate::Whole(_)), n + 1 == order.len());
@@ -169,14 +169,14 @@ proptest! {
 
 #[test]
 fn no_flood_takes_more_than_its_bounds() {
-    let (mut store, mut lost) = (Fragments::v4(KEY), BTreeMap::new());
+    let (mut store, mut lost) = (Fragments::v4(SEED), BTreeMap::new());
     for n in 0..20_000u32 {
         add(&mut store, &frame(n % 3000, (n / 7) as u16, 0, 1480, true), Tick(n), &mut lost);
         assert!(store.bytes() <= MAX_BYTES && store.datagrams() <= MAX_DATAGRAMS && store.order.len() < 3000);
         assert!(store.sources.values().all(|count| *count <= MAX_PER_SOURCE));
     }
     // Many large pieces of few datagrams are bounded by their bytes.
-    let mut store = Fragments::v4(KEY);
+    let mut store = Fragments::v4(SEED);
     for n in 0..20_000u32 {
         add(&mut store, &frame(n % 1000, 1, (n / 1000) as usize * 1480 + 8, 1480, true), Tick(0), &mut lost);
         assert!(store.bytes() <= MAX_BYTES);
@@ -186,7 +186,7 @@ fn no_flood_takes_more_than_its_bounds() {
 
 #[test]
 fn the_oldest_goes_first_and_time_does_not_begin_anew() {
-    let (mut store, mut lost) = (Fragments::v4(KEY), BTreeMap::new());
+    let (mut store, mut lost) = (Fragments::v4(SEED), BTreeMap::new());
     let mut keep = |store: &mut Fragments, id: u16, offset, seconds: u32| {
         add(store, &frame(5, id, offset, 8, true), Tick(seconds * TICKS_PER_SECOND), &mut lost);
     };
@@ -211,7 +211,7 @@ fn ipv6_headers_in_front_stay_and_the_fragment_header_goes() {
         let place = [&[17, 0][..], &(offset | more).to_be_bytes(), &[0, 0, 0, 9]].concat();
         [&[0; 14][..], &header, &options, &place, &[offset as u8; 16]].concat()
     };
-    let mut store = Fragments::v6(KEY);
+    let mut store = Fragments::v6(SEED);
     let mut add = |frame: &[u8]| {
         let place = crate::wire::fragment::place6(&frame[14..]).expect("a piece");
         let key = Key { src: IpAddr::from([1u8; 16]), dst: IpAddr::from([2u8; 16]), id: place.id, protocol: 0 };

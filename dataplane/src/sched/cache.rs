@@ -1,7 +1,7 @@
 //! Where destinations went: the memory of lblc and lblcr (`ip_vs_lblc.c`, `ip_vs_lblcr.c`).
 //!
-//! Only the first packet of a connection comes here. A destination's entry is under the lock of its bucket; entries of
-//! a bucket are in a tree, since strangers choose destinations. An entry refers to its servers: their memory, and with
+//! Only the first packet of a connection comes here. A destination's entry is under the lock of its bucket. Outsiders choose
+//! destinations: which bucket is secret, so that they are even, and entries of a bucket are in a tree. An entry refers to its servers: their memory, and with
 //! it the entry, survives a removal and a return.
 //!
 //! ```text
@@ -18,13 +18,12 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Asked, Load, hash, place};
+use super::{Asked, Load, place};
 use crate::clock::{Tick, ticks};
-use crate::flow::Family;
+use crate::map::{Seed, Seeded};
 use crate::service::{RealServer, Servers};
 
-const BITS: u32 = 10;
-const BUCKETS: usize = 1 << BITS;
+const BUCKETS: usize = 1 << 10;
 /// Entries above which unused ones are collected early.
 const MANY: usize = BUCKETS * 16;
 /// Entries above which none are made.
@@ -41,6 +40,7 @@ const GONE: usize = 64;
 /// See the module.
 #[derive(Debug)]
 pub struct Cache {
+    hasher: Seeded,
     buckets: Box<[Mutex<Bucket>]>,
     entries: AtomicUsize,
     dead: AtomicBool,
@@ -81,9 +81,12 @@ impl Cache {
     pub(super) const EMPTY: usize = BUCKETS * size_of::<Mutex<Bucket>>();
 }
 
-impl Default for Cache {
-    fn default() -> Self {
+impl Cache {
+    /// One that knows nothing yet.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
         Self {
+            hasher: seed.hasher(),
             buckets: (0..BUCKETS).map(|_| Mutex::default()).collect(),
             entries: AtomicUsize::new(0),
             dead: AtomicBool::new(false),
@@ -102,8 +105,7 @@ pub(super) struct Place<'a> {
 impl Cache {
     /// Where the destination's entry is, or would be.
     pub(super) fn place<'a>(&'a self, asked: &'a Asked<'a>) -> Place<'a> {
-        let family = Family::of(asked.vip);
-        let bucket = hash::multiplicative(hash::fold(family, asked.vip), BITS);
+        let bucket = self.hasher.shard(&asked.vip, BUCKETS);
         Place { cache: self, bucket: lock(&self.buckets[bucket]), asked }
     }
 

@@ -13,7 +13,7 @@ pub use server::{Server, ServerTotals, TotalsRead};
 pub use slab::Slab;
 
 use crate::flow::{ForwardMethod, Protocol, ServiceKey};
-use crate::map::SharedMap;
+use crate::map::{Seed, SharedMap};
 use crate::sched::{Cache, Plan, Scheduler};
 
 /// Server states, by slot.
@@ -114,8 +114,8 @@ pub struct ServiceState {
 impl ServiceState {
     /// That of a service which begins, or begins to choose so.
     #[must_use]
-    pub fn of(scheduler: Scheduler) -> Self {
-        Self { position: AtomicU64::default(), cache: scheduler.remembers().then(Cache::default) }
+    pub fn of(scheduler: Scheduler, seed: Seed) -> Self {
+        Self { position: AtomicU64::default(), cache: scheduler.remembers().then(|| Cache::new(seed)) }
     }
 }
 

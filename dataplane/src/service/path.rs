@@ -45,10 +45,14 @@ impl PathMtu {
         if self.word() == 0 { u16::MAX } else { self.measure_known(now) }
     }
 
+    /// What is no longer believed is forgotten at once: half a round of the clock later (248 days) it would seem to be
+    /// believed again. A word that another worker stores at the same moment stays.
     #[cold]
     fn measure_known(&self, now: Tick) -> u16 {
-        let mtu = self.get(now);
-        if mtu != u16::MAX && self.0.load(Relaxed) & USED == 0 {
+        let (word, mtu) = (self.word(), self.get(now));
+        if mtu == u16::MAX {
+            let _ = self.0.compare_exchange(word, 0, Relaxed, Relaxed);
+        } else if word & USED == 0 {
             self.0.fetch_or(USED, Relaxed);
         }
         mtu
@@ -99,5 +103,14 @@ mod tests {
         assert_eq!(path.learn(1400, now), Learned { mtu: LEAST, known: true }, "an error does not say that more fits");
         path.forget();
         assert_eq!(path.get(now), u16::MAX);
+    }
+
+    #[test]
+    fn what_is_no_longer_believed_is_not_believed_again_when_the_clock_has_gone_half_round() {
+        let (path, now) = (PathMtu::default(), Tick(7));
+        path.learn(1300, now);
+        let over = now.after(BELIEVED);
+        assert_eq!(path.measure(over), u16::MAX);
+        assert_eq!(path.measure(over.after(1 << 31)), u16::MAX);
     }
 }

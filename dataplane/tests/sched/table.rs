@@ -1,6 +1,7 @@
 //! A service whose connections last until a test ends them. Server n is 10.1.0.n, and its slot is n; it may leave and
 //! come back, as control has it.
 
+use dataplane::map::Seed;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -31,7 +32,7 @@ impl Table {
             plan: Plan::default(),
             list_version: 0,
             manner: Manner::default(),
-            state: Arc::new(ServiceState::of(scheduler)),
+            state: Arc::new(ServiceState::of(scheduler, Seed([1, 2, 3, 4]))),
         };
         let (servers_memory, chance) = (Servers::new(1 << 16), Chance::seeded(1));
         let mut table = Self { service, servers: servers_memory, expiration: 86_400, chance, now: Tick(100) };

@@ -2,14 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use dataplane::flow::{ForwardMethod::Nat, Protocol};
+use dataplane::flow::{ForwardMethod::Nat, Protocol, ServiceKey};
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::{Engine, Listener, Manner, Persistent};
 use dataplane::steering::Steering;
 
 use crate::crew::{Device, crew, plan_of, settle};
 use crate::frames::{Body, ends, packet, say};
-use crate::lab::{LAN, Lab, VIP, VIP6, WAN, client, client6, server, server6};
+use crate::lab::{LAN, Lab, SECOND, VIP, VIP6, WAN, client, client6, server, server6};
 
 const SIP: u16 = 5060;
 
@@ -30,11 +30,14 @@ fn through(lab: &mut Lab, [from, to]: [u16; 2], frame: &[u8]) -> [SocketAddr; 2]
     ends(frame)
 }
 
+fn persistent() -> Persistent {
+    Persistent { timeout: 300 << 10, mask4: u32::MAX, mask6: u128::MAX, engine: Some(Engine::Sip) }
+}
+
 /// A service of calls, with one quiesced server.
 fn service(lab: &mut Lab, vip: IpAddr, server: IpAddr) {
     let key = lab.service(Protocol::Udp, vip, SIP, Rr, &[(server, SIP, Nat, 0)]);
-    let persistent = Persistent { timeout: 300 << 10, mask4: u32::MAX, mask6: u128::MAX, engine: Some(Engine::Sip) };
-    lab.manner(key, Manner { one_packet: false, persistent: Some(persistent) });
+    lab.manner(key, Manner { one_packet: false, persistent: Some(persistent()) });
     lab.neighbor(LAN, server);
     lab.tables.callers.insert(Listener { address: server, port: SIP, protocol: Some(Protocol::Udp) }, key);
     lab.publish();
@@ -71,6 +74,35 @@ fn calls_of_servers_find_home_on_any_worker() {
         }
     }
     calls(Lab::new(100), fours, 4000);
+}
+
+/// As the kernel has it: the client's packets go where the last call came from, and to the older server again after that
+/// connection is over. Replies of both pass all the time.
+#[test]
+fn a_server_calls_a_client_whose_packets_go_to_another() {
+    let mut lab = Lab::new(100);
+    service(&mut lab, VIP.into(), server(12).into());
+    let key = ServiceKey::Address { protocol: Protocol::Udp, address: VIP.into(), port: SIP };
+    let caller = lab.tables.services[&key].servers[0];
+    lab.service(Protocol::Udp, VIP, SIP, Rr, &[(server(11), SIP, Nat, 1)]);
+    lab.manner(key, Manner { one_packet: false, persistent: Some(persistent()) });
+    lab.list(key, |list| list.push(caller));
+    lab.know_servers(11..=12);
+    let [vip, client, older, newer] = [VIP, client(2), server(11), server(12)].map(|a| SocketAddr::new(a.into(), SIP));
+    let [inward, outward] = [[WAN, LAN], [LAN, WAN]];
+    let call = |from, to, id: &str| datagram(from, to, &format!("INVITE sip:a@b SIP/2.0\r\nCall-ID: {id}\r\n\r\n"));
+
+    assert_eq!(through(&mut lab, inward, &call(client, vip, "c@1")), [client, older]);
+    assert_eq!(through(&mut lab, outward, &call(newer, client, "s@1")), [vip, client]);
+    assert_eq!(lab.connections().len(), 2);
+    assert_eq!(through(&mut lab, inward, &call(client, vip, "c@1")), [client, newer]);
+    lab.pass(290 * SECOND);
+    assert_eq!(through(&mut lab, outward, &call(older, client, "c@1")), [vip, client]);
+    lab.pass(20 * SECOND);
+    assert_eq!(lab.connections().len(), 1, "the newer one is over");
+    assert_eq!(through(&mut lab, inward, &call(client, vip, "c@1")), [client, older]);
+    assert_eq!(lab.connections().len(), 1);
+    lab.check_accounts();
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
-use dataplane::conn::{Conn, ConnMemory, HashKey, flag};
+use dataplane::conn::{Conn, ConnMemory, flag};
 use dataplane::flow::ForwardMethod;
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::handoff::Mesh;
@@ -26,6 +26,7 @@ use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::route::{Action, Prefix};
 use dataplane::sched::{Plan, Scheduler};
+use dataplane::seeds::Seeds;
 use dataplane::service::{Manner, RealServer, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
@@ -100,7 +101,7 @@ impl Lab {
 
     /// A worker at each station.
     pub(crate) fn with_arms(capacity: u32, arms: [Lan; 3], stations: Vec<Station>) -> Self {
-        let tables = Tables { net: Arc::new(net(arms)), ..Tables::default() };
+        let tables = Tables { net: Arc::new(net(arms)), ..Tables::new(seeds().maps) };
         let crew = stations.len();
         let (publisher, board) = Publisher::new(crew, tables.clone());
         let (servers, now) = (Arc::new(Servers::new(4096)), Nanos(SECOND));
@@ -108,7 +109,7 @@ impl Lab {
             stations.into_iter().zip(Mesh::of(crew as u16)).enumerate().map(|(number, (station, mesh))| Parts {
                 ports: (0..3).map(|_| MemPort::default()).collect(),
                 memory: ConnMemory::new(capacity, crew > 1),
-                key: HashKey([0x736c_7569, 0x6365_2121]),
+                seeds: seeds(),
                 reader: Reader::new(Arc::clone(&board), number),
                 servers: Arc::clone(&servers),
                 link: Link::new(),
@@ -162,7 +163,7 @@ impl Lab {
             plan: Plan::default(),
             list_version: 0,
             manner: Manner::default(),
-            state: Arc::new(ServiceState::of(scheduler)),
+            state: Arc::new(ServiceState::of(scheduler, seeds().maps)),
         };
         self.tables.services.insert(key, Arc::new(service));
         let made: Vec<RealServer> = servers.iter().map(|spec| self.real_server(*spec)).collect();
@@ -211,7 +212,7 @@ impl Lab {
         if self.neighbors.iter().all(|(key, _)| *key != (interface, address)) {
             self.neighbors.push(((interface, address), hop));
         }
-        let hops = NextHops::new(self.neighbors.iter().cloned());
+        let hops = NextHops::new(seeds().maps, self.neighbors.iter().cloned());
         self.net(|net| net.hops = hops);
     }
 
@@ -360,6 +361,11 @@ impl Lab {
     }
 }
 
+/// The same in every test.
+pub(crate) fn seeds() -> Seeds {
+    Seeds::new(std::array::from_fn(|word| word as u64 ^ 0x736c_7569_6365_2121))
+}
+
 fn net(arms: [Lan; 3]) -> Net {
     let interface = |(name, lan, mtu, n, six): (&str, Lan, u16, [u8; 4], u16)| Interface {
         name: name.into(),
@@ -374,7 +380,7 @@ fn net(arms: [Lan; 3]) -> Net {
         ("lan", arms[1], 1500, [10, 1, 0, 254], 2),
         ("thin", arms[2], 600, [10, 2, 0, 254], 3),
     ];
-    let mut net = Net { version: 1, interfaces: interfaces.map(interface).to_vec().into(), ..Net::default() };
+    let mut net = Net { version: 1, interfaces: interfaces.map(interface).to_vec().into(), ..Net::new(seeds().maps) };
     let mut route = |address: &str, length, action| {
         net.routes.insert(Prefix { address: address.parse().expect("an address"), length }, action);
     };

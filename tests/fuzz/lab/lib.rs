@@ -21,7 +21,7 @@ use control::api::{Answer, ApiError, Client, Request};
 use control::config::Config;
 use control::director::{Director, Facts};
 use dataplane::clock::Nanos;
-use dataplane::conn::{ConnMemory, HashKey, flag};
+use dataplane::conn::{ConnMemory, flag};
 use dataplane::fragments::{MAX_BYTES, MAX_DATAGRAMS};
 use dataplane::handoff::Mesh;
 use dataplane::mailbox::Link;
@@ -92,7 +92,7 @@ impl Lab {
         let parts = Parts {
             ports: vec![MemPort::default(), MemPort::default()],
             memory: ConnMemory::new(32, false),
-            key: HashKey([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210]),
+            seeds: seat.seeds,
             reader: seat.reader,
             servers: seat.servers,
             link: seat.link,
