@@ -26,11 +26,11 @@ use crate::trace::Way;
 use crate::verdict::Sent;
 use crate::wire::vlan::Lan;
 
-/// Connections looked at per turn for their end.
+/// Connections looked at per turn for their end, and as many more whose servers may be gone.
 pub const EXPIRE_BUDGET: usize = 256;
 /// Commands per turn.
 pub const COMMAND_BUDGET: usize = 32;
-/// Connection slots looked at for one command to list, and in one turn for connections whose servers are gone.
+/// Connection slots looked at for one command to list.
 pub const LIST_BUDGET: u32 = 1024;
 /// Entries looked at per turn for the defence to drop.
 pub const DEFENCE_BUDGET: u32 = 256;
@@ -139,7 +139,7 @@ impl<P: Port> Worker<P> {
         items += self.give_up(tick);
         items += self.expire_fragments(tick);
         items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.reader.tables().templates, &self.link);
-        items += self.shard.end_orphans(tick, LIST_BUDGET, &self.servers);
+        items += self.shard.end_orphans(tick, EXPIRE_BUDGET as u32, &self.servers);
         items += self.shard.drop_entries(tick, DEFENCE_BUDGET, &self.reader.tables().sysctls, &self.chance);
         self.transmit();
         self.report(items);

@@ -2,6 +2,7 @@
 //! each case both ways and fails where the attack costs more than twice as much. One file a case, one row here.
 
 mod endings;
+mod full;
 mod maps;
 mod signposts;
 
@@ -9,7 +10,8 @@ mod signposts;
 type Work = fn(attacked: bool) -> u64;
 
 /// Every case.
-const CASES: [(&str, Work); 3] = [("endings", endings::run), ("maps", maps::run), ("signposts", signposts::run)];
+const CASES: [(&str, Work); 4] =
+    [("endings", endings::run), ("full", full::run), ("maps", maps::run), ("signposts", signposts::run)];
 
 /// Names of the cases, one a line.
 pub(crate) fn list() {

@@ -92,11 +92,20 @@ impl Wheel {
         Some(first)
     }
 
+    /// After a sleep of more than a round, one round shows every slot: those before it need not be looked at.
+    fn catch_up(&mut self, now: Tick) {
+        let behind = Tick(self.current.wrapping_mul(SPAN)).until(now) / SPAN;
+        if behind > SLOTS {
+            self.current = self.current.wrapping_add(behind - SLOTS) & (u32::MAX / SPAN);
+        }
+    }
+
     /// Takes the next connection out whose slot has come up.
     pub fn pop(&mut self, table: &mut ConnTable, now: Tick) -> Option<u32> {
         if let Some(index) = self.pop_doomed(table, now) {
             return Some(index);
         }
+        self.catch_up(now);
         loop {
             if now.is_before(Tick(self.current.wrapping_mul(SPAN))) {
                 return None;
@@ -148,6 +157,36 @@ mod tests {
                     left -= 1;
                 }
             }
+        }
+
+        #[test]
+        fn after_a_long_sleep_all_that_are_due_are_found_within_a_round(
+            start in prop_oneof![Just(0u32), Just(u32::MAX - 500), any::<u32>()],
+            slept in 1u32..1 << 30,
+            lives in proptest::collection::vec(1u32..1 << 30, 1..40),
+        ) {
+            let mut table = ConnTable::new(ConnMemory::new(64, false), HashKey([1, 2]));
+            let mut wheel = Wheel::new(Tick(start));
+            for (port, timeout) in lives.iter().enumerate() {
+                let conn = Conn { client_port: port as u16, protocol: 6, last_seen: start, timeout: *timeout, ..Conn::zeroed() };
+                let index = table.insert(conn).unwrap();
+                let due = table[index].due();
+                wheel.insert(&mut table, index, due);
+            }
+            let now = Tick(start).after(slept);
+            let mut found = 0;
+            while let Some(index) = wheel.pop(&mut table, now) {
+                let due = table[index].due();
+                if now.is_before(due) {
+                    wheel.insert(&mut table, index, due);
+                } else {
+                    found += 1;
+                }
+            }
+            let sure = lives.iter().filter(|timeout| **timeout + SPAN <= slept).count();
+            let due = lives.iter().filter(|timeout| **timeout <= slept).count();
+            prop_assert!((sure..=due).contains(&found), "{found} of {sure} to {due}");
+            prop_assert!(Tick(wheel.current.wrapping_mul(SPAN)).until(now) < SPAN, "it has caught up");
         }
 
         #[test]

@@ -223,6 +223,8 @@ impl<'a> Asked<'a> {
         if usable || !self.has(flag::FALLBACK) {
             return usable.then_some(index);
         }
+        // Outsiders may fill all servers up to their thresholds: nobody goes around for what is not there.
+        self.candidates().next()?;
         let size = self.service.plan.buckets.len();
         let offsets = (first..size).chain(0..first);
         offsets.filter_map(|offset| self.bucket(probe(offset))).find(|(_, usable)| *usable).map(|(index, _)| index)
