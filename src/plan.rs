@@ -7,8 +7,9 @@ use control::config::{Config, Interface};
 use control::ipvs;
 use dataplane::conn::ConnMemory;
 use dataplane::handoff::{self, Mesh};
+use dataplane::limiter::Limiter;
 use dataplane::mailbox::Link;
-use dataplane::parking::MAX_PARKED;
+use dataplane::parking::{MAX_PARKED, Parking};
 use dataplane::port::BURST;
 use dataplane::shard::OUTPUT_LIMIT;
 use dataplane::steering::{Side, Steering};
@@ -131,7 +132,8 @@ fn without_huge_pages(eal: &[String]) -> Option<usize> {
 
 /// Workers beside their connections.
 fn of_workers(workers: usize, ports: usize) -> usize {
-    let each = Link::bytes() + ports * OUTPUT_LIMIT * size_of::<Mbuf>() + WORKER;
+    let stores = Parking::<Mbuf>::bytes() + Limiter::bytes();
+    let each = Link::bytes() + stores + ports * OUTPUT_LIMIT * size_of::<Mbuf>() + WORKER;
     workers * each + Mesh::<Mbuf>::bytes(workers)
 }
 

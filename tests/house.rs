@@ -17,9 +17,9 @@ const LONGEST: usize = 450;
 
 /// Modules of the dataplane, from the bottom up. A module uses its own layer and those below.
 const LAYERS: [&[&str]; 6] = [
-    &["wire", "clock", "chance", "verdict", "counters", "map", "prefetch", "sysctl"],
+    &["wire", "clock", "chance", "verdict", "counters", "map", "list", "prefetch", "sysctl"],
     &["packet", "port", "flow"],
-    &["conn", "service", "mark", "route", "neighbor", "steering", "template", "expected"],
+    &["conn", "service", "mark", "route", "neighbor", "steering", "template", "expected", "limiter"],
     &["sched", "forward", "proto", "trace"],
     &["tables", "snapshot", "mailbox", "parking", "fragments", "handoff", "defence", "seeds", "shard", "pipeline"],
     &["worker"],

@@ -13,6 +13,8 @@ pub mod flow;
 pub mod forward;
 pub mod fragments;
 pub mod handoff;
+pub mod limiter;
+pub mod list;
 pub mod mailbox;
 pub mod map;
 pub mod mark;

@@ -8,12 +8,15 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::conn::Conn;
 use crate::counters::Counters;
+use crate::parking::{CLASSES, Class, Neighbor};
 use crate::service::{MAX_SERVERS, Totals};
 use crate::trace::Watch;
 use crate::wire::vlan::Lan;
 
 /// Messages that may wait, in each direction.
 const QUEUE: usize = 1024;
+/// Questions of each class that may wait.
+const QUESTIONS: usize = 256;
 
 /// From control.
 #[derive(Debug)]
@@ -55,13 +58,6 @@ pub enum Report {
         /// From the Ethernet header on, without a tag.
         frame: Vec<u8>,
     },
-    /// A packet needs this neighbour.
-    Resolve {
-        /// Its interface.
-        interface: u16,
-        /// Its address.
-        address: IpAddr,
-    },
     /// A piece of the list.
     Listed(Page),
 }
@@ -75,6 +71,33 @@ pub struct Page {
     pub next: Option<u32>,
 }
 
+/// Neighbours that packets wait for, on their way to control. A queue for each class of packets: who makes many questions
+/// of one crowds out no other, nor what else the mailbox holds.
+#[derive(Debug)]
+pub struct Questions([ArrayQueue<Neighbor>; CLASSES]);
+
+impl Questions {
+    fn new() -> Self {
+        Self(std::array::from_fn(|_| ArrayQueue::new(QUESTIONS)))
+    }
+
+    /// Asks for a neighbour on behalf of a packet. Returns whether there was room for the question.
+    pub fn ask(&self, class: Class, neighbor: Neighbor) -> bool {
+        self.0[class as usize].push(neighbor).is_ok()
+    }
+
+    /// The next question of each class.
+    pub fn take(&self) -> [Option<Neighbor>; CLASSES] {
+        std::array::from_fn(|class| self.0[class].pop())
+    }
+
+    /// Whether nobody asks.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(ArrayQueue::is_empty)
+    }
+}
+
 /// The link between control and one worker.
 #[derive(Debug)]
 pub struct Link {
@@ -82,6 +105,8 @@ pub struct Link {
     pub commands: ArrayQueue<Command>,
     /// To control.
     pub reports: ArrayQueue<Report>,
+    /// To control, apart from reports.
+    pub questions: Questions,
     /// Verdicts.
     pub counters: Counters,
     /// Totals by server.
@@ -101,11 +126,19 @@ pub struct Link {
 }
 
 impl Link {
+    /// Whether half of what the worker may be told is free: so much is left for answers, whatever questions cost.
+    #[must_use]
+    pub fn has_room_for_questions(&self) -> bool {
+        self.commands.len() < QUEUE / 2
+    }
+
     /// Bytes of one, beside totals: those are there by server.
     #[must_use]
     pub const fn bytes() -> usize {
         // Each place of a queue has a stamp.
-        QUEUE * (size_of::<Command>() + size_of::<Report>() + 2 * size_of::<usize>()) + size_of::<Self>()
+        QUEUE * (size_of::<Command>() + size_of::<Report>() + 2 * size_of::<usize>())
+            + CLASSES * QUESTIONS * (size_of::<Neighbor>() + size_of::<usize>())
+            + size_of::<Self>()
     }
 
     /// An idle link.
@@ -114,6 +147,7 @@ impl Link {
         Arc::new(Self {
             commands: ArrayQueue::new(QUEUE),
             reports: ArrayQueue::new(QUEUE),
+            questions: Questions::new(),
             counters: Counters::default(),
             totals: Totals::new(MAX_SERVERS),
             turns: AtomicU64::default(),

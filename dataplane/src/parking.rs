@@ -1,16 +1,36 @@
-//! Parking: packets that wait for a neighbour. Bounded per next hop and in all; the room is allocated once.
+//! Parking: packets that wait for a neighbour. After `__neigh_event_send` (`net/core/neighbour.c`), but bounded in all.
+//!
+//! ```text
+//! a neighbour's queue    begins with the first packet that needs it, and the neighbour is asked for then; a question that
+//!                        finds no room is asked again by the next packet
+//! its bound              16 packets of each class; one more displaces the oldest of its class. (A kernel's queue has
+//!                        `unres_qlen_bytes` = 212,992 bytes for all, 101 small packets)
+//! a pool                 places of one family and class, for all neighbours; one more displaces the oldest of the pool
+//! ```
+//!
+//! So a packet that needs a neighbour always waits, its neighbour is always asked for, and nobody fills the places of
+//! another class or family. Every step costs the same however many wait; all places are allocated once.
+
+mod queues;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 
 use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::forward::Change;
+use crate::list::{Links, List};
+use crate::map::Seed;
 use crate::packet::Meta;
 use crate::verdict::{Forward, Sent};
+use queues::Queues;
 
-/// Packets that may wait for one next hop.
-pub const MAX_PARKED_PER_HOP: usize = 64;
+/// Packets of one class that may wait for one neighbour.
+pub const MAX_PARKED_PER_HOP: usize = 16;
+/// Packets of each class, in their order, that may wait in one family.
+const PLACES: [usize; CLASSES] = [512, 256, 256];
 /// Packets that may wait in all, per worker.
-pub const MAX_PARKED: usize = 1024;
+pub const MAX_PARKED: usize = 2 * (PLACES[0] + PLACES[1] + PLACES[2]);
 
 /// Ticks after which a worker gives up by itself, should control's word not come.
 const PATIENCE: u32 = 5 * TICKS_PER_SECOND;
@@ -24,13 +44,44 @@ pub enum Ending {
     Own(Sent),
 }
 
+/// Whose packets share places, and questions on their way to control.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Of connections, towards their servers.
+    Servers,
+    /// Of connections, towards their clients.
+    Clients,
+    /// What outsiders address as they like, and the director's own.
+    Others,
+}
+
+/// How many classes there are.
+pub const CLASSES: usize = 3;
+
+impl Class {
+    /// The class of what is forwarded for a reason.
+    #[must_use]
+    pub const fn of(reason: Forward) -> Self {
+        match reason {
+            Forward::NatRequest | Forward::Dr | Forward::Tun | Forward::IcmpRequest => Self::Servers,
+            Forward::NatReply => Self::Clients,
+            Forward::Bypass | Forward::IcmpReply | Forward::Routed => Self::Others,
+        }
+    }
+}
+
+/// A neighbour: its interface and address.
+pub type Neighbor = (u16, IpAddr);
+
 /// A packet that waits, as it came.
 #[derive(Debug)]
 pub struct Parked<B> {
     /// The packet.
     pub packet: B,
-    /// Its interface and neighbour.
-    pub neighbor: (u16, IpAddr),
+    /// Whom it waits for.
+    pub neighbor: Neighbor,
+    /// Whose place it takes.
+    pub class: Class,
     /// What is known of it.
     pub meta: Meta,
     /// What changes when it is sent.
@@ -43,70 +94,156 @@ pub struct Parked<B> {
     pub server: u32,
 }
 
-/// Everything that waits, in order of arrival.
-#[derive(Debug)]
-pub struct Parking<B> {
-    waiting: Vec<Parked<B>>,
-    spare: Vec<Parked<B>>,
+impl<B> Parked<B> {
+    /// The pool that its place is of.
+    const fn pool(&self) -> usize {
+        let family = if self.neighbor.1.is_ipv4() { 0 } else { CLASSES };
+        family + self.class as usize
+    }
 }
 
-impl<B> Default for Parking<B> {
-    fn default() -> Self {
-        Self { waiting: Vec::with_capacity(MAX_PARKED), spare: Vec::with_capacity(MAX_PARKED) }
-    }
+/// A place that is taken.
+#[derive(Debug)]
+struct Place<B> {
+    parked: Parked<B>,
+    queue: u32,
+    /// How many had begun to wait with it.
+    number: u64,
+}
+
+/// Everything that waits.
+#[derive(Debug)]
+pub struct Parking<B> {
+    places: Vec<Option<Place<B>>>,
+    free: Vec<u32>,
+    /// Each place within its class of its neighbour's queue, and within its pool.
+    in_queue: Vec<Links>,
+    in_pool: Vec<Links>,
+    pools: [List; 2 * CLASSES],
+    queues: Queues,
+    /// Packets that have begun to wait.
+    arrivals: u64,
+    newest: u32,
 }
 
 impl<B> Parking<B> {
+    /// Nothing waits. The seed is secret: outsiders choose neighbours.
+    #[must_use]
+    pub fn new(seed: Seed) -> Self {
+        // A packet takes its place before another leaves for it.
+        let most = MAX_PARKED + 1;
+        Self {
+            places: std::iter::repeat_with(|| None).take(most).collect(),
+            free: (0..most as u32).rev().collect(),
+            in_queue: vec![Links::NONE; most],
+            in_pool: vec![Links::NONE; most],
+            pools: Default::default(),
+            queues: Queues::new(most, seed),
+            arrivals: 0,
+            newest: 0,
+        }
+    }
+
+    /// Bytes of one.
+    #[must_use]
+    pub const fn bytes() -> usize {
+        let place = size_of::<Option<Place<B>>>() + size_of::<u32>() + 2 * size_of::<Links>();
+        (MAX_PARKED + 1) * (place + queues::BYTES)
+    }
+
     /// Packets that wait.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.waiting.len()
-    }
-
-    /// What came last.
-    #[must_use]
-    pub fn newest(&self) -> Option<&Parked<B>> {
-        self.waiting.last()
-    }
-
-    /// What waits.
-    pub fn iter(&self) -> impl Iterator<Item = &Parked<B>> {
-        self.waiting.iter()
+        self.places.len() - self.free.len()
     }
 
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.len() == 0
     }
 
-    /// Adds a packet. Returns whether it is the first to wait for its neighbour, or the packet where there is no room.
-    #[expect(clippy::result_large_err, reason = "whoever finds no room has the packet back, and has it rarely")]
-    pub fn add(&mut self, parked: Parked<B>) -> Result<bool, Parked<B>> {
-        let before = self.waiting.iter().filter(|p| p.neighbor == parked.neighbor).count();
-        if before >= MAX_PARKED_PER_HOP || self.waiting.len() >= MAX_PARKED {
-            return Err(parked);
+    /// Packets that have begun to wait so far.
+    #[must_use]
+    pub const fn arrivals(&self) -> u64 {
+        self.arrivals
+    }
+
+    /// The packet that began to wait last, if it still does.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Parked<B>> {
+        let place = self.places[self.newest as usize].as_ref()?;
+        (place.number == self.arrivals).then_some(&place.parked)
+    }
+
+    /// What waits, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Parked<B>> {
+        self.places.iter().flatten().map(|place| &place.parked)
+    }
+
+    /// Adds a packet. `ask` is called where its neighbour has not been asked for yet, and says whether it could. Returns the
+    /// packet that was displaced, if one had to be.
+    pub fn add(&mut self, parked: Parked<B>, ask: impl FnOnce(Class, Neighbor) -> bool) -> Option<Parked<B>> {
+        let (class, neighbor) = (parked.class, parked.neighbor);
+        let queue = self.queues.find_or_begin(neighbor, parked.since);
+        let victim = self.push(parked, queue);
+        if !self.queues[queue].asked {
+            self.queues[queue].asked = ask(class, neighbor);
         }
-        self.waiting.push(parked);
-        Ok(before == 0)
+        victim.and_then(|place| self.remove(place))
+    }
+
+    /// Takes a place at the end of a queue. Returns the place that must be given up for it: an older one, so the queue stays.
+    fn push(&mut self, parked: Parked<B>, queue: u32) -> Option<u32> {
+        let place = self.free.pop()?;
+        let (class, pool) = (parked.class as usize, parked.pool());
+        let waiting = &mut self.queues[queue].classes[class];
+        waiting.push(&mut self.in_queue, place);
+        self.pools[pool].push(&mut self.in_pool, place);
+        let full_queue = waiting.len() > MAX_PARKED_PER_HOP;
+        let full_pool = self.pools[pool].len() > PLACES[class];
+        let victim = if full_queue { waiting.first() } else { self.pools[pool].first().filter(|_| full_pool) };
+        self.arrivals += 1;
+        self.newest = place;
+        self.places[place as usize] = Some(Place { parked, queue, number: self.arrivals });
+        victim
+    }
+
+    /// Gives a place up, and with the last one of a neighbour its queue.
+    fn remove(&mut self, place: u32) -> Option<Parked<B>> {
+        let Place { parked, queue, .. } = self.places[place as usize].take()?;
+        self.queues[queue].classes[parked.class as usize].remove(&mut self.in_queue, place);
+        self.pools[parked.pool()].remove(&mut self.in_pool, place);
+        self.free.push(place);
+        if self.queues[queue].is_empty() {
+            self.queues.end(queue);
+        }
+        Some(parked)
     }
 
     /// A neighbour that has been waited for longer than control takes to find or to fail it.
     #[must_use]
-    pub fn overdue(&self, now: Tick) -> Option<(u16, IpAddr)> {
-        self.waiting.first().filter(|parked| parked.since.until(now) > PATIENCE).map(|parked| parked.neighbor)
+    pub fn overdue(&self, now: Tick) -> Option<Neighbor> {
+        self.queues.oldest().filter(|queue| queue.since.until(now) > PATIENCE).map(|queue| queue.neighbor)
     }
 
-    /// Takes out those that `leaves` says, in order. Give the list back with [`Parking::recycle`], so that its room is
-    /// allocated only once.
-    pub fn take(&mut self, mut leaves: impl FnMut(&Parked<B>) -> bool) -> Vec<Parked<B>> {
-        let mut leaving = std::mem::take(&mut self.spare);
-        leaving.extend(self.waiting.extract_if(.., |parked| leaves(parked)));
-        leaving
+    /// What waits for a neighbour leaves, by [`Parking::next_leaving`].
+    pub fn leave(&mut self, neighbor: Neighbor) {
+        if let Some(queue) = self.queues.find(neighbor) {
+            self.queues.leave(queue);
+        }
     }
 
-    /// Takes an emptied list back.
-    pub fn recycle(&mut self, list: Vec<Parked<B>>) {
-        self.spare = list;
+    /// The same for every neighbour that fits, each looked at once.
+    pub fn leave_where(&mut self, fits: impl Fn(Neighbor) -> bool) {
+        self.queues.leave_where(fits);
+    }
+
+    /// Takes the next packet out that leaves: those of a neighbour in order of arrival.
+    pub fn next_leaving(&mut self) -> Option<Parked<B>> {
+        let queue = self.queues.leaving()?;
+        let number = |place: &u32| self.places[*place as usize].as_ref().map_or(0, |place| place.number);
+        let oldest = queue.classes.iter().filter_map(List::first).min_by_key(number)?;
+        self.remove(oldest)
     }
 }

@@ -13,7 +13,9 @@ use crate::expected::AllExpected;
 use crate::flow::Tuple;
 use crate::fragments::Fragments;
 use crate::handoff::{Mesh, Sign};
+use crate::limiter::Limiter;
 use crate::mailbox::Link;
+use crate::packet::Mark;
 use crate::parking::Parking;
 use crate::port::BURST;
 use crate::seeds::Seeds;
@@ -21,7 +23,7 @@ use crate::service::Servers;
 use crate::steering::Station;
 use crate::sysctl::Sysctls;
 use crate::template::Templates;
-use crate::trace::{Observer, Watch};
+use crate::trace::{Later, Observer, Sight, Watch};
 
 /// Packets that may wait for one port to take them.
 pub const OUTPUT_LIMIT: usize = 512;
@@ -59,6 +61,8 @@ pub struct Shard<B> {
     pub defence: Defence,
     /// Who looks at packets, while somebody wants to.
     pub observer: Option<Box<Observer>>,
+    /// What became of packets that were looked at and lost their place to another that waits: told in the next turn.
+    pub displaced: Vec<(Mark, Box<Later>)>,
     /// Where this worker stands among the others.
     pub station: Station,
     /// Rings to and from the others.
@@ -104,13 +108,14 @@ impl<B> Shard<B> {
             table: ConnTable::new(memory, seeds.table),
             sides: Sides::default(),
             wheel: Wheel::new(now),
-            parking: Parking::default(),
+            parking: Parking::new(seeds.maps),
             output,
             passing: ArrayVec::new(),
             orphans_from: None,
             defence: Defence::new(now),
-            limiter: Limiter { tokens: u64::MAX / 2, at: now },
+            limiter: Limiter::new(seeds.maps, now),
             observer: None,
+            displaced: Vec::new(),
             ids: Ids::new(seeds.ids[0], me),
             tunnel_ids: Ids::new(seeds.ids[1], me),
             fragment_id: u32::from(me) << 16,
@@ -132,7 +137,13 @@ impl<B> Shard<B> {
 
     /// Another turn begins: watches that are over end.
     pub fn observe_turn(&mut self, now: Nanos) {
-        if self.observer.as_mut().is_some_and(|observer| !observer.turn(now)) {
+        let displaced = self.displaced.drain(..);
+        let Some(observer) = &mut self.observer else { return };
+        for (mark, later) in displaced {
+            observer.tell(mark, &Sight::Later(later));
+            observer.end(mark);
+        }
+        if !observer.turn(now) {
             self.observer = None;
         }
     }
@@ -339,35 +350,5 @@ impl<B> Output<B> {
             }
             _ => Err(packet),
         }
-    }
-}
-
-/// A token bucket for the director's own answers: a tenth of a second's worth may come at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Limiter {
-    tokens: u64,
-    at: Tick,
-}
-
-impl Limiter {
-    /// Refills for the time that has passed.
-    pub fn refill(&mut self, now: Tick, rate: u32) {
-        let elapsed = u64::from(self.at.until(now).min(TICKS_PER_SECOND));
-        let most = (u64::from(rate) / 10).max(1) * u64::from(TICKS_PER_SECOND);
-        self.tokens = (self.tokens + elapsed * u64::from(rate)).min(most);
-        self.at = now;
-    }
-
-    /// Whether one more answer may go; `rate` 0 = no limit.
-    pub fn allow(&mut self, rate: u32) -> bool {
-        let cost = u64::from(TICKS_PER_SECOND);
-        if rate == 0 {
-            return true;
-        }
-        let enough = self.tokens >= cost;
-        if enough {
-            self.tokens -= cost;
-        }
-        enough
     }
 }

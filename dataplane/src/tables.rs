@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::flow::ServiceKey;
+use crate::limiter::Limits;
 use crate::map::{Map, Seed, SharedMap};
 use crate::mark::Marks;
 use crate::neighbor::NextHops;
@@ -90,15 +91,15 @@ pub struct Options {
     pub ip_forward: bool,
     /// Unwrap IPv4 in IPv4 that is addressed to the director.
     pub unwrap_ipip: bool,
-    /// Answers of the director itself per second and worker, 0 = no limit.
-    pub icmp_rate: u32,
+    /// Most answers of the director itself.
+    pub limits: Limits,
     /// Keep oddities of the kernel that help nobody.
     pub strict_parity: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ip_forward: true, unwrap_ipip: false, icmp_rate: 1000, strict_parity: false }
+        Self { ip_forward: true, unwrap_ipip: false, limits: Limits::default(), strict_parity: false }
     }
 }
 

@@ -178,12 +178,18 @@ reasons! {
         ServerGone "server_gone",
         /// The connection table is full.
         ConnectionsFull "connections_full",
-        /// More packets wait for one neighbour, or for all, than allowed.
+        /// It waited for a neighbour that has not answered yet, and a later packet took its place.
         ParkFull "park_full",
         /// Control does not keep up.
         PuntFull "punt_full",
-        /// An answer was due but the rate limit held it back.
-        RateLimited "rate_limited",
+        /// An ICMP error was due but `icmp_rate` or `icmp_target_rate` held it back.
+        IcmpLimited "icmp_limited",
+        /// It is too large and its sender was to be told, but `path_mtu_rate` held that back.
+        PathMtuLimited "path_mtu_limited",
+        /// An echo reply was due but `echo_rate` held it back.
+        EchoLimited "echo_limited",
+        /// A reset was due but `reset_rate` held it back.
+        ResetLimited "reset_limited",
         /// An answer, or the pieces of a packet, were due but there was no buffer for them.
         NoBuffer "no_buffer",
         /// Its buffer has no room in front for the headers of a tunnel.

@@ -117,7 +117,8 @@ impl<P: Port> Worker<P> {
         for peer in &mut mesh.peers {
             output.dropped.extend(std::iter::from_fn(|| peer.arriving.pop().ok()).map(|crossing| crossing.packet));
         }
-        output.dropped.extend(parking.take(|_| true).into_iter().map(|parked| parked.packet));
+        parking.leave_where(|_| true);
+        output.dropped.extend(std::iter::from_fn(|| parking.next_leaving()).map(|parked| parked.packet));
         output.queues.iter_mut().for_each(|queue| output.dropped.append(queue));
         if let Some(port) = self.ports.first_mut() {
             port.free_bulk(&mut output.dropped);
@@ -132,7 +133,6 @@ impl<P: Port> Worker<P> {
         let mut items = if self.reader.refresh() { self.release(tick) } else { 0 };
         let room = self.shard.table.capacity() - self.shard.table.len();
         self.shard.defence.look(&self.reader.tables().sysctls, room);
-        self.shard.limiter.refill(tick, self.reader.tables().options.icmp_rate);
         items += self.commands(tick);
         items += self.receive(tick);
         items += self.take_over(tick);
@@ -227,7 +227,7 @@ impl<P: Port> Worker<P> {
             items += 1;
             match command {
                 Command::Send { port, frame } => self.send(port, &frame),
-                Command::NeighborFailed { interface, address } => self.fail((interface, address), now),
+                Command::NeighborFailed { interface, address } => items += self.fail((interface, address), now),
                 Command::EndOrphans => self.shard.end_orphans_soon(),
                 Command::List { from, most } => items += self.list(from, most.clamp(1, LIST_BUDGET), now),
                 Command::Watch(watch) => self.shard.observe(*watch, self.pace.began),
@@ -243,19 +243,18 @@ impl<P: Port> Worker<P> {
         pipeline::release(shard, context, &mut || ports.first_mut().and_then(Port::alloc))
     }
 
-    /// Ends what waits for a neighbour.
-    fn fail(&mut self, neighbor: (u16, IpAddr), now: Tick) {
+    /// Ends what waits for a neighbour. Returns how many packets that were.
+    fn fail(&mut self, neighbor: (u16, IpAddr), now: Tick) -> usize {
         let Self { ports, shard, reader, servers, link, chance, .. } = self;
         let context = &scene(now, reader, servers, link, chance, shard);
         let mut alloc = || ports.first_mut().and_then(Port::alloc);
-        pipeline::fail(shard, context, neighbor, &mut alloc);
+        pipeline::fail(shard, context, neighbor, &mut alloc)
     }
 
     /// Ends what has waited too long for one neighbour.
     fn give_up(&mut self, now: Tick) -> usize {
         let Some(neighbor) = self.shard.parking.overdue(now) else { return 0 };
-        self.fail(neighbor, now);
-        1
+        self.fail(neighbor, now)
     }
 
     /// Ends what waits for pieces that do not come.

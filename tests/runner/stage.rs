@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use dataplane::limiter::Limits;
 use serde::Deserialize;
 
 use crate::runner::director::Leg;
@@ -108,7 +109,11 @@ impl Stage {
 
     /// The same as a configuration file of the product.
     pub(crate) fn to_toml(&self) -> String {
-        let mut text = "schema = 1\n\n[dataplane]\nicmp_rate = 0\n\n[ipvs]\nstrict_parity = true\n".to_string();
+        let mut text = "schema = 1\n\n[dataplane]\n".to_string();
+        for (name, unlimited) in Limits::NONE.named() {
+            let _ = writeln!(text, "{name} = {unlimited}");
+        }
+        text += "\n[ipvs]\nstrict_parity = true\n";
         for interface in &self.interfaces {
             text += &interface.to_toml();
         }

@@ -347,7 +347,7 @@ fn a_stage_is_a_configuration() {
     let stage = Stage::new(&Net { mtu_server: 1300, rs_client_side: vec![31], ..Net::default() });
     let text = stage.to_toml();
     for part in [
-        "[dataplane]\nicmp_rate = 0\n",
+        "[dataplane]\nicmp_rate = 0\nicmp_target_rate = 0\n",
         "[ipvs]\nstrict_parity = true\n",
         "name = \"ds\"\ndevice = \"vdev:ds\"\naddresses = [\"10.1.0.1/24\", \"fd00:1::1/64\"]\nmac = \"02:00:00:00:01:01\"\nmtu = 1300\n",
         "[[vip]]\naddress = \"fd00::100\"\ninterfaces = [\"dc\"]\n",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use dataplane::limiter::Limits;
 use dataplane::proto::{self, sctp, tcp};
 use dataplane::steering::{Side, Steering};
 use ipnet::IpNet;
@@ -57,8 +58,8 @@ pub struct Dataplane {
     pub eal: Vec<String>,
     /// How packets find their worker.
     pub steering: Steering,
-    /// Most ICMP errors, echo replies and resets of the director itself, per second and worker; 0 = no limit.
-    pub icmp_rate: u32,
+    /// Most ICMP errors, echo replies and resets of the director itself.
+    pub limits: Limits,
     /// Descriptors of a receive queue.
     pub rx_descriptors: u16,
     /// Descriptors of a transmit queue.
@@ -76,7 +77,7 @@ impl Default for Dataplane {
             unwrap_ipip: false,
             eal: Vec::new(),
             steering: Steering::Tuple,
-            icmp_rate: 1000,
+            limits: Limits::default(),
             rx_descriptors: 1024,
             tx_descriptors: 1024,
         }

@@ -94,7 +94,7 @@ fn dataplane(file: &mut File, dataplane: &Dataplane) {
     if dataplane.share_cpus {
         file.key("share_cpus", true);
     }
-    file.key("icmp_rate", dataplane.icmp_rate);
+    dataplane.limits.named().into_iter().for_each(|(name, rate)| file.key(name, rate));
     file.key("rx_descriptors", dataplane.rx_descriptors);
     file.key("tx_descriptors", dataplane.tx_descriptors);
 }

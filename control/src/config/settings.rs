@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use dataplane::limiter::Limits;
 use dataplane::proto::{sctp, tcp};
 use dataplane::steering::Steering;
 use dataplane::sysctl::Sysctls;
@@ -16,6 +17,8 @@ const CPU_MAX: i128 = 1023;
 const WORKERS_MAX: usize = 127;
 /// More than any machine has memory for.
 const CONNECTIONS_MAX: i128 = 1 << 28;
+/// Answers a second that a worker may be allowed.
+const RATE_MAX: i128 = 1_000_000;
 /// Bytes of a Unix socket's path, with its final zero.
 const SOCKET_PATH_MAX: usize = 108;
 /// What `ipvsadm` takes as a timeout: 31 days.
@@ -46,12 +49,24 @@ pub(super) fn dataplane(top: &Scope<'_>) -> Dataplane {
             .and_then(|spot| spot.list_of(|word| word.text().map(str::to_owned)))
             .unwrap_or(base.eal),
         steering: scope.value("steering").and_then(|spot| spot.word(&STEERING)).unwrap_or(base.steering),
-        icmp_rate: scope.value("icmp_rate").and_then(|spot| spot.number(0..=1_000_000)).unwrap_or(base.icmp_rate),
+        limits: limits(&scope, base.limits),
         rx_descriptors: descriptors(&scope, "rx_descriptors").unwrap_or(base.rx_descriptors),
         tx_descriptors: descriptors(&scope, "tx_descriptors").unwrap_or(base.tx_descriptors),
     };
     scope.finish();
     read
+}
+
+/// How much the director says of its own accord.
+fn limits(scope: &Scope<'_>, base: Limits) -> Limits {
+    let rate = |key, base| scope.value(key).and_then(|spot| spot.number(0..=RATE_MAX)).unwrap_or(base);
+    Limits {
+        icmp_rate: rate("icmp_rate", base.icmp_rate),
+        icmp_target_rate: rate("icmp_target_rate", base.icmp_target_rate),
+        path_mtu_rate: rate("path_mtu_rate", base.path_mtu_rate),
+        echo_rate: rate("echo_rate", base.echo_rate),
+        reset_rate: rate("reset_rate", base.reset_rate),
+    }
 }
 
 fn workers(scope: &Scope<'_>, share_cpus: bool) -> Option<Vec<usize>> {

@@ -95,6 +95,28 @@ impl Director {
             || self.vips.get(&address).is_some_and(|vip| vip.on.contains(&interface))
     }
 
+    /// Asks for neighbours that packets wait for: one of each class in turn, from every worker, as long as the mailbox
+    /// that the questions leave by has room. Returns how many that were.
+    pub(super) fn answer_questions(&mut self) -> usize {
+        let mut asked = 0;
+        loop {
+            let before = asked;
+            for worker in 0..self.links.len() {
+                if !self.links[0].has_room_for_questions() {
+                    return asked;
+                }
+                for key in self.links[worker].questions.take().into_iter().flatten() {
+                    let effects = self.neighbors.resolve(key, self.now);
+                    self.carry_out(effects);
+                    asked += 1;
+                }
+            }
+            if asked == before {
+                return asked;
+            }
+        }
+    }
+
     /// Does what the neighbour table asks for.
     pub(super) fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {

@@ -309,15 +309,11 @@ impl Director {
                 items += 1;
                 match report {
                     Report::Frame { lan, frame } => self.frame(lan, &frame),
-                    Report::Resolve { interface, address } => {
-                        let effects = self.neighbors.resolve((interface, address), self.now);
-                        self.carry_out(effects);
-                    }
                     Report::Listed(page) => self.listed[worker] = Some(page),
                 }
             }
         }
-        items
+        items + self.answer_questions()
     }
 }
 
@@ -353,7 +349,7 @@ impl Director {
     /// Whether any worker still waits for room in its mailbox; for tests.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.links.iter().all(|link| link.commands.is_empty() && link.reports.is_empty())
+        self.links.iter().all(|link| link.commands.is_empty() && link.reports.is_empty() && link.questions.is_empty())
     }
 
     /// Sum of a server's state over its slot: active and inactive connections, templates.

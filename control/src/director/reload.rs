@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use dataplane::flow::ServiceKey;
+use dataplane::limiter::Limits;
 use dataplane::proto::Timeouts;
 use dataplane::tables::Options;
 use log::info;
@@ -69,7 +70,7 @@ impl Director {
         let dataplane = |c: &Config| config::Dataplane {
             ip_forward: true,
             unwrap_ipip: false,
-            icmp_rate: 0,
+            limits: Limits::NONE,
             ..c.dataplane.clone()
         };
         if dataplane(old) != dataplane(new) {
@@ -94,12 +95,16 @@ impl Director {
         let options = Options {
             ip_forward: config.dataplane.ip_forward,
             unwrap_ipip: config.dataplane.unwrap_ipip,
-            icmp_rate: config.dataplane.icmp_rate,
+            limits: config.dataplane.limits,
             strict_parity: config.ipvs.strict_parity,
         };
-        let told = |options: &Options| (options.ip_forward, options.icmp_rate);
-        if told(&options) != told(&self.tables.options) {
-            changes.note(|| format!("ip_forward is {}, icmp_rate is {}", options.ip_forward, options.icmp_rate));
+        if options.ip_forward != self.tables.options.ip_forward {
+            changes.note(|| format!("ip_forward is {}", options.ip_forward));
+        }
+        for ((name, new), (_, old)) in options.limits.named().into_iter().zip(self.tables.options.limits.named()) {
+            if new != old {
+                changes.note(|| format!("{name} is {new}"));
+            }
         }
         self.tables.options = options;
         if config.dataplane.unwrap_ipip != self.config.dataplane.unwrap_ipip {

@@ -1,5 +1,5 @@
 //! Answers: packets that the director makes itself because of a packet it received: ICMP errors (RFC 1812 4.3), echo
-//! replies (RFC 1122 3.2.2.6), resets (RFC 9293 3.5.2). Rate-limited. They leave through the output queues in the place
+//! replies (RFC 1122 3.2.2.6), resets (RFC 9293 3.5.2), as far as the limiter lets them. They leave through the output queues in the place
 //! of the packet that they answer.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,8 +8,9 @@ use super::{Context, answer6, cut, decide, icmp, icmp_tunnel, resolve};
 use crate::conn::{Found, NONE};
 use crate::flow::{Direction, ForwardMethod};
 use crate::forward::Change;
+use crate::limiter;
 use crate::packet::Meta;
-use crate::parking::{Ending, Parked};
+use crate::parking::{Class, Ending, Parked};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
@@ -35,21 +36,34 @@ pub(super) fn run<B: PacketBuf>(
     context: Context<'_>,
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
-    let packet = &frame[usize::from(meta.l3)..];
-    let verdict = match make(packet, meta, kind, shard.ids.next(), context) {
-        None => Verdict::Drop(Drop::Unanswerable),
-        Some(_) if !shard.limiter.allow(context.tables.options.icmp_rate) => Verdict::Drop(Drop::RateLimited),
-        Some(made) => match deliver(&made, meta, shard, context, alloc) {
-            Ok(()) => {
-                if made.sent == Sent::IcmpError {
-                    count(frame, meta, kind, made.packet.len(), shard, context);
-                }
-                Verdict::Answer(kind)
-            }
-            Err(reason) => Verdict::Drop(reason),
-        },
+    let verdict = match answer(frame, meta, kind, shard, context, alloc) {
+        Ok(()) => Verdict::Answer(kind),
+        Err(reason) => Verdict::Drop(reason),
     };
     context.link.counters.verdict(verdict);
+}
+
+/// Nothing is written before it is known that the answer may be given, and that nobody has had too many of its kind.
+fn answer<B: PacketBuf>(
+    frame: &[u8],
+    meta: &Meta,
+    kind: Answer,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+    alloc: &mut impl FnMut() -> Option<B>,
+) -> Result<(), Drop> {
+    let packet = frame.get(usize::from(meta.l3)..).unwrap_or_default();
+    let about = About::read(packet, meta, kind, context).ok_or(Drop::Unanswerable)?;
+    let limited = limiter::Kind::of(kind, meta.mtu);
+    if !shard.limiter.allow(limited, about.to(), &context.tables.options.limits, context.now) {
+        return Err(limited.refusal());
+    }
+    let made = about.answer(meta, kind, shard.ids.next(), context).ok_or(Drop::Unanswerable)?;
+    deliver(&made, meta, shard, context, alloc)?;
+    if made.sent == Sent::IcmpError {
+        count(frame, meta, kind, made.packet.len(), shard, context);
+    }
+    Ok(())
 }
 
 /// An error about a packet that DR, TUN or a bypass would have sent on counts as the server's, whose place it takes: the
@@ -75,23 +89,64 @@ pub(super) struct Made {
     pub(super) sent: Sent,
 }
 
-fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>) -> Option<Made> {
-    if packet.first()? >> 4 == 6 {
-        return answer6::make(packet, meta, kind, context);
+/// A packet that may be answered.
+enum About<'a> {
+    V4(&'a [u8], ipv4::Header),
+    V6(answer6::About<'a>),
+    /// An error about a tunnel, and the client who is told.
+    Tunnel(&'a [u8], IpAddr),
+}
+
+impl<'a> About<'a> {
+    /// Reads a packet; `None` where it is answered by nobody, or not by us.
+    fn read(packet: &'a [u8], meta: &Meta, kind: Answer, context: Context<'_>) -> Option<Self> {
+        if packet.first()? >> 4 == 6 {
+            return answer6::About::read(packet, kind, context).map(Self::V6);
+        }
+        if kind == Answer::TunnelError {
+            return icmp_tunnel::client(packet, meta).map(|client| Self::Tunnel(packet, client));
+        }
+        let header = ipv4::Header::parse(packet).ok()?;
+        let packet = &packet[..header.total];
+        let for_another = || context.tables.locals.v4.get(&header.dst) != Some(&true);
+        let silent = match kind {
+            Answer::Echo | Answer::TcpReset | Answer::Sctp => false,
+            _ => may_not_be_told(packet, &header),
+        };
+        (!silent && !(kind.speaks_for_destination() && for_another())).then_some(Self::V4(packet, header))
     }
-    if kind == Answer::TunnelError {
-        return icmp_tunnel::make(packet, meta, id);
+
+    /// Whom the answer is for.
+    fn to(&self) -> IpAddr {
+        match self {
+            Self::V4(_, header) => Ipv4Addr::from_bits(header.src).into(),
+            Self::V6(about) => about.to(),
+            Self::Tunnel(_, client) => *client,
+        }
     }
-    let header = ipv4::Header::parse(packet).ok()?;
-    let packet = &packet[..header.total];
+
+    fn answer(&self, meta: &Meta, kind: Answer, id: u16, context: Context<'_>) -> Option<Made> {
+        match self {
+            Self::V4(packet, header) => make(packet, header, meta, kind, id, context),
+            Self::V6(about) => about.answer(meta, kind, context),
+            Self::Tunnel(packet, _) => icmp_tunnel::make(packet, meta, id),
+        }
+    }
+}
+
+fn make(
+    packet: &[u8],
+    header: &ipv4::Header,
+    meta: &Meta,
+    kind: Answer,
+    id: u16,
+    context: Context<'_>,
+) -> Option<Made> {
     let to = Ipv4Addr::from_bits(header.src);
-    if kind.speaks_for_destination() && context.tables.locals.v4.get(&header.dst) != Some(&true) {
-        return None;
-    }
     let error = match kind {
-        Answer::Echo => return echo(packet, &header, id, to),
-        Answer::TcpReset => return reset(packet, &header, to),
-        Answer::Sctp => return sctp_unexpected(packet, &header, to),
+        Answer::Echo => return echo(packet, header, id, to),
+        Answer::TcpReset => return reset(packet, header, to),
+        Answer::Sctp => return sctp_unexpected(packet, header, to),
         Answer::PortUnreachable | Answer::NoServer | Answer::NoConnection => icmpv4::Error::PortUnreachable,
         Answer::ProtocolUnreachable => icmpv4::Error::ProtocolUnreachable,
         Answer::TtlExceeded => icmpv4::Error::TimeExceeded,
@@ -101,10 +156,7 @@ fn make(packet: &[u8], meta: &Meta, kind: Answer, id: u16, context: Context<'_>)
         Answer::ReassemblyTime => icmpv4::Error::ReassemblyTime,
         Answer::ParameterProblem | Answer::TunnelError => return None,
     };
-    if may_not_be_told(packet, &header) {
-        return None;
-    }
-    let src = source(&header, to, context)?;
+    let src = source(header, to, context)?;
     let quoted = packet.len().min(icmpv4::ERROR_MAX - ipv4::HEADER - icmpv4::HEADER);
     let mut message = vec![0; icmpv4::HEADER];
     message.extend_from_slice(&packet[..quoted]);
@@ -207,8 +259,8 @@ fn deliver<B: PacketBuf>(
     let ending = Ending::Own(made.sent);
     match path {
         Path::Unresolved { interface, address } => {
-            let (neighbor, change) = ((interface, address), Change::Nothing);
-            let parked = Parked { packet, neighbor, meta, change, ending, server: NONE, since: context.now };
+            let (neighbor, class, change) = ((interface, address), Class::Others, Change::Nothing);
+            let parked = Parked { packet, neighbor, class, meta, change, ending, server: NONE, since: context.now };
             resolve::park(parked, shard, context);
         }
         Path::Hop(hop) => match context.tables.net.hops.get(hop) {

@@ -15,23 +15,59 @@ const NOTHING: u8 = 59;
 /// Bits of the traffic class that are not about congestion.
 const NOT_CONGESTION: u8 = !3;
 
+/// A packet that may be answered.
+pub(super) struct About<'a> {
+    packet: &'a [u8],
+    header: ipv6::Header,
+    upper: ipv6::Upper,
+    /// It is addressed to the director.
+    ours: bool,
+}
+
+impl<'a> About<'a> {
+    /// Reads a packet; `None` where it is answered by nobody, or not by us.
+    pub(super) fn read(packet: &'a [u8], kind: Answer, context: Context<'_>) -> Option<Self> {
+        let header = ipv6::Header::parse(packet).ok()?;
+        if context.tables.locals.has(Ipv6Addr::from(header.src).into()) {
+            // Of the director's own addresses, in IPv6, packets may pass; but it tells itself nothing.
+            return None;
+        }
+        let packet = &packet[..header.total];
+        let upper = ipv6::upper(packet, header.next).ok()?;
+        let ours = context.tables.locals.has(Ipv6Addr::from(header.dst).into());
+        let silent = match kind {
+            Answer::Echo | Answer::TcpReset | Answer::Sctp | Answer::ParameterProblem => false,
+            _ => may_not_be_told(packet, &upper),
+        };
+        let speaks_for_another = kind.speaks_for_destination() && !ours;
+        (!silent && !speaks_for_another).then_some(Self { packet, header, upper, ours })
+    }
+
+    /// Whom the answer is for.
+    pub(super) fn to(&self) -> IpAddr {
+        Ipv6Addr::from(self.header.src).into()
+    }
+
+    pub(super) fn answer(&self, meta: &Meta, kind: Answer, context: Context<'_>) -> Option<Made> {
+        let Self { packet, header, upper, ours } = self;
+        make(packet, header, upper, *ours, meta, kind, context)
+    }
+}
+
 /// What a packet is answered with, if with anything.
-pub(super) fn make(packet: &[u8], meta: &Meta, kind: Answer, context: Context<'_>) -> Option<Made> {
-    let header = ipv6::Header::parse(packet).ok()?;
-    if context.tables.locals.has(Ipv6Addr::from(header.src).into()) {
-        // Of the director's own addresses, in IPv6, packets may pass; but it tells itself nothing.
-        return None;
-    }
-    let packet = &packet[..header.total];
-    let upper = ipv6::upper(packet, header.next).ok()?;
-    let ours = context.tables.locals.has(Ipv6Addr::from(header.dst).into());
-    if kind.speaks_for_destination() && !ours {
-        return None;
-    }
+fn make(
+    packet: &[u8],
+    header: &ipv6::Header,
+    upper: &ipv6::Upper,
+    ours: bool,
+    meta: &Meta,
+    kind: Answer,
+    context: Context<'_>,
+) -> Option<Made> {
     let error = match kind {
-        Answer::Echo => return Some(echo(packet, &header, &upper)),
-        Answer::TcpReset => return reset(packet, &header, &upper),
-        Answer::Sctp => return sctp_unexpected(packet, &header, &upper),
+        Answer::Echo => return Some(echo(packet, header, upper)),
+        Answer::TcpReset => return reset(packet, header, upper),
+        Answer::Sctp => return sctp_unexpected(packet, header, upper),
         Answer::PortUnreachable | Answer::NoServer | Answer::NoConnection => icmpv6::Error::PortUnreachable,
         Answer::ProtocolUnreachable if upper.protocol == NOTHING => return None,
         Answer::ProtocolUnreachable => icmpv6::Error::NextHeader { at: upper.named_at as u16 },
@@ -44,10 +80,7 @@ pub(super) fn make(packet: &[u8], meta: &Meta, kind: Answer, context: Context<'_
         // IPVS tells nobody of errors about IPv6 tunnels.
         Answer::TunnelError => return None,
     };
-    if kind != Answer::ParameterProblem && may_not_be_told(packet, &upper) {
-        return None;
-    }
-    let src = if ours { header.dst } else { source(&header, context)? };
+    let src = if ours { header.dst } else { source(header, context)? };
     let quoted = packet.len().min(icmpv6::ERROR_MAX - ipv6::HEADER - icmpv6::HEADER);
     let mut message = vec![0; icmpv6::HEADER];
     message.extend_from_slice(&packet[..quoted]);
@@ -57,7 +90,7 @@ pub(super) fn make(packet: &[u8], meta: &Meta, kind: Answer, context: Context<'_
         *hop_limit = hop_limit.saturating_sub(1);
     }
     error.write(&mut message, &src, &header.src);
-    Some(made(&message, icmpv6::PROTOCOL, 0, &src, &header, Sent::IcmpError))
+    Some(made(&message, icmpv6::PROTOCOL, 0, &src, header, Sent::IcmpError))
 }
 
 /// No error is about an ICMPv6 error, or about a piece other than the first (RFC 4443 2.4 e).

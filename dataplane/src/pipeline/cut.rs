@@ -6,7 +6,7 @@ use crate::conn::NONE;
 use crate::forward::Change;
 use crate::neighbor::NextHop;
 use crate::packet::{Mark, Meta};
-use crate::parking::{Ending, Parked};
+use crate::parking::{Class, Ending, Parked};
 use crate::port::PacketBuf;
 use crate::shard::{OUTPUT_LIMIT, Shard};
 use crate::tables::Path;
@@ -20,6 +20,8 @@ pub(super) struct Bound {
     pub(super) way: Path,
     /// The slot of the server they go to.
     pub(super) server: u32,
+    /// Whose places they take where they wait.
+    pub(super) class: Class,
     /// Who follows them.
     pub(super) mark: Mark,
     /// The next hop, or what is known of it.
@@ -38,7 +40,7 @@ pub(super) fn packet<B: PacketBuf>(
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
     let how = How { most: resolve::most(meta, ending, hop), df: false, sizes: &[], id: shard.next_fragment_id() };
-    let bound = Bound { way: Path::Hop(NONE), server: NONE, mark: meta.mark, next: hop.clone() };
+    let bound = Bound { way: Path::Hop(NONE), server: NONE, class: Class::Others, mark: meta.mark, next: hop.clone() };
     let bytes = packet.data().get(usize::from(meta.l3)..).unwrap_or_default();
     let made = make(bytes, how, &bound, ending, shard, context, alloc);
     shard.output.dropped.push(packet);
@@ -79,7 +81,7 @@ pub(super) fn own<B: PacketBuf>(
     alloc: &mut impl FnMut() -> Option<B>,
 ) -> Result<(), Drop> {
     let how = How { most: hop.mtu.into(), df: false, sizes: &[], id: shard.next_fragment_id() };
-    let bound = Bound { way: Path::Hop(NONE), server: NONE, mark, next: hop.clone() };
+    let bound = Bound { way: Path::Hop(NONE), server: NONE, class: Class::Others, mark, next: hop.clone() };
     if !make(packet, how, &bound, Ending::Own(sent), shard, context, alloc)? {
         context.link.counters.sent(sent);
     }
@@ -154,8 +156,8 @@ fn leave<B: PacketBuf>(mut packet: B, bound: &Bound, ending: Ending, shard: &mut
     match bound.way {
         Path::Unresolved { interface, address } => {
             let neighbor = (interface, address);
-            let (server, since) = (bound.server, context.now);
-            resolve::park(Parked { packet, neighbor, meta, change, ending, server, since }, shard, context);
+            let (class, server, since) = (bound.class, bound.server, context.now);
+            resolve::park(Parked { packet, neighbor, class, meta, change, ending, server, since }, shard, context);
         }
         _ => {
             if !resolve::dress(&mut packet, &meta, &bound.next, context.now) {

@@ -23,7 +23,7 @@ use crate::handoff::WholeCrossing;
 use crate::mailbox::Report;
 use crate::neighbor::NextHop;
 use crate::packet::{Arrival, Kind, Mark, Meta, Step};
-use crate::parking::Ending;
+use crate::parking::{Class, Ending};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
@@ -217,7 +217,8 @@ fn send<B: PacketBuf>(
     let packet = datagram.data().get(usize::from(meta.l3)..).unwrap_or_default();
     let most = resolve::most(meta, Ending::Forward(reason), &next);
     let how = how(datagram, packet, meta, tunnel, most, id);
-    cut::send(packet, how, &cut::Bound { way, server, mark: meta.mark, next }, reason, shard, context, alloc);
+    let bound = cut::Bound { way, server, class: Class::of(reason), mark: meta.mark, next };
+    cut::send(packet, how, &bound, reason, shard, context, alloc);
     None
 }
 

@@ -132,6 +132,12 @@ fn left_for_the_client(conn: &Conn, learned: Learned, encapsulation: Encapsulati
     path.saturating_sub(encapsulation.overhead(Family::Ipv4))
 }
 
+/// The client that is told of an error about its packet in a tunnel.
+pub(super) fn client(packet: &[u8], meta: &Meta) -> Option<IpAddr> {
+    let l4 = usize::from(meta.l4) - usize::from(meta.l3);
+    Some(quoted(packet.get(l4..meta.ip_len())?)?.inner.ends[0])
+}
+
 /// The error that the client is told: of the same kind, about its own packet, in the name of whom it sent that to.
 pub(super) fn make(packet: &[u8], meta: &Meta, id: u16) -> Option<Made> {
     let l4 = usize::from(meta.l4) - usize::from(meta.l3);

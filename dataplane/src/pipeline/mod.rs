@@ -295,16 +295,17 @@ pub fn release<B: PacketBuf>(
     released
 }
 
-/// Ends what waits for a neighbour that does not answer.
+/// Ends what waits for a neighbour that does not answer. Returns how many packets that were.
 pub fn fail<B: PacketBuf>(
     shard: &mut Shard<B>,
     context: Context<'_>,
     neighbor: (u16, std::net::IpAddr),
     alloc: &mut impl FnMut() -> Option<B>,
-) {
+) -> usize {
     let Some(observer) = shard.observer.take() else {
         return resolve::fail(shard, context, neighbor, alloc, &mut Blind);
     };
-    resolve::fail(shard, context, neighbor, alloc, &mut Releases::new(&observer));
+    let ended = resolve::fail(shard, context, neighbor, alloc, &mut Releases::new(&observer));
     shard.observer = Some(observer);
+    ended
 }

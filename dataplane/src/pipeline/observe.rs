@@ -19,7 +19,7 @@ use crate::shard::Shard;
 use crate::trace::{
     Decided, Later, Observer, Outcome, Outline, Parsed, Route, Scheduling, Sight, Trace, Waiting, Way, Why,
 };
-use crate::verdict::Forward;
+use crate::verdict::{Drop, Forward, Sent};
 use crate::wire::ethernet;
 use crate::wire::vlan::Lan;
 use differences::Marks;
@@ -290,6 +290,17 @@ impl<B: PacketBuf> Eyes<B> for Releases<'_> {
             self.observer.tell(mark, &Sight::Later(Box::new(Later { outline, why, outcome })));
         }
     }
+}
+
+/// What became of a packet that waited and lost its place.
+pub(super) fn displaced<B: PacketBuf>(parked: &Parked<B>, context: Context<'_>) -> Later {
+    let mut outcome = Outcome::default();
+    outcome.counters.push(match parked.ending {
+        Ending::Forward(_) => Drop::ParkFull.name(),
+        Ending::Own(_) => Sent::Lost.name(),
+    });
+    let why = Why::Waited(waiting(parked), parked.since.until(context.now));
+    Later { outline: Outline::of(parked.packet.data()), why, outcome }
 }
 
 fn waiting<B>(parked: &Parked<B>) -> Waiting {

@@ -1,11 +1,10 @@
 //! Resolve: every packet of the burst leaves, in order: with its Ethernet header to a port's output queue, to the
 //! packets that wait for a neighbour, to control, or to the list of dropped buffers. Its verdict is counted here.
 
-use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::observe::Eyes;
-use super::{Context, answer, cut, gather, rewrite, way};
+use super::{Context, answer, cut, gather, observe, rewrite, way};
 use crate::clock::Tick;
 use crate::conn::NONE;
 use crate::forward::Change;
@@ -13,7 +12,7 @@ use crate::handoff::{Crossing, Errand};
 use crate::mailbox::Report;
 use crate::neighbor::NextHop;
 use crate::packet::{Mark, Meta, Step};
-use crate::parking::{Ending, Parked};
+use crate::parking::{Class, Ending, Neighbor, Parked};
 use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::tables::Path;
@@ -228,9 +227,9 @@ fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, shard:
     let Path::Unresolved { interface, address } = way else {
         return drop_packet(packet, Drop::ParkFull, shard, context);
     };
-    let change = Change::in_table(&shard.table, conn, reason);
+    let (change, class) = (Change::in_table(&shard.table, conn, reason), Class::of(reason));
     let (neighbor, ending) = ((interface, address), Ending::Forward(reason));
-    park(Parked { packet, neighbor, meta: *meta, change, ending, server, since: context.now }, shard, context);
+    park(Parked { packet, neighbor, class, meta: *meta, change, ending, server, since: context.now }, shard, context);
 }
 
 /// Where a packet goes, and the slot of the server that it goes to.
@@ -250,16 +249,21 @@ pub(super) fn whither<B>(
     (way::of(conn, reason, context), if reason == Forward::NatReply { NONE } else { conn.server_slot })
 }
 
-/// Parks a packet, and asks control for the neighbour if it is the first to wait for it.
-pub(super) fn park<B>(parked: Parked<B>, shard: &mut Shard<B>, context: Context<'_>) {
-    let (interface, address) = parked.neighbor;
-    match shard.parking.add(parked) {
-        Ok(true) => {
-            // If the question is lost, the packets' patience ends, and the next one asks again.
-            let _ = context.link.reports.push(Report::Resolve { interface, address });
-        }
-        Ok(false) => {}
-        Err(parked) => lose(parked.packet, parked.ending, Drop::ParkFull, shard, context),
+/// Parks a packet, and asks control for the neighbour if it has not been. What loses its place to it ends.
+pub(super) fn park<B: PacketBuf>(parked: Parked<B>, shard: &mut Shard<B>, context: Context<'_>) {
+    let displaced = shard.parking.add(parked, |class, neighbor| context.link.questions.ask(class, neighbor));
+    let Some(displaced) = displaced else { return };
+    if !displaced.meta.mark.is_none() {
+        shard.displaced.push((displaced.meta.mark, Box::new(observe::displaced(&displaced, context))));
+    }
+    count_unresolved(&displaced, context);
+    lose(displaced.packet, displaced.ending, Drop::ParkFull, shard, context);
+}
+
+/// The server of a packet that waited in vain counts it.
+fn count_unresolved<B>(parked: &Parked<B>, context: Context<'_>) {
+    if let Some(server) = context.servers.get(parked.server) {
+        server.unresolved.fetch_add(1, Relaxed);
     }
 }
 
@@ -285,17 +289,17 @@ pub(super) fn release<B: PacketBuf>(
     eyes: &mut impl Eyes<B>,
 ) -> usize {
     let hops = &context.tables.net.hops;
-    let find = |(interface, address): (u16, IpAddr)| hops.find(interface, address).and_then(|index| hops.get(index));
-    let mut ready = shard.parking.take(|parked| find(parked.neighbor).is_some());
-    let released = ready.len();
-    for parked in ready.drain(..) {
-        if let Some(hop) = find(parked.neighbor) {
-            eyes.leaving(&parked, shard, context);
-            go_on(parked, hop, shard, context, alloc);
-            eyes.left(shard, context);
-        }
+    let find = |(interface, address): Neighbor| hops.find(interface, address).and_then(|index| hops.get(index));
+    shard.parking.leave_where(|neighbor| find(neighbor).is_some());
+    let mut released = 0;
+    while let Some(parked) = shard.parking.next_leaving()
+        && let Some(hop) = find(parked.neighbor)
+    {
+        eyes.leaving(&parked, shard, context);
+        go_on(parked, hop, shard, context, alloc);
+        eyes.left(shard, context);
+        released += 1;
     }
-    shard.parking.recycle(ready);
     released
 }
 
@@ -325,20 +329,19 @@ fn go_on<B: PacketBuf>(
     }
 }
 
-/// Ends what waits for a neighbour: its senders are told, its servers count it.
+/// Ends what waits for a neighbour: its senders are told, its servers count it. Returns how many packets that were.
 pub(super) fn fail<B: PacketBuf>(
     shard: &mut Shard<B>,
     context: Context<'_>,
-    neighbor: (u16, IpAddr),
+    neighbor: Neighbor,
     alloc: &mut impl FnMut() -> Option<B>,
     eyes: &mut impl Eyes<B>,
-) {
-    let mut lost = shard.parking.take(|parked| parked.neighbor == neighbor);
-    for parked in lost.drain(..) {
+) -> usize {
+    shard.parking.leave(neighbor);
+    let mut lost = 0;
+    while let Some(parked) = shard.parking.next_leaving() {
         eyes.leaving(&parked, shard, context);
-        if let Some(server) = context.servers.get(parked.server) {
-            server.unresolved.fetch_add(1, Relaxed);
-        }
+        count_unresolved(&parked, context);
         match parked.ending {
             Ending::Forward(_) => {
                 answer::run(parked.packet.data(), &parked.meta, Answer::HostUnreachable, shard, context, alloc);
@@ -347,6 +350,7 @@ pub(super) fn fail<B: PacketBuf>(
         }
         shard.output.dropped.push(parked.packet);
         eyes.left(shard, context);
+        lost += 1;
     }
-    shard.parking.recycle(lost);
+    lost
 }

@@ -242,19 +242,29 @@ fn for_the_director(story: &mut Story) {
     story.frame("GRE", &gre, &["answer_protocol_unreachable", "sent_icmp_error"]);
     let unchecked = packet(client6(2), VIP6, Body::UdpBare(4000, 80, 4)).frame();
     story.frame("IPv6 without a checksum", &unchecked, &["drop_transport_checksum"]);
-    story.lab.tables.options.icmp_rate = 1;
-    story.lab.publish();
-    story.moves(
-        &[("received", 9), ("answer_echo", 1), ("drop_rate_limited", 8), ("sent_echo_reply", 1)],
-        "pings",
-        |lab| {
+    limited(story);
+}
+
+/// Of each kind of answer one more than may be given at once.
+fn limited(story: &mut Story) {
+    story.lab.limit(1);
+    let stray = packet(client(2), VIP, Body::Tcp(9, 99, ACK, 0)).frame();
+    let large = packet(client(2), Ipv4Addr::new(10, 2, 0, 9), Body::Udp(1, 1, 800)).fragment(DF).frame();
+    let kinds = [
+        (packet(client(2), VIP, Body::Icmp(8)).frame(), ["answer_echo", "drop_echo_limited", "sent_echo_reply"]),
+        (stray, ["answer_tcp_reset", "drop_reset_limited", "sent_tcp_reset"]),
+        (datagram(VIP).frame(), ["answer_port_unreachable", "drop_icmp_limited", "sent_icmp_error"]),
+        (large, ["answer_too_big", "drop_path_mtu_limited", "sent_icmp_error"]),
+    ];
+    for (frame, [answered, held_back, sent]) in kinds {
+        let moved = [("received", 2), (answered, 1), (held_back, 1), (sent, 1)];
+        story.moves(&moved, "one too many", |lab| {
             lab.pass(2 * SECOND);
-            (0..9).for_each(|_| lab.inject(WAN, &echo.frame()));
+            (0..2).for_each(|_| lab.inject(WAN, &frame));
             lab.turn();
-        },
-    );
-    story.lab.tables.options.icmp_rate = 0;
-    story.lab.publish();
+        });
+    }
+    story.lab.limit(0);
 }
 
 fn for_others(story: &mut Story) {
@@ -322,7 +332,7 @@ fn waiting(story: &mut Story) {
     story.moves(&[("received", room), ("parked", room)], "for an unknown server", |lab| {
         (0..room).for_each(|_| lab.feed(WAN, &datagram(server(13)).frame()));
     });
-    story.frame("one more", &datagram(server(13)).frame(), &["drop_park_full"]);
+    story.frame("one more displaces the oldest", &datagram(server(13)).frame(), &["drop_park_full"]);
     let failed = [("parked", -room), ("answer_host_unreachable", room), ("sent_icmp_error", room)];
     story.moves(&failed, "nobody there", |lab| {
         let command = Command::NeighborFailed { interface: LAN, address: server(13).into() };

@@ -191,8 +191,7 @@ fn a_flood_starves_nobody() {
     let fresh = pieces(&request(80, 100), 9, &[48, 60]);
     assert_eq!(feed(&mut lab, &fresh, LAN).len(), 2);
     // All of them end within a few turns, each within its budget.
-    lab.tables.options.icmp_rate = 10;
-    lab.publish();
+    lab.limit(10);
     lab.now.0 += 31 * SECOND;
     let turns = (1..).find(|_| lab.turn() == 0).expect("an end");
     assert!(turns >= MAX_DATAGRAMS / 64 && lab.count("gathering") == 0, "{turns} turns");

@@ -20,6 +20,7 @@ use dataplane::conn::{Conn, ConnMemory, flag};
 use dataplane::flow::ForwardMethod;
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::handoff::Mesh;
+use dataplane::limiter::Limits;
 use dataplane::mailbox::{Command, Link, Report};
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::port::PacketBuf;
@@ -126,7 +127,7 @@ impl Lab {
         lab.tables.locals.v4.insert(Ipv4Addr::new(172, 16, 0, 255).to_bits(), false);
         let own6 = [VIP6, Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 0xfe), Ipv6Addr::new(0xfd00, 2, 0, 0, 0, 0, 0, 0xfe)];
         lab.tables.locals.v6.extend(own6.map(|address| (address.to_bits(), ())));
-        lab.tables.options.icmp_rate = 0;
+        lab.tables.options.limits = Limits::NONE;
         (1..10).for_each(|n| lab.neighbor(WAN, client(n).into()));
         (1..10).for_each(|n| lab.neighbor(WAN, client6(n).into()));
         lab.neighbor(THIN, FAR6.into());
@@ -329,10 +330,21 @@ impl Lab {
         self.links().flat_map(of).collect()
     }
 
-    /// The neighbours that the worker asked for since the last look; other reports are thrown away.
+    /// The neighbours that workers asked for since the last look: in order, for packets of one class.
     pub(crate) fn asked(&mut self) -> Vec<IpAddr> {
-        let asked = |report| if let Report::Resolve { address, .. } = report { Some(address) } else { None };
-        self.reports().into_iter().filter_map(asked).collect()
+        let of = |link: &Arc<Link>| {
+            let each = std::iter::repeat_with(|| link.questions.take());
+            let some = each.take_while(|questions| questions.iter().any(Option::is_some));
+            some.flatten().flatten().map(|(_, address)| address).collect::<Vec<_>>()
+        };
+        self.links().flat_map(of).collect()
+    }
+
+    /// The same most of every answer, a second.
+    pub(crate) fn limit(&mut self, rate: u32) {
+        let (icmp_target_rate, path_mtu_rate, echo_rate, reset_rate) = (0, rate, rate, rate);
+        self.tables.options.limits = Limits { icmp_rate: rate, icmp_target_rate, path_mtu_rate, echo_rate, reset_rate };
+        self.publish();
     }
 
     pub(crate) fn count(&self, name: &str) -> u64 {

@@ -3,6 +3,7 @@
 use dataplane::clock::ticks;
 use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::Protocol;
+use dataplane::limiter::Limits;
 use dataplane::mailbox::{Command, Page, Report};
 use dataplane::sched::Scheduler;
 use dataplane::service::{Manner, Persistent};
@@ -34,17 +35,16 @@ fn tcp(from: Ipv4Addr, n: u16, flags: u8) -> Vec<u8> {
 #[test]
 fn answers_of_its_own_are_limited() {
     let mut lab = lab(4);
-    lab.tables.options.icmp_rate = 50;
-    lab.publish();
+    lab.limit(50);
     lab.pass(5 * SECOND);
-    let echo = packet(client(2), VIP, ECHO).frame();
+    let stray = packet(client(2), VIP, Body::Udp(1, 99, 0)).frame();
     let burst = |lab: &mut Lab, n: usize| {
-        (0..n).for_each(|_| lab.inject(WAN, &echo));
+        (0..n).for_each(|_| lab.inject(WAN, &stray));
         lab.turn();
         lab.sent(WAN).len()
     };
     assert_eq!(burst(&mut lab, 60), 5, "a tenth of a second's worth at once, however long it was quiet");
-    assert_eq!(lab.count("drop_rate_limited"), 55);
+    assert_eq!(lab.count("drop_icmp_limited"), 55);
     lab.pass(SECOND / 10);
     assert_eq!(burst(&mut lab, 60), 5);
     let mut answered = 0;
@@ -54,16 +54,51 @@ fn answers_of_its_own_are_limited() {
     }
     assert_eq!(answered, 500, "ten seconds at fifty");
     lab.check_accounts();
-    lab.tables.options.icmp_rate = 0;
-    lab.publish();
+    lab.limit(0);
     assert_eq!(burst(&mut lab, 60), 60, "0 = no limit");
+}
+
+/// Ten seconds of 3000 SYNs a second to closed ports and 3000 datagrams to nobody, of one address or of many. Beside them
+/// others ping, send what is too large and must not be cut, and try a closed port, ten times a second each.
+#[test]
+fn a_flood_that_is_answered_costs_nobody_else_an_answer() {
+    for sources in [1, 200] {
+        let mut lab = Lab::new(4);
+        lab.tables.options.limits = Limits::default();
+        lab.publish();
+        let flooder = |n: u32| Ipv4Addr::new(8, 8, 8, (n % sources) as u8);
+        let large = packet(client(2), Ipv4Addr::new(10, 2, 0, 9), Body::Udp(1, 1, 800)).fragment(0x4000).frame();
+        let refused = packet(client(2), VIP, Body::Tcp(1, 99, SYN, 0)).frame();
+        let good = [packet(client(2), VIP, ECHO).frame(), large, refused];
+        for tenth in 0..100 {
+            for n in (tenth * 300)..(tenth + 1) * 300 {
+                lab.feed(WAN, &packet(flooder(n), VIP, Body::Tcp(n as u16, 99, SYN, 0)).frame());
+                lab.feed(WAN, &packet(flooder(n), VIP, Body::Udp(n as u16, 99, 0)).frame());
+            }
+            good.iter().for_each(|frame| lab.feed(WAN, frame));
+            lab.pass(SECOND / 10);
+        }
+        let answered = ["answer_echo", "answer_too_big", "answer_tcp_reset"].map(|name| lab.count(name));
+        assert_eq!(answered, [100, 100, 30_100], "{sources} sources");
+        assert!(lab.count("answer_port_unreachable") < 60 + 100 * u64::from(sources).min(110), "errors are few");
+        lab.check_accounts();
+    }
+}
+
+#[test]
+fn what_may_not_be_answered_takes_nothing_of_what_may_be() {
+    let mut lab = Lab::new(4);
+    lab.limit(1);
+    let error = packet(client(2), server(11), Body::Icmp(3)).ttl(1).frame();
+    (0..5).for_each(|_| lab.feed(WAN, &error));
+    lab.feed(WAN, &packet(client(2), VIP, Body::Udp(1, 99, 0)).frame());
+    assert_eq!((lab.count("drop_unanswerable"), lab.count("answer_port_unreachable")), (5, 1));
 }
 
 #[test]
 fn a_worker_that_just_started_answers() {
     let mut lab = Lab::new(4);
-    lab.tables.options.icmp_rate = 1;
-    lab.publish();
+    lab.limit(1);
     lab.feed(WAN, &packet(client(2), VIP, ECHO).frame());
     assert_eq!(lab.sent(WAN).len(), 1, "the first answer does not wait for a second to pass");
 }

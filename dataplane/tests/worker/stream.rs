@@ -26,7 +26,7 @@ pub(crate) fn lab(one_armed: bool, rate: u32, capacity: u32) -> (Lab, ServiceKey
 /// The same in a lab that is there.
 pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     lab.know_servers(11..=14);
-    lab.tables.options.icmp_rate = rate;
+    lab.limit(rate);
     let [rr, wrr, lc, wlc] = [Scheduler::Rr, Scheduler::Wrr, Scheduler::Lc, Scheduler::Wlc];
     let (a, b, c, d, unknown) = (server(11), server(12), server(13), server(14), server(15));
     let first = lab.service(Protocol::Tcp, VIP, 80, rr, &[(a, 80, Nat, 1), (b, 8080, Nat, 1), (c, 80, Nat, 0)]);
@@ -172,6 +172,7 @@ impl Player {
         self.lab.turn();
         self.waiting.1 = 0;
         self.reports.extend(self.lab.reports().iter().map(|report| format!("{report:?}")));
+        self.reports.extend(self.lab.asked().iter().map(IpAddr::to_string));
     }
 
     /// What it led to.

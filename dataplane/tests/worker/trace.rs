@@ -6,6 +6,7 @@ use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::{Direction, Protocol, Tuple};
 use dataplane::mailbox::Command;
 use dataplane::packet::{Arrival, Step};
+use dataplane::parking::MAX_PARKED_PER_HOP;
 use dataplane::proto::tcp::State;
 use dataplane::sched::Scheduler;
 use dataplane::steering::Steering;
@@ -148,14 +149,33 @@ fn nobody_listens_and_the_answer_is_shown_or_held_back() {
     let reset = trace.outcome.sent[0];
     assert_eq!(reset.outline.ends, Some((VIP.into(), client(2).into())));
     assert_eq!((reset.lan.port(), reset.outline.detail as u8 & RST), (WAN, RST));
-    lab.tables.options.icmp_rate = 1;
-    lab.publish();
+    lab.limit(1);
     lab.pass(2 * SECOND);
     lab.feed(WAN, &segment(VIP, 99, SYN));
     let trace = traced(&mut lab, WAN, &segment(VIP, 99, SYN));
     assert_eq!(trace.decided.map(|decided| decided.step), Some(Step::Answer(Answer::TcpReset)), "it was due");
-    assert_eq!(trace.outcome.counters.as_slice(), ["drop_rate_limited"]);
+    assert_eq!(trace.outcome.counters.as_slice(), ["drop_reset_limited"]);
     assert!(trace.outcome.sent.is_empty());
+}
+
+/// Its place goes to a packet that nobody follows; who follows it is told, and who follows the other one is not.
+#[test]
+fn a_packet_that_waits_and_loses_its_place() {
+    let mut lab = lab();
+    let tray = watch(&mut lab, &[], Wanted::Trace, 1);
+    lab.feed(WAN, &segment(VIP, 82, SYN));
+    assert!(only(&tray).outcome.waits.is_some());
+    let next = |n: u16| packet(client(3), VIP, Body::Tcp(5000 + n, 82, SYN, 0)).frame();
+    (1..MAX_PARKED_PER_HOP as u16).for_each(|n| lab.feed(WAN, &next(n)));
+    let other = watch(&mut lab, &[], Wanted::Trace, 1);
+    lab.feed(WAN, &next(100));
+    let outcome = only(&other).outcome;
+    assert!(outcome.waits.is_some() && outcome.counters.is_empty(), "it waits: {outcome:?}");
+    lab.turn();
+    let later = later(&tray);
+    assert_eq!(later.outcome.counters.as_slice(), ["drop_park_full"]);
+    assert!(matches!(later.why, Why::Waited(waiting, _) if waiting.neighbor == IpAddr::V4(server(15))));
+    assert!(tray.is_over() && !other.is_over());
 }
 
 #[test]

@@ -107,6 +107,10 @@ ip_forward = false
 eal = ["--a \"b\"", 'c\d']
 steering = "client"
 icmp_rate = 0
+icmp_target_rate = 2
+path_mtu_rate = 3
+echo_rate = 4
+reset_rate = 5
 rx_descriptors = 512
 tx_descriptors = 0x100
 [control]

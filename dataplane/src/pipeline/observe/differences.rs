@@ -12,11 +12,13 @@ use crate::wire::vlan::Lan;
 /// Counters that say nothing of how a packet ends.
 const NO_VERDICT: [&str; 7] =
     ["received", "taken", "parked", "reassembled", "connections_made", "connections_ended", "signposts_lost"];
+/// Counters that say of a packet that waits how another one ended, whose place it took.
+const OF_THE_DISPLACED: [&str; 2] = ["drop_park_full", "sent_lost"];
 
 /// How things stood before. Queues only grow between two looks: what is in them leaves at the end of the turn.
 pub(super) struct Marks {
     queues: Vec<usize>,
-    parked: usize,
+    arrivals: u64,
     counters: Vec<(&'static str, u64)>,
 }
 
@@ -24,7 +26,7 @@ impl Marks {
     pub(super) fn of<B>(shard: &Shard<B>, context: Context<'_>) -> Self {
         Self {
             queues: shard.output.queues.iter().map(Vec::len).collect(),
-            parked: shard.parking.len(),
+            arrivals: shard.parking.arrivals(),
             counters: context.link.counters.read(),
         }
     }
@@ -53,8 +55,10 @@ impl Marks {
 
     fn outcome<B: PacketBuf>(&self, shard: &Shard<B>, context: Context<'_>) -> Outcome {
         let mut outcome = Outcome::default();
+        let waits = shard.parking.arrivals() > self.arrivals;
+        let tells = |name: &str| !NO_VERDICT.contains(&name) && !(waits && OF_THE_DISPLACED.contains(&name));
         for ((name, now), (_, before)) in context.link.counters.read().into_iter().zip(&self.counters) {
-            if now != *before && !NO_VERDICT.contains(&name) {
+            if now != *before && tells(name) {
                 let _ = outcome.counters.try_push(name);
             }
         }
@@ -64,7 +68,7 @@ impl Marks {
             let left = Left { lan: Lan::of(port, frame), mac, length: frame.len() as u32, outline: Outline::of(frame) };
             let _ = outcome.sent.try_push(left);
         }
-        if shard.parking.len() > self.parked {
+        if waits {
             outcome.waits = shard.parking.newest().map(waiting);
         }
         outcome
