@@ -6,7 +6,8 @@
 //! incomplete and probe ask three times, one second apart; then the neighbour has failed
 //! ```
 
-use std::collections::HashMap;
+mod store;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -15,18 +16,25 @@ use dataplane::clock::{Nanos, Tick, ticks};
 use dataplane::wire::arp::{Operation, Packet};
 use dataplane::wire::ethernet::{self, MacAddr};
 use dataplane::wire::ndisc::Advertisement;
+use store::Store;
 
 const SECOND: u64 = 1_000_000_000;
 const REACHABLE: u64 = 30 * SECOND;
 const DELAY: u64 = 5 * SECOND;
 const RETRANSMIT: u64 = SECOND;
 const PROBES: u32 = 3;
-/// Failed entries are forgotten after this long, unused ones after ten times as long.
+/// Failed entries are forgotten after this long.
 const FORGET: u64 = 60 * SECOND;
-/// Ticks after which a neighbour counts as unused.
+/// Ticks after which a stale one is forgotten that nobody uses.
 const UNUSED: u32 = ticks(600);
+/// Whoever has been used within these ticks stays where room is short.
+const LATELY: u32 = ticks(60);
 /// Most dynamic entries, so that a scan of a large subnet cannot fill memory.
 const MOST: usize = 65_536;
+/// Entries whose time has come that one turn deals with.
+const MOST_STEPS: usize = 1024;
+/// Stale entries that are looked at in one round.
+const STALE_LOOKED_AT: usize = 4096;
 
 /// What is known of a neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +56,16 @@ pub enum State {
 }
 
 impl State {
+    /// Nanoseconds until its time is over; without a meaning where nothing follows by itself.
+    const fn lasts(self) -> u64 {
+        match self {
+            Self::Incomplete | Self::Probe => RETRANSMIT,
+            Self::Delay => DELAY,
+            Self::Failed => FORGET,
+            Self::Reachable | Self::Stale | Self::Static => REACHABLE,
+        }
+    }
+
     /// The name operators see.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -95,102 +113,180 @@ pub enum Effect {
 /// Every neighbour.
 #[derive(Debug, Default)]
 pub struct Neighbors {
-    entries: HashMap<Key, Neighbor>,
+    store: Store,
 }
 
 impl Neighbors {
     /// The entries, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Neighbor)> {
-        self.entries.iter()
+        self.store.iter()
     }
 
     /// Sets a static neighbour.
     pub fn set_static(&mut self, key: Key, mac: MacAddr, now: Nanos) {
-        self.entries.insert(key, entry(State::Static, Some(mac), now));
+        let entry = entry(State::Static, Some(mac), now);
+        match self.store.find(key) {
+            Some(slot) => self.store.change(slot, |known| *known = entry),
+            None => self.store.insert(key, entry),
+        }
     }
 
     /// Forgets every static neighbour, before a new set is configured.
     pub fn clear_static(&mut self) {
-        self.entries.retain(|_, n| n.state != State::Static);
+        while let Some(slot) = self.store.first(State::Static) {
+            self.store.remove(slot);
+        }
     }
 
     /// A packet needs this neighbour.
     pub fn resolve(&mut self, key: Key, now: Nanos) -> Vec<Effect> {
-        match self.entries.get(&key).map(|n| n.state) {
-            Some(State::Failed) | None if self.entries.len() < MOST => {
-                let fresh = Neighbor { asked: 1, next: later(now, RETRANSMIT), ..entry(State::Incomplete, None, now) };
-                self.entries.insert(key, fresh);
-                vec![Effect::Ask(key, None)]
+        let fresh = Neighbor { asked: 1, next: later(now, RETRANSMIT), ..entry(State::Incomplete, None, now) };
+        let mut effects = Vec::new();
+        match self.store.find(key).map(|slot| (slot, self.store[slot].state)) {
+            None if !self.make_room(now, &mut effects) => effects.push(Effect::Failed(key)),
+            None => {
+                self.store.insert(key, fresh);
+                effects.push(Effect::Ask(key, None));
             }
-            Some(State::Failed) | None => vec![Effect::Failed(key)],
-            Some(State::Incomplete) => Vec::new(),
+            Some((slot, State::Failed)) => {
+                self.store.change(slot, |neighbor| *neighbor = fresh);
+                effects.push(Effect::Ask(key, None));
+            }
+            Some((_, State::Incomplete)) => {}
             // The worker parked before it saw the tables that have it: a new version makes it look again.
-            Some(_) => vec![Effect::Changed],
+            Some(_) => effects.push(Effect::Changed),
         }
+        effects
+    }
+
+    /// Has room for one more dynamic entry: where there is none, the one that is worth least goes. `false` where all are
+    /// of use.
+    fn make_room(&mut self, now: Nanos, effects: &mut Vec<Effect>) -> bool {
+        if self.store.dynamic() < MOST {
+            return true;
+        }
+        let by_state = [State::Failed, State::Incomplete].into_iter().find_map(|state| self.store.first(state));
+        let Some(slot) = by_state.or_else(|| self.unused(now)) else { return false };
+        match self.store.remove(slot) {
+            Some((key, Neighbor { state: State::Incomplete, .. })) => effects.push(Effect::Failed(key)),
+            Some((_, Neighbor { state: State::Stale, .. })) => effects.push(Effect::Changed),
+            _ => {}
+        }
+        true
+    }
+
+    /// A stale entry that nobody has used lately, among those whose turn to be looked at comes next.
+    fn unused(&self, now: Nanos) -> Option<u32> {
+        self.store.all(State::Stale).take(STALE_LOOKED_AT).find(|slot| self.store[*slot].unused_for(now) > LATELY)
     }
 
     /// Someone says that it has an address. `answer`: as a reply to us, which proves that it is reachable.
     pub fn learn(&mut self, key: Key, mac: MacAddr, answer: bool, create: bool, now: Nanos) -> Vec<Effect> {
-        if !self.entries.contains_key(&key) && (!create || self.entries.len() >= MOST) {
-            return Vec::new();
+        let mut effects = Vec::new();
+        let state = if answer { State::Reachable } else { State::Stale };
+        let Some(slot) = self.store.find(key) else {
+            if create && self.make_room(now, &mut effects) {
+                self.store.insert(key, entry(state, Some(mac), now));
+                effects.push(Effect::Changed);
+            }
+            return effects;
+        };
+        let known = &self.store[slot];
+        let changed = known.mac != Some(mac);
+        if known.state != State::Static && (answer || changed || known.state == State::Incomplete) {
+            self.store.change(slot, |neighbor| {
+                neighbor.mac = Some(mac);
+                neighbor.enter(state, now);
+            });
+            if changed {
+                effects.push(Effect::Changed);
+            }
         }
-        let neighbor = self.entries.entry(key).or_insert_with(|| entry(State::Stale, None, now));
-        if neighbor.state == State::Static {
-            return Vec::new();
-        }
-        let changed = neighbor.mac != Some(mac);
-        neighbor.mac = Some(mac);
-        let next = if answer { State::Reachable } else { State::Stale };
-        if answer || changed || neighbor.state == State::Incomplete {
-            neighbor.enter(next, now);
-        }
-        if changed { vec![Effect::Changed] } else { Vec::new() }
+        effects
     }
 
     /// An advertisement of IPv6 (RFC 4861 7.2.5). Whoever is not known is not learned.
     pub fn advertised(&mut self, key: Key, told: &Advertisement, now: Nanos) -> Vec<Effect> {
-        let Some(neighbor) = self.entries.get_mut(&key) else { return Vec::new() };
-        let before = neighbor.mac;
-        match neighbor.state {
-            State::Static | State::Failed => {}
-            State::Incomplete => {
-                if told.mac.is_some() {
-                    neighbor.mac = told.mac;
-                    neighbor.enter(if told.solicited { State::Reachable } else { State::Stale }, now);
-                }
-            }
-            state => {
-                let differs = told.mac.is_some() && told.mac != before;
-                match (differs, told.overrides, told.solicited) {
-                    // Somebody else has it too, or it has moved: the next packet asks again.
-                    (true, false, _) if state == State::Reachable => neighbor.enter(State::Stale, now),
-                    (true, false, _) => {}
-                    (true, true, false) => neighbor.enter(State::Stale, now),
-                    (_, _, true) => neighbor.enter(State::Reachable, now),
-                    (false, _, false) => {}
-                }
-                if differs && told.overrides {
-                    neighbor.mac = told.mac;
-                }
-            }
+        let Some(slot) = self.store.find(key) else { return Vec::new() };
+        let known = &self.store[slot];
+        let (before, mac) = (known.mac, known.mac_told(told));
+        if let Some(state) = known.state_told(told) {
+            self.store.change(slot, |neighbor| {
+                neighbor.enter(state, now);
+                neighbor.mac = mac;
+            });
         }
-        if neighbor.mac == before { Vec::new() } else { vec![Effect::Changed] }
+        if mac == before { Vec::new() } else { vec![Effect::Changed] }
     }
 
-    /// Lets time pass.
-    pub fn turn(&mut self, now: Nanos) -> Vec<Effect> {
+    /// Lets time pass for whoever's time has come, until there are so many effects: others wait for the next turn. What is
+    /// known and in use comes before what may not be there.
+    pub fn turn(&mut self, now: Nanos, most: usize) -> Vec<Effect> {
         let mut effects = Vec::new();
-        for (key, neighbor) in &mut self.entries {
-            neighbor.turn(*key, now, &mut effects);
+        let mut steps = 0;
+        for state in [State::Probe, State::Delay, State::Reachable, State::Incomplete, State::Failed] {
+            while effects.len() < most
+                && steps < MOST_STEPS
+                && let Some(slot) = self.store.first(state).filter(|slot| self.store[*slot].next <= now)
+            {
+                self.step(slot, now, &mut effects);
+                steps += 1;
+            }
         }
-        self.entries.retain(|_, n| !n.is_forgotten(now));
         effects
+    }
+
+    /// The time of an entry's state is over.
+    fn step(&mut self, slot: u32, now: Nanos, effects: &mut Vec<Effect>) {
+        let Neighbor { state, asked, mac, .. } = self.store[slot];
+        let key = self.store.key(slot);
+        let next = match state {
+            State::Reachable => State::Stale,
+            State::Delay => State::Probe,
+            State::Incomplete | State::Probe if asked < PROBES => state,
+            State::Incomplete | State::Probe => State::Failed,
+            State::Failed | State::Stale | State::Static => {
+                self.store.remove(slot);
+                return;
+            }
+        };
+        self.store.change(slot, |neighbor| match next {
+            State::Incomplete | State::Probe => neighbor.ask(next, now),
+            _ => neighbor.enter(next, now),
+        });
+        match next {
+            State::Incomplete | State::Probe => effects.push(Effect::Ask(key, mac)),
+            State::Failed => {
+                effects.extend(mac.map(|_| Effect::Changed));
+                effects.push(Effect::Failed(key));
+            }
+            _ => {}
+        }
+    }
+
+    /// Looks at some of the stale entries, in turn: those that are used will be asked, those that nobody has used for long
+    /// are forgotten.
+    pub fn look_at_stale(&mut self, now: Nanos) -> Vec<Effect> {
+        let mut forgotten = false;
+        for _ in 0..STALE_LOOKED_AT.min(self.store.count(State::Stale)) {
+            let Some(slot) = self.store.first(State::Stale) else { break };
+            let neighbor = &self.store[slot];
+            if neighbor.in_use_since_stale() {
+                self.store.change(slot, |neighbor| neighbor.enter(State::Delay, now));
+            } else if neighbor.unused_for(now) > UNUSED && neighbor.since.tick().until(now.tick()) > UNUSED {
+                self.store.remove(slot);
+                forgotten = true;
+            } else {
+                self.store.change(slot, |_| {});
+            }
+        }
+        if forgotten { vec![Effect::Changed] } else { Vec::new() }
     }
 }
 
 fn entry(state: State, mac: Option<MacAddr>, now: Nanos) -> Neighbor {
     let used = Arc::new(AtomicU32::new(now.tick().0));
-    Neighbor { state, mac, used, since: now, asked: 0, next: later(now, REACHABLE) }
+    Neighbor { state, mac, used, since: now, asked: 0, next: later(now, state.lasts()) }
 }
 
 fn later(now: Nanos, by: u64) -> Nanos {
@@ -199,54 +295,55 @@ fn later(now: Nanos, by: u64) -> Nanos {
 
 impl Neighbor {
     fn enter(&mut self, state: State, now: Nanos) {
+        if state == State::Failed {
+            self.mac = None;
+        }
         self.state = state;
         self.since = now;
         self.asked = 0;
-        self.next = later(now, if state == State::Delay { DELAY } else { REACHABLE });
+        self.next = later(now, state.lasts());
     }
 
-    fn turn(&mut self, key: Key, now: Nanos, effects: &mut Vec<Effect>) {
+    /// It is asked once more, or for the first time in this state.
+    fn ask(&mut self, state: State, now: Nanos) {
+        if self.state != state {
+            self.enter(state, now);
+        }
+        self.asked += 1;
+        self.next = later(now, RETRANSMIT);
+    }
+
+    /// The state that an advertisement makes it enter.
+    fn state_told(&self, told: &Advertisement) -> Option<State> {
+        let confirmed = if told.solicited { State::Reachable } else { State::Stale };
+        let differs = told.mac.is_some() && told.mac != self.mac;
         match self.state {
-            State::Stale if self.in_use_since_stale() => self.enter(State::Delay, now),
-            _ if now < self.next => {}
-            State::Reachable => self.enter(State::Stale, now),
-            State::Delay => {
-                self.enter(State::Probe, now);
-                self.ask(key, now, effects);
-            }
-            State::Incomplete | State::Probe if self.asked < PROBES => self.ask(key, now, effects),
-            State::Incomplete | State::Probe => {
-                if self.mac.take().is_some() {
-                    effects.push(Effect::Changed);
-                }
-                self.enter(State::Failed, now);
-                effects.push(Effect::Failed(key));
-            }
-            State::Stale | State::Failed | State::Static => {}
+            State::Static | State::Failed => None,
+            State::Incomplete => told.mac.map(|_| confirmed),
+            // Somebody else has it too, or it has moved: the next packet asks again.
+            State::Reachable if differs && !told.overrides => Some(State::Stale),
+            _ if differs && !told.overrides => None,
+            _ => (differs || told.solicited).then_some(confirmed),
         }
     }
 
-    fn ask(&mut self, key: Key, now: Nanos, effects: &mut Vec<Effect>) {
-        self.asked += 1;
-        self.next = later(now, RETRANSMIT);
-        effects.push(Effect::Ask(key, self.mac));
+    /// Its MAC after an advertisement; where that is another, its state changes, too.
+    fn mac_told(&self, told: &Advertisement) -> Option<MacAddr> {
+        match self.state {
+            State::Static | State::Failed => self.mac,
+            State::Incomplete => told.mac,
+            _ if told.overrides => told.mac.or(self.mac),
+            _ => self.mac,
+        }
     }
 
     fn in_use_since_stale(&self) -> bool {
-        self.since.tick().is_before(self.last_used())
+        self.since.tick().is_before(Tick(self.used.load(Relaxed)))
     }
 
-    fn last_used(&self) -> Tick {
-        Tick(self.used.load(Relaxed))
-    }
-
-    fn is_forgotten(&self, now: Nanos) -> bool {
-        let idle = now.0.saturating_sub(self.since.0);
-        match self.state {
-            State::Failed => idle > FORGET,
-            State::Stale => idle > 10 * FORGET && self.last_used().after(UNUSED).is_before(now.tick()),
-            _ => false,
-        }
+    /// Ticks since a worker sent to it.
+    fn unused_for(&self, now: Nanos) -> u32 {
+        Tick(self.used.load(Relaxed)).until(now.tick())
     }
 }
 
@@ -283,119 +380,4 @@ pub fn reply(mac: MacAddr, to: &Packet) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use dataplane::clock::TICKS_PER_SECOND;
-
-    use super::*;
-
-    fn at(seconds: u64) -> Nanos {
-        Nanos(seconds * SECOND)
-    }
-
-    const MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
-
-    fn key() -> Key {
-        (0, IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9)))
-    }
-
-    fn state(neighbors: &Neighbors) -> State {
-        neighbors.entries[&key()].state
-    }
-
-    #[test]
-    fn asks_three_times_then_fails_and_starts_over() {
-        let mut neighbors = Neighbors::default();
-        assert_eq!(neighbors.resolve(key(), at(0)), [Effect::Ask(key(), None)]);
-        assert_eq!(neighbors.resolve(key(), at(0)), [], "one question at a time");
-        assert_eq!(neighbors.turn(at(1)), [Effect::Ask(key(), None)]);
-        assert_eq!(neighbors.turn(at(2)), [Effect::Ask(key(), None)]);
-        assert_eq!(neighbors.turn(at(3)), [Effect::Failed(key())]);
-        assert_eq!(neighbors.resolve(key(), at(4)), [Effect::Ask(key(), None)]);
-    }
-
-    #[test]
-    fn an_answered_neighbour_is_asked_again_only_while_it_is_used() {
-        let mut neighbors = Neighbors::default();
-        neighbors.resolve(key(), at(0));
-        assert_eq!(neighbors.learn(key(), MAC, true, false, at(0)), [Effect::Changed]);
-        assert_eq!(neighbors.turn(at(31)), []);
-        assert_eq!(state(&neighbors), State::Stale);
-        assert_eq!(neighbors.turn(at(100)), [], "unused: left alone");
-        neighbors.entries[&key()].used.store(at(101).tick().0, Relaxed);
-        assert_eq!(neighbors.turn(at(101)), []);
-        assert_eq!(neighbors.turn(at(106)), [Effect::Ask(key(), Some(MAC))], "unicast");
-        assert_eq!(neighbors.learn(key(), MAC, true, false, at(106)), [], "nothing changed for the workers");
-        assert_eq!(state(&neighbors), State::Reachable);
-    }
-
-    #[test]
-    fn an_unused_neighbour_is_forgotten_though_the_ticks_have_wrapped() {
-        let wraps = (u64::from(u32::MAX) + 1) / u64::from(TICKS_PER_SECOND);
-        for used in [wraps - 700, wraps - 605, wraps - 400, wraps + 1] {
-            let mut neighbors = Neighbors::default();
-            neighbors.learn(key(), MAC, false, true, at(used));
-            neighbors.turn(at(used + 599));
-            assert_eq!(state(&neighbors), State::Stale);
-            neighbors.turn(at(used + 610));
-            assert!(
-                neighbors.entries.is_empty(),
-                "unused since {} s before the ticks wrap",
-                wraps as i64 - used as i64
-            );
-        }
-    }
-
-    #[test]
-    fn strangers_create_no_entries_and_static_ones_do_not_move() {
-        let mut neighbors = Neighbors::default();
-        assert_eq!(neighbors.learn(key(), MAC, false, false, at(0)), []);
-        assert!(neighbors.entries.is_empty());
-        neighbors.set_static(key(), MAC, at(0));
-        assert_eq!(neighbors.learn(key(), MacAddr([2; 6]), true, true, at(0)), []);
-        assert_eq!(neighbors.entries[&key()].mac, Some(MAC));
-    }
-
-    const OTHER: MacAddr = MacAddr([2, 0, 0, 0, 0, 8]);
-
-    fn told(mac: Option<MacAddr>, solicited: bool, overrides: bool) -> Advertisement {
-        let source = std::net::Ipv6Addr::LOCALHOST;
-        Advertisement { source, destination: source, target: source, mac, router: false, solicited, overrides }
-    }
-
-    /// State and MAC that an advertisement leaves, and whether workers hear of it.
-    fn after(from: State, told: Advertisement) -> (State, Option<MacAddr>, bool) {
-        let mut neighbors = Neighbors::default();
-        let mac = (from != State::Incomplete && from != State::Failed).then_some(MAC);
-        neighbors.entries.insert(key(), entry(from, mac, at(0)));
-        let effects = neighbors.advertised(key(), &told, at(1));
-        (state(&neighbors), neighbors.entries[&key()].mac, effects == [Effect::Changed])
-    }
-
-    /// RFC 4861, appendix C, row by row.
-    #[test]
-    fn advertisements_do_what_the_table_says() {
-        use State::{Delay, Failed, Incomplete, Probe, Reachable, Stale, Static};
-        let (same, new, none) = (Some(MAC), Some(OTHER), None);
-        assert_eq!(after(Incomplete, told(none, true, true)), (Incomplete, None, false), "no MAC");
-        for overrides in [false, true] {
-            assert_eq!(after(Incomplete, told(new, true, overrides)), (Reachable, new, true));
-            assert_eq!(after(Incomplete, told(new, false, overrides)), (Stale, new, true));
-        }
-        for from in [Reachable, Stale, Delay, Probe] {
-            let kept = if from == Reachable { Stale } else { from };
-            assert_eq!(after(from, told(new, true, false)), (kept, same, false), "{from:?}: not overridden");
-            assert_eq!(after(from, told(new, false, false)), (kept, same, false), "{from:?}: not overridden");
-            assert_eq!(after(from, told(new, true, true)), (Reachable, new, true), "{from:?}");
-            assert_eq!(after(from, told(new, false, true)), (Stale, new, true), "{from:?}");
-            for overrides in [false, true] {
-                assert_eq!(after(from, told(same, true, overrides)), (Reachable, same, false), "{from:?}");
-                assert_eq!(after(from, told(none, true, overrides)), (Reachable, same, false), "{from:?}");
-                assert_eq!(after(from, told(same, false, overrides)), (from, same, false), "{from:?}: nothing new");
-                assert_eq!(after(from, told(none, false, overrides)), (from, same, false), "{from:?}: nothing new");
-            }
-        }
-        assert_eq!(after(Static, told(new, true, true)), (Static, same, false));
-        assert_eq!(after(Failed, told(new, true, true)), (Failed, None, false), "as if it were not known");
-        assert_eq!(Neighbors::default().advertised(key(), &told(new, true, true), at(0)), [], "nobody asked");
-    }
-}
+mod tests;

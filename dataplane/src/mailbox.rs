@@ -126,10 +126,10 @@ pub struct Link {
 }
 
 impl Link {
-    /// Whether half of what the worker may be told is free: so much is left for answers, whatever questions cost.
+    /// How many frames that ask for neighbours the worker may be told to send: half of its mailbox is left for answers.
     #[must_use]
-    pub fn has_room_for_questions(&self) -> bool {
-        self.commands.len() < QUEUE / 2
+    pub fn room_for_questions(&self) -> usize {
+        (QUEUE / 2).saturating_sub(self.commands.len())
     }
 
     /// Bytes of one, beside totals: those are there by server.

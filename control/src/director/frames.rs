@@ -102,7 +102,7 @@ impl Director {
         loop {
             let before = asked;
             for worker in 0..self.links.len() {
-                if !self.links[0].has_room_for_questions() {
+                if self.room_for_questions() == 0 {
                     return asked;
                 }
                 for key in self.links[worker].questions.take().into_iter().flatten() {
@@ -115,6 +115,19 @@ impl Director {
                 return asked;
             }
         }
+    }
+
+    /// Questions that may be sent now: they leave by the first worker.
+    fn room_for_questions(&self) -> usize {
+        self.links.first().map_or(0, |link| link.room_for_questions())
+    }
+
+    /// Asks again for who has not answered, as far as there is room. Returns what there was to do.
+    pub(super) fn time_neighbors(&mut self) -> usize {
+        let effects = self.neighbors.turn(self.now, self.room_for_questions());
+        let items = effects.len();
+        self.carry_out(effects);
+        items
     }
 
     /// Does what the neighbour table asks for.

@@ -185,7 +185,7 @@ impl Director {
     /// What packets and time ask for. Returns the items handled.
     pub fn turn(&mut self, now: Nanos) -> usize {
         self.now = now;
-        let items = self.drain();
+        let items = self.drain() + self.time_neighbors();
         if now >= self.next_round {
             self.keep_house();
         }
@@ -199,7 +199,7 @@ impl Director {
     /// What need not be done at every turn.
     fn keep_house(&mut self) {
         self.next_round = Nanos(self.now.0 + ROUND);
-        let effects = self.neighbors.turn(self.now);
+        let effects = self.neighbors.look_at_stale(self.now);
         self.carry_out(effects);
         self.look_at_cables();
         self.announce();

@@ -113,7 +113,8 @@ impl<'a> About<'a> {
             Answer::Echo | Answer::TcpReset | Answer::Sctp => false,
             _ => may_not_be_told(packet, &header),
         };
-        (!silent && !(kind.speaks_for_destination() && for_another())).then_some(Self::V4(packet, header))
+        let silent = silent || kind.speaks_for_destination() && for_another();
+        (!silent).then_some(Self::V4(packet, header))
     }
 
     /// Whom the answer is for.

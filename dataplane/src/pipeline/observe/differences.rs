@@ -56,9 +56,9 @@ impl Marks {
     fn outcome<B: PacketBuf>(&self, shard: &Shard<B>, context: Context<'_>) -> Outcome {
         let mut outcome = Outcome::default();
         let waits = shard.parking.arrivals() > self.arrivals;
-        let tells = |name: &str| !NO_VERDICT.contains(&name) && !(waits && OF_THE_DISPLACED.contains(&name));
+        let silent = |name: &str| NO_VERDICT.contains(&name) || waits && OF_THE_DISPLACED.contains(&name);
         for ((name, now), (_, before)) in context.link.counters.read().into_iter().zip(&self.counters) {
-            if now != *before && tells(name) {
+            if now != *before && !silent(name) {
                 let _ = outcome.counters.try_push(name);
             }
         }
