@@ -110,6 +110,11 @@ impl<const N: usize> Stage<N> {
         self.wire(port).arrive((0..flows).map(|flow| traffic.frame(port, flow, flags)));
     }
 
+    /// Has any frames arrive, in order.
+    pub(crate) fn arrive_all(&mut self, port: usize, frames: impl Iterator<Item = [u8; N]>) {
+        self.wire(port).arrive(frames);
+    }
+
     /// Connections now.
     pub(crate) fn connections(&self) -> u32 {
         self.worker.shard().table.len()

@@ -80,6 +80,15 @@ impl Traffic {
             0 => (client, (self.vip(0), 80)),
             _ => ((self.server((flow % u32::from(SERVERS)) as u8), 8080), client),
         };
+        self.segment(port, src, dst, flags)
+    }
+
+    /// The first segment of a flow's client to any address, padded to `N` bytes.
+    pub(crate) fn stray<const N: usize>(self, flow: u32, to: IpAddr) -> [u8; N] {
+        self.segment(0, self.client(flow), (to, 80), tcp::SYN)
+    }
+
+    fn segment<const N: usize>(self, port: usize, src: (IpAddr, u16), dst: (IpAddr, u16), flags: u8) -> [u8; N] {
         let mut frame = [0; N];
         let ethertype = if self.six { ethernet::IPV6 } else { ethernet::IPV4 };
         let header = Header { dst: MACS[port], src: MacAddr([2, 0, 0, 0, 8, 8]), ethertype };

@@ -1,17 +1,26 @@
 //! What an outsider can make dear: the same work in instructions, as usual and under an attack. `make bench-attack` runs
 //! each case both ways and fails where the attack costs more than twice as much. One file a case, one row here.
 
+mod answers;
 mod endings;
 mod full;
 mod maps;
+mod parking;
 mod signposts;
 
 /// Does one case's work, under attack or as usual. Returns how many operations were measured.
 type Work = fn(attacked: bool) -> u64;
 
 /// Every case.
-const CASES: [(&str, Work); 4] =
-    [("endings", endings::run), ("full", full::run), ("maps", maps::run), ("signposts", signposts::run)];
+const CASES: [(&str, Work); 7] = [
+    ("answers", answers::run),
+    ("dead_neighbors", parking::dead),
+    ("endings", endings::run),
+    ("full", full::run),
+    ("maps", maps::run),
+    ("scan", parking::scan),
+    ("signposts", signposts::run),
+];
 
 /// Names of the cases, one a line.
 pub(crate) fn list() {
