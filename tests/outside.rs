@@ -12,6 +12,10 @@ mod config;
 mod daemon;
 #[path = "outside/encapsulations.rs"]
 mod encapsulations;
+#[path = "outside/floods_answers.rs"]
+mod floods_answers;
+#[path = "outside/floods_neighbors.rs"]
+mod floods_neighbors;
 #[path = "outside/fragments.rs"]
 mod fragments;
 #[path = "outside/ftp.rs"]

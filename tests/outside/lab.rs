@@ -67,6 +67,8 @@ pub(crate) struct Lab {
     operator: Operator,
     /// CPUs of the director's workers.
     pub(crate) workers: Vec<usize>,
+    /// What a packet may have towards clients and towards servers.
+    pub(crate) mtus: [u16; 2],
     ipv6: bool,
     _share: Share,
 }
@@ -97,7 +99,8 @@ impl Lab {
         let share = Share::take(load);
         let (name, directory) = place();
         let (operator, workers) = (Operator::at(directory.join("control.sock")), config::one_worker());
-        let lab = Self { processes: BTreeMap::new(), name, directory, operator, workers, ipv6: false, _share: share };
+        let (processes, mtus) = (BTreeMap::new(), Shape::default().mtus);
+        let lab = Self { processes, name, directory, operator, workers, mtus, ipv6: false, _share: share };
         Ran::of(&mut network(&["sweep"])).good();
         Ran::of(&mut network(&["up", &lab.name])).good();
         Some(lab)
@@ -152,6 +155,23 @@ impl Lab {
         // Where DPDK keeps its own files, which a killed director leaves behind.
         command.env("RUNTIME_DIRECTORY", &self.directory);
         Process::start(command.env("PATH", ready::search_path()), self.path(&format!("{log}.log")))
+    }
+
+    /// A client that sends at a steady pace (`pace.py`).
+    pub(crate) fn start_pace(&self, log: &str, arguments: &[&str]) -> Process {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outside/pace.py");
+        self.start("client", log, &[&["python3", script], arguments].concat())
+    }
+
+    /// A client that asks for a page of the VIP so many times, ten times a second and each time anew, and waits for two
+    /// seconds at most. It says of each the code of the answer and of curl.
+    pub(crate) fn start_requests(&self, log: &str, port: u16, times: u32) -> Process {
+        let curl = format!(
+            "curl -s -o /dev/null --noproxy '*' --max-time 2 -w '%{{http_code}}' http://{}:{port}/",
+            config::VIP
+        );
+        let script = format!("for n in $(seq {times}); do {curl}; echo \" $?\"; sleep 0.1; done");
+        self.start("client", log, &["sh", "-c", &script])
     }
 
     /// Changes the network: `ip -n ROOM ...`.
@@ -229,7 +249,7 @@ impl Lab {
     pub(crate) fn configure(&self, services: &str) {
         let file = self.path("sluice.toml");
         let new = self.path("sluice.toml.new");
-        let shape = Shape { workers: self.workers.clone(), ipv6: self.ipv6, ..Shape::default() };
+        let shape = Shape { workers: self.workers.clone(), mtus: self.mtus, ipv6: self.ipv6, ..Shape::default() };
         fs::write(&new, shape.director(&self.socket(), services)).expect("a configuration");
         fs::rename(new, file).expect("it takes its place");
     }
