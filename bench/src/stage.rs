@@ -51,7 +51,7 @@ impl<const N: usize> Stage<N> {
     pub(crate) fn of(traffic: Traffic, flows: u32, scheduler: Scheduler, services: u32) -> Self {
         let servers = Arc::new(Servers::new(MAX_SERVERS));
         let link = Link::new();
-        let seeds = Seeds::new(std::array::from_fn(|word| word as u64 ^ 0x0123_4567_89ab_cdef));
+        let seeds = Seeds::new([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, 3, 4, 5, 6, 7, 8, 9, 10]);
         let (publisher, board) = Publisher::new(1, tables(traffic, &servers, &link, scheduler, services, seeds.maps));
         let seat = WorkerSeat { reader: Reader::new(board, 0), servers, link, seeds };
         Self { _publisher: Some(publisher), ..Self::seated(seat, traffic, flows) }

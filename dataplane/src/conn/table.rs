@@ -162,9 +162,10 @@ impl ConnTable {
         self.key.digest(address)
     }
 
+    /// The bucket of a hash, and its tag, which is not 0. In one word: no register is needed for the 1.
     #[inline(always)]
     pub(super) fn place(&self, hash: u64) -> (usize, u8) {
-        ((((hash >> 32) * self.primary) >> 32) as usize, (hash as u8).max(1))
+        ((((hash >> 32) * self.primary) >> 32) as usize, (hash & 0xff).max(1) as u8)
     }
 
     /// Asks for the bucket of a hash.
