@@ -4,11 +4,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::check::MakeDirector;
 use crate::runner::case::Case;
 use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
 use crate::runner::steps;
-use crate::suite::MakeDirector;
 
 /// Frames of one leg that may come together: as many as a worker takes at once.
 const TOGETHER: usize = 64;

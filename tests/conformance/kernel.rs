@@ -1,0 +1,150 @@
+//! The kernel as a director: what the runner asks goes to the agent beside it (guest/agent.py), which has raw sockets on
+//! the stage's wires and runs the real tool. Inside the guest only.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::runner::director::{Director, Leg};
+use crate::runner::hex;
+use crate::runner::stage::Stage;
+
+/// The kernel of this machine, on a stage of its own.
+pub(crate) struct Kernel {
+    agent: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    Ok(Value),
+    Error(String),
+}
+
+impl Kernel {
+    /// Starts an agent and has it build the stage.
+    pub(crate) fn new(stage: &Stage) -> Result<Self, String> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/guest/agent.py");
+        let mut python = Command::new("/usr/bin/python3");
+        let command = python.args(["-S", "-E"]).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut agent = command.spawn().map_err(|error| format!("no agent: {error}"))?;
+        let (Some(requests), Some(answers)) = (agent.stdin.take(), agent.stdout.take()) else {
+            return Err("an agent without pipes".into());
+        };
+        let mut kernel = Self { agent, requests, answers: BufReader::new(answers) };
+        kernel.ask::<()>(&json!(["stage", links(stage), rest(stage)]))?;
+        Ok(kernel)
+    }
+
+    /// One request of the agent. `Err` is what the operating system said, or the end of the agent.
+    fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T, String> {
+        let mut line = String::new();
+        writeln!(self.requests, "{request}")
+            .and_then(|()| self.requests.flush())
+            .and_then(|()| self.answers.read_line(&mut line))
+            .map_err(|error| format!("the agent: {error}"))?;
+        match serde_json::from_str(&line).map_err(|error| format!("the agent says {line:?}: {error}"))? {
+            Answer::Ok(value) => serde_json::from_value(value).map_err(|error| error.to_string()),
+            Answer::Error(text) => Err(text),
+        }
+    }
+
+    /// What cannot be done ends the scenario: the runner catches the panic.
+    fn must<T: DeserializeOwned>(&mut self, request: &Value) -> T {
+        self.ask(request).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl Director for Kernel {
+    fn inject(&mut self, leg: Leg, frame: &[u8]) {
+        self.must::<()>(&json!(["inject", leg, hex::encode(frame)]));
+    }
+
+    fn drain(&mut self) -> Vec<(Leg, Vec<u8>)> {
+        let frames: Vec<(Leg, String)> = self.must(&json!(["drain"]));
+        frames.into_iter().map(|(leg, text)| (leg, hex::decode(&text).expect("the agent writes hex"))).collect()
+    }
+
+    fn ipvsadm(&mut self, args: &str, stdin: Option<&str>) -> (i32, String, String) {
+        let argv: Vec<&str> = ["ipvsadm"].into_iter().chain(args.split_whitespace()).collect();
+        self.must(&json!(["run", argv, stdin.unwrap_or("")]))
+    }
+
+    fn advance(&mut self, nanoseconds: u64) {
+        std::thread::sleep(Duration::from_nanos(nanoseconds));
+    }
+
+    fn proc(&mut self, name: &str) -> Result<String, String> {
+        let name = match name {
+            "proc" => "ip_vs".to_owned(),
+            name if name.starts_with("ip_vs") => name.to_owned(),
+            name => format!("ip_vs_{name}"),
+        };
+        self.ask(&json!(["read", format!("/proc/net/{name}")]))
+    }
+
+    fn sysctl(&mut self, name: &str, value: Option<&str>) -> Result<String, String> {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        match value {
+            None => self.ask(&json!(["read", path])),
+            Some(value) => self.ask(&json!(["write", path, value])).map(|()| String::new()),
+        }
+    }
+
+    fn sh(&mut self, command: &str) -> Option<(i32, String, String)> {
+        Some(self.must(&json!(["run", ["sh", "-c", command], ""])))
+    }
+}
+
+impl Drop for Kernel {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone then.
+        drop(self.agent.kill());
+        drop(self.agent.wait());
+    }
+}
+
+/// Commands of ip(8) that make the links; WIRE stands for the namespace of their other ends.
+fn links(stage: &Stage) -> String {
+    let mut lines = vec!["link set lo up".to_owned()];
+    for (interface, (peer, mac)) in stage.interfaces.iter().zip([("pc", GATEWAY_MACS[0]), ("ps", GATEWAY_MACS[1])]) {
+        let (name, own) = (interface.name, interface.mac);
+        lines.push(format!("link add {name} address {own} type veth peer name {peer} address {mac} netns WIRE"));
+        lines.push(format!("link set {name} addrgenmode none"));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// The MACs of the other ends, those of the routers there.
+const GATEWAY_MACS: [&str; 2] = ["02:00:00:00:00:fe", "02:00:00:00:01:fe"];
+
+/// Commands of ip(8) that set addresses, neighbours and routes.
+fn rest(stage: &Stage) -> String {
+    let mut lines = Vec::new();
+    for interface in &stage.interfaces {
+        lines.push(format!("link set {} mtu {} up", interface.name, interface.mtu));
+        lines.extend(interface.addresses.iter().map(|address| add_address(address, interface.name)));
+    }
+    lines.extend(stage.vips.iter().map(|vip| add_address(&whole(vip), "dc")));
+    let neighbors = stage.neighbors.iter();
+    lines.extend(neighbors.map(|n| format!("neigh add {} lladdr {} dev {} nud permanent", n.address, n.mac, n.interface)));
+    lines.extend(stage.routes.iter().map(|(to, via)| format!("route add {to} via {via}")));
+    lines.join("\n") + "\n"
+}
+
+fn add_address(address: &str, interface: &str) -> String {
+    let at_once = if address.contains(':') { " nodad" } else { "" };
+    format!("addr add {address} dev {interface}{at_once}")
+}
+
+/// An address alone, as a prefix.
+fn whole(address: &str) -> String {
+    format!("{address}/{}", if address.contains(':') { 128 } else { 32 })
+}
