@@ -49,7 +49,7 @@ impl Guest {
     }
 
     fn missing(&self) -> Option<String> {
-        let tools = ["/usr/sbin/ipvsadm", "/usr/sbin/iptables", "/usr/sbin/modprobe", "/usr/bin/python3"];
+        let tools = ["/usr/sbin/ipvsadm", "/usr/sbin/iptables-legacy", "/usr/sbin/modprobe", "/usr/bin/python3"];
         let needed = [&self.kernel, &self.modules].into_iter().cloned().chain(tools.map(PathBuf::from));
         needed.into_iter().find(|path| !path.exists()).map(|path| format!("no {}", path.display()))
     }

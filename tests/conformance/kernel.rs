@@ -1,9 +1,11 @@
 //! The kernel as a director: what the runner asks goes to the agent beside it (guest/agent.py), which has raw sockets on
 //! the stage's wires and runs the real tool. Inside the guest only.
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -14,9 +16,9 @@ use crate::runner::director::{Director, Leg};
 use crate::runner::hex;
 use crate::runner::stage::Stage;
 
-/// The kernel of this machine, on a stage of its own.
-pub(crate) struct Kernel {
-    agent: Child,
+/// The process that does what the kernel as a director is asked for.
+pub(crate) struct Agent {
+    process: Child,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
@@ -28,22 +30,20 @@ enum Answer {
     Error(String),
 }
 
-impl Kernel {
-    /// Starts an agent and has it build the stage.
-    pub(crate) fn new(stage: &Stage) -> Result<Self, String> {
+impl Agent {
+    /// Starts it.
+    pub(crate) fn start() -> Result<Self, String> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/guest/agent.py");
         let mut python = Command::new("/usr/bin/python3");
         let command = python.args(["-S", "-E"]).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut agent = command.spawn().map_err(|error| format!("no agent: {error}"))?;
-        let (Some(requests), Some(answers)) = (agent.stdin.take(), agent.stdout.take()) else {
-            return Err("an agent without pipes".into());
-        };
-        let mut kernel = Self { agent, requests, answers: BufReader::new(answers) };
-        kernel.ask::<()>(&json!(["stage", links(stage), rest(stage)]))?;
-        Ok(kernel)
+        let mut process = command.spawn().map_err(|error| format!("no agent: {error}"))?;
+        match (process.stdin.take(), process.stdout.take()) {
+            (Some(requests), Some(answers)) => Ok(Self { process, requests, answers: BufReader::new(answers) }),
+            _ => Err("an agent without pipes".into()),
+        }
     }
 
-    /// One request of the agent. `Err` is what the operating system said, or the end of the agent.
+    /// One request. `Err` is what the operating system said, or the end of the agent.
     fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T, String> {
         let mut line = String::new();
         writeln!(self.requests, "{request}")
@@ -55,21 +55,56 @@ impl Kernel {
             Answer::Error(text) => Err(text),
         }
     }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is gone then.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// The kernel of this machine, on a stage of its own.
+pub(crate) struct Kernel {
+    agent: Rc<RefCell<Agent>>,
+    /// What came at once when a frame was injected.
+    arrived: Vec<(Leg, Vec<u8>)>,
+}
+
+impl Kernel {
+    /// Has the agent build the stage; the one before is gone then.
+    pub(crate) fn new(agent: Rc<RefCell<Agent>>, stage: &Stage) -> Result<Self, String> {
+        agent.borrow_mut().ask::<()>(&json!(["stage", links(stage), rest(stage)]))?;
+        Ok(Self { agent, arrived: Vec::new() })
+    }
+
+    fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T, String> {
+        self.agent.borrow_mut().ask(request)
+    }
 
     /// What cannot be done ends the scenario: the runner catches the panic.
     fn must<T: DeserializeOwned>(&mut self, request: &Value) -> T {
         self.ask(request).unwrap_or_else(|error| panic!("{error}"))
     }
+
+    fn frames(&mut self, request: &Value) -> Vec<(Leg, Vec<u8>)> {
+        let frames: Vec<(Leg, String)> = self.must(request);
+        frames.into_iter().map(|(leg, text)| (leg, hex::decode(&text).expect("the agent writes hex"))).collect()
+    }
 }
 
 impl Director for Kernel {
     fn inject(&mut self, leg: Leg, frame: &[u8]) {
-        self.must::<()>(&json!(["inject", leg, hex::encode(frame)]));
+        let arrived = self.frames(&json!(["inject", leg, hex::encode(frame)]));
+        self.arrived.extend(arrived);
     }
 
     fn drain(&mut self) -> Vec<(Leg, Vec<u8>)> {
-        let frames: Vec<(Leg, String)> = self.must(&json!(["drain"]));
-        frames.into_iter().map(|(leg, text)| (leg, hex::decode(&text).expect("the agent writes hex"))).collect()
+        match std::mem::take(&mut self.arrived) {
+            none if none.is_empty() => self.frames(&json!(["drain"])),
+            arrived => arrived,
+        }
     }
 
     fn ipvsadm(&mut self, args: &str, stdin: Option<&str>) -> (i32, String, String) {
@@ -100,14 +135,6 @@ impl Director for Kernel {
 
     fn sh(&mut self, command: &str) -> Option<(i32, String, String)> {
         Some(self.must(&json!(["run", ["sh", "-c", command], ""])))
-    }
-}
-
-impl Drop for Kernel {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way it is gone then.
-        drop(self.agent.kill());
-        drop(self.agent.wait());
     }
 }
 

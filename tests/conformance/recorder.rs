@@ -2,13 +2,15 @@
 //! director, and writes what that did as golden files. Results leave by a directory that it shares with the host:
 //! `in/NAME.json` becomes `out/NAME.json`, or `out/NAME.error` with the reason.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::rc::Rc;
 
 use serde_json::{Value, json};
 
-use crate::kernel::Kernel;
+use crate::kernel::{Agent, Kernel};
 use crate::runner::case;
 use crate::runner::scenario::Scenario;
 use crate::runner::stage::Stage;
@@ -17,27 +19,43 @@ use crate::runner::write::{self, Head};
 
 /// Records every scenario in `directory`.
 pub(crate) fn main(directory: &Path) -> ExitCode {
-    match case::files(&directory.join("in"), &[]) {
-        Ok(files) => files.iter().for_each(|file| note(file, &directory.join("out"))),
-        Err(error) => println!("{error}"),
+    let files = match case::files(&directory.join("in"), &[]) {
+        Ok(files) => files,
+        Err(error) => {
+            println!("{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut agent = None;
+    for file in files {
+        note(&file, &directory.join("out"), &mut agent);
     }
     ExitCode::SUCCESS
 }
 
+/// The agent, while it is well.
+type Hands = Option<Rc<RefCell<Agent>>>;
+
 /// Records one; what is under its final name is whole.
-fn note(file: &Path, out: &Path) {
+fn note(file: &Path, out: &Path, agent: &mut Hands) {
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
     let (part, whole) = (out.join(format!("{name}.part")), out.join(format!("{name}.json")));
-    let recorded = record(file, &part).and_then(|()| fs::rename(&part, &whole).map_err(|error| error.to_string()));
-    if let Err(error) = recorded {
+    let recorded = record(file, &part, agent);
+    if let Err(error) = recorded.and_then(|()| fs::rename(&part, &whole).map_err(|error| error.to_string())) {
+        *agent = None;
         fs::write(out.join(format!("{name}.error")), error).unwrap_or_else(|error| println!("{name}: {error}"));
     }
 }
 
-fn record(file: &Path, out: &Path) -> Result<(), String> {
+fn record(file: &Path, out: &Path, agent: &mut Hands) -> Result<(), String> {
     let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
     let scenario: Scenario = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    let kernel = Kernel::new(&Stage::new(&scenario.net))?;
+    let hands = match agent.take() {
+        Some(agent) => agent,
+        None => Rc::new(RefCell::new(Agent::start()?)),
+    };
+    let kernel = Kernel::new(Rc::clone(&hands), &Stage::new(&scenario.net))?;
+    *agent = Some(hands);
     let Run { observations, stopped } = steps::run(&scenario, Box::new(kernel));
     match stopped {
         Some(why) => Err(why),

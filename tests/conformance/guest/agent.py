@@ -12,11 +12,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 WIRES = {"client": "pc", "server": "ps"}
 NEW_NETWORK = 0x40000000  # CLONE_NEWNET
 ALL_PROTOCOLS = 3  # ETH_P_ALL
 FORCE_RECEIVE_BUFFER = 33  # SO_RCVBUFFORCE
+SETTLING = 0.05  # seconds; the kernel's work queues see that links are up
 LONGEST_REQUEST = 20  # seconds; the agent ends then, and the recorder starts another
 
 # No address filter, no redirects, no limit on errors, and no chatter of IPv6's autoconfiguration.
@@ -62,7 +64,9 @@ def sysctl(name, value):
 
 
 def stage(links, rest):
-    """Builds the stage by two batches of ip(8): links, up to their being there, and all the rest."""
+    """Builds a new stage by two batches of ip(8): links, up to their being there, and all the rest."""
+    while wires:
+        wires.popitem()[1].close()
     there = new_network()
     here = new_network()
     must("ip", "-batch", "-", stdin=links.replace("WIRE", f"/proc/{os.getpid()}/fd/{there}"))
@@ -74,25 +78,31 @@ def stage(links, rest):
     for interface in ("dc", "ds"):
         must("ethtool", "-K", interface, *OFFLOADS)
     called(libc.setns(there, NEW_NETWORK))
-    for leg, interface in WIRES.items():
-        wires[leg] = listen(interface)
+    listen()
     called(libc.setns(here, NEW_NETWORK))
+    os.close(there)
+    os.close(here)  # the process keeps it, up to the next stage
     must("ip", "-batch", "-", stdin=rest)
+    time.sleep(SETTLING)
 
 
-def listen(interface):
-    """The other end of a link, up, without a stack of its own."""
-    sysctl(f"ipv6/conf/{interface}/disable_ipv6", "1")
-    must("ip", "link", "set", interface, "arp", "off", "mtu", "9000", "up")
-    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_PROTOCOLS))
-    wire.setsockopt(socket.SOL_SOCKET, FORCE_RECEIVE_BUFFER, 8 << 20)
-    wire.bind((interface, ALL_PROTOCOLS))
-    wire.setblocking(False)
-    return wire
+def listen():
+    """The other ends of the links, up, without a stack of their own."""
+    for interface in WIRES.values():
+        sysctl(f"ipv6/conf/{interface}/disable_ipv6", "1")
+    ups = [f"link set {interface} arp off mtu 9000 up\n" for interface in WIRES.values()]
+    must("ip", "-batch", "-", stdin="".join(ups))
+    for leg, interface in WIRES.items():
+        wires[leg] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_PROTOCOLS))
+        wires[leg].setsockopt(socket.SOL_SOCKET, FORCE_RECEIVE_BUFFER, 8 << 20)
+        wires[leg].bind((interface, ALL_PROTOCOLS))
+        wires[leg].setblocking(False)
 
 
 def inject(leg, frame):
+    """Sends a frame; what came because of it at once, as most does."""
     wires[leg].send(bytes.fromhex(frame))
+    return drain()
 
 
 def drain():
