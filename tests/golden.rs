@@ -2,8 +2,6 @@
 
 #[path = "runner/bursts.rs"]
 mod bursts;
-#[path = "runner/check.rs"]
-mod check;
 #[path = "runner/machine.rs"]
 mod machine;
 #[path = "runner/netfilter.rs"]

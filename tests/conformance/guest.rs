@@ -11,8 +11,28 @@ use serde_json::Value;
 
 use crate::runner::case::Case;
 
-/// What a scenario's recording is: a golden case, or why there is none.
-pub(crate) type Recording = Result<Case, String>;
+/// What a kernel did with a scenario.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) case: Case,
+    /// When each request to the kernel began, in nanoseconds.
+    pub(crate) times: Vec<u64>,
+    /// As uname(1) tells of it.
+    pub(crate) kernel: String,
+}
+
+/// That, or why there is none.
+pub(crate) type Recording = Result<Recorded, String>;
+
+impl Recorded {
+    fn read(path: &Path) -> Recording {
+        let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+        let times = serde_json::from_str(&read(&path.with_extension("pace"))?).map_err(|error| error.to_string())?;
+        let whole: Value = serde_json::from_str(&read(path)?).map_err(|error| error.to_string())?;
+        let kernel = whole["kernel"].as_str().unwrap_or_default().to_owned();
+        Ok(Self { case: Case::read(path)?, times, kernel })
+    }
+}
 
 /// Which kernel is booted.
 #[derive(Clone, Debug)]
@@ -131,7 +151,7 @@ impl Job {
         let path = |ending: &str| self.directory.join("out").join(format!("{i:04}.{ending}"));
         match fs::read_to_string(path("error")) {
             Ok(error) => Some(Err(error)),
-            Err(_) => path("json").exists().then(|| Case::read(&path("json"))),
+            Err(_) => path("json").exists().then(|| Recorded::read(&path("json"))),
         }
     }
 

@@ -6,12 +6,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::pace::Pace;
 use crate::runner::director::{Director, Leg};
 use crate::runner::hex;
 use crate::runner::stage::Stage;
@@ -68,6 +69,8 @@ impl Drop for Agent {
 /// The kernel of this machine, on a stage of its own.
 pub(crate) struct Kernel {
     agent: Rc<RefCell<Agent>>,
+    started: Instant,
+    pace: Pace,
     /// What came at once when a frame was injected.
     arrived: Vec<(Leg, Vec<u8>)>,
 }
@@ -76,7 +79,16 @@ impl Kernel {
     /// Has the agent build the stage; the one before is gone then.
     pub(crate) fn new(agent: Rc<RefCell<Agent>>, stage: &Stage) -> Result<Self, String> {
         agent.borrow_mut().ask::<()>(&json!(["stage", links(stage), rest(stage)]))?;
-        Ok(Self { agent, arrived: Vec::new() })
+        Ok(Self { agent, started: Instant::now(), pace: Pace::default(), arrived: Vec::new() })
+    }
+
+    /// When it is asked for something, from now on.
+    pub(crate) fn pace(&self) -> Pace {
+        Rc::clone(&self.pace)
+    }
+
+    fn note_time(&self) {
+        self.pace.borrow_mut().push(self.started.elapsed().as_nanos() as u64);
     }
 
     fn ask<T: DeserializeOwned>(&mut self, request: &Value) -> Result<T, String> {
@@ -96,11 +108,13 @@ impl Kernel {
 
 impl Director for Kernel {
     fn inject(&mut self, leg: Leg, frame: &[u8]) {
+        self.note_time();
         let arrived = self.frames(&json!(["inject", leg, hex::encode(frame)]));
         self.arrived.extend(arrived);
     }
 
     fn drain(&mut self) -> Vec<(Leg, Vec<u8>)> {
+        self.note_time();
         match std::mem::take(&mut self.arrived) {
             none if none.is_empty() => self.frames(&json!(["drain"])),
             arrived => arrived,
@@ -108,15 +122,18 @@ impl Director for Kernel {
     }
 
     fn ipvsadm(&mut self, args: &str, stdin: Option<&str>) -> (i32, String, String) {
+        self.note_time();
         let argv: Vec<&str> = ["ipvsadm"].into_iter().chain(args.split_whitespace()).collect();
         self.must(&json!(["run", argv, stdin.unwrap_or("")]))
     }
 
     fn advance(&mut self, nanoseconds: u64) {
+        self.note_time();
         std::thread::sleep(Duration::from_nanos(nanoseconds));
     }
 
     fn proc(&mut self, name: &str) -> Result<String, String> {
+        self.note_time();
         let name = match name {
             "proc" => "ip_vs".to_owned(),
             name if name.starts_with("ip_vs") => name.to_owned(),
@@ -126,6 +143,7 @@ impl Director for Kernel {
     }
 
     fn sysctl(&mut self, name: &str, value: Option<&str>) -> Result<String, String> {
+        self.note_time();
         let path = format!("/proc/sys/{}", name.replace('.', "/"));
         match value {
             None => self.ask(&json!(["read", path])),
@@ -134,6 +152,7 @@ impl Director for Kernel {
     }
 
     fn sh(&mut self, command: &str) -> Option<(i32, String, String)> {
+        self.note_time();
         Some(self.must(&json!(["run", ["sh", "-c", command], ""])))
     }
 }
@@ -161,7 +180,9 @@ fn rest(stage: &Stage) -> String {
     }
     lines.extend(stage.vips.iter().map(|vip| add_address(&whole(vip), "dc")));
     let neighbors = stage.neighbors.iter();
-    lines.extend(neighbors.map(|n| format!("neigh add {} lladdr {} dev {} nud permanent", n.address, n.mac, n.interface)));
+    lines.extend(
+        neighbors.map(|n| format!("neigh add {} lladdr {} dev {} nud permanent", n.address, n.mac, n.interface)),
+    );
     lines.extend(stage.routes.iter().map(|(to, via)| format!("route add {to} via {via}")));
     lines.join("\n") + "\n"
 }

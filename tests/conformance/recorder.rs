@@ -1,6 +1,6 @@
 //! The recorder: what this program is inside the guest. It runs scenarios by the golden runner with the kernel as the
 //! director, and writes what that did as golden files. Results leave by a directory that it shares with the host:
-//! `in/NAME.json` becomes `out/NAME.json`, or `out/NAME.error` with the reason.
+//! `in/NAME.json` becomes `out/NAME.json` and its times `out/NAME.pace`, or `out/NAME.error` with the reason.
 
 use std::cell::RefCell;
 use std::fs;
@@ -56,11 +56,14 @@ fn record(file: &Path, out: &Path, agent: &mut Hands) -> Result<(), String> {
     };
     let kernel = Kernel::new(Rc::clone(&hands), &Stage::new(&scenario.net))?;
     *agent = Some(hands);
+    let pace = kernel.pace();
     let Run { observations, stopped } = steps::run(&scenario, Box::new(kernel));
-    match stopped {
-        Some(why) => Err(why),
-        None => write::write(out, &head(&text)?, observations.into_iter().map(|o| o.result).collect()),
+    if let Some(why) = stopped {
+        return Err(why);
     }
+    let times = serde_json::to_string(&*pace.borrow()).map_err(|error| error.to_string())?;
+    fs::write(out.with_extension("pace"), times).map_err(|error| error.to_string())?;
+    write::write(out, &head(&text)?, observations.into_iter().map(|o| o.result).collect())
 }
 
 /// What stands above the results.

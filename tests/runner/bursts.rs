@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::check::MakeDirector;
 use crate::runner::case::Case;
 use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
@@ -18,6 +17,9 @@ pub(crate) trait Bursts: Director {
     /// Frames arrive together on a leg; nothing else happens before they are through.
     fn burst(&mut self, leg: Leg, frames: &mut dyn Iterator<Item = &[u8]>);
 }
+
+/// Sets a director on a stage.
+pub(crate) type MakeDirector = fn(&Stage) -> Box<dyn Bursts>;
 
 /// Something done to the director.
 #[derive(Clone, Debug)]

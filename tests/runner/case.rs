@@ -76,7 +76,9 @@ impl Case {
             return Err(Failure::Broken(why.into()));
         }
         let targets = spoil::targets(scenario, expected, got);
-        let target = targets.get(spoil::hash(&self.name) % targets.len().max(1)).ok_or_else(|| "nothing in it is compared".to_owned())?;
+        let target = targets
+            .get(spoil::hash(&self.name) % targets.len().max(1))
+            .ok_or_else(|| "nothing in it is compared".to_owned())?;
         let place = target.places[spoil::hash(&format!("{}!", self.name)) % target.places.len()];
         let (step, what) = spoil::spoiled(&expected[target.step], target, place);
         let mut expected = expected.clone();

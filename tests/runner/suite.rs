@@ -3,12 +3,15 @@
 //! Environment: `GOLDEN_DIR` another directory than `tests/golden`; `GOLDEN_FILTER` parts of names, separated by
 //! commas; `GOLDEN_WRITE` a directory for what we did. Words on the command line filter too.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::check::{MakeDirector, check};
+use crate::bursts::{self, MakeDirector};
 use crate::runner::case::{self, Case, Failure};
-use crate::runner::steps::Observation;
+use crate::runner::stage::Stage;
+use crate::runner::steps::{self, Observation, Run, message};
+use crate::runner::write;
 
 struct Options {
     directory: PathBuf,
@@ -96,6 +99,22 @@ fn outcome(path: &Path, options: &Options, make: MakeDirector) -> Outcome {
             Outcome::Failed
         }
     }
+}
+
+/// Runs, writes if wanted, and judges.
+fn check(case: &Case, make: MakeDirector, write_to: Option<&Path>) -> Result<Vec<Observation>, Failure> {
+    let scenario = &case.trace.scenario;
+    let made = || make(&Stage::new(&scenario.net));
+    let director =
+        catch_unwind(AssertUnwindSafe(made)).map_err(|panic| format!("no director: {}", message(&*panic)))?;
+    let Run { observations, stopped } = steps::run(scenario, director);
+    if let Some(directory) = write_to {
+        let results = observations.iter().map(|observation| observation.result.clone()).collect();
+        write::write(&directory.join(format!("{}.json", case.name)), &case.head, results)?;
+    }
+    case.judge(&observations, stopped.as_deref())?;
+    bursts::check(case, make)?;
+    Ok(observations)
 }
 
 /// A shell command that means nothing to the product is not compared; that is said, not hidden.
