@@ -60,9 +60,18 @@ fn differing(scenarios: &[Value], verdicts: &[Verdict]) -> Vec<Finding> {
     let pairs = scenarios.iter().zip(verdicts);
     let finding = |(scenario, verdict): (&Value, &Verdict)| {
         let sort = verdict.sort()?;
-        Some(Finding { name: name(scenario).to_owned(), scenario: scenario.clone(), sort })
+        Some(Finding { name: name(scenario).to_owned(), scenario: upto(scenario, verdict.step()), sort })
     };
     pairs.filter_map(finding).collect()
+}
+
+/// A scenario without the steps behind one.
+fn upto(scenario: &Value, last: Option<usize>) -> Value {
+    let mut scenario = scenario.clone();
+    if let (Some(steps), Some(last)) = (scenario["steps"].as_array_mut(), last) {
+        steps.truncate(last + 1);
+    }
+    scenario
 }
 
 /// Those that differ again in the same way. What does not was the clock's doing, or the scheduler's of the guest.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::cuts::{self, Cut};
 
 /// Candidates of one scenario in a round.
-const WIDTH: usize = 32;
+const WIDTH: usize = 16;
 
 /// Rounds, so that a run ends.
 const ROUNDS: usize = 14;

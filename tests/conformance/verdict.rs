@@ -26,6 +26,14 @@ impl Verdict {
         }
     }
 
+    /// The first step that differs.
+    pub(crate) fn step(&self) -> Option<usize> {
+        match self {
+            Self::Differs(Failure::Differs(difference)) => Some(difference.step),
+            _ => None,
+        }
+    }
+
     /// Where it differs without numbers: what two scenarios have in common that differ for the same reason.
     pub(crate) fn sort(&self) -> Option<String> {
         let place = match self {

@@ -36,7 +36,7 @@ const OTHERS: [&str; 14] = [
     "sync_threshold",
     "sync_version",
 ];
-const VALUES: [&str; 14] = ["0", "1", "2", "3", "4", "-1", "9", "100", "3 50", "5 2", "x", "", "2147483648", " 7"];
+const VALUES: [&str; 14] = ["0", "1", "2", "3", "4", "-1", "9", "100", "3 50", "5 2", "x", "-", "2147483648", " 7"];
 
 pub(crate) fn draft(dice: &mut Dice) -> Draft {
     let mut steps = Vec::new();
