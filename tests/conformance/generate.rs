@@ -12,6 +12,7 @@ pub(crate) struct Draft {
     pub(crate) about: String,
     /// What it changes of the stage.
     pub(crate) net: Value,
+    /// What is done.
     pub(crate) steps: Vec<Value>,
 }
 

@@ -14,6 +14,7 @@ use crate::runner::case::Case;
 /// What a kernel did with a scenario.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {
+    /// What it did.
     pub(crate) case: Case,
     /// When each request to the kernel began, in nanoseconds.
     pub(crate) times: Vec<u64>,
@@ -128,14 +129,16 @@ impl Job {
         Ok(recordings)
     }
 
-    /// The guest, ended when its time is over whatever becomes of us: timeout(1) kills itself and all below it.
+    /// The guest, ended when its time is over, or with us: timeout(1) ends all that it started.
     fn command(&self, guest: &Guest) -> Result<Command, String> {
         let console = fs::File::create(self.directory.join("console")).map_err(|error| error.to_string())?;
         let path = |name: &str| self.directory.join(name).display().to_string();
         let recorder = std::env::current_exe().map_err(|error| error.to_string())?;
         let init = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/guest/init");
-        let mut command = Command::new("timeout");
-        command.args(["--signal=KILL", &self.patience.to_string()]).arg(&guest.kernel);
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "TERM", "timeout", "--signal=KILL", &self.patience.to_string()])
+            .arg(&guest.kernel);
         command.args(["mem=384M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "panic=1", "quiet"]);
         command.args(["con=null", "con0=null,fd:1", "ssl=null", "umid=conformance"]);
         command.arg(format!("uml_dir={}/", path("tmp"))).arg(format!("init={}", init.display()));

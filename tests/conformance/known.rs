@@ -8,7 +8,9 @@ use crate::runner::case::Failure;
 /// A difference by name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known {
+    /// What it is called.
     pub(crate) name: &'static str,
+    /// What that kernel does, and since when it does otherwise.
     pub(crate) why: &'static str,
     /// Whether a smallest scenario and where it differs are an example of it. Both in words.
     holds: fn(&str, &str) -> bool,

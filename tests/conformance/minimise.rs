@@ -21,7 +21,9 @@ const ROUNDS: usize = 14;
 /// A smaller scenario, and which of those that are to become small it comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidate {
+    /// The number of the scenario that it comes from.
     pub(crate) origin: usize,
+    /// The smaller one.
     pub(crate) scenario: Value,
 }
 

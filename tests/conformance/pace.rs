@@ -20,6 +20,7 @@ pub(crate) struct Paced {
 }
 
 impl Paced {
+    /// A director, and when the kernel began with each request.
     pub(crate) fn new(director: Box<dyn Director>, times: Vec<u64>) -> Self {
         Self { director, times: times.into_iter(), now: 0 }
     }

@@ -19,6 +19,7 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
+    /// Of what the kernel did and what we do.
     pub(crate) fn of(recording: &Recording) -> Self {
         match recording {
             Ok(recorded) => compare(recorded).map_or_else(Self::Differs, |()| Self::Same),

@@ -11,18 +11,22 @@ pub(crate) const SERVERS: [u64; 5] = [11, 12, 13, 14, 15];
 pub(crate) const SCHEDULERS: [&str; 13] =
     ["rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "dh", "sh", "mh", "lblc", "lblcr"];
 
+/// A command of the tool.
 pub(crate) fn ipvsadm(args: impl Into<String>) -> Value {
     json!({ "ipvsadm": args.into() })
 }
 
+/// Commands that `-R` reads, a line each.
 pub(crate) fn restore(lines: &[String]) -> Value {
     json!({ "ipvsadm": "-R", "stdin": lines.iter().map(|line| format!("{line}\n")).collect::<String>() })
 }
 
+/// Lists, by the options of ipvsadm that show them.
 pub(crate) fn dump(lists: &[&str]) -> Value {
     json!({ "dump": lists })
 }
 
+/// Time passes.
 pub(crate) fn sleep(seconds: f64) -> Value {
     json!({ "sleep": seconds })
 }
@@ -32,6 +36,7 @@ pub(crate) fn sysctl(name: &str, value: impl Into<Value>) -> Value {
     json!({ "sysctl": { (format!("net.ipv4.vs.{name}")): value.into() } })
 }
 
+/// A command of the shell, on the director.
 pub(crate) fn shell(command: &str) -> Value {
     json!({ "sh": command })
 }
@@ -48,7 +53,9 @@ pub(crate) fn mark(destination: &str, mark: u64) -> Vec<Value> {
 /// IPv4 or IPv6, and what is where on the stage.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Family {
+    /// IPv4.
     V4,
+    /// IPv6.
     V6,
 }
 
@@ -62,6 +69,7 @@ impl Family {
         if self == Self::V4 { four } else { six }.to_owned()
     }
 
+    /// The virtual address.
     pub(crate) fn vip(self) -> String {
         self.of("10.0.0.100", "fd00::100")
     }
@@ -103,9 +111,11 @@ pub(crate) fn at(address: &str, port: u64) -> String {
 /// A service on the VIP whose servers are all reached by one method.
 #[derive(Clone, Debug)]
 pub(crate) struct Service {
+    /// Of the VIP and of its servers.
     pub(crate) family: Family,
     /// `t`, `u` or `sctp-service`, as options of ipvsadm name protocols.
     pub(crate) protocol: &'static str,
+    /// The virtual port.
     pub(crate) port: u64,
     /// `m`, `g` or `i`, with the options of the tunnel.
     pub(crate) method: String,

@@ -32,6 +32,7 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
+    /// Clients that have opened nothing yet.
     pub(crate) fn new(addresses: Vec<String>, targets: Vec<(String, bool)>, answered: bool) -> Self {
         Self { addresses, targets, answered, connections: Vec::new() }
     }

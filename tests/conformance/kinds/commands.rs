@@ -83,6 +83,7 @@ const TIMEOUTS: [&str; 8] = ["0 0 0", "100 20 30", "900 120 300", "-1 0 0", "a b
 const LISTS: [&str; 7] =
     ["-Ln", "-Sn", "-Ln --thresholds", "-Ln --persistent-conn", "-Ln --tun-info", "-Ln --exact", "-L --timeout"];
 
+/// Commands in a row, then lists.
 pub(crate) fn draft(dice: &mut Dice) -> Draft {
     let services = dice.sample(&SERVICES, 3);
     let lines: Vec<String> = services.iter().map(|service| added(dice, service)).collect();

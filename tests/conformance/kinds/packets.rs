@@ -16,6 +16,7 @@ const TUNNELS: [&str; 7] = [
     "i --tun-type gue --tun-port 6080 --tun-nocsum",
 ];
 
+/// A connection that is opened, and packets of every sort about it.
 pub(crate) fn draft(dice: &mut Dice) -> Draft {
     let family = Family::roll(dice, 40);
     let method = match dice.number(0..=4) {
@@ -43,6 +44,9 @@ pub(crate) fn draft(dice: &mut Dice) -> Draft {
     let about = format!("packets of {} through -{method}, MTU {mtu}", ["TCP", "UDP"][protocol]);
     Draft { about, net: json!({ "mtu_server": mtu }), steps }
 }
+
+/// Bytes that the clients' link takes.
+const CLIENTS_MTU: u64 = 1500;
 
 /// One connection of each protocol, and what goes on between its ends.
 struct Traffic {
@@ -108,25 +112,27 @@ impl Traffic {
 
     /// Header fields, a payload, and perhaps something that is wrong.
     fn dress(&self, dice: &mut Dice, mut packet: Value, protocol: usize) -> Value {
+        let link = if packet["leg"] == "server" { self.mtu } else { CLIENTS_MTU };
+        packet["data"] = self.size(dice, protocol, link).into();
         packet["ttl"] = dice.pick(&[64, 64, 64, 255, 2, 1]).into();
         packet["tos"] = dice.pick(&[0, 0, 0x10, 0xb8, 3]).into();
         if self.family == Family::V4 {
             packet["id"] = dice.number(1..=65535).into();
             packet["df"] = dice.percent(40).into();
-            if dice.percent(8) {
+            if dice.percent(8) && packet["data"].as_u64() < Some(1000) {
                 packet["ipopts"] = dice.pick(&["01010101", "94040000", "01010100"]).into();
             }
         }
-        packet["data"] = self.size(dice, protocol).into();
         if protocol == 0 {
             packet["flags"] = dice.pick(&["A", "PA", "PA", "FA", "R", "SA"]).into();
             packet["seq"] = dice.number(0..=0xffff_ffff).into();
-            if dice.percent(30) {
+            if dice.percent(30) && packet["data"].as_u64() < Some(1000) {
                 packet["opts"] = dice.pick(&["020405b4", "0204ffff0103030a", "0101080a0000000100000000"]).into();
             }
         }
         if dice.percent(8) {
-            packet["csum"] = dice.pick(if protocol == 1 { &["bad", "zero"] } else { &["bad", "bad"] }).into();
+            let sums: &[&str] = if protocol == 1 { &["bad", "zero"] } else { &["bad"] };
+            packet["csum"] = dice.pick(sums).into();
         }
         if dice.percent(25) {
             cut(dice, &mut packet);
@@ -134,14 +140,14 @@ impl Traffic {
         packet
     }
 
-    /// Bytes of payload: few, or about as many as a link takes.
-    fn size(&self, dice: &mut Dice, protocol: usize) -> u64 {
+    /// Bytes of payload: few, or about as many as the servers' link takes, but no more than the link takes that it comes by.
+    fn size(&self, dice: &mut Dice, protocol: usize, link: u64) -> u64 {
         if dice.percent(65) {
             return dice.pick(&[0, 1, 7, 20, 64, 100]);
         }
         let (ip, transport) = (if self.family == Family::V4 { 20 } else { 40 }, [20, 8][protocol]);
         let tunnel = if self.tunnel { dice.pick(&[0, ip, ip + 4, ip + 8]) } else { 0 };
-        (self.mtu + dice.number(0..=3)).min(1500) - 1 - ip - transport - tunnel
+        (self.mtu + dice.number(0..=3)).min(link) - ip - transport - tunnel - dice.pick(&[0, 0, 1, 16])
     }
 
     /// An ICMP error about the connection, from the server, a router beside it, or the client's side.

@@ -7,6 +7,7 @@ use crate::generate::Draft;
 use crate::kinds::clients::Clients;
 use crate::words::{Family, SERVERS, at, dump, ipvsadm, shell, sleep, sysctl};
 
+/// One or two persistent services, clients that come back, and edits in between.
 pub(crate) fn draft(dice: &mut Dice) -> Draft {
     let family = Family::roll(dice, 20);
     let method = dice.pick(&['m', 'm', 'g']);

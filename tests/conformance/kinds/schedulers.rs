@@ -7,6 +7,7 @@ use crate::generate::Draft;
 use crate::kinds::clients::Clients;
 use crate::words::{Family, SCHEDULERS, SERVERS, Service, at, dump, ipvsadm, mark};
 
+/// A service whose scheduler, servers and clients change.
 pub(crate) fn draft(dice: &mut Dice) -> Draft {
     let scheduler = dice.pick(&SCHEDULERS);
     let family = Family::roll(dice, 20);

@@ -38,6 +38,7 @@ const OTHERS: [&str; 14] = [
 ];
 const VALUES: [&str; 14] = ["0", "1", "2", "3", "4", "-1", "9", "100", "3 50", "5 2", "x", "-", "2147483648", " 7"];
 
+/// Settings, then connections that show what they do.
 pub(crate) fn draft(dice: &mut Dice) -> Draft {
     let mut steps = Vec::new();
     for _ in 0..dice.number(1..=3) {

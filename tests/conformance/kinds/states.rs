@@ -34,6 +34,7 @@ const SCTP_LIFE: [&str; 8] = [
     "c:SHUTDOWN_COMPLETE",
 ];
 
+/// A few connections, each to a service of its own.
 pub(crate) fn draft(dice: &mut Dice) -> Draft {
     let (protocol, name) =
         dice.pick(&[("t", "tcp"), ("t", "tcp"), ("t", "tcp"), ("u", "udp"), ("sctp-service", "sctp")]);
