@@ -8,21 +8,21 @@ use std::ops::Range;
 use serde_json::Value;
 
 /// One thing to take out.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Cut {
     /// The way to the value: names of members and numbers of items.
     path: Vec<Key>,
     part: Part,
 }
 
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 enum Key {
     Item(usize),
     Member(String),
 }
 
 /// The part of the value that goes.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 enum Part {
     /// Items of an array: the first one, and how many.
     Items(usize, usize),
@@ -52,6 +52,13 @@ pub(crate) fn made(scenario: &Value, cuts: &[Cut]) -> Value {
         }
     }
     smaller
+}
+
+impl Cut {
+    /// Whether it takes out whole steps.
+    pub(crate) fn takes_steps(&self) -> bool {
+        self.path == [Key::Member("steps".into())]
+    }
 }
 
 fn find<'a>(value: &'a mut Value, path: &[Key]) -> Option<&'a mut Value> {
@@ -127,8 +134,9 @@ fn can_do_without(name: &str, member: &str) -> bool {
     }
 }
 
-/// Runs of items: halves, quarters, and so on down to single ones; never all.
+/// Runs of items: quarters of many, and single ones; never all.
 fn chunks(length: usize) -> impl Iterator<Item = (usize, usize)> {
-    let sizes = std::iter::successors(Some(length / 2), |size| Some(size / 2)).take_while(|size| *size > 0);
+    let quarter = Some(length / 4).filter(|size| *size > 1);
+    let sizes = quarter.into_iter().chain((length > 1).then_some(1));
     sizes.flat_map(move |size| (0..length.div_ceil(size)).map(move |i| (i * size, size)))
 }

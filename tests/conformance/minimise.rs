@@ -2,8 +2,9 @@
 //! because asking a kernel is a boot.
 //!
 //! ```text
-//! each round: all cuts of the smallest so far, the coarsest first, and what passed last time, all made at once
-//! the smallest that still differs is the next to be cut; over when nothing untried is left, or after so many rounds
+//! each round: cuts of the smallest so far, steps first, then the coarsest, and those that passed last time, all made at once
+//! the smallest that still differs is the next to be cut; a cut that was needed is not tried again in the same pass
+//! over when a pass over all cuts made nothing smaller, or after so many rounds
 //! ```
 
 use std::collections::HashSet;
@@ -40,10 +41,12 @@ pub(crate) fn minimise(scenarios: Vec<Value>, differs: &mut dyn FnMut(&[Candidat
         if candidates.is_empty() {
             break;
         }
-        let mut answers = differs(&candidates).into_iter();
+        let answers = differs(&candidates);
+        let mut rest = answers.as_slice();
         for (search, round) in searches.iter_mut().zip(rounds) {
-            let passed = round.into_iter().filter(|_| answers.next().unwrap_or(false)).collect();
-            search.learn(passed);
+            let (own, others) = rest.split_at(round.len());
+            search.learn(round, own);
+            rest = others;
         }
     }
     searches.into_iter().map(|search| search.best).collect()
@@ -52,43 +55,54 @@ pub(crate) fn minimise(scenarios: Vec<Value>, differs: &mut dyn FnMut(&[Candidat
 /// One scenario on its way down.
 struct Search {
     best: Value,
-    /// Whatever was asked about already, as text.
-    tried: HashSet<String>,
+    /// Cuts without which it no longer differed, of this pass.
+    needed: HashSet<Cut>,
     /// All that passed in the last round, made at once.
     combined: Option<Value>,
+    /// Whether this pass made it smaller.
+    progress: bool,
 }
 
-/// A scenario to ask about, and how it came of the best one.
+/// A scenario to ask about, and the cut of the best one that it is; without one it is all that passed last.
 struct Trial {
     scenario: Value,
-    cuts: Vec<Cut>,
+    cut: Option<Cut>,
 }
 
 impl Search {
     fn new(scenario: Value) -> Self {
-        Self { best: scenario, tried: HashSet::new(), combined: None }
+        Self { best: scenario, needed: HashSet::new(), combined: None, progress: false }
     }
 
-    /// What to ask about next; nothing once all is tried.
+    /// What to ask about next; nothing once a whole pass has found nothing.
     fn round(&mut self) -> Vec<Trial> {
-        let combined = self.combined.take().map(|scenario| Trial { scenario, cuts: Vec::new() });
-        let single = |cut| Trial { scenario: cuts::made(&self.best, std::slice::from_ref(&cut)), cuts: vec![cut] };
-        let mut singles: Vec<Trial> = cuts::all(&self.best).into_iter().map(single).collect();
-        singles.sort_by_key(|trial| size(&trial.scenario));
-        let mut trials: Vec<Trial> = combined.into_iter().chain(singles).collect();
-        trials.retain(|trial| !self.tried.contains(&trial.scenario.to_string()));
-        trials.truncate(WIDTH);
-        self.tried.extend(trials.iter().map(|trial| trial.scenario.to_string()));
+        let combined = self.combined.take().map(|scenario| Trial { scenario, cut: None });
+        let mut singles = self.singles();
+        if singles.is_empty() && combined.is_none() && std::mem::take(&mut self.progress) {
+            self.needed.clear();
+            singles = self.singles();
+        }
+        combined.into_iter().chain(singles).take(WIDTH).collect()
+    }
+
+    /// Every cut that is not known to be needed: steps first, then the coarsest.
+    fn singles(&self) -> Vec<Trial> {
+        let untried = cuts::all(&self.best).into_iter().filter(|cut| !self.needed.contains(cut));
+        let trial = |cut: Cut| Trial { scenario: cuts::made(&self.best, std::slice::from_ref(&cut)), cut: Some(cut) };
+        let mut trials: Vec<Trial> = untried.map(trial).collect();
+        trials.sort_by_key(|trial| (!trial.cut.as_ref().is_some_and(Cut::takes_steps), size(&trial.scenario)));
         trials
     }
 
-    /// Takes the smallest of those that still differ.
-    fn learn(&mut self, passed: Vec<Trial>) {
-        let cuts: Vec<Cut> = passed.iter().flat_map(|trial| trial.cuts.clone()).collect();
+    /// Takes the smallest of those that still differ, and remembers what is needed.
+    fn learn(&mut self, trials: Vec<Trial>, answers: &[bool]) {
+        let (passed, failed): (Vec<_>, Vec<_>) = trials.into_iter().zip(answers).partition(|(_, differs)| **differs);
+        self.needed.extend(failed.into_iter().filter_map(|(trial, _)| trial.cut));
+        let cuts: Vec<Cut> = passed.iter().filter_map(|(trial, _)| trial.cut.clone()).collect();
         let combined = (cuts.len() > 1).then(|| cuts::made(&self.best, &cuts));
-        let smallest = passed.into_iter().map(|trial| trial.scenario).min_by_key(size);
-        if let Some(smaller) = smallest.filter(|scenario| size(scenario) < size(&self.best)) {
-            self.best = smaller;
+        if let Some((smallest, _)) = passed.into_iter().min_by_key(|(trial, _)| size(&trial.scenario)) {
+            self.best = smallest.scenario;
+            self.progress = true;
         }
         self.combined = combined.filter(|scenario| size(scenario) < size(&self.best));
     }
