@@ -2,8 +2,13 @@
 
 CARGO ?= cargo
 SECONDS ?= 600
+SEED ?= 1
+COUNT ?= 60
 
-.PHONY: demo test lint bench bench-quick bench-scale bench-attack rig fuzz setup clean
+# What the guest of the conformance runs is made of: a kernel, and the tools that ask it.
+GUEST = linux.uml=user-mode-linux ipvsadm iptables-legacy=iptables modprobe=kmod
+
+.PHONY: demo test lint conformance bench bench-quick bench-scale bench-attack rig fuzz setup clean
 
 # A client, a director and three web servers in network namespaces.
 demo: setup
@@ -11,6 +16,7 @@ demo: setup
 
 # Everything. The golden cases once more at the end, for their last lines to be the last.
 test: setup lint
+	@conf/lab/setup.sh $(GUEST)
 	$(CARGO) build --workspace --bins
 	$(CARGO) test --workspace --no-fail-fast
 	$(CARGO) test --no-default-features --no-run
@@ -24,6 +30,12 @@ lint: setup
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --workspace
 	$(CARGO) fmt --manifest-path tests/fuzz/Cargo.toml --all --check
 	$(CARGO) clippy --manifest-path tests/fuzz/Cargo.toml -- -D warnings
+
+# COUNT random scenarios of a SEED, recorded from a real kernel and compared; what differs is made small and kept.
+#   KIND=schedulers|states|packets|persistence|commands|settings   FIRST=n   SCENARIO=file   KERNEL=binary
+conformance:
+	@conf/lab/setup.sh $(GUEST)
+	SLUICE_MUST_RUN=1 SEED=$(SEED) COUNT=$(COUNT) $(CARGO) test --quiet --no-default-features --test conformance
 
 # What packets and connections cost: times, then instructions.
 bench bench-quick:

@@ -8,7 +8,6 @@ use crate::runner::case::Case;
 use crate::runner::director::{Director, Leg};
 use crate::runner::stage::Stage;
 use crate::runner::steps;
-use crate::suite::MakeDirector;
 
 /// Frames of one leg that may come together: as many as a worker takes at once.
 const TOGETHER: usize = 64;
@@ -18,6 +17,9 @@ pub(crate) trait Bursts: Director {
     /// Frames arrive together on a leg; nothing else happens before they are through.
     fn burst(&mut self, leg: Leg, frames: &mut dyn Iterator<Item = &[u8]>);
 }
+
+/// Sets a director on a stage.
+pub(crate) type MakeDirector = fn(&Stage) -> Box<dyn Bursts>;
 
 /// Something done to the director.
 #[derive(Clone, Debug)]

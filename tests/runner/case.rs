@@ -1,12 +1,13 @@
 //! One golden case: read, and judged: compared, and compared again with a spoiled expectation.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::runner::abridged;
-use crate::runner::compare;
+use crate::runner::compare::{self, Difference};
 use crate::runner::observed::Observed;
 use crate::runner::scenario::Scenario;
 use crate::runner::spoil;
@@ -28,6 +29,30 @@ pub(crate) struct Trace {
     pub(crate) observed: Observed,
 }
 
+/// Why a case fails.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Failure {
+    /// We did something else.
+    Differs(Difference),
+    /// It cannot be carried out, or its comparison sees nothing.
+    Broken(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Self::Differs(difference) => difference.fmt(f),
+            Self::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(why: String) -> Self {
+        Self::Broken(why)
+    }
+}
+
 impl Case {
     /// Reads a file; what it says and we do not know is an error.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
@@ -42,23 +67,25 @@ impl Case {
     }
 
     /// Compares; then spoils one place of what was expected, and the same must no longer compare.
-    pub(crate) fn judge(&self, got: &[Observation], stopped: Option<&str>) -> Result<(), String> {
+    pub(crate) fn judge(&self, got: &[Observation], stopped: Option<&str>) -> Result<(), Failure> {
         let (scenario, expected) = (&self.trace.scenario, &self.trace.observed.steps);
         if let Some(difference) = compare::compare(scenario, expected, got) {
-            return Err(difference.to_string());
+            return Err(Failure::Differs(difference));
         }
         if let Some(why) = stopped {
-            return Err(why.into());
+            return Err(Failure::Broken(why.into()));
         }
         let targets = spoil::targets(scenario, expected, got);
-        let target = targets.get(spoil::hash(&self.name) % targets.len().max(1)).ok_or("nothing in it is compared")?;
+        let target = targets
+            .get(spoil::hash(&self.name) % targets.len().max(1))
+            .ok_or_else(|| "nothing in it is compared".to_owned())?;
         let place = target.places[spoil::hash(&format!("{}!", self.name)) % target.places.len()];
         let (step, what) = spoil::spoiled(&expected[target.step], target, place);
         let mut expected = expected.clone();
         expected[target.step] = step;
         match compare::compare(scenario, &expected, got) {
             Some(_) => Ok(()),
-            None => Err(format!("     a spoiled expectation passed: {what}")),
+            None => Err(Failure::Broken(format!("     a spoiled expectation passed: {what}"))),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::runner::stage::Stage;
 const LEGS: [Leg; 2] = [Leg::Client, Leg::Server];
 
 /// Time that passes for each command, in nanoseconds: starting a program took the recorder some.
-const PER_COMMAND: u64 = 10_000_000;
+pub(crate) const PER_COMMAND: u64 = 10_000_000;
 
 /// Turns without anything to do before the director counts as quiet.
 const QUIET: usize = 3;

@@ -101,9 +101,9 @@ fn a_run_that_stops_is_judged_by_its_first_difference() {
     let case = cases().into_iter().find(|case| case.trace.observed.steps.len() > 2).expect("a longer case");
     let mut got = replayed(&case);
     got.truncate(2);
-    assert_eq!(case.judge(&got, Some("stopped")), Err("stopped".into()));
+    assert_eq!(case.judge(&got, Some("stopped")), Err("stopped".to_owned().into()));
     got[1].result.rc = Some(77);
-    assert!(case.judge(&got, Some("stopped")).unwrap_err().contains("step 1"));
+    assert!(case.judge(&got, Some("stopped")).unwrap_err().to_string().contains("step 1"));
 }
 
 #[test]

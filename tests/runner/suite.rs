@@ -7,14 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::bursts::{self, Bursts};
-use crate::runner::case::{self, Case};
+use crate::bursts::{self, MakeDirector};
+use crate::runner::case::{self, Case, Failure};
 use crate::runner::stage::Stage;
 use crate::runner::steps::{self, Observation, Run, message};
 use crate::runner::write;
-
-/// Sets a director on a stage.
-pub(crate) type MakeDirector = fn(&Stage) -> Box<dyn Bursts>;
 
 struct Options {
     directory: PathBuf,
@@ -91,21 +88,21 @@ fn outcome(path: &Path, options: &Options, make: MakeDirector) -> Outcome {
         }
         read => read,
     };
-    match case.and_then(|case| check(&case, make, options.write_to.as_deref())) {
+    match case.map_err(Failure::Broken).and_then(|case| check(&case, make, options.write_to.as_deref())) {
         Ok(observations) => {
             println!("pass {name}");
             note_shell(&observations);
             Outcome::Passed
         }
         Err(why) => {
-            println!("FAIL {name}\n     {}", why.trim_start());
+            println!("FAIL {name}\n     {}", why.to_string().trim_start());
             Outcome::Failed
         }
     }
 }
 
 /// Runs, writes if wanted, and judges.
-fn check(case: &Case, make: MakeDirector, write_to: Option<&Path>) -> Result<Vec<Observation>, String> {
+fn check(case: &Case, make: MakeDirector, write_to: Option<&Path>) -> Result<Vec<Observation>, Failure> {
     let scenario = &case.trace.scenario;
     let made = || make(&Stage::new(&scenario.net));
     let director =
