@@ -211,6 +211,7 @@ fn real(traffic: Traffic, servers: &Servers, link: &Link, service: u32, index: u
     link.totals.ensure(slot);
     if let Some(state) = servers.get(slot) {
         state.available.store(true, std::sync::atomic::Ordering::Relaxed);
+        state.serve(8080, traffic.forward);
     }
     let (address, forward) = (traffic.server(index), traffic.forward);
     RealServer { slot, generation: 0, address, port: 8080, forward, weight: 1, last_weight: 1 }

@@ -54,6 +54,8 @@ pub struct Template {
     pub server: u32,
     /// Where it leads: the server's address, and its port or 0.
     pub destination: (IpAddr, u16),
+    /// Port of the service that it was made for, and whose server it is; 0 for one of all ports.
+    pub owner: u16,
     /// Ticks it lives after its last use.
     pub timeout: u32,
     /// When it was used last.
@@ -86,6 +88,8 @@ pub struct Choice {
     pub destination: (IpAddr, u16),
     /// Ticks the template lives after its last use.
     pub timeout: u32,
+    /// Port of the service whose server it is; 0 for one of all ports.
+    pub owner: u16,
 }
 
 /// What became of a question for a template.
@@ -163,11 +167,12 @@ impl Templates {
         if shard.free.is_empty() && shard.all.len() >= MOST / SHARDS {
             return Enlisted::Full;
         }
-        let Some(Choice { server, destination, timeout }) = choose() else { return Enlisted::NoServer };
+        let Some(Choice { server, destination, timeout, owner }) = choose() else { return Enlisted::NoServer };
         let index = shard.take(Template {
             key: key.clone(),
             server,
             destination,
+            owner,
             timeout,
             last_used: now.0,
             controls: 1,

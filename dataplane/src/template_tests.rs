@@ -9,7 +9,7 @@ fn key(client: u8) -> TemplateKey {
 }
 
 fn choice(server: u32) -> Option<Choice> {
-    Some(Choice { server, destination: ([10, 1, 0, 11].into(), 80), timeout: 30 * SECOND })
+    Some(Choice { server, destination: ([10, 1, 0, 11].into(), 80), timeout: 30 * SECOND, owner: 80 })
 }
 
 fn made(templates: &Templates, client: u8, server: u32, now: u32) -> u32 {

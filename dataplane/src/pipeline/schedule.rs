@@ -25,7 +25,7 @@ pub(super) const NO_SERVER: Step = Step::Answer(Answer::NoServer);
 /// A server that was chosen, and has taken the connection.
 #[derive(Clone, Copy)]
 pub(super) struct Bound<'a> {
-    pub(super) server: &'a RealServer,
+    pub(super) server: RealServer,
     pub(super) state: &'a Server,
     /// Whether it was open to any before.
     pub(super) was_open: bool,
@@ -38,6 +38,8 @@ pub(super) struct Place<'a> {
     pub(super) port: u16,
     /// The template that led there.
     pub(super) controller: u32,
+    /// Whether that template was made for another service, whose server this is.
+    pub(super) guest: bool,
 }
 
 impl Place<'_> {
@@ -88,6 +90,7 @@ pub(super) fn run_for<B>(
             bound,
             port: if bound.server.port == 0 { meta.tuple.dport } else { bound.server.port },
             controller: NONE,
+            guest: false,
         }),
     };
     let place = match place {
@@ -103,6 +106,10 @@ pub(super) fn run_for<B>(
     };
     let Bound { server, state, .. } = place.bound;
     debug_assert_eq!(state.generation.load(Relaxed), server.generation, "a slot outlives its references");
+    if place.guest {
+        service.state.elsewhere.fetch_add(1, Relaxed);
+        context.link.totals.get(server.slot).inspect(|totals| totals.guest());
+    }
     let step = first(meta, index, error, shard, context);
     place.keep(index, one_packet, shard);
     step
@@ -141,7 +148,7 @@ pub(super) fn choose<'a>(
         chance: context.chance,
     };
     for _ in 0..=service.servers.len() {
-        let server = &service.servers[service.scheduler.pick(&asked)?];
+        let server = service.servers[service.scheduler.pick(&asked)?];
         let state = context.servers.get(server.slot)?;
         if service.scheduler.passes_thresholds() {
             return Some(Bound { server, state, was_open: state.bind_anyway() });
@@ -190,7 +197,7 @@ fn connect<B>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Result<u32, Drop> {
-    let server = place.bound.server;
+    let server = &place.bound.server;
     let (address, six) = match server.address {
         IpAddr::V4(address) => (address.to_bits(), None),
         IpAddr::V6(address) => (shard.table.digest(&address.octets()), Some(address.octets())),

@@ -194,6 +194,10 @@ impl Lab {
         let mut service = VirtualService::clone(&self.tables.services[&key]);
         let before = service.servers.clone();
         change(&mut service.servers);
+        for server in &service.servers {
+            self.state(server.slot).weight.store(server.weight, Relaxed);
+            self.state(server.slot).serve(server.port, server.forward);
+        }
         service.list_version = service.list_version.wrapping_add(1);
         service.plan = Plan::of(service.scheduler, key.family(), &service.servers);
         service.scheduler.follow(&service.state.position, &before, &service.servers, service.list_version);
