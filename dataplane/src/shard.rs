@@ -22,7 +22,7 @@ use crate::seeds::Seeds;
 use crate::service::Servers;
 use crate::steering::Station;
 use crate::sysctl::Sysctls;
-use crate::template::Templates;
+use crate::template::{Ended, Template, Templates};
 use crate::trace::{Later, Observer, Sight, Watch};
 
 /// Packets that may wait for one port to take them.
@@ -259,7 +259,8 @@ impl<B> Shard<B> {
             if let Some(server) = servers.get(conn.server_slot) {
                 server.unbind(conn.has(flag::INACTIVE));
             }
-            templates.release(conn.controller, conn.has(flag::DROPPED));
+            let ended = if conn.has(flag::DROPPED) { Ended::Dropped } else { Ended::Over };
+            templates.release(conn.controller, ended, |template| let_go(template, servers));
             self.end_help(self.table[index].side, &templates.expected);
             self.table.remove(index);
             counters::add(&link.counters.connections_ended, 1);
@@ -268,12 +269,18 @@ impl<B> Shard<B> {
     }
 
     /// Ends the connections of one packet whose burst has left. Their servers have forgotten them already.
-    pub fn end_passing(&mut self, templates: &Templates, link: &Link) {
+    pub fn end_passing(&mut self, servers: &Servers, templates: &Templates, link: &Link) {
         for index in std::mem::take(&mut self.passing) {
-            templates.release(self.table[index].controller, false);
+            let controller = self.table[index].controller;
+            templates.release(controller, Ended::Over, |template| let_go(template, servers));
             counters::add(&link.counters.connections_ended, 1);
         }
     }
+}
+
+/// A template is gone: its server is named once less.
+pub fn let_go(template: &Template, servers: &Servers) {
+    servers.get(template.server).inspect(|server| server.release_template());
 }
 
 /// Signposts.

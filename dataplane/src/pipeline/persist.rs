@@ -11,6 +11,7 @@ use crate::flow::{Family, Protocol, ServiceKey};
 use crate::packet::{Meta, Step};
 use crate::proto::{ftp, sip};
 use crate::service::{Engine, Persistent, RealServer, Server, VirtualService};
+use crate::shard::let_go;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
 use crate::verdict::Drop;
 use crate::wire::udp;
@@ -86,7 +87,11 @@ fn enlist<'a>(
         let destination = (server.address, if names_port { server.port } else { 0 });
         Some(Choice { server: server.slot, destination, timeout: persistent.timeout, owner })
     };
-    let controller = match context.tables.templates.enlist(key, context.now, usable, new) {
+    let gone = |template: &Template| {
+        let_go(template, context.servers);
+        crate::counters::add(&context.link.counters.templates_evicted, 1);
+    };
+    let controller = match context.tables.templates.enlist(key, context.now, usable, new, gone) {
         Enlisted::At(handle) => handle,
         Enlisted::NoServer => return Err(NO_SERVER),
         Enlisted::Full => return Err(Step::Drop(Drop::ConnectionsFull)),

@@ -15,8 +15,9 @@ use crate::packet::{Meta, Step};
 use crate::proto::ftp;
 use crate::sched::Asked;
 use crate::service::{RealServer, Server, ServerTotals, VirtualService};
-use crate::shard::Shard;
+use crate::shard::{Shard, let_go};
 use crate::tables::Path;
+use crate::template::{Ended, Template};
 use crate::verdict::{Answer, Drop};
 use crate::wire::checksum::Change;
 
@@ -46,7 +47,8 @@ impl Place<'_> {
     /// There is no room for the connection.
     pub(super) fn give_back(&self, reason: Drop, context: Context<'_>) -> Step {
         self.bound.state.give_back(self.bound.was_open);
-        context.tables.templates.release(self.controller, false);
+        let gone = |template: &Template| let_go(template, context.servers);
+        context.tables.templates.release(self.controller, Ended::Refused, gone);
         Step::Drop(reason)
     }
 
@@ -57,6 +59,15 @@ impl Place<'_> {
             self.bound.state.unbind(shard.table[index].has(flag::INACTIVE));
         } else {
             shard.watch(index);
+            self.wait_for_more(index, shard);
+        }
+    }
+
+    /// A datagram's second packet is to be noticed by the template: it goes the long way.
+    fn wait_for_more<B>(&self, index: u32, shard: &mut Shard<B>) {
+        let conn = &mut shard.table[index];
+        if self.controller != NONE && conn.protocol_number() == Protocol::Udp.number() {
+            conn.hop_request = NONE;
         }
     }
 }
