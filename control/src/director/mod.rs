@@ -55,7 +55,7 @@ use crate::statistics::{self, Meter, sum};
 /// Nanoseconds between two rounds of housekeeping: timers of neighbours, announcements, memory to be freed.
 const ROUND: u64 = 100_000_000;
 
-/// Templates of a shard that one round looks at for their end.
+/// Templates, or expected connections, of a shard that one round looks at for their end.
 const TEMPLATES: usize = 1024;
 /// Meters sampled in one turn.
 const SAMPLE_BUDGET: usize = 2048;
@@ -223,7 +223,7 @@ impl Director {
                 server.release_template();
             }
         });
-        self.tables.templates.expected.expire(self.now.tick(), |expected| {
+        self.tables.templates.expected.expire(self.now.tick(), TEMPLATES, |expected| {
             if let Some(server) = states.get(expected.slot) {
                 server.unbind(true);
             }

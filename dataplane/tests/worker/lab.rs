@@ -320,7 +320,10 @@ impl Lab {
         self.tables.templates.expire(self.now.tick(), usize::MAX, |template| {
             self.state(template.server).release_template();
         });
-        self.tables.templates.expected.expire(self.now.tick(), |expected| self.state(expected.slot).unbind(true));
+        self.tables
+            .templates
+            .expected
+            .expire(self.now.tick(), usize::MAX, |expected| self.state(expected.slot).unbind(true));
     }
 
     /// What left by a port since the last look.
