@@ -211,14 +211,21 @@ impl AllExpected {
         }
     }
 
-    /// Ends what is expected of servers that are gone, in one shard. `gone` is told of each.
-    pub fn end_orphans(&self, number: usize, is_orphan: impl Fn(&Expected) -> bool, mut gone: impl FnMut(&Expected)) {
+    /// Ends what is expected of servers that are gone, in one shard. `gone` is told of each. Returns how many it looked at.
+    pub fn end_orphans(
+        &self,
+        number: usize,
+        is_orphan: impl Fn(&Expected) -> bool,
+        mut gone: impl FnMut(&Expected),
+    ) -> usize {
         let mut shard = lock(&self.shards[number % SHARDS]);
-        for index in shard.indices() {
+        let places = shard.places();
+        for index in 0..places {
             if shard.is_taken(index) && is_orphan(shard.at(index)) {
                 gone(&self.end(number, &mut shard, index));
             }
         }
+        places as usize
     }
 
     /// What one shard expects, at most so much from a place on; where to go on, `None` at its end.

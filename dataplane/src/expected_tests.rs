@@ -136,6 +136,8 @@ fn a_shard_takes_so_many_and_gives_them_in_pages() {
         }
     }
     assert_eq!(seen, MOST);
-    (0..AllExpected::shards()).for_each(|shard| all.end_orphans(shard, |expected| expected.slot == 3, |_| seen -= 1));
+    for shard in 0..AllExpected::shards() {
+        all.end_orphans(shard, |expected| expected.slot == 3, |_| seen -= 1);
+    }
     assert_eq!((seen, all.is_empty()), (0, true));
 }

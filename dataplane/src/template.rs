@@ -256,14 +256,15 @@ impl Templates {
     }
 
     /// Ends templates whose servers are gone, at most so many looked at from a place of a shard on; those that control
-    /// connections end with the last of them. `gone` is told of each. Returns where to go on in the shard.
+    /// connections end with the last of them. `gone` is told of each. Returns how many it looked at, and where to go on in the
+    /// shard.
     pub fn end_orphans(
         &self,
         (shard, from): (usize, u32),
         most: usize,
         is_orphan: impl Fn(&Template) -> bool,
         mut gone: impl FnMut(&Template),
-    ) -> Option<u32> {
+    ) -> (usize, Option<u32>) {
         self.shard(shard).end_orphans(from, most, &is_orphan, &mut gone)
     }
 

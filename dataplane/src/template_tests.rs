@@ -111,7 +111,7 @@ fn orphans_end_at_once_or_with_their_last_connection() {
     let mut gone = 0;
     for shard in 0..Templates::shards() {
         let orphan = |template: &Template| template.server == 7;
-        assert_eq!(templates.end_orphans((shard, 0), 99, orphan, |_| gone += 1), None);
+        assert_eq!(templates.end_orphans((shard, 0), 99, orphan, |_| gone += 1).1, None);
     }
     assert_eq!((gone, listed(&templates).len()), (1, 2));
     assert_eq!(released(&templates, busy, Ended::Dropped), Some(7));

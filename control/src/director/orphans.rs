@@ -8,17 +8,17 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
-use dataplane::expected::AllExpected;
+use dataplane::expected::{AllExpected, Expected};
 use dataplane::mailbox::Command;
 use dataplane::service::Servers;
 use dataplane::shard::let_go;
-use dataplane::template::Templates;
+use dataplane::template::{Template, Templates};
 
 use super::Director;
 
-/// Nanoseconds of a tick of the kernel, with its HZ of 100.
-const TICK: u64 = 10_000_000;
-/// Templates looked at in one turn.
+/// Nanoseconds from a removal to the round: the kernel's timer of one tick fires up to two ticks of 10 ms later.
+const DELAY: u64 = 20_000_000;
+/// Templates and expected connections looked at in one turn, or a shard of the latter.
 const BUDGET: usize = 8192;
 
 /// How far the last round has come.
@@ -36,7 +36,7 @@ impl Director {
     /// A server was removed.
     pub(super) fn end_orphans_soon(&mut self) {
         if self.tables.sysctls.expire_nodest_conn != 0 {
-            self.orphans.begin.get_or_insert(Nanos(self.now.0 + TICK));
+            self.orphans.begin.get_or_insert(Nanos(self.now.0 + DELAY));
         }
     }
 
@@ -50,25 +50,26 @@ impl Director {
             *next = Some((0, 0));
         }
         untold.retain(|worker| self.links[*worker].commands.push(Command::EndOrphans).is_err());
-        self.orphans.next = self.orphans.next.and_then(|at| self.end_shared_orphans(at));
+        let mut left = BUDGET;
+        while let Some(at) = self.orphans.next.filter(|_| left > 0) {
+            let (looked, next) = self.end_shared_orphans(at, left);
+            // A shard counts, too.
+            left = left.saturating_sub(looked + 1);
+            self.orphans.next = next;
+        }
     }
 
-    /// A piece of what all workers share. Returns where to go on.
-    fn end_shared_orphans(&self, (shard, from): (usize, u32)) -> Option<(usize, u32)> {
+    /// A piece of what all workers share. Returns how much it looked at, and where to go on.
+    fn end_shared_orphans(&self, (shard, from): (usize, u32), most: usize) -> (usize, Option<(usize, u32)>) {
         let (templates, states) = (&self.tables.templates, self.services.states());
-        if let Some(shard) = shard.checked_sub(Templates::shards()) {
-            let gone = |slot| is_gone(states, slot);
-            templates.expected.end_orphans(
-                shard,
-                |expected| gone(expected.slot),
-                |expected| _ = states.get(expected.slot).inspect(|server| server.unbind(true)),
-            );
-            let last = shard + 1 == AllExpected::shards();
-            return (!last).then_some((Templates::shards() + shard + 1, 0));
+        if let Some(expected) = shard.checked_sub(Templates::shards()) {
+            let over = |expected: &Expected| _ = states.get(expected.slot).inspect(|server| server.unbind(true));
+            let looked = templates.expected.end_orphans(expected, |expected| is_gone(states, expected.slot), over);
+            return (looked, (expected + 1 < AllExpected::shards()).then_some((shard + 1, 0)));
         }
-        let orphan = |template: &dataplane::template::Template| is_gone(states, template.server);
-        let rest = templates.end_orphans((shard, from), BUDGET, orphan, |template| let_go(template, states));
-        Some(rest.map_or((shard + 1, 0), |from| (shard, from)))
+        let orphan = |template: &Template| is_gone(states, template.server);
+        let (looked, rest) = templates.end_orphans((shard, from), most, orphan, |template| let_go(template, states));
+        (looked, Some(rest.map_or((shard + 1, 0), |from| (shard, from))))
     }
 }
 

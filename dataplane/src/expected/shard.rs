@@ -140,8 +140,9 @@ impl Shard {
         Some(*self.at(*self.by_reply.get(&(server, client))?))
     }
 
-    pub(super) fn indices(&self) -> std::ops::Range<u32> {
-        0..self.places.len() as u32
+    /// Places that have ever been taken.
+    pub(super) fn places(&self) -> u32 {
+        self.places.len() as u32
     }
 
     pub(super) fn is_taken(&self, index: u32) -> bool {

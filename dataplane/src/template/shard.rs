@@ -209,15 +209,15 @@ impl Shard {
     }
 
     /// Ends templates without connections from a place on, at most so many looked at, whose servers are gone; those with
-    /// connections end with the last. Returns where to go on.
+    /// connections end with the last. Returns how many it looked at, and where to go on.
     pub(super) fn end_orphans(
         &mut self,
         from: u32,
         most: usize,
         is_orphan: &impl Fn(&Template) -> bool,
         gone: &mut impl FnMut(&Template),
-    ) -> Option<u32> {
-        let end = self.places.len().min(from as usize + most);
+    ) -> (usize, Option<u32>) {
+        let end = self.places.len().min(from as usize + most).max(from as usize);
         for index in from as usize..end {
             let place = &mut self.places[index];
             if !place.live || !is_orphan(&place.template) {
@@ -231,7 +231,7 @@ impl Shard {
                 self.end(index as u32);
             }
         }
-        (end < self.places.len()).then_some(end as u32)
+        (end - from as usize, (end < self.places.len()).then_some(end as u32))
     }
 
     /// Has a template looked at when it is due.

@@ -139,16 +139,16 @@ fn said(story: &mut Story) {
     let made = ["connections_made", "forward_nat_request"];
     story.frame("FTP opens", &segment(client, vip, SYN, [1, 0], ""), &made);
     story.frame_by(LAN, "and is open", &segment(server, client, SYN | ACK, [1, 2], ""), &["forward_nat_reply"]);
-    let forwarded = ["announcements_refused", "forward_nat_request"];
-    story.frame("a third party", &segment(client, vip, ACK, [2, 2], "PORT 172,16,0,3,4,5\r\n"), &forwarded);
-    let many = [("received", 17), ("announcements_evicted", 1), ("forward_nat_request", 17)];
-    story.moves(&many, "one announcement too many", |lab| {
-        let ports = (0..17).map(|port| format!("PORT 172,16,0,20,200,{port}\r\n"));
-        ports.for_each(|text| lab.feed(WAN, &segment(client, vip, ACK, [2, 2], &text)));
-    });
     story.frame("it will be passive", &segment(client, vip, ACK, [2, 2], "PASV\r\n"), &["forward_nat_request"]);
     let answer = format!("227 (10,1,0,11,4,5).{}\r\n", " ".repeat(9728 - 54 - 22));
     story.frame_by(LAN, "no room", &segment(server, client, ACK, [2, 8], &answer), &["drop_no_tailroom"]);
+    let forwarded = ["announcements_refused", "forward_nat_request"];
+    story.frame("a third party", &segment(client, vip, ACK, [2, 2], "PORT 172,16,0,3,4,5\r\n"), &forwarded);
+    let many = [("received", 16), ("announcements_evicted", 1), ("forward_nat_request", 16)];
+    story.moves(&many, "one announcement too many", |lab| {
+        let ports = (0..16).map(|port| format!("PORT 172,16,0,20,200,{port}\r\n"));
+        ports.for_each(|text| lab.feed(WAN, &segment(client, vip, ACK, [2, 2], &text)));
+    });
     story.moves(&[("connections_ended", 1)], "time", |lab| (0..3).for_each(|_| lab.pass(901 * SECOND)));
 }
 
