@@ -3,6 +3,7 @@
 use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol;
 use dataplane::mailbox::Command;
+use dataplane::map::Seed;
 use dataplane::mark::Marks;
 use dataplane::parking::MAX_PARKED_PER_HOP;
 use dataplane::port::PacketBuf;
@@ -154,7 +155,7 @@ fn said(story: &mut Story) {
 
 /// Each packet is a client's first and last, so that no connection is in the way.
 fn together(story: &mut Story) {
-    story.lab.tables.templates = Arc::new(Templates::with_room(Templates::shards()));
+    story.lab.tables.templates = Arc::new(Templates::with_room(Seed([1, 2, 3, 4]), Templates::shards()));
     let persistent = Persistent { timeout: 1 << 10, mask4: u32::MAX, mask6: u128::MAX, engine: None };
     let key = story.lab.service(Protocol::Udp, VIP, 54, Rr, &[(server(11), 54, Nat, 1)]);
     story.lab.manner(key, Manner { one_packet: true, persistent: Some(persistent) });

@@ -8,6 +8,7 @@ use dataplane::clock::ticks;
 use dataplane::conn::NONE;
 use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::map::Seed;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::{Manner, Persistent};
 use dataplane::template::{Template, Templates};
@@ -99,7 +100,7 @@ fn datagram(from: Ipv4Addr, sport: u16) -> Vec<u8> {
 fn datagrams(connections: u32, templates: usize) -> Lab {
     let mut lab = Lab::new(connections);
     lab.know_servers(11..=12);
-    lab.tables.templates = Arc::new(Templates::with_room(templates));
+    lab.tables.templates = Arc::new(Templates::with_room(Seed([1, 2, 3, 4]), templates));
     let key = lab.service(Protocol::Udp, VIP, 53, Rr, &[(server(11), 53, Nat, 1), (server(12), 53, Nat, 1)]);
     lab.manner(key, TOGETHER);
     lab.turn();
