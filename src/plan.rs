@@ -11,8 +11,10 @@ use dataplane::limiter::Limiter;
 use dataplane::mailbox::Link;
 use dataplane::parking::{MAX_PARKED, Parking};
 use dataplane::port::BURST;
+use dataplane::proto::sip;
 use dataplane::shard::OUTPUT_LIMIT;
 use dataplane::steering::{Side, Steering};
+use dataplane::template::{self, Templates};
 
 use crate::dpdk::mbuf::Mbuf;
 use crate::dpdk::mempool::{CACHE_MAX, HEADROOM, data_room_for};
@@ -101,10 +103,22 @@ fn items(config: &Config, packets: usize, data_room: usize, signposts: bool) -> 
         ),
         item("services", needed.services, config.services.len().to_string()),
         item("servers", needed.servers, servers.to_string()),
+        templates(config),
         item("workers", of_workers(workers, config.interfaces.len()), format!("{workers}: queues, mailboxes, timers")),
         devices(config),
         item("program", PROGRAM, "sluiced, its libraries, DPDK and its drivers".to_owned()),
     ]
+}
+
+/// As many persistence templates as there can be, with what engines read, where the file has a persistent service.
+fn templates(config: &Config) -> Item {
+    const CALL_ID: usize = (sip::LONGEST + 3 * size_of::<usize>()).next_multiple_of(16);
+    let mut bytes = 0;
+    for service in config.services.iter().filter(|service| service.spec.persistence.is_some()) {
+        let read = if service.spec.engine.is_some() { template::MOST * CALL_ID } else { 0 };
+        bytes = bytes.max(Templates::bytes() + read);
+    }
+    Item { name: "templates", bytes, note: format!("{}, as they come", template::MOST) }
 }
 
 fn packet_pool(config: &Config, packets: usize, data_room: usize) -> Item {

@@ -49,10 +49,23 @@ impl Stage {
 impl<const N: usize> Stage<N> {
     /// The same for any traffic.
     pub(crate) fn of(traffic: Traffic, flows: u32, scheduler: Scheduler, services: u32) -> Self {
+        Self::changed(traffic, flows, scheduler, services, |_, _, _| ())
+    }
+
+    /// The same, with tables that something is changed of before the worker sees them.
+    pub(crate) fn changed(
+        traffic: Traffic,
+        flows: u32,
+        scheduler: Scheduler,
+        services: u32,
+        change: impl FnOnce(&mut Tables, &Servers, &Link),
+    ) -> Self {
         let servers = Arc::new(Servers::new(MAX_SERVERS));
         let link = Link::new();
         let seeds = Seeds::new([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, 3, 4, 5, 6, 7, 8, 9, 10]);
-        let (publisher, board) = Publisher::new(1, tables(traffic, &servers, &link, scheduler, services, seeds.maps));
+        let mut tables = tables(traffic, &servers, &link, scheduler, services, seeds.maps);
+        change(&mut tables, &servers, &link);
+        let (publisher, board) = Publisher::new(1, tables);
         let seat = WorkerSeat { reader: Reader::new(board, 0), servers, link, seeds };
         Self { _publisher: Some(publisher), ..Self::seated(seat, traffic, flows) }
     }
@@ -102,6 +115,12 @@ impl<const N: usize> Stage<N> {
         while self.left() > 0 {
             self.turn(START);
         }
+    }
+
+    /// Has these frames arrive, and turns until they have.
+    pub(crate) fn take(&mut self, port: usize, frames: impl Iterator<Item = [u8; N]>) {
+        self.wire(port).arrive(frames);
+        self.drain();
     }
 
     /// Has one packet of every flow arrive, in order.
@@ -191,7 +210,9 @@ fn tables(traffic: Traffic, servers: &Servers, link: &Link, scheduler: Scheduler
     for number in 0..services {
         let vip = traffic.vip(number);
         let key = ServiceKey::Address { protocol: Protocol::Tcp, address: vip, port: 80 };
-        let list: Vec<RealServer> = (0..SERVERS).map(|index| real(traffic, servers, link, number, index)).collect();
+        let first = number * u32::from(SERVERS);
+        let list: Vec<RealServer> =
+            (0..SERVERS).map(|index| real(traffic, servers, link, first + u32::from(index), (index, 8080))).collect();
         let plan = Plan::of(scheduler, key.family(), &list);
         let (manner, state) = (Manner::default(), Arc::default());
         let service =
@@ -205,15 +226,23 @@ fn tables(traffic: Traffic, servers: &Servers, link: &Link, scheduler: Scheduler
     tables
 }
 
-fn real(traffic: Traffic, servers: &Servers, link: &Link, service: u32, index: u8) -> RealServer {
-    let slot = service * u32::from(SERVERS) + u32::from(index);
+/// The server of a slot, by its address's index and its port.
+pub(crate) fn real(
+    traffic: Traffic,
+    servers: &Servers,
+    link: &Link,
+    slot: u32,
+    (index, port): (u8, u16),
+) -> RealServer {
     servers.ensure(slot);
     link.totals.ensure(slot);
     if let Some(state) = servers.get(slot) {
         state.available.store(true, std::sync::atomic::Ordering::Relaxed);
+        state.weight.store(1, std::sync::atomic::Ordering::Relaxed);
+        state.serve(port, traffic.forward);
     }
     let (address, forward) = (traffic.server(index), traffic.forward);
-    RealServer { slot, generation: 0, address, port: 8080, forward, weight: 1, last_weight: 1 }
+    RealServer { slot, generation: 0, address, port, forward, weight: 1, last_weight: 1 }
 }
 
 fn net(traffic: Traffic, seed: Seed) -> Net {

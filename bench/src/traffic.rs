@@ -76,19 +76,26 @@ impl Traffic {
     /// A segment of a flow: from its client (port 0) or from its server (port 1), padded to `N` bytes.
     pub(crate) fn frame<const N: usize>(self, port: usize, flow: u32, flags: u8) -> [u8; N] {
         let client = self.client(flow);
-        let (src, dst) = match port {
-            0 => (client, (self.vip(0), 80)),
-            _ => ((self.server((flow % u32::from(SERVERS)) as u8), 8080), client),
+        let ends = match port {
+            0 => [client, (self.vip(0), 80)],
+            _ => [(self.server((flow % u32::from(SERVERS)) as u8), 8080), client],
         };
-        self.segment(port, src, dst, flags)
+        self.segment(port, ends, flags, &[])
     }
 
     /// The first segment of a flow's client to any address, padded to `N` bytes.
     pub(crate) fn stray<const N: usize>(self, flow: u32, to: IpAddr) -> [u8; N] {
-        self.segment(0, self.client(flow), (to, 80), tcp::SYN)
+        self.segment(0, [self.client(flow), (to, 80)], tcp::SYN, &[])
     }
 
-    fn segment<const N: usize>(self, port: usize, src: (IpAddr, u16), dst: (IpAddr, u16), flags: u8) -> [u8; N] {
+    /// A segment with a text, padded to `N` bytes.
+    pub(crate) fn segment<const N: usize>(
+        self,
+        port: usize,
+        [src, dst]: [(IpAddr, u16); 2],
+        flags: u8,
+        text: &[u8],
+    ) -> [u8; N] {
         let mut frame = [0; N];
         let ethertype = if self.six { ethernet::IPV6 } else { ethernet::IPV4 };
         let header = Header { dst: MACS[port], src: MacAddr([2, 0, 0, 0, 8, 8]), ethertype };
@@ -98,6 +105,7 @@ impl Traffic {
         put(segment, 0, &src.1.to_be_bytes());
         put(segment, 2, &dst.1.to_be_bytes());
         put(segment, 12, &[5 << 4, flags]);
+        put(segment, tcp::HEADER, text);
         let sum = pseudo.bytes(segment).finish();
         put(segment, tcp::CHECKSUM, &sum.to_be_bytes());
         frame

@@ -62,6 +62,7 @@ impl Meter {
         let delta = now.zip(self.last, u64::wrapping_sub);
         let rate = TotalsRead {
             connections: delta.connections << (PACKET_SHIFT - 1),
+            guests: 0,
             in_packets: delta.in_packets << (PACKET_SHIFT - 1),
             out_packets: delta.out_packets << (PACKET_SHIFT - 1),
             in_bytes: delta.in_bytes << (BYTE_SHIFT - 1),

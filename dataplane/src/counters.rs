@@ -32,6 +32,12 @@ pub struct Counters {
     pub connections_ended: AtomicU64,
     /// Signposts of other workers that found no room: replies of those connections do not find home.
     pub signposts_lost: AtomicU64,
+    /// Templates that gave way to new ones, as many as can be being there.
+    pub templates_evicted: AtomicU64,
+    /// Data connections of FTP that were announced, and gave way to what was announced later.
+    pub announcements_evicted: AtomicU64,
+    /// Announcements of FTP that named a third party.
+    pub announcements_refused: AtomicU64,
     forward: [AtomicU64; Forward::ALL.len()],
     handoff: [AtomicU64; Handoff::ALL.len()],
     punt: [AtomicU64; Punt::ALL.len()],
@@ -52,6 +58,9 @@ impl Default for Counters {
             connections_made: AtomicU64::default(),
             connections_ended: AtomicU64::default(),
             signposts_lost: AtomicU64::default(),
+            templates_evicted: AtomicU64::default(),
+            announcements_evicted: AtomicU64::default(),
+            announcements_refused: AtomicU64::default(),
             forward: std::array::from_fn(|_| AtomicU64::default()),
             handoff: std::array::from_fn(|_| AtomicU64::default()),
             punt: std::array::from_fn(|_| AtomicU64::default()),
@@ -100,6 +109,9 @@ impl Counters {
             ("connections_made", &self.connections_made),
             ("connections_ended", &self.connections_ended),
             ("signposts_lost", &self.signposts_lost),
+            ("templates_evicted", &self.templates_evicted),
+            ("announcements_evicted", &self.announcements_evicted),
+            ("announcements_refused", &self.announcements_refused),
         ];
         let groups: [(&[&'static str], &[AtomicU64]); 6] = [
             (Forward::NAMES, &self.forward),

@@ -6,7 +6,11 @@
 //! those whose time has come.
 //!
 //! A control connection outlives the data connections that it announced. They name it by a handle, by which is counted how
-//! many there are.
+//! many there are. A control connection has so much announced at a time; of more, the oldest gives way. So it does where a
+//! shard is full. A lock of the control connections is taken under that of a shard, never the other way round.
+
+mod controllers;
+mod shard;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -14,7 +18,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Tick;
 use crate::flow::Direction;
-use crate::map::{Seed, Seeded, SeededMap};
+use crate::map::{Seed, Seeded};
+use controllers::Controllers;
+use shard::{Shard, Ticket};
+
+pub use controllers::MOST_ANNOUNCED;
 
 const SHARDS: usize = 16;
 /// Most in one shard: 65,536 in all.
@@ -60,6 +68,11 @@ impl Expected {
     const fn reply(&self) -> (SocketAddr, SocketAddr) {
         (self.server, self.client)
     }
+
+    /// Whether the client connects, from a port that nobody knows yet.
+    const fn is_passive(&self) -> bool {
+        self.client.port() == 0
+    }
 }
 
 /// What became of an announcement.
@@ -69,22 +82,6 @@ pub enum Planted {
     New,
     /// It was, and is again: this one.
     Again(Expected),
-    /// There is no room for it.
-    Full,
-}
-
-#[derive(Debug)]
-struct Shard {
-    by_request: SeededMap<(SocketAddr, SocketAddr), Expected>,
-    /// What the server's packets carry, to the key of the other map.
-    by_reply: SeededMap<(SocketAddr, SocketAddr), (SocketAddr, SocketAddr)>,
-}
-
-/// Handles of control connections: how many data connections each has announced that are not over.
-#[derive(Debug, Default)]
-struct Controllers {
-    children: Vec<u32>,
-    free: Vec<u32>,
 }
 
 /// All that is expected.
@@ -105,9 +102,8 @@ impl AllExpected {
     /// Nothing, yet.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        let shard = || Mutex::new(Shard { by_request: seed.map(), by_reply: seed.map() });
         Self {
-            shards: std::array::from_fn(|_| shard()),
+            shards: std::array::from_fn(|_| Mutex::new(Shard::new(seed))),
             hasher: seed.hasher(),
             len: AtomicU32::new(0),
             helped: AtomicU32::new(0),
@@ -115,8 +111,12 @@ impl AllExpected {
         }
     }
 
+    fn number(&self, client: IpAddr) -> usize {
+        self.hasher.shard(&client, SHARDS)
+    }
+
     fn shard(&self, client: IpAddr) -> MutexGuard<'_, Shard> {
-        lock(&self.shards[self.hasher.shard(&client, SHARDS)])
+        lock(&self.shards[self.number(client)])
     }
 
     /// Whether nothing is expected.
@@ -126,22 +126,57 @@ impl AllExpected {
         self.len.load(Relaxed) == 0
     }
 
-    /// Expects a connection. One whose server waits for the same client already is expected for longer.
-    pub fn plant(&self, expected: Expected) -> Planted {
-        let mut shard = self.shard(expected.client.ip());
-        let shard = &mut *shard;
-        let known = shard.by_reply.get(&expected.reply()).copied().unwrap_or_else(|| expected.request());
-        if let Some(old) = shard.by_request.get_mut(&known) {
-            (old.last_used, old.timeout) = (expected.last_used, expected.timeout);
-            return Planted::Again(*old);
+    /// Expects a connection, of which its control connection has one more then. One that waits already is expected for
+    /// longer. `gone` is told of each that gives way.
+    pub fn plant(&self, expected: Expected, mut gone: impl FnMut(&Expected)) -> Planted {
+        let number = self.number(expected.client.ip());
+        let mut shard = lock(&self.shards[number]);
+        if let Some(old) = shard.renew(&expected) {
+            return Planted::Again(old);
         }
-        if shard.by_request.len() >= MOST {
-            return Planted::Full;
+        // Two rivals at most, by either key.
+        while let Some(index) = shard.rival(&expected).or_else(|| shard.oldest().filter(|_| shard.len() >= MOST)) {
+            gone(&self.end(number, &mut shard, index));
         }
-        shard.by_request.insert(expected.request(), expected);
-        shard.by_reply.insert(expected.reply(), expected.request());
+        let ticket = Ticket::new(number, shard.insert(expected));
         self.len.fetch_add(1, Relaxed);
+        let oldest = lock(&self.controllers).announce(expected.controller, ticket);
+        drop(shard);
+        if let Some(expected) = oldest.and_then(|ticket| self.withdraw(ticket)) {
+            gone(&expected);
+        }
         Planted::New
+    }
+
+    /// What was taken cannot begin now, but may be sent again. `gone` is told of each that gives way.
+    pub fn put_back(&self, expected: Expected, mut gone: impl FnMut(&Expected)) {
+        if matches!(self.plant(expected, &mut gone), Planted::Again(_)) {
+            gone(&expected);
+        }
+        // It was counted before it was taken, too.
+        self.release(expected.controller);
+    }
+
+    /// Ends what a ticket names, if it is still expected.
+    fn withdraw(&self, ticket: Ticket) -> Option<Expected> {
+        let number = ticket.shard();
+        let mut shard = lock(&self.shards[number]);
+        let index = shard.holder(ticket.place())?;
+        Some(self.end(number, &mut shard, index))
+    }
+
+    /// What is expected no longer; its control connection has one less.
+    fn end(&self, number: usize, shard: &mut Shard, index: u32) -> Expected {
+        let expected = self.remove(number, shard, index);
+        self.release(expected.controller);
+        expected
+    }
+
+    fn remove(&self, number: usize, shard: &mut Shard, index: u32) -> Expected {
+        let (expected, place) = shard.remove(index);
+        self.len.fetch_sub(1, Relaxed);
+        lock(&self.controllers).forget_ticket(expected.controller, Ticket::new(number, place));
+        expected
     }
 
     /// What a packet of a direction belongs to.
@@ -149,65 +184,60 @@ impl AllExpected {
     pub fn find(&self, [source, destination]: [SocketAddr; 2], direction: Direction) -> Option<Expected> {
         match direction {
             Direction::Request => self.shard(source.ip()).of_client(source, destination),
-            Direction::Reply => {
-                let shard = self.shard(destination.ip());
-                shard.by_reply.get(&(source, destination)).and_then(|key| shard.by_request.get(key)).copied()
-            }
+            Direction::Reply => self.shard(destination.ip()).of_server(source, destination),
         }
     }
 
     /// What was found has come: `false` where another worker was faster.
     pub fn take(&self, expected: &Expected) -> bool {
-        let taken = self.shard(expected.client.ip()).remove(expected);
-        if taken {
-            self.len.fetch_sub(1, Relaxed);
-        }
-        taken
+        let number = self.number(expected.client.ip());
+        let mut shard = lock(&self.shards[number]);
+        let index = shard.index_of(expected);
+        index.map(|index| self.remove(number, &mut shard, index)).is_some()
     }
 
-    /// Ends what has not come in time. `gone` is told of each.
-    pub fn expire(&self, now: Tick, mut gone: impl FnMut(&Expected)) {
+    /// Ends what has not come in time, at most `budget` in each shard. `gone` is told of each.
+    pub fn expire(&self, now: Tick, budget: usize, mut gone: impl FnMut(&Expected)) {
         if self.is_empty() {
             return;
         }
-        for shard in &self.shards {
+        for (number, shard) in self.shards.iter().enumerate() {
             let mut shard = lock(shard);
-            let is_over = |expected: &&Expected| !now.is_before(expected.due().after(LATE));
-            let over: Vec<Expected> = shard.by_request.values().filter(is_over).copied().collect();
-            for expected in over {
-                shard.remove(&expected);
-                self.len.fetch_sub(1, Relaxed);
-                self.release(expected.controller);
-                gone(&expected);
+            let is_over = |expected: &Expected| !now.is_before(expected.due().after(LATE));
+            for _ in 0..budget {
+                let Some(index) = shard.oldest().filter(|index| is_over(shard.at(*index))) else { break };
+                gone(&self.end(number, &mut shard, index));
             }
         }
+    }
+
+    /// Ends what is expected of servers that are gone, in one shard. `gone` is told of each. Returns how many it looked at.
+    pub fn end_orphans(
+        &self,
+        number: usize,
+        is_orphan: impl Fn(&Expected) -> bool,
+        mut gone: impl FnMut(&Expected),
+    ) -> usize {
+        let mut shard = lock(&self.shards[number % SHARDS]);
+        let places = shard.places();
+        for index in 0..places {
+            if shard.is_taken(index) && is_orphan(shard.at(index)) {
+                gone(&self.end(number, &mut shard, index));
+            }
+        }
+        places as usize
     }
 
     /// What one shard expects, at most so much from a place on; where to go on, `None` at its end.
     #[must_use]
     pub fn page(&self, shard: usize, from: u32, most: usize) -> (Vec<Expected>, Option<u32>) {
-        let shard = lock(&self.shards[shard % SHARDS]);
-        let listed: Vec<_> = shard.by_request.values().skip(from as usize).take(most).copied().collect();
-        let next = from + listed.len() as u32;
-        (listed, ((next as usize) < shard.by_request.len()).then_some(next))
+        lock(&self.shards[shard % SHARDS]).page(from, most)
     }
 
     /// Number of shards, for [`AllExpected::page`].
     #[must_use]
     pub const fn shards() -> usize {
         SHARDS
-    }
-}
-
-impl Shard {
-    fn of_client(&self, client: SocketAddr, vip: SocketAddr) -> Option<Expected> {
-        let exact = self.by_request.get(&(client, vip));
-        exact.or_else(|| self.by_request.get(&(SocketAddr::new(client.ip(), 0), vip))).copied()
-    }
-
-    fn remove(&mut self, expected: &Expected) -> bool {
-        self.by_reply.remove(&expected.reply());
-        self.by_request.remove(&expected.request()).is_some()
     }
 }
 
@@ -231,37 +261,23 @@ impl AllExpected {
     /// A handle for a control connection that announces its first data connection.
     #[must_use]
     pub fn control(&self) -> u32 {
-        let mut controllers = lock(&self.controllers);
-        let index = controllers.free.pop().unwrap_or(controllers.children.len() as u32);
-        if index as usize == controllers.children.len() {
-            controllers.children.push(0);
-        }
-        index | HANDLE
+        lock(&self.controllers).begin() | HANDLE
     }
 
     /// A control connection is over: its handle is free.
     pub fn forget(&self, handle: u32) {
-        lock(&self.controllers).free.push(handle & !HANDLE);
+        lock(&self.controllers).end(handle);
     }
 
-    /// A control connection announced one more data connection.
-    pub fn hold(&self, handle: u32) {
-        if let Some(children) = lock(&self.controllers).children.get_mut((handle & !HANDLE) as usize) {
-            *children += 1;
-        }
-    }
-
-    /// One of them is over.
+    /// One of a control connection's data connections is over.
     pub fn release(&self, handle: u32) {
-        if let Some(children) = lock(&self.controllers).children.get_mut((handle & !HANDLE) as usize) {
-            *children = children.saturating_sub(1);
-        }
+        lock(&self.controllers).release(handle);
     }
 
     /// How many of a control connection's are not over.
     #[must_use]
     pub fn children(&self, handle: u32) -> u32 {
-        lock(&self.controllers).children.get((handle & !HANDLE) as usize).copied().unwrap_or(0)
+        lock(&self.controllers).children(handle)
     }
 }
 
@@ -272,87 +288,5 @@ pub const fn is_control(handle: u32) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> SocketAddr {
-        text.parse().expect("an address")
-    }
-
-    fn passive(now: u32) -> Expected {
-        Expected {
-            client: at("172.16.0.1:0"),
-            vip: at("10.0.0.100:25610"),
-            server: at("10.1.0.11:25610"),
-            slot: 3,
-            generation: 0,
-            controller: HANDLE,
-            last_used: now,
-            timeout: 1000,
-        }
-    }
-
-    #[test]
-    fn any_port_of_the_client_will_do_but_no_other_client() {
-        let all = AllExpected::new(Seed([1, 2, 3, 4]));
-        assert!(all.is_empty());
-        assert_eq!(all.plant(passive(0)), Planted::New);
-        let find = |client| all.find([at(client), at("10.0.0.100:25610")], Direction::Request);
-        assert_eq!(find("172.16.0.2:4001"), None);
-        let found = find("172.16.0.1:4001").expect("expected");
-        assert!(all.take(&found) && !all.take(&found) && all.is_empty());
-    }
-
-    #[test]
-    fn the_server_may_come_first() {
-        let all = AllExpected::new(Seed([1, 2, 3, 4]));
-        let active = Expected {
-            client: at("172.16.0.1:51210"),
-            vip: at("10.0.0.100:20"),
-            server: at("10.1.0.11:20"),
-            ..passive(0)
-        };
-        all.plant(active);
-        assert_eq!(all.find([active.server, active.client], Direction::Reply), Some(active));
-        assert_eq!(all.find([active.client, active.vip], Direction::Request), Some(active));
-        assert_eq!(all.find([at("10.1.0.12:20"), active.client], Direction::Reply), None);
-    }
-
-    #[test]
-    fn what_does_not_come_is_forgotten_with_its_announcement() {
-        let all = AllExpected::new(Seed([1, 2, 3, 4]));
-        let handle = all.control();
-        all.hold(handle);
-        all.plant(Expected { controller: handle, ..passive(5) });
-        assert!(matches!(all.plant(passive(500)), Planted::Again(old) if old.last_used == 500));
-        let mut gone = 0;
-        all.expire(Tick(1500 + LATE - 1), |_| gone += 1);
-        assert_eq!((gone, all.children(handle)), (0, 1));
-        all.expire(Tick(1500 + LATE), |_| gone += 1);
-        assert_eq!((gone, all.children(handle), all.is_empty()), (1, 0, true));
-        all.forget(handle);
-        assert_eq!(all.control(), handle);
-    }
-
-    #[test]
-    fn a_shard_takes_so_many_and_gives_them_in_pages() {
-        let all = AllExpected::new(Seed([1, 2, 3, 4]));
-        let of = |port: u16| Expected {
-            vip: SocketAddr::new([10, 0, 0, 100].into(), port),
-            server: SocketAddr::new([10, 1, 0, 11].into(), port),
-            ..passive(0)
-        };
-        assert!((1..=MOST as u16).all(|port| all.plant(of(port)) == Planted::New));
-        assert_eq!(all.plant(of(MOST as u16 + 1)), Planted::Full);
-        let mut seen = 0;
-        for shard in 0..AllExpected::shards() {
-            let mut from = Some(0);
-            while let Some(at) = from {
-                let (page, next) = all.page(shard, at, 1000);
-                seen += page.len();
-                from = next;
-            }
-        }
-        assert_eq!(seen, MOST);
-    }
-}
+#[path = "expected_tests.rs"]
+mod tests;

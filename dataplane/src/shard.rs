@@ -22,7 +22,7 @@ use crate::seeds::Seeds;
 use crate::service::Servers;
 use crate::steering::Station;
 use crate::sysctl::Sysctls;
-use crate::template::Templates;
+use crate::template::{Ended, Template, Templates};
 use crate::trace::{Later, Observer, Sight, Watch};
 
 /// Packets that may wait for one port to take them.
@@ -30,6 +30,8 @@ pub const OUTPUT_LIMIT: usize = 512;
 
 /// How much longer a connection lives that is due and controls others.
 const LATER: u32 = 60 * TICKS_PER_SECOND;
+/// The same of one that was dropped.
+const SOON: u32 = TICKS_PER_SECOND / 16;
 
 /// How far apart the workers' identifications begin.
 const IDS_APART: u16 = 0x9e37;
@@ -53,8 +55,8 @@ pub struct Shard<B> {
     pub output: Output<B>,
     /// How many answers of its own the director may still give.
     pub limiter: Limiter,
-    /// Where to go on ending connections whose servers are gone.
-    orphans_from: Option<u32>,
+    /// Where to go on ending connections whose servers are gone, and how many entries have not been looked at since one was.
+    orphans: (u32, u32),
     /// Connections of one packet, until the burst has left.
     pub passing: ArrayVec<u32, BURST>,
     /// What is dropped when room is short.
@@ -111,7 +113,7 @@ impl<B> Shard<B> {
             parking: Parking::new(seeds.maps),
             output,
             passing: ArrayVec::new(),
-            orphans_from: None,
+            orphans: (0, 0),
             defence: Defence::new(now),
             limiter: Limiter::new(seeds.maps, now),
             observer: None,
@@ -202,15 +204,15 @@ impl<B> Shard<B> {
 
     /// Begins to end the connections whose servers are gone (`ip_vs_expire_nodest_conn_flush`).
     pub fn end_orphans_soon(&mut self) {
-        self.orphans_from = Some(0);
+        self.orphans.1 = self.table.walk_end();
     }
 
     /// Ends connections whose servers are gone, at most `budget` looked at. Returns how many it looked at.
     pub fn end_orphans(&mut self, now: Tick, budget: u32, servers: &Servers) -> usize {
-        let Some(from) = self.orphans_from else { return 0 };
-        let end = self.table.walk_end();
-        let stop = from.saturating_add(budget).min(end);
-        for index in from..stop {
+        let (mut index, left) = self.orphans;
+        let (end, looked) = (self.table.walk_end(), left.min(budget));
+        for _ in 0..looked {
+            index = if index + 1 < end { index + 1 } else { 0 };
             let conn = &self.table[index];
             let gone = || servers.get(conn.server_slot).is_some_and(|server| !server.available.load(Relaxed));
             if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && gone() {
@@ -218,18 +220,26 @@ impl<B> Shard<B> {
                 self.end_now(index, now);
             }
         }
-        self.orphans_from = (stop < end).then_some(stop);
-        (stop - from) as usize
+        self.orphans = (index, left - looked);
+        looked as usize
     }
 
-    /// Drops entries as the defence says, at most `budget` looked at. Returns how many it looked at.
-    pub fn drop_entries(&mut self, now: Tick, budget: u32, sysctls: &Sysctls, chance: &Chance) -> usize {
+    /// Drops entries that no other needs as the defence says, at most `budget` looked at. Returns how many it looked at.
+    pub fn drop_entries(
+        &mut self,
+        now: Tick,
+        budget: u32,
+        sysctls: &Sysctls,
+        expected: &AllExpected,
+        chance: &Chance,
+    ) -> usize {
         let end = self.table.walk_end();
         let looked = self.defence.entries_to_look_at(sysctls, now, end, budget, chance);
         for _ in 0..looked {
             let index = chance.below(end.into()) as u32;
             let conn = &self.table[index];
-            if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && self.defence.drops_entry(conn, now) {
+            let there = conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && !self.is_needed(index, expected);
+            if there && self.defence.drops_entry(conn, now) {
                 self.table[index].set(flag::DROPPED, true);
                 self.end_now(index, now);
             }
@@ -246,7 +256,9 @@ impl<B> Shard<B> {
                 continue;
             }
             if self.is_needed(index, &templates.expected) {
-                (self.table[index].last_seen, self.table[index].timeout) = (now.0, LATER);
+                // What it needs was dropped with it, and is over soon.
+                let later = if self.table[index].has(flag::DROPPED) { SOON } else { LATER };
+                (self.table[index].last_seen, self.table[index].timeout) = (now.0, later);
                 self.watch(index);
                 continue;
             }
@@ -259,7 +271,8 @@ impl<B> Shard<B> {
             if let Some(server) = servers.get(conn.server_slot) {
                 server.unbind(conn.has(flag::INACTIVE));
             }
-            templates.release(conn.controller, conn.has(flag::DROPPED));
+            let ended = if conn.has(flag::DROPPED) { Ended::Dropped } else { Ended::Over };
+            templates.release(conn.controller, ended, |template| let_go(template, servers));
             self.end_help(self.table[index].side, &templates.expected);
             self.table.remove(index);
             counters::add(&link.counters.connections_ended, 1);
@@ -268,12 +281,18 @@ impl<B> Shard<B> {
     }
 
     /// Ends the connections of one packet whose burst has left. Their servers have forgotten them already.
-    pub fn end_passing(&mut self, templates: &Templates, link: &Link) {
+    pub fn end_passing(&mut self, servers: &Servers, templates: &Templates, link: &Link) {
         for index in std::mem::take(&mut self.passing) {
-            templates.release(self.table[index].controller, false);
+            let controller = self.table[index].controller;
+            templates.release(controller, Ended::Over, |template| let_go(template, servers));
             counters::add(&link.counters.connections_ended, 1);
         }
     }
+}
+
+/// A template is gone: its server is named once less.
+pub fn let_go(template: &Template, servers: &Servers) {
+    servers.get(template.server).inspect(|server| server.release_template());
 }
 
 /// Signposts.

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::flow::ServiceKey;
 use crate::limiter::Limits;
 use crate::map::{Map, Seed, SharedMap};
 use crate::mark::Marks;
@@ -12,7 +11,7 @@ use crate::neighbor::NextHops;
 use crate::packet::Kind;
 use crate::proto::Timeouts;
 use crate::route::{Action, RouteTable};
-use crate::service::{Listener, ServiceTable};
+use crate::service::{Caller, Listener, ServiceTable};
 use crate::sysctl::Sysctls;
 use crate::template::Templates;
 use crate::wire::ethernet::MacAddr;
@@ -31,8 +30,8 @@ pub struct Tables {
     pub unhooked: Unhooked,
     /// Where servers that are reached by NAT listen.
     pub listeners: SharedMap<Listener, ()>,
-    /// Those of them that may begin connections, and the service whose these are.
-    pub callers: SharedMap<Listener, ServiceKey>,
+    /// Those of them that may begin connections.
+    pub callers: SharedMap<Listener, Caller>,
     /// Rules that mark packets.
     pub marks: Marks,
     /// Lifetimes of connections.

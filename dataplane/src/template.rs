@@ -1,5 +1,5 @@
 //! Persistence templates: which server the connections of a client (or of its network) go to. After
-//! `ip_vs_sched_persist`, `ip_vs_check_template` (`ip_vs_core.c`, `ip_vs_conn.c`).
+//! `ip_vs_sched_persist`, `ip_vs_check_template`, `ip_vs_expire_nodest_conn_flush` (`ip_vs_core.c`, `ip_vs_conn.c`).
 //!
 //! Shared by all workers, in shards whose locks are taken only for the first and after the last packet of a connection
 //! to a persistent service. Control ends those whose time has come.
@@ -7,24 +7,34 @@
 //! ```text
 //! due = last used + timeout;  due and in control of connections: once more, in 60 s
 //! server gone, or quiesced and expire_quiescent_template: no longer found, listed with port 65535 until it is due
+//! its only connection is refused: it goes with it
+//! as many as can be: the one that is worth least gives way to a new one (`place.rs`)
 //! ```
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+mod place;
+mod shard;
+
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::expected::{self, AllExpected};
-use crate::map::{Seed, Seeded, SeededMap};
+use crate::map::{Seed, Seeded};
+use shard::Shard;
 
 /// No template.
 pub const NONE: u32 = u32::MAX;
 /// Most templates at a time.
-pub const MOST: usize = 1 << 20;
+pub const MOST: usize = SHARDS << INDEX_BITS;
 
-const SHARDS: usize = 64;
-const SHARD_BITS: u32 = SHARDS.trailing_zeros();
+/// A handle, from the top: two bits that are 0 (see [`crate::expected::HANDLE`]), generation, index, shard.
+const SHARDS: usize = 1 << SHARD_BITS;
+const SHARD_BITS: u32 = 6;
+const INDEX_BITS: u32 = 14;
+const GENERATION_BITS: u32 = 10;
+const _: () = assert!(SHARD_BITS + INDEX_BITS + GENERATION_BITS == expected::HANDLE.trailing_zeros());
+
 /// How late one is looked at: the kernel's timers for half a minute are so late at most.
 const LATE: u32 = 64;
 /// How much longer one lives that is due and controls connections.
@@ -54,22 +64,40 @@ pub struct Template {
     pub server: u32,
     /// Where it leads: the server's address, and its port or 0.
     pub destination: (IpAddr, u16),
+    /// Port of the service that it was made for, and whose server it is; 0 for one of all ports.
+    pub owner: u16,
     /// Ticks it lives after its last use.
     pub timeout: u32,
     /// When it was used last.
     pub last_used: u32,
     /// Connections that it controls.
     pub controls: u32,
-    /// One of them was established.
+    /// One of them was established, or answered.
     pub assured: bool,
+    /// Its client sent a second packet, or began a second connection.
+    pub heard_again: bool,
     /// No longer found.
     pub invalid: bool,
-    live: bool,
-    /// Which of the heap's entries counts.
-    stands: u64,
 }
 
 impl Template {
+    /// A new one, which controls one connection.
+    fn new(key: TemplateKey, choice: Choice, now: Tick) -> Self {
+        let Choice { server, destination, timeout, owner } = choice;
+        Self {
+            key,
+            server,
+            destination,
+            owner,
+            timeout,
+            last_used: now.0,
+            controls: 1,
+            assured: false,
+            heard_again: false,
+            invalid: false,
+        }
+    }
+
     /// When it ends unless it is used, or controls something.
     #[must_use]
     pub const fn due(&self) -> Tick {
@@ -86,6 +114,8 @@ pub struct Choice {
     pub destination: (IpAddr, u16),
     /// Ticks the template lives after its last use.
     pub timeout: u32,
+    /// Port of the service whose server it is; 0 for one of all ports.
+    pub owner: u16,
 }
 
 /// What became of a question for a template.
@@ -95,26 +125,29 @@ pub enum Enlisted {
     At(u32),
     /// There is no server for a new one.
     NoServer,
-    /// There is no room for a new one.
+    /// There is no room for a new one, and none can give way.
     Full,
 }
 
-#[derive(Debug)]
-struct Shard {
-    by_key: SeededMap<TemplateKey, u32>,
-    all: Vec<Template>,
-    free: Vec<u32>,
-    /// When to look at one again.
-    due: BinaryHeap<Reverse<(u64, u32)>>,
-    /// The last moment told, in ticks that do not wrap.
-    clock: u64,
+/// How a connection that a template controls ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its time was over.
+    Over,
+    /// It was dropped before: it takes a template along that nothing else needs, and none was established by.
+    Dropped,
+    /// It never began: it takes a template along that was made for it alone.
+    Refused,
 }
 
-impl Shard {
-    fn new(seed: Seed) -> Self {
-        // Room for moments before the first one told.
-        let clock = 1 << 33;
-        Self { by_key: seed.map(), all: Vec::new(), free: Vec::new(), due: BinaryHeap::new(), clock }
+impl Ended {
+    fn takes(self, template: &Template) -> bool {
+        template.controls == 0
+            && match self {
+                Self::Over => false,
+                Self::Dropped => !template.assured,
+                Self::Refused => !template.assured && !template.heard_again,
+            }
     }
 }
 
@@ -123,6 +156,8 @@ impl Shard {
 pub struct Templates {
     shards: Box<[Mutex<Shard>]>,
     hasher: Seeded,
+    /// Most in one shard.
+    most: usize,
     /// What else controls connections, or will be one.
     pub expected: AllExpected,
 }
@@ -131,8 +166,21 @@ impl Templates {
     /// None, yet.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(seed))).collect();
-        Self { shards, hasher: seed.hasher(), expected: AllExpected::new(seed) }
+        Self::with_room(seed, MOST)
+    }
+
+    /// None, and room for so many, at most [`MOST`]: the same number in each shard.
+    #[must_use]
+    pub fn with_room(seed: Seed, most: usize) -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(seed.hasher()))).collect();
+        let most = (most.min(MOST) / SHARDS).max(1);
+        Self { shards, hasher: seed.hasher(), most, expected: AllExpected::new(seed) }
+    }
+
+    /// Bytes of as many templates as there can be, what persistence engines read not counted.
+    #[must_use]
+    pub const fn bytes() -> usize {
+        SHARDS * Shard::bytes(MOST / SHARDS)
     }
 
     fn shard(&self, number: usize) -> MutexGuard<'_, Shard> {
@@ -140,115 +188,90 @@ impl Templates {
     }
 
     /// The template of a key, for one connection more. One that is not `usable` is no longer found; without one, `choose`
-    /// names a server for a new one.
+    /// names a server for a new one. `gone` is told of the one that gives way to it, if there are as many as can be.
     pub fn enlist(
         &self,
         key: TemplateKey,
         now: Tick,
         usable: impl FnOnce(&Template) -> bool,
         choose: impl FnOnce() -> Option<Choice>,
+        gone: impl FnOnce(&Template),
     ) -> Enlisted {
-        let number = self.hasher.shard(&key, SHARDS);
+        let (hash, number) = (self.hasher.hash_one(&key), self.hasher.shard(&key, SHARDS));
         let mut shard = self.shard(number);
-        let shard = &mut *shard;
-        if let Some(&index) = shard.by_key.get(&key) {
-            let template = &mut shard.all[index as usize];
-            if usable(template) {
-                (template.controls, template.last_used) = (template.controls + 1, now.0);
-                return Enlisted::At(handle(number, index));
+        shard.tell(now);
+        if let Some(index) = shard.find(hash, &key) {
+            if usable(shard.template(index)) {
+                shard.join(index, now);
+                return Enlisted::At(handle(number, index, shard.generation(index)));
             }
-            template.invalid = true;
-            shard.by_key.remove(&key);
+            shard.invalidate(index);
         }
-        if shard.free.is_empty() && shard.all.len() >= MOST / SHARDS {
-            return Enlisted::Full;
-        }
-        let Some(Choice { server, destination, timeout }) = choose() else { return Enlisted::NoServer };
-        let index = shard.take(Template {
-            key: key.clone(),
-            server,
-            destination,
-            timeout,
-            last_used: now.0,
-            controls: 1,
-            assured: false,
-            invalid: false,
-            live: true,
-            stands: 0,
-        });
-        shard.by_key.insert(key, index);
-        shard.clock = shard.unwrapped(now);
-        shard.look_again(index);
-        Enlisted::At(handle(number, index))
+        let Some(index) = shard.vacancy(self.most) else { return Enlisted::Full };
+        let Some(choice) = choose() else { return Enlisted::NoServer };
+        shard.put(hash, index, Template::new(key, choice, now), self.most, gone);
+        Enlisted::At(handle(number, index, shard.generation(index)))
     }
 
-    /// A connection that it controls, or a control connection of FTP, has ended. One that was dropped takes with it a template that nothing else needs.
-    pub fn release(&self, handle: u32, dropped: bool) {
+    /// A connection that it controls, or a control connection of FTP, has ended. `gone` is told if it went along.
+    pub fn release(&self, handle: u32, ended: Ended, gone: impl FnOnce(&Template)) {
         if handle == NONE {
             return;
         }
         if expected::is_control(handle) {
             return self.expected.release(handle);
         }
-        let (number, index) = parts(handle);
+        let (number, index, generation) = parts(handle);
         let mut shard = self.shard(number);
-        if let Some(template) = shard.all.get_mut(index as usize) {
-            template.controls = template.controls.saturating_sub(1);
-            if dropped && template.controls == 0 && !template.assured {
-                template.timeout = 0;
-                shard.look_again(index);
-            }
+        if let Some(template) = shard.leave(index, generation)
+            && ended.takes(template)
+        {
+            gone(template);
+            shard.end(index);
         }
     }
 
-    /// A connection that it controls is established.
+    /// A connection that it controls is established, or answered.
     pub fn assure(&self, handle: u32) {
-        if expected::is_control(handle) {
-            return;
-        }
-        let (number, index) = parts(handle);
-        if let Some(template) = self.shard(number).all.get_mut(index as usize) {
-            template.assured = true;
+        self.change(handle, |template| template.assured = true);
+    }
+
+    /// The client of a connection that it controls sent a second packet.
+    pub fn hear_again(&self, handle: u32) {
+        self.change(handle, |template| template.heard_again = true);
+    }
+
+    fn change(&self, handle: u32, change: impl FnOnce(&mut Template)) {
+        if handle != NONE && !expected::is_control(handle) {
+            let (number, index, generation) = parts(handle);
+            self.shard(number).change(index, generation, change);
         }
     }
 
     /// Ends templates whose time has come, at most `budget` looked at in each shard. `gone` is told of each.
     pub fn expire(&self, now: Tick, budget: usize, mut gone: impl FnMut(&Template)) {
         for number in 0..SHARDS {
-            let mut shard = self.shard(number);
-            shard.clock = shard.unwrapped(now);
-            for _ in 0..budget {
-                let Some((stood, index)) = shard.pop_due() else { break };
-                let template = &mut shard.all[index as usize];
-                if !template.live || template.stands != stood {
-                    continue;
-                }
-                if now.is_before(template.due().after(LATE)) {
-                    shard.look_again(index);
-                } else if template.controls > 0 {
-                    (template.last_used, template.timeout) = (now.0, LATER);
-                    shard.look_again(index);
-                } else {
-                    gone(template);
-                    shard.give(index);
-                }
-            }
+            self.shard(number).expire(now, budget, &mut gone);
         }
+    }
+
+    /// Ends templates whose servers are gone, at most so many looked at from a place of a shard on; those that control
+    /// connections end with the last of them. `gone` is told of each. Returns how many it looked at, and where to go on in the
+    /// shard.
+    pub fn end_orphans(
+        &self,
+        (shard, from): (usize, u32),
+        most: usize,
+        is_orphan: impl Fn(&Template) -> bool,
+        mut gone: impl FnMut(&Template),
+    ) -> (usize, Option<u32>) {
+        self.shard(shard).end_orphans(from, most, &is_orphan, &mut gone)
     }
 
     /// Templates of one shard from an index on, at most so many; where to go on in it, `None` at its end.
     #[must_use]
     pub fn page(&self, shard: usize, from: u32, most: usize) -> (Vec<Template>, Option<u32>) {
-        let shard = self.shard(shard);
-        let all = shard.all.iter().enumerate().skip(from as usize);
-        let mut listed = Vec::new();
-        for (index, template) in all {
-            if listed.len() == most {
-                return (listed, Some(index as u32));
-            }
-            listed.extend(template.live.then(|| template.clone()));
-        }
-        (listed, None)
+        self.shard(shard).page(from, most)
     }
 
     /// Number of shards, for [`Templates::page`].
@@ -258,53 +281,13 @@ impl Templates {
     }
 }
 
-impl Shard {
-    fn take(&mut self, template: Template) -> u32 {
-        if let Some(index) = self.free.pop() {
-            self.all[index as usize] = template;
-            return index;
-        }
-        self.all.push(template);
-        self.all.len() as u32 - 1
-    }
-
-    fn give(&mut self, index: u32) {
-        let template = &mut self.all[index as usize];
-        template.live = false;
-        if !template.invalid {
-            self.by_key.remove(&template.key);
-        }
-        self.free.push(index);
-    }
-
-    /// Has a template looked at when it is due.
-    fn look_again(&mut self, index: u32) {
-        let due = self.unwrapped(self.all[index as usize].due().after(LATE));
-        self.all[index as usize].stands = due;
-        self.due.push(Reverse((due, index)));
-    }
-
-    fn pop_due(&mut self) -> Option<(u64, u32)> {
-        let Reverse((due, _)) = self.due.peek()?;
-        if *due > self.clock {
-            return None;
-        }
-        self.due.pop().map(|Reverse(first)| first)
-    }
-
-    /// A moment near the last one told, in ticks that do not wrap.
-    fn unwrapped(&self, tick: Tick) -> u64 {
-        let ahead = tick.0.wrapping_sub(self.clock as u32).cast_signed();
-        self.clock.saturating_add_signed(ahead.into())
-    }
+fn handle(shard: usize, index: u32, generation: u16) -> u32 {
+    (u32::from(generation) << INDEX_BITS | index) << SHARD_BITS | shard as u32
 }
 
-fn handle(shard: usize, index: u32) -> u32 {
-    index << SHARD_BITS | shard as u32
-}
-
-fn parts(handle: u32) -> (usize, u32) {
-    (handle as usize % SHARDS, handle >> SHARD_BITS)
+fn parts(handle: u32) -> (usize, u32, u16) {
+    let index = handle >> SHARD_BITS & ((1 << INDEX_BITS) - 1);
+    (handle as usize % SHARDS, index, (handle >> (SHARD_BITS + INDEX_BITS)) as u16)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::service::Servers;
 use crate::shard::Shard;
 use crate::snapshot::Reader;
 use crate::steering::Station;
+use crate::tables::Tables;
 use crate::trace::Way;
 use crate::verdict::Sent;
 use crate::wire::vlan::Lan;
@@ -140,7 +141,8 @@ impl<P: Port> Worker<P> {
         items += self.expire_fragments(tick);
         items += self.shard.expire(tick, EXPIRE_BUDGET, &self.servers, &self.reader.tables().templates, &self.link);
         items += self.shard.end_orphans(tick, EXPIRE_BUDGET as u32, &self.servers);
-        items += self.shard.drop_entries(tick, DEFENCE_BUDGET, &self.reader.tables().sysctls, &self.chance);
+        let Tables { sysctls, templates, .. } = &**self.reader.tables();
+        items += self.shard.drop_entries(tick, DEFENCE_BUDGET, sysctls, &templates.expected, &self.chance);
         self.transmit();
         self.report(items);
         items

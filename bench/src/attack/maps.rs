@@ -20,8 +20,8 @@ fn key(client: u32) -> TemplateKey {
 }
 
 fn come(templates: &Templates, client: u32) {
-    let choose = || Some(Choice { server: 1, destination: ([10, 1, 0, 11].into(), 80), timeout: 30_000 });
-    let enlisted = templates.enlist(key(client), Tick(1), |_| true, choose);
+    let choose = || Some(Choice { server: 1, destination: ([10, 1, 0, 11].into(), 80), timeout: 30_000, owner: 80 });
+    let enlisted = templates.enlist(key(client), Tick(1), |_| true, choose, |_| {});
     assert!(matches!(enlisted, Enlisted::At(_)));
 }
 

@@ -2,24 +2,31 @@
 //! each case both ways and fails where the attack costs more than twice as much. One file a case, one row here.
 
 mod answers;
+mod clients;
 mod endings;
+mod ftp_announcements;
 mod full;
 mod maps;
 mod parking;
+mod persistent_servers;
 mod signposts;
+mod templates_full;
 
 /// Does one case's work, under attack or as usual. Returns how many operations were measured.
 type Work = fn(attacked: bool) -> u64;
 
 /// Every case.
-const CASES: [(&str, Work); 7] = [
+const CASES: [(&str, Work); 10] = [
     ("answers", answers::run),
     ("dead_neighbors", parking::dead),
     ("endings", endings::run),
+    ("ftp_announcements", ftp_announcements::run),
     ("full", full::run),
     ("maps", maps::run),
+    ("persistent_servers", persistent_servers::run),
     ("scan", parking::scan),
     ("signposts", signposts::run),
+    ("templates_full", templates_full::run),
 ];
 
 /// Names of the cases, one a line.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use dataplane::clock::ticks;
 use dataplane::flow::ServiceKey;
-use dataplane::mailbox::Command;
 use dataplane::proto::tcp::State;
 
 use super::{Director, read_totals, unsupported};
@@ -41,7 +40,7 @@ impl Director {
             }
             Request::DeleteServer { key, address } => {
                 self.services.delete_server(&key, address, &read)?;
-                self.end_orphans();
+                self.end_orphans_soon();
                 Ok(())
             }
             Request::Flush => {
@@ -87,18 +86,8 @@ impl Director {
     pub(super) fn delete_service(&mut self, key: &ServiceKey) -> Result<(), ApiError> {
         let links = &self.links;
         self.services.delete(key, &|slot| read_totals(links, slot))?;
-        self.end_orphans();
+        self.end_orphans_soon();
         Ok(())
-    }
-
-    /// With `expire_nodest_conn`, the connections of removed servers end. A worker whose mailbox is full is told with the
-    /// next removal; until then each of them ends at its next packet.
-    fn end_orphans(&self) {
-        if self.tables.sysctls.expire_nodest_conn != 0 {
-            for link in &self.links {
-                let _ = link.commands.push(Command::EndOrphans);
-            }
-        }
     }
 
     fn zero(&mut self, key: Option<ServiceKey>) -> Result<(), ApiError> {

@@ -17,6 +17,7 @@ mod heartbeat;
 mod lab;
 mod listing;
 mod marks;
+mod orphans;
 mod publish;
 mod reload;
 mod routes;
@@ -40,6 +41,7 @@ use dataplane::clock::Nanos;
 use dataplane::mailbox::{Link, Page, Report};
 use dataplane::seeds::Seeds;
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
+use dataplane::shard::let_go;
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::tables::Tables;
 use dataplane::wire::ethernet::MacAddr;
@@ -55,7 +57,7 @@ use crate::statistics::{self, Meter, sum};
 /// Nanoseconds between two rounds of housekeeping: timers of neighbours, announcements, memory to be freed.
 const ROUND: u64 = 100_000_000;
 
-/// Templates of a shard that one round looks at for their end.
+/// Templates, or expected connections, of a shard that one round looks at for their end.
 const TEMPLATES: usize = 1024;
 /// Meters sampled in one turn.
 const SAMPLE_BUDGET: usize = 2048;
@@ -110,6 +112,7 @@ pub struct Director {
     listeners: Vec<groups::Listener>,
     watches: watch::Watches,
     examination: doctor::Examination,
+    orphans: orphans::Orphans,
     started: Nanos,
     now: Nanos,
     /// When all services together are sampled next; not before there is one.
@@ -156,6 +159,7 @@ impl Director {
             listeners: config.interfaces.iter().map(|_| groups::Listener::default()).collect(),
             watches: watch::Watches::default(),
             examination: doctor::Examination::default(),
+            orphans: orphans::Orphans::default(),
             started: now,
             now,
             next_sample: None,
@@ -189,6 +193,7 @@ impl Director {
         if now >= self.next_round {
             self.keep_house();
         }
+        self.end_orphans();
         self.sample();
         if self.unpublished || self.is_held() {
             self.publish();
@@ -218,12 +223,8 @@ impl Director {
     /// Ends persistence templates, and expected connections, whose time has come.
     fn expire_templates(&self) {
         let states = self.services.states();
-        self.tables.templates.expire(self.now.tick(), TEMPLATES, |template| {
-            if let Some(server) = states.get(template.server) {
-                server.release_template();
-            }
-        });
-        self.tables.templates.expected.expire(self.now.tick(), |expected| {
+        self.tables.templates.expire(self.now.tick(), TEMPLATES, |template| let_go(template, states));
+        self.tables.templates.expected.expire(self.now.tick(), TEMPLATES, |expected| {
             if let Some(server) = states.get(expected.slot) {
                 server.unbind(true);
             }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use dataplane::flow::{Protocol, ServiceKey};
-use dataplane::service::Listener;
+use dataplane::service::{Caller, Listener};
 
 use super::index::listener;
 use crate::api::{ServerSpec, ServiceSpec};
@@ -13,17 +13,18 @@ use crate::api::{ServerSpec, ServiceSpec};
 #[derive(Debug, Default)]
 pub(super) struct Callers {
     /// The service that a server joined last counts.
-    of: HashMap<Listener, Vec<ServiceKey>>,
+    of: HashMap<Listener, Vec<Caller>>,
     /// What counts now, `None` = nothing any more.
-    changes: Vec<(Listener, Option<ServiceKey>)>,
+    changes: Vec<(Listener, Option<Caller>)>,
 }
 
 impl Callers {
     /// A server came, or the service got its engine.
-    pub(super) fn add(&mut self, service: &ServiceSpec, server: &ServerSpec) {
+    pub(super) fn add(&mut self, service: &ServiceSpec, server: &ServerSpec, slot: u32) {
         if let Some(listener) = caller(service, server) {
-            self.of.entry(listener).or_default().push(service.key);
-            self.changes.push((listener, Some(service.key)));
+            let caller = Caller { service: service.key, slot };
+            self.of.entry(listener).or_default().push(caller);
+            self.changes.push((listener, Some(caller)));
         }
     }
 
@@ -31,7 +32,7 @@ impl Callers {
     pub(super) fn remove(&mut self, service: &ServiceSpec, server: &ServerSpec) {
         let Some(listener) = caller(service, server) else { return };
         let Some(services) = self.of.get_mut(&listener) else { return };
-        services.retain(|key| *key != service.key);
+        services.retain(|caller| caller.service != service.key);
         let counts = services.last().copied();
         if counts.is_none() {
             self.of.remove(&listener);
@@ -40,7 +41,7 @@ impl Callers {
     }
 
     /// What changed since the last call, in order.
-    pub(super) fn take_changes(&mut self) -> Vec<(Listener, Option<ServiceKey>)> {
+    pub(super) fn take_changes(&mut self) -> Vec<(Listener, Option<Caller>)> {
         std::mem::take(&mut self.changes)
     }
 }
@@ -78,14 +79,15 @@ mod tests {
         let listener = Listener { address: "10.1.0.11".parse().unwrap(), port: 5060, protocol: Some(Protocol::Udp) };
         let (first, second) = (service(5060, Some("sip")), service(5070, Some("sip")));
         let mut callers = Callers::default();
-        callers.add(&first, &server);
-        callers.add(&service(5080, None), &server);
-        callers.add(&service(0, Some("sip")), &server);
-        callers.add(&second, &direct);
-        assert_eq!(callers.take_changes(), [(listener, Some(first.key))]);
-        callers.add(&second, &server);
+        callers.add(&first, &server, 3);
+        callers.add(&service(5080, None), &server, 4);
+        callers.add(&service(0, Some("sip")), &server, 5);
+        callers.add(&second, &direct, 6);
+        let of = |service: &ServiceSpec, slot| (listener, Some(Caller { service: service.key, slot }));
+        assert_eq!(callers.take_changes(), [of(&first, 3)]);
+        callers.add(&second, &server, 6);
         callers.remove(&second, &server);
-        assert_eq!(callers.take_changes(), [(listener, Some(second.key)), (listener, Some(first.key))]);
+        assert_eq!(callers.take_changes(), [of(&second, 6), of(&first, 3)]);
         callers.remove(&first, &server);
         assert_eq!(callers.take_changes(), [(listener, None)]);
     }

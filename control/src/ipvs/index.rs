@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use dataplane::flow::{Family, ServiceKey};
-use dataplane::service::Listener;
+use dataplane::service::{Caller, Listener};
 use dataplane::tables::Unhooked;
 
 use super::Services;
@@ -77,11 +77,11 @@ impl Index {
     }
 
     /// A server came.
-    pub(super) fn add_server(&mut self, service: &ServiceSpec, server: &ServerSpec) {
+    pub(super) fn add_server(&mut self, service: &ServiceSpec, server: &ServerSpec, slot: u32) {
         if let Some(listener) = listener(&service.key, server) {
             self.listeners.add(listener);
         }
-        self.callers.add(service, server);
+        self.callers.add(service, server, slot);
     }
 
     /// A server is gone.
@@ -96,12 +96,12 @@ impl Index {
     pub(super) fn edit_service<'a>(
         &mut self,
         [before, after]: [&ServiceSpec; 2],
-        servers: impl DoubleEndedIterator<Item = &'a ServerSpec>,
+        servers: impl DoubleEndedIterator<Item = (&'a ServerSpec, u32)>,
     ) {
         // The server added last stands first.
-        for server in servers.rev() {
+        for (server, slot) in servers.rev() {
             self.callers.remove(before, server);
-            self.callers.add(after, server);
+            self.callers.add(after, server, slot);
         }
     }
 
@@ -135,7 +135,7 @@ impl Services {
 
     /// Whose connection it is that a server begins, by where it listens: what counts now that did not at the last call, in
     /// order, `None` = nobody's any more.
-    pub fn take_caller_changes(&mut self) -> Vec<(Listener, Option<ServiceKey>)> {
+    pub fn take_caller_changes(&mut self) -> Vec<(Listener, Option<Caller>)> {
         self.index.callers.take_changes()
     }
 }
@@ -174,9 +174,9 @@ mod tests {
     fn a_listener_is_there_as_long_as_one_service_has_it() {
         let mut index = Index::default();
         let listener = Listener { address: "10.1.0.11".parse().unwrap(), port: 8080, protocol: Some(Protocol::Tcp) };
-        index.add_server(&service(key(80)), &server(Forward::Nat));
-        index.add_server(&service(key(81)), &server(Forward::Nat));
-        index.add_server(&service(key(82)), &server(Forward::Dr));
+        index.add_server(&service(key(80)), &server(Forward::Nat), 7);
+        index.add_server(&service(key(81)), &server(Forward::Nat), 7);
+        index.add_server(&service(key(82)), &server(Forward::Dr), 7);
         assert_eq!(std::mem::take(&mut index.listeners.changes), [(listener, true)]);
         index.remove_server(&service(key(80)), &server(Forward::Nat));
         index.remove_server(&service(key(82)), &server(Forward::Dr));
@@ -184,7 +184,7 @@ mod tests {
         index.remove_server(&service(key(81)), &server(Forward::Nat));
         assert_eq!(std::mem::take(&mut index.listeners.changes), [(listener, false)]);
         let mark = ServiceKey::Mark { fwmark: 5, family: Family::Ipv4 };
-        index.add_server(&service(mark), &server(Forward::Nat));
+        index.add_server(&service(mark), &server(Forward::Nat), 7);
         assert_eq!(std::mem::take(&mut index.listeners.changes), [(Listener { protocol: None, ..listener }, true)]);
     }
 

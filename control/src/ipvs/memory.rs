@@ -10,7 +10,7 @@ use std::sync::Arc;
 use dataplane::clock::Nanos;
 use dataplane::flow::ServiceKey;
 use dataplane::sched::Scheduler;
-use dataplane::service::{Listener, RealServer, Server, ServerTotals, ServiceState, VirtualService};
+use dataplane::service::{Caller, Listener, RealServer, Server, ServerTotals, ServiceState, VirtualService};
 
 use super::callers::caller;
 use super::index::listener;
@@ -70,7 +70,7 @@ fn of_services(n: usize) -> usize {
     const COUNTS: usize = 2 * size_of::<usize>();
     let scheduler = block(4);
     let worker_view = block(COUNTS + size_of::<VirtualService>());
-    let state = block(COUNTS + size_of::<ServiceState>());
+    let state = block(COUNTS + size_of::<ServiceState>()) + block(COUNTS + size_of::<u64>());
     n * (scheduler + worker_view + state)
         + hash_map(n, size_of::<(ServiceKey, Service)>())
         + shared_map(n, size_of::<(ServiceKey, Arc<VirtualService>)>())
@@ -109,9 +109,9 @@ fn of_callers(config: &Config) -> usize {
         service.servers.iter().filter(|server| caller(&service.spec, &server.spec).is_some()).count()
     };
     let n = config.services.iter().map(of).sum();
-    hash_map(n, size_of::<(Listener, Vec<ServiceKey>)>())
-        + n * block(4 * size_of::<ServiceKey>())
-        + shared_map(n, size_of::<(Listener, ServiceKey)>())
+    hash_map(n, size_of::<(Listener, Vec<Caller>)>())
+        + n * block(4 * size_of::<Caller>())
+        + shared_map(n, size_of::<(Listener, Caller)>())
 }
 
 /// A block of the C library's heap: a header of eight bytes, whole sixteens.

@@ -84,7 +84,10 @@ impl Service {
     #[must_use]
     pub fn raw_totals(&self, read: ReadTotals<'_>) -> TotalsRead {
         let servers = self.servers.iter().map(|s| read(s.slot).zip(s.joined, u64::wrapping_sub));
-        servers.fold(self.departed, sum)
+        let all = servers.fold(self.departed, sum);
+        // A connection counts for the service whose packet began it, all its packets for the one whose server it has.
+        let begun = self.state.elsewhere.load(Relaxed).wrapping_sub(all.guests);
+        TotalsRead { connections: all.connections.wrapping_add(begun), guests: 0, ..all }
     }
 
     fn position(&self, address: SocketAddr) -> Option<usize> {
@@ -245,13 +248,15 @@ impl Services {
         let scheduler = check::service(&spec)?;
         if scheduler != service.scheduler {
             service.scheduler = scheduler;
-            let before = std::mem::replace(&mut service.state, Arc::new(ServiceState::of(scheduler, self.seed)));
+            let state = Arc::new(service.state.chosen_by(scheduler, self.seed));
+            let before = std::mem::replace(&mut service.state, state);
             retire(&before, self.slots.states());
             remember(&mut self.remembering, key, scheduler);
             service.change_list(|_| ());
         }
         if (&service.spec.engine, service.spec.persistence) != (&spec.engine, spec.persistence) {
-            self.index.edit_service([&service.spec, &spec], service.servers.iter().map(|server| &server.spec));
+            self.index
+                .edit_service([&service.spec, &spec], service.servers.iter().map(|server| (&server.spec, server.slot)));
         }
         service.spec = spec;
         self.dirty.insert(key);
@@ -297,7 +302,7 @@ impl Services {
         })?;
         self.slots.configure(slot, &spec);
         let generation = self.slots.states().get(slot).map_or(0, |state| state.generation.load(Relaxed));
-        self.index.add_server(&service.spec, &spec);
+        self.index.add_server(&service.spec, &spec, slot);
         let now = read(slot);
         self.added += 1;
         self.servers += 1;
@@ -323,9 +328,10 @@ impl Services {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
         check::server(&service.spec, &spec)?;
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
-        self.slots.configure(service.servers[at].slot, &spec);
+        let slot = service.servers[at].slot;
+        self.slots.configure(slot, &spec);
         self.index.remove_server(&service.spec, &service.servers[at].spec);
-        self.index.add_server(&service.spec, &spec);
+        self.index.add_server(&service.spec, &spec, slot);
         service.change_list(|servers| {
             if spec.weight > 0 {
                 servers[at].last_weight = spec.weight;

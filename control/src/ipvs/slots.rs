@@ -79,6 +79,7 @@ impl Slots {
         if spec.upper == 0 || spec.upper > before {
             state.reopen();
         }
+        state.serve(spec.address.port(), super::view::method(spec.forward));
         state.encapsulation.store(super::view::encapsulation(spec).number(), Relaxed);
         state.forget_route();
         state.available.store(true, Relaxed);

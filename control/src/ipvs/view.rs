@@ -53,7 +53,8 @@ impl Service {
     }
 }
 
-fn method(forward: Forward) -> ForwardMethod {
+/// How packets reach a server.
+pub(super) fn method(forward: Forward) -> ForwardMethod {
     match forward {
         Forward::Dr => ForwardMethod::Dr,
         Forward::Tun => ForwardMethod::Tun,

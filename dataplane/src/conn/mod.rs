@@ -45,6 +45,8 @@ pub mod flag {
     pub const ASSURED: u16 = 1 << 8;
     /// It was dropped before its time.
     pub const DROPPED: u16 = 1 << 9;
+    /// Its template knows that its client sent a second packet.
+    pub const HEARD_AGAIN: u16 = 1 << 10;
 }
 
 /// A connection: plain data, linked by indices. The first cache line holds all that an established IPv4 packet

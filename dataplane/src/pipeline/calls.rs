@@ -8,7 +8,7 @@ use super::{Context, expected, persist, schedule, track};
 use crate::conn::{Conn, NONE};
 use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey};
 use crate::packet::{Arrival, Meta, Step};
-use crate::service::Listener;
+use crate::service::{Caller, Listener};
 use crate::shard::Shard;
 
 /// The step of a packet for others that begins a connection.
@@ -38,11 +38,11 @@ fn call<B>(
 ) -> Option<Step> {
     let [from, client] = [(source, meta.tuple.sport), (destination, meta.tuple.dport)].map(SocketAddr::from);
     let listener = Listener { address: source, port: from.port(), protocol: Some(Protocol::Udp) };
-    let key = context.tables.callers.get(&listener)?;
-    let ServiceKey::Address { protocol, address, port } = *key else { return None };
-    let service = context.tables.services.get(key)?;
-    let mut servers = service.servers.iter();
-    let server = servers.find(|server| server.socket() == from && server.forward == ForwardMethod::Nat)?;
+    let Caller { service, slot } = *context.tables.callers.get(&listener)?;
+    let ServiceKey::Address { protocol, address, port } = service else { return None };
+    let service = context.tables.services.get(&service)?;
+    let server = context.servers.get(slot)?.as_configured(slot, source)?;
+    let server = Some(server).filter(|server| server.socket() == from && server.forward == ForwardMethod::Nat)?;
     let data = persist::call_id(frame, meta)?;
     let conn = expected::between(protocol, [SocketAddr::new(address, port), client, from], &shard.table)?;
     if let Some(worker) = shard.station.home_of(&conn) {

@@ -14,9 +14,10 @@ use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::{RST, SYN};
 use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, sctp, udp};
 
-/// Source port that never starts a connection: active FTP data.
+/// Port of active FTP data: as a source it never starts a connection.
 const FTP_DATA: u16 = 20;
-/// Ports from here on may be those of FTP's passive data connections: `ip_unprivileged_port_start` of the kernel.
+/// Ports from here on, and that of active data, may be those of FTP's data connections: `ip_unprivileged_port_start` of the
+/// kernel.
 const FIRST_UNPRIVILEGED: u16 = 1024;
 
 pub(super) enum Class<'a> {
@@ -124,7 +125,7 @@ pub(super) fn service<'a>(meta: &Meta, address: IpAddr, mark: u32, context: Cont
     }
     // It may be a data connection. Without persistence nobody can tell of which server, and it is nobody's.
     if protocol == Protocol::Tcp
-        && meta.tuple.dport >= FIRST_UNPRIVILEGED
+        && (meta.tuple.dport == FTP_DATA || meta.tuple.dport >= FIRST_UNPRIVILEGED)
         && let Some(ftp) = of_port(ftp::CONTROL)
     {
         return ftp.manner.persistent.is_some().then_some(ftp);

@@ -48,10 +48,16 @@ pub(super) fn step<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, conte
         }
         Err(reason) => {
             // It may be sent again, and there may be room then.
-            all.plant(found);
+            all.put_back(Expected { last_used: context.now.0, ..found }, |gone| let_go(gone, context));
             Some(Step::Drop(reason))
         }
     }
+}
+
+/// What was expected gave way: its server has one less.
+pub(super) fn let_go(gone: &Expected, context: Context<'_>) {
+    context.servers.get(gone.slot).inspect(|server| server.unbind(true));
+    crate::counters::add(&context.link.counters.announcements_evicted, 1);
 }
 
 /// As it was announced. `None` where its ends are of different families.

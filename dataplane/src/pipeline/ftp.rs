@@ -5,7 +5,7 @@
 //! Such a connection remembers no next hop, so that its packets take the long way through the stages and come here, and
 //! others are not asked whether they do.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::Context;
@@ -43,7 +43,8 @@ pub(super) fn run<B: PacketBuf>(
         (Some(payload), Forward::NatReply) => answered(packet, meta, payload, &conn, &mut side, context),
         (Some(payload), _) => {
             let said = ftp::command(&packet.data()[payload], conn.has(flag::CLIENT_V6));
-            asked(said, &conn, &mut side, shard, context)
+            asked(said, &conn, &mut side, shard, context);
+            Ok(())
         }
     };
     shift_numbers(packet.data_mut(), meta, seq, &side.shift, reason == Forward::NatReply);
@@ -78,21 +79,18 @@ fn payload(frame: &[u8], meta: &Meta) -> Option<Range<usize>> {
 }
 
 /// What the client says.
-fn asked<B>(
-    said: Option<Command>,
-    conn: &Conn,
-    side: &mut Side,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-) -> Result<(), Drop> {
+fn asked<B>(said: Option<Command>, conn: &Conn, side: &mut Side, shard: &mut Shard<B>, context: Context<'_>) {
     let client = match said {
-        None => return Ok(()),
+        None => return,
         Some(Command::Passive(mode)) => {
             side.mode = mode;
-            return Ok(());
+            return;
         }
         Some(Command::Active(client)) => client,
     };
+    if is_refused(client, conn.client_address(), context) {
+        return;
+    }
     side.mode = Mode::Active;
     // The port beside that of control: 20.
     let beside = |mut end: SocketAddr| {
@@ -101,9 +99,18 @@ fn asked<B>(
     };
     let [_, vip, server] = conn.ends().map(beside);
     if !listen_again(client, vip, conn, shard, context) {
-        announce([client, vip, server], conn, side, context)?;
+        announce([client, vip, server], conn, side, context);
     }
-    Ok(())
+}
+
+/// Whether somebody announces an address that is not his own: nobody is to have a server connect to a third party, or have
+/// clients do it (RFC 2577 3). Under `strict_parity` it counts, as in the kernel.
+fn is_refused(announced: SocketAddr, own: IpAddr, context: Context<'_>) -> bool {
+    let refused = announced.ip() != own && !context.tables.options.strict_parity;
+    if refused {
+        crate::counters::add(&context.link.counters.announcements_refused, 1);
+    }
+    refused
 }
 
 /// A data connection between these ends that is here already, as it may be after the last transfer, waits anew.
@@ -144,10 +151,13 @@ fn answered<B: PacketBuf>(
 ) -> Result<(), Drop> {
     let start = payload.start;
     let Some(offer) = ftp::offer(&packet.data()[payload], side.mode, conn.server_address()) else { return Ok(()) };
+    if is_refused(offer.address, conn.server_address(), context) {
+        return Ok(());
+    }
     let [mut client, mut vip, _] = conn.ends();
     client.set_port(0);
     vip.set_port(offer.address.port());
-    let vip = announce([client, vip, offer.address], conn, side, context)?;
+    let vip = announce([client, vip, offer.address], conn, side, context);
     let text = ftp::text(side.mode, vip);
     side.mode = Mode::Active;
     let seq = be32(packet.data(), usize::from(meta.l4) + 4);
@@ -159,21 +169,15 @@ fn answered<B: PacketBuf>(
 }
 
 /// Expects a data connection. Returns its virtual end: if it was expected already, that of then.
-fn announce(
-    [client, vip, server]: [SocketAddr; 3],
-    conn: &Conn,
-    side: &mut Side,
-    context: Context<'_>,
-) -> Result<SocketAddr, Drop> {
+fn announce([client, vip, server]: [SocketAddr; 3], conn: &Conn, side: &mut Side, context: Context<'_>) -> SocketAddr {
     let all = &context.tables.templates.expected;
-    let Some(state) = context.servers.get(conn.server_slot) else { return Ok(vip) };
+    let Some(state) = context.servers.get(conn.server_slot) else { return vip };
     if side.controller == NONE {
         side.controller = all.control();
     }
     // It may come at once, to another worker, so it is counted before.
-    all.hold(side.controller);
     let was_open = state.bind_anyway();
-    let planted = all.plant(Expected {
+    let expected = Expected {
         client,
         vip,
         server,
@@ -182,15 +186,13 @@ fn announce(
         controller: side.controller,
         last_used: context.now.0,
         timeout: timeout(context),
-    });
-    if planted == Planted::New {
-        return Ok(vip);
-    }
-    state.give_back(was_open);
-    all.release(side.controller);
-    match planted {
-        Planted::Again(old) => Ok(old.vip),
-        Planted::New | Planted::Full => Err(Drop::ConnectionsFull),
+    };
+    match all.plant(expected, |gone| super::expected::let_go(gone, context)) {
+        Planted::New => vip,
+        Planted::Again(old) => {
+            state.give_back(was_open);
+            old.vip
+        }
     }
 }
 

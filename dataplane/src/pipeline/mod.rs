@@ -175,7 +175,7 @@ fn finish<B: PacketBuf, E: Eyes<B>>(
 fn end_burst<B>(shard: &mut Shard<B>, context: Context<'_>) {
     shard.table.settle();
     if !shard.passing.is_empty() {
-        shard.end_passing(&context.tables.templates, context.link);
+        shard.end_passing(context.servers, &context.tables.templates, context.link);
     }
 }
 

@@ -4,14 +4,14 @@
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::Context;
 use super::schedule::{Bound, NO_SERVER, Place, choose};
 use crate::flow::{Family, Protocol, ServiceKey};
 use crate::packet::{Meta, Step};
 use crate::proto::{ftp, sip};
-use crate::service::{Engine, Persistent, RealServer, VirtualService};
+use crate::service::{Engine, Persistent, RealServer, Server, VirtualService};
+use crate::shard::let_go;
 use crate::template::{Choice, Enlisted, Template, TemplateKey};
 use crate::verdict::Drop;
 use crate::wire::udp;
@@ -33,10 +33,9 @@ pub(super) fn place<'a>(
     };
     let (key, names_port) = template_key(meta, ends, service, persistent, data);
     let choose = || choose(meta, ends, service, context);
-    let (bound, controller) = enlist((key, names_port), service, persistent, |_| true, choose, context)?;
-    let server = bound.server;
-    let port = if meta.tuple.dport == own_port && server.port != 0 { server.port } else { meta.tuple.dport };
-    Ok(Place { bound, port, controller })
+    let place = enlist((key, names_port), service, persistent, None, choose, context)?;
+    let has_own = meta.tuple.dport == own_port && place.port != 0;
+    Ok(Place { port: if has_own { place.port } else { meta.tuple.dport }, ..place })
 }
 
 /// The place of a connection that a server begins: at that server, whatever its weight and thresholds. A template that leads
@@ -44,7 +43,7 @@ pub(super) fn place<'a>(
 pub(super) fn place_of_caller<'a>(
     client: IpAddr,
     service: &'a VirtualService,
-    server: &'a RealServer,
+    server: RealServer,
     data: Option<Arc<[u8]>>,
     context: Context<'a>,
 ) -> Result<Place<'a>, Step> {
@@ -54,48 +53,58 @@ pub(super) fn place_of_caller<'a>(
         return Err(NO_SERVER);
     };
     let key = TemplateKey { protocol: protocol.number(), client: persistent.group(client), vip: address, port, data };
-    let same = |other: &RealServer| other.slot == server.slot;
     let choose = || Some(Bound { server, state, was_open: state.bind_anyway() });
-    let (bound, controller) = enlist((key, true), service, persistent, same, choose, context)?;
-    Ok(Place { bound, port: server.port, controller })
+    enlist((key, true), service, persistent, Some(server.slot), choose, context)
 }
 
-/// The template of a key, for one connection more, and where it leads. One whose server is gone, quiesced where that
-/// counts, or does not fit is no longer found; `choose` names that of a new one.
+/// The template of a key, for one connection more, and where it leads: its server is taken as it is, whatever the service
+/// asks. One whose server is gone, quiesced where that counts, or not the `only` one that will do is no longer found;
+/// `choose` names that of a new one.
 fn enlist<'a>(
     (key, names_port): (TemplateKey, bool),
     service: &'a VirtualService,
     persistent: Persistent,
-    fits: impl Fn(&RealServer) -> bool,
+    only: Option<u32>,
     choose: impl FnOnce() -> Option<Bound<'a>>,
     context: Context<'a>,
-) -> Result<(Bound<'a>, u32), Step> {
+) -> Result<Place<'a>, Step> {
     let quiescent_too = context.tables.sysctls.expire_quiescent_template == 0;
+    let owner = service_port(service);
     // By whichever of the two questions finds it.
     let found = Cell::new(None);
     let usable = |template: &Template| {
-        let server = service.servers.iter().find(|server| server.slot == template.server && fits(server));
-        let known = server.and_then(|server| {
-            let state = context.servers.get(server.slot).filter(|state| state.available.load(Relaxed))?;
-            (quiescent_too || server.weight > 0).then(|| Bound { server, state, was_open: state.bind_anyway() })
-        });
-        found.set(known);
+        let known = server_of(template, context)
+            .filter(|(server, _)| only.is_none_or(|slot| slot == server.slot) && (quiescent_too || server.weight > 0))
+            .map(|(server, state)| Bound { server, state, was_open: state.bind_anyway() });
+        found.set(known.map(|bound| (bound, template.owner != owner)));
         known.is_some()
     };
     let new = || {
         let bound = choose()?;
         bound.state.hold_template();
-        found.set(Some(bound));
+        found.set(Some((bound, false)));
         let Bound { server, .. } = bound;
         let destination = (server.address, if names_port { server.port } else { 0 });
-        Some(Choice { server: server.slot, destination, timeout: persistent.timeout })
+        Some(Choice { server: server.slot, destination, timeout: persistent.timeout, owner })
     };
-    let controller = match context.tables.templates.enlist(key, context.now, usable, new) {
+    let gone = |template: &Template| {
+        let_go(template, context.servers);
+        crate::counters::add(&context.link.counters.templates_evicted, 1);
+    };
+    let controller = match context.tables.templates.enlist(key, context.now, usable, new, gone) {
         Enlisted::At(handle) => handle,
         Enlisted::NoServer => return Err(NO_SERVER),
         Enlisted::Full => return Err(Step::Drop(Drop::ConnectionsFull)),
     };
-    found.get().map(|bound| (bound, controller)).ok_or(NO_SERVER)
+    let (bound, guest) = found.get().ok_or(NO_SERVER)?;
+    Ok(Place { bound, port: bound.server.port, controller, guest })
+}
+
+/// A template's server as it is now, if it is still there.
+fn server_of<'a>(template: &Template, context: Context<'a>) -> Option<(RealServer, &'a Server)> {
+    let state = context.servers.get(template.server)?;
+    let (address, _) = template.destination;
+    Some((state.as_configured(template.server, address)?, state))
 }
 
 fn service_port(service: &VirtualService) -> u16 {
@@ -121,12 +130,15 @@ fn template_key(
     data: Option<Arc<[u8]>>,
 ) -> (TemplateKey, bool) {
     let own_port = service_port(service);
+    let to_own = meta.tuple.dport == own_port;
     // FTP's data connections come to any port: its templates name none.
-    let names_port = meta.tuple.dport == own_port && own_port != ftp::CONTROL;
+    let names_port = to_own && own_port != ftp::CONTROL;
     let (protocol, vip) = match service.key {
-        ServiceKey::Address { .. } => (meta.protocol(), vip),
-        ServiceKey::Mark { fwmark, family: Family::Ipv4 } => (0, Ipv4Addr::from_bits(fwmark).into()),
-        ServiceKey::Mark { fwmark, family: Family::Ipv6 } => (0, Ipv6Addr::from_bits(u128::from(fwmark) << 96).into()),
+        ServiceKey::Mark { fwmark, family: Family::Ipv4 } if !to_own => (0, Ipv4Addr::from_bits(fwmark).into()),
+        ServiceKey::Mark { fwmark, family: Family::Ipv6 } if !to_own => {
+            (0, Ipv6Addr::from_bits(u128::from(fwmark) << 96).into())
+        }
+        _ => (meta.protocol(), vip),
     };
     let (client, port) = (persistent.group(client), if names_port { own_port } else { 0 });
     (TemplateKey { protocol, client, vip, port, data }, names_port)

@@ -15,8 +15,9 @@ use crate::packet::{Meta, Step};
 use crate::proto::ftp;
 use crate::sched::Asked;
 use crate::service::{RealServer, Server, ServerTotals, VirtualService};
-use crate::shard::Shard;
+use crate::shard::{Shard, let_go};
 use crate::tables::Path;
+use crate::template::{Ended, Template};
 use crate::verdict::{Answer, Drop};
 use crate::wire::checksum::Change;
 
@@ -25,7 +26,7 @@ pub(super) const NO_SERVER: Step = Step::Answer(Answer::NoServer);
 /// A server that was chosen, and has taken the connection.
 #[derive(Clone, Copy)]
 pub(super) struct Bound<'a> {
-    pub(super) server: &'a RealServer,
+    pub(super) server: RealServer,
     pub(super) state: &'a Server,
     /// Whether it was open to any before.
     pub(super) was_open: bool,
@@ -38,13 +39,16 @@ pub(super) struct Place<'a> {
     pub(super) port: u16,
     /// The template that led there.
     pub(super) controller: u32,
+    /// Whether that template was made for another service, whose server this is.
+    pub(super) guest: bool,
 }
 
 impl Place<'_> {
     /// There is no room for the connection.
     pub(super) fn give_back(&self, reason: Drop, context: Context<'_>) -> Step {
         self.bound.state.give_back(self.bound.was_open);
-        context.tables.templates.release(self.controller, false);
+        let gone = |template: &Template| let_go(template, context.servers);
+        context.tables.templates.release(self.controller, Ended::Refused, gone);
         Step::Drop(reason)
     }
 
@@ -55,6 +59,15 @@ impl Place<'_> {
             self.bound.state.unbind(shard.table[index].has(flag::INACTIVE));
         } else {
             shard.watch(index);
+            self.wait_for_more(index, shard);
+        }
+    }
+
+    /// A datagram's second packet is to be noticed by the template: it goes the long way.
+    fn wait_for_more<B>(&self, index: u32, shard: &mut Shard<B>) {
+        let conn = &mut shard.table[index];
+        if self.controller != NONE && conn.protocol_number() == Protocol::Udp.number() {
+            conn.hop_request = NONE;
         }
     }
 }
@@ -88,6 +101,7 @@ pub(super) fn run_for<B>(
             bound,
             port: if bound.server.port == 0 { meta.tuple.dport } else { bound.server.port },
             controller: NONE,
+            guest: false,
         }),
     };
     let place = match place {
@@ -103,6 +117,10 @@ pub(super) fn run_for<B>(
     };
     let Bound { server, state, .. } = place.bound;
     debug_assert_eq!(state.generation.load(Relaxed), server.generation, "a slot outlives its references");
+    if place.guest {
+        service.state.elsewhere.fetch_add(1, Relaxed);
+        context.link.totals.get(server.slot).inspect(|totals| totals.guest());
+    }
     let step = first(meta, index, error, shard, context);
     place.keep(index, one_packet, shard);
     step
@@ -141,7 +159,7 @@ pub(super) fn choose<'a>(
         chance: context.chance,
     };
     for _ in 0..=service.servers.len() {
-        let server = &service.servers[service.scheduler.pick(&asked)?];
+        let server = service.servers[service.scheduler.pick(&asked)?];
         let state = context.servers.get(server.slot)?;
         if service.scheduler.passes_thresholds() {
             return Some(Bound { server, state, was_open: state.bind_anyway() });
@@ -190,7 +208,7 @@ fn connect<B>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Result<u32, Drop> {
-    let server = place.bound.server;
+    let server = &place.bound.server;
     let (address, six) = match server.address {
         IpAddr::V4(address) => (address.to_bits(), None),
         IpAddr::V6(address) => (shard.table.digest(&address.octets()), Some(address.octets())),

@@ -228,6 +228,16 @@ pub(super) fn assure(conn: &mut Conn, context: Context<'_>) {
     }
 }
 
+/// The template of a connection without states learns that its client sent a second packet.
+fn hear_again(conn: &mut Conn, context: Context<'_>) {
+    let known = flag::ASSURED | flag::HEARD_AGAIN;
+    let again = conn.in_packets > 1 && conn.protocol_number() == Protocol::Udp.number();
+    if again && conn.controller != NONE && conn.flags & known == 0 {
+        conn.set(flag::HEARD_AGAIN, true);
+        context.tables.templates.hear_again(conn.controller);
+    }
+}
+
 /// To the next hop that the connection remembers, if the tables are still those and its link takes the packet.
 #[inline(always)]
 fn towards<'a>(
@@ -255,6 +265,9 @@ fn towards<'a>(
 /// Looks the next hop up, unless the director itself is the server.
 #[inline(never)]
 fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction, context: Context<'_>) -> Step {
+    if direction == Direction::Request {
+        hear_again(conn, context);
+    }
     if direction == Direction::Request
         && let Some(step) = local::step(meta, conn, context)
     {

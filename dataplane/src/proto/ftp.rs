@@ -9,8 +9,8 @@
 //!          229 Entering Extended Passive Mode (|||6446|)
 //! ```
 //!
-//! Pure functions on bytes that anybody may have sent. As in the kernel, a command counts only in one segment, and numbers
-//! too large for their place lose their high bits.
+//! Pure functions on bytes that anybody may have sent. As in the kernel (6.12), a command counts only in one segment, and
+//! an address with a number too large for its place is none.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
@@ -116,19 +116,26 @@ fn old_form(payload: &[u8], word: &[u8], skip: u8) -> Option<Offer> {
     let start = begin(payload, word, skip, true)?;
     let mut numbers = [0_u8; 6];
     let mut at = 0;
-    let ends = |byte: &u8| {
+    let mut end = start;
+    loop {
+        let byte = *payload.get(end)?;
         if byte.is_ascii_digit() {
-            numbers[at] = numbers[at].wrapping_mul(10).wrapping_add(byte - b'0');
-            return false;
+            numbers[at] = appended(numbers[at].into(), byte)?.try_into().ok()?;
+        } else if byte == b',' && at < 5 {
+            at += 1;
+        } else {
+            break;
         }
-        let more = *byte == b',' && at < 5;
-        at += usize::from(more);
-        !more
-    };
-    let len = payload[start..].iter().position(ends)?;
+        end += 1;
+    }
     let [a, b, c, d, high, low] = numbers;
     let address = SocketAddr::new(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([high, low]));
-    (at == 5).then_some(Offer { address, range: start..start + len })
+    (at == 5).then_some(Offer { address, range: start..end })
+}
+
+/// A number with one more digit behind it; `None` where it grows out of 16 bits.
+fn appended(number: u16, digit: u8) -> Option<u16> {
+    number.checked_mul(10)?.checked_add((digit - b'0').into())
 }
 
 /// `|family|address|port|` with any delimiter. Family and address may be left out where another `known` one stands for them.
@@ -151,8 +158,7 @@ fn extended_form(payload: &[u8], word: &[u8], skip: u8, six: bool, known: Option
         ip
     };
     let digits = rest.iter().position(|byte| !byte.is_ascii_digit())?;
-    let port =
-        rest[..digits].iter().fold(0, |port: u16, digit| port.wrapping_mul(10).wrapping_add((digit - b'0').into()));
+    let port = rest[..digits].iter().try_fold(0, |port, digit| appended(port, *digit))?;
     if port == 0 || rest[digits] != delimiter {
         return None;
     }

@@ -66,14 +66,29 @@ fn commands_are_known_in_any_case_and_of_the_right_family() {
 fn a_client_says_where_it_listens() {
     let active = |text: &str| Some(Command::Active(at(text)));
     assert_eq!(command(b"PORT 172,16,0,1,200,10\r\n", false), active("172.16.0.1:51210"));
-    // As the kernel was seen to take them: a number too large, spaces, something behind.
-    assert_eq!(command(b"port 172,16,0,1,200,300\r\n", false), active("172.16.0.1:51244"));
+    // As the kernel was seen to take them: other case, spaces, something behind.
+    assert_eq!(command(b"port 172,16,0,1,200,255\r\n", false), active("172.16.0.1:51455"));
     assert_eq!(command(b"PORT   172,16,0,2,200,12 x\r\n", false), active("172.16.0.2:51212"));
     assert_eq!(command(b"EPRT |1|172.16.0.9|5555|\r\n", false), active("172.16.0.9:5555"));
     assert_eq!(command(b"EPRT |2|fd00:9::1|5555|\r\n", true), active("[fd00:9::1]:5555"));
     for other in [&b"EPRT |2|fd00::1|5555|\r\n"[..], b"EPRT |1|172.16.0.9|0|\r\n", b"EPRT |||5555|\r\n"] {
         assert_eq!(command(other, false), None, "{}", other.escape_ascii());
     }
+}
+
+#[test]
+fn numbers_too_large_for_their_place_are_no_address() {
+    for said in [&b"PORT 172,16,0,1,200,256\r\n"[..], b"PORT 172,16,0,257,4,5\r\n", b"EPRT |1|172.16.0.9|65536|\r\n"] {
+        assert_eq!(command(said, false), None, "{}", said.escape_ascii());
+    }
+    for said in [&b"227 ok (10,1,0,11,267,10).\r\n"[..], b"227 ok (10,1,0,11,100,99999999999).\r\n"] {
+        assert_eq!(offered(said, Mode::Passive), None, "{}", said.escape_ascii());
+    }
+    assert_eq!(offered(b"229 ok (|||65540|)\r\n", Mode::Extended), None);
+    assert_eq!(
+        offered(b"229 ok (|||00065535|)\r\n", Mode::Extended),
+        Some((at("10.1.0.11:65535"), &b"|||00065535|"[..]))
+    );
 }
 
 #[test]

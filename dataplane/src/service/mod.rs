@@ -109,13 +109,22 @@ pub struct ServiceState {
     pub position: AtomicU64,
     /// Where destinations went, for schedulers that remember.
     pub cache: Option<Cache>,
+    /// Connections that its packets began at servers of other services, by a template that both share. It outlives the
+    /// choice of a scheduler.
+    pub elsewhere: Arc<AtomicU64>,
 }
 
 impl ServiceState {
     /// That of a service which begins, or begins to choose so.
     #[must_use]
     pub fn of(scheduler: Scheduler, seed: Seed) -> Self {
-        Self { position: AtomicU64::default(), cache: scheduler.remembers().then(|| Cache::new(seed)) }
+        Self { cache: scheduler.remembers().then(|| Cache::new(seed)), ..Self::default() }
+    }
+
+    /// That of a service which chooses otherwise from now on.
+    #[must_use]
+    pub fn chosen_by(&self, scheduler: Scheduler, seed: Seed) -> Self {
+        Self { elsewhere: Arc::clone(&self.elsewhere), ..Self::of(scheduler, seed) }
     }
 }
 
@@ -155,6 +164,15 @@ pub struct Listener {
     pub port: u16,
     /// Its service's protocol; a service by mark is of every protocol.
     pub protocol: Option<Protocol>,
+}
+
+/// A server that may begin connections, and the service whose these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The service.
+    pub service: ServiceKey,
+    /// The server's slot.
+    pub slot: u32,
 }
 
 /// The services that exist, by key.

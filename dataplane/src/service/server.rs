@@ -9,14 +9,16 @@
 //! bit 63: overloaded    bits 32 to 62: active connections    bits 0 to 31: inactive ones
 //! ```
 
+use std::net::IpAddr;
 use std::sync::atomic::{
     AtomicBool, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
+use super::RealServer;
 use super::path::PathMtu;
 use crate::counters;
-use crate::flow::{Direction, Encapsulation};
+use crate::flow::{Direction, Encapsulation, ForwardMethod};
 
 const OVERLOADED: u64 = 1 << 63;
 /// One active connection.
@@ -49,6 +51,8 @@ pub struct Server {
     pub unresolved: AtomicU64,
     /// [`Encapsulation`] of its tunnel, as a number: those of all its connections, old ones too.
     pub encapsulation: AtomicU32,
+    /// Its port below, its [`ForwardMethod`] above: those of new connections that a template leads here.
+    target: AtomicU32,
     /// Who made the route that its connections share under `strict_parity`: 0 nobody yet, 1 NAT or TUN, 2 DR.
     route: AtomicU8,
     /// What its path takes, where that is less than the link.
@@ -90,6 +94,23 @@ impl Server {
     /// Takes new connections again, whatever their number.
     pub fn reopen(&self) {
         self.room.fetch_and(!OVERLOADED, Relaxed);
+    }
+
+    /// It listens at a port, and packets reach it by a method.
+    pub fn serve(&self, port: u16, forward: ForwardMethod) {
+        self.target.store(u32::from(port) | (forward as u32) << 16, Relaxed);
+    }
+
+    /// The server as it is configured now, for whoever knows its slot and address: found without a look at the list of
+    /// any service. `None` where it was removed.
+    #[must_use]
+    pub fn as_configured(&self, slot: u32, address: IpAddr) -> Option<RealServer> {
+        let (target, weight) = (self.target.load(Relaxed), self.weight.load(Relaxed));
+        let forward = ForwardMethod::from_number((target >> 16) as u8);
+        let generation = self.generation.load(Relaxed);
+        let server =
+            RealServer { slot, generation, address, port: target as u16, forward, weight, last_weight: weight };
+        self.available.load(Relaxed).then_some(server)
     }
 
     /// How packets to it are wrapped, where they are.
@@ -224,6 +245,8 @@ const fn one_more(room: u64, upper: u32) -> u64 {
 #[repr(align(64))]
 pub struct ServerTotals {
     connections: AtomicU64,
+    /// Those of them that another service's packet began, by a template that both share.
+    guests: AtomicU64,
     /// By direction: requests, replies.
     packets: [AtomicU64; 2],
     bytes: [AtomicU64; 2],
@@ -238,6 +261,8 @@ pub struct ServerTotals {
 pub struct TotalsRead {
     /// Connections scheduled.
     pub connections: u64,
+    /// Those of them that another service's packet began.
+    pub guests: u64,
     /// Packets from clients.
     pub in_packets: u64,
     /// Bytes from clients, IP header included.
@@ -252,6 +277,11 @@ impl ServerTotals {
     /// A connection was scheduled.
     pub fn connection(&self) {
         counters::add(&self.connections, 1);
+    }
+
+    /// One that another service's packet began was.
+    pub fn guest(&self) {
+        counters::add(&self.guests, 1);
     }
 
     /// The server's next hop by these net tables, if it has been looked up.
@@ -281,6 +311,7 @@ impl ServerTotals {
     pub fn read(&self) -> TotalsRead {
         TotalsRead {
             connections: self.connections.load(Relaxed),
+            guests: self.guests.load(Relaxed),
             in_packets: self.packets[Direction::Request as usize].load(Relaxed),
             in_bytes: self.bytes[Direction::Request as usize].load(Relaxed),
             out_packets: self.packets[Direction::Reply as usize].load(Relaxed),
@@ -295,6 +326,7 @@ impl TotalsRead {
     pub fn zip(self, other: Self, f: impl Fn(u64, u64) -> u64) -> Self {
         Self {
             connections: f(self.connections, other.connections),
+            guests: f(self.guests, other.guests),
             in_packets: f(self.in_packets, other.in_packets),
             in_bytes: f(self.in_bytes, other.in_bytes),
             out_packets: f(self.out_packets, other.out_packets),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use dataplane::flow::{ForwardMethod::Nat, Protocol, ServiceKey};
 use dataplane::sched::Scheduler::Rr;
-use dataplane::service::{Engine, Listener, Manner, Persistent};
+use dataplane::service::{Caller, Engine, Listener, Manner, Persistent};
 use dataplane::steering::Steering;
 
 use crate::crew::{Device, crew, plan_of, settle};
@@ -39,7 +39,8 @@ fn service(lab: &mut Lab, vip: IpAddr, server: IpAddr) {
     let key = lab.service(Protocol::Udp, vip, SIP, Rr, &[(server, SIP, Nat, 0)]);
     lab.manner(key, Manner { one_packet: false, persistent: Some(persistent()) });
     lab.neighbor(LAN, server);
-    lab.tables.callers.insert(Listener { address: server, port: SIP, protocol: Some(Protocol::Udp) }, key);
+    let listener = Listener { address: server, port: SIP, protocol: Some(Protocol::Udp) };
+    lab.tables.callers.insert(listener, Caller { service: key, slot: 0 });
     lab.publish();
 }
 

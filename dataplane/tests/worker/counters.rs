@@ -3,12 +3,14 @@
 use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol;
 use dataplane::mailbox::Command;
+use dataplane::map::Seed;
 use dataplane::mark::Marks;
 use dataplane::parking::MAX_PARKED_PER_HOP;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemBuf;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::{Engine, Listener, Manner, Persistent};
+use dataplane::template::Templates;
 use dataplane::wire::ethernet::{self, BROADCAST, MacAddr};
 use dataplane::wire::ndisc::ALL_NODES;
 use dataplane::wire::put;
@@ -16,6 +18,7 @@ use dataplane::wire::tcp::{ACK, RST, SYN};
 use dataplane::wire::vlan::tagged;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::discovery;
@@ -140,13 +143,32 @@ fn said(story: &mut Story) {
     story.frame("it will be passive", &segment(client, vip, ACK, [2, 2], "PASV\r\n"), &["forward_nat_request"]);
     let answer = format!("227 (10,1,0,11,4,5).{}\r\n", " ".repeat(9728 - 54 - 22));
     story.frame_by(LAN, "no room", &segment(server, client, ACK, [2, 8], &answer), &["drop_no_tailroom"]);
+    let forwarded = ["announcements_refused", "forward_nat_request"];
+    story.frame("a third party", &segment(client, vip, ACK, [2, 2], "PORT 172,16,0,3,4,5\r\n"), &forwarded);
+    let many = [("received", 16), ("announcements_evicted", 1), ("forward_nat_request", 16)];
+    story.moves(&many, "one announcement too many", |lab| {
+        let ports = (0..16).map(|port| format!("PORT 172,16,0,20,200,{port}\r\n"));
+        ports.for_each(|text| lab.feed(WAN, &segment(client, vip, ACK, [2, 2], &text)));
+    });
     story.moves(&[("connections_ended", 1)], "time", |lab| (0..3).for_each(|_| lab.pass(901 * SECOND)));
+}
+
+/// Each packet is a client's first and last, so that no connection is in the way.
+fn together(story: &mut Story) {
+    story.lab.tables.templates = Arc::new(Templates::with_room(Seed([1, 2, 3, 4]), Templates::shards()));
+    let persistent = Persistent { timeout: 1 << 10, mask4: u32::MAX, mask6: u128::MAX, engine: None };
+    let key = story.lab.service(Protocol::Udp, VIP, 54, Rr, &[(server(11), 54, Nat, 1)]);
+    story.lab.manner(key, Manner { one_packet: true, persistent: Some(persistent) });
+    let from = |n: u32| packet(Ipv4Addr::from_bits(0x2d00_0000 + n), VIP, Body::Udp(4000, 54, 4)).frame();
+    (0..2000).for_each(|n| story.lab.feed(WAN, &from(n)));
+    let moved = ["connections_made", "connections_ended", "templates_evicted", "forward_nat_request"];
+    story.frame("a client more than templates", &from(2000), &moved);
 }
 
 fn marked(story: &mut Story) {
     story.lab.service_by(by_mark(7), Rr, NONE);
     story.lab.tables.marks = Marks::new(vec![to(REMOTE, 7, true)]);
-    let sysctls = std::sync::Arc::make_mut(&mut story.lab.tables.sysctls);
+    let sysctls = Arc::make_mut(&mut story.lab.tables.sysctls);
     sysctls.set("cache_bypass", "1").expect("a value that it takes");
     story.lab.publish();
     story.frame("one past a service by mark", &syn(REMOTE, 1, 80).frame(), &["connections_made", "forward_bypass"]);
@@ -304,7 +326,7 @@ fn malformed(story: &mut Story) {
 
 fn defended(story: &mut Story) {
     let sysctls = |lab: &mut Lab, value: &str| {
-        let set = std::sync::Arc::make_mut(&mut lab.tables.sysctls).set("drop_packet", value);
+        let set = Arc::make_mut(&mut lab.tables.sysctls).set("drop_packet", value);
         set.expect("it takes that value");
         lab.publish();
         lab.turn();
@@ -317,7 +339,7 @@ fn defended(story: &mut Story) {
 fn orphaned(story: &mut Story) {
     let listener = Listener { address: server(11).into(), port: 80, protocol: Some(Protocol::Tcp) };
     story.lab.tables.listeners.insert(listener, ());
-    let set = std::sync::Arc::make_mut(&mut story.lab.tables.sysctls).set("nat_icmp_send", "1");
+    let set = Arc::make_mut(&mut story.lab.tables.sysctls).set("nat_icmp_send", "1");
     set.expect("it takes that value");
     story.lab.publish();
     story.lab.turn();
@@ -379,6 +401,7 @@ fn every_counter_is_moved_by_something() {
         waiting,
         queues,
         said,
+        together,
     ]
     .iter()
     .for_each(|part| part(&mut story));

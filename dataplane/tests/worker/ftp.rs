@@ -157,6 +157,50 @@ fn an_active_transfer_comes_from_the_virtual_address() {
 }
 
 #[test]
+fn many_announcements_of_one_leave_room_for_others() {
+    let mut stage = Stage::new();
+    stage.open();
+    let mut other = stage.client;
+    other.set_port(4001);
+    let mine = std::mem::replace(&mut stage.client, other);
+    stage.open();
+    stage.says([101, 501], "PASV\r\n");
+    stage.answers([501, 107], PASSIVE);
+    stage.client = mine;
+    for port in 0..100 {
+        stage.says([101, 501], &format!("PORT 172,16,0,2,200,{port}\r\n"));
+    }
+    assert_eq!(stage.lab.count("announcements_evicted"), 84);
+    // Two control connections, one announcement, sixteen more.
+    assert_eq!(stage.lab.state(0).connections(), 2 + 1 + 16);
+    let (data, listens) = (stage.at(other, 5000), stage.at(stage.vip, 25_610));
+    assert_eq!(stage.one(WAN, &segment(data, listens, SYN, [1, 0], "")).1, stage.at(stage.server, 25_610));
+    let (first, last) = (stage.at(mine, 51_200), stage.at(mine, 51_299));
+    let served = stage.at(stage.server, 20);
+    assert_eq!(stage.one(LAN, &segment(served, last, SYN, [1, 0], "")).0, stage.at(stage.vip, 20));
+    let own = stage.arrives(LAN, &segment(served, first, SYN, [1, 0], ""));
+    assert_eq!(own.iter().map(|frame| seen(frame).0).collect::<Vec<_>>(), [served], "it gave way long ago");
+    stage.lab.check_accounts();
+}
+
+#[test]
+fn nobody_announces_a_third_party() {
+    let mut stage = Stage::new();
+    stage.open();
+    for text in ["PORT 172,16,0,3,200,10\r\n", "EPRT |1|172.16.0.3|5555|\r\n"] {
+        assert_eq!(stage.says([101, 501], text).1, text, "the server may see to it");
+    }
+    stage.says([101, 501], "PASV\r\n");
+    let elsewhere = PASSIVE.replace("10,1,0,11", "10,1,0,12");
+    assert_eq!(stage.answers([501, 107], &elsewhere).1, elsewhere);
+    assert_eq!((stage.lab.count("announcements_refused"), stage.lab.state(0).connections()), (3, 1));
+    stage.lab.tables.options.strict_parity = true;
+    stage.lab.publish();
+    stage.says([101, 501], "PORT 172,16,0,3,200,10\r\n");
+    assert_eq!((stage.lab.count("announcements_refused"), stage.lab.state(0).connections()), (3, 2));
+}
+
+#[test]
 fn ipv6_has_the_extended_commands() {
     let mut stage = Stage::of(Lab::new(100), true);
     stage.open();

@@ -194,6 +194,10 @@ impl Lab {
         let mut service = VirtualService::clone(&self.tables.services[&key]);
         let before = service.servers.clone();
         change(&mut service.servers);
+        for server in &service.servers {
+            self.state(server.slot).weight.store(server.weight, Relaxed);
+            self.state(server.slot).serve(server.port, server.forward);
+        }
         service.list_version = service.list_version.wrapping_add(1);
         service.plan = Plan::of(service.scheduler, key.family(), &service.servers);
         service.scheduler.follow(&service.state.position, &before, &service.servers, service.list_version);
@@ -316,7 +320,10 @@ impl Lab {
         self.tables.templates.expire(self.now.tick(), usize::MAX, |template| {
             self.state(template.server).release_template();
         });
-        self.tables.templates.expected.expire(self.now.tick(), |expected| self.state(expected.slot).unbind(true));
+        self.tables
+            .templates
+            .expected
+            .expire(self.now.tick(), usize::MAX, |expected| self.state(expected.slot).unbind(true));
     }
 
     /// What left by a port since the last look.

@@ -22,6 +22,7 @@ mod marks;
 #[path = "../../../tests/helpers/allocations.rs"]
 mod memory;
 mod parking;
+mod persist;
 mod sctp;
 mod six;
 mod stream;
