@@ -30,6 +30,8 @@ pub struct Counters {
     pub connections_made: AtomicU64,
     /// Connections that ended.
     pub connections_ended: AtomicU64,
+    /// Connections of least value that ended early, for new ones.
+    pub connections_dropped_early: AtomicU64,
     /// Signposts of other workers that found no room: replies of those connections do not find home.
     pub signposts_lost: AtomicU64,
     forward: [AtomicU64; Forward::ALL.len()],
@@ -51,6 +53,7 @@ impl Default for Counters {
             gathering: AtomicU64::default(),
             connections_made: AtomicU64::default(),
             connections_ended: AtomicU64::default(),
+            connections_dropped_early: AtomicU64::default(),
             signposts_lost: AtomicU64::default(),
             forward: std::array::from_fn(|_| AtomicU64::default()),
             handoff: std::array::from_fn(|_| AtomicU64::default()),
@@ -99,6 +102,7 @@ impl Counters {
             ("gathering", &self.gathering),
             ("connections_made", &self.connections_made),
             ("connections_ended", &self.connections_ended),
+            ("connections_dropped_early", &self.connections_dropped_early),
             ("signposts_lost", &self.signposts_lost),
         ];
         let groups: [(&[&'static str], &[AtomicU64]); 6] = [

@@ -140,8 +140,8 @@ fn server(scope: &Scope<'_>, service: &ServiceSpec) -> Option<Server> {
     let number = |key, most: u32| scope.value(key).map(|spot| spot.number::<u32>(0..=most.into()));
     let forward = scope.value("forward").map_or(Some(Forward::Nat), |spot| spot.word(&FORWARDS));
     let weight = number("weight", rules::WEIGHT_MAX).unwrap_or(Some(1));
-    let upper = number("upper", u32::MAX).unwrap_or(Some(0));
-    let lower = number("lower", u32::MAX).unwrap_or(Some(0));
+    let upper = number("upper", rules::UPPER_MAX).unwrap_or(Some(0));
+    let lower = number("lower", rules::UPPER_MAX).unwrap_or(Some(0));
     let tunnel = scope.table("tunnel").map_or(Some(None), |table| tunnel(&table).map(Some));
     let service_port = if let ServiceKey::Address { port, .. } = service.key { port } else { 0 };
     let (ip, port) = address?;

@@ -100,7 +100,6 @@ impl Director {
                 && v4.prefix_len() < 31
             {
                 self.set_local(v4.broadcast().into(), Some(false));
-                self.set_local(v4.network().into(), Some(false));
             }
         }
         let own: Vec<(u16, IpAddr)> = (0u16..)

@@ -125,7 +125,9 @@ impl Director {
         };
         set(&mut timeouts.tcp[State::Established as usize], tcp);
         set(&mut timeouts.tcp[State::FinWait as usize], tcp_fin);
-        set(&mut timeouts.udp, udp);
+        if udp > 0 {
+            timeouts.udp.set(ticks(udp));
+        }
         self.unpublished = true;
     }
 }

@@ -41,13 +41,14 @@ use dataplane::mailbox::{Link, Page, Report};
 use dataplane::seeds::Seeds;
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 use dataplane::snapshot::{Publisher, Reader};
+use dataplane::sysctl::Sysctls;
 use dataplane::tables::Tables;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::vlan::Lan;
 
 use crate::api::{Answer, ApiError, Code, MarkInfo, Request, SteeringReport};
 use crate::config::Config;
-use crate::ipvs::Services;
+use crate::ipvs::{Links, Services};
 use crate::neighbors::Neighbors;
 use crate::net::{NetInterface, NetRoute, link_local};
 use crate::statistics::{self, Meter, sum};
@@ -143,7 +144,11 @@ impl Director {
             vips: HashMap::new(),
             answered: vec![BTreeSet::new(); config.interfaces.len()],
             neighbors: Neighbors::default(),
-            services: Services::new(servers, seeds.maps),
+            services: Services::new(
+                servers,
+                seeds.maps,
+                Links::of(config.interfaces.iter().flat_map(|interface| &interface.addresses)),
+            ),
             marks: Vec::new(),
             tables,
             publisher,
@@ -169,6 +174,7 @@ impl Director {
         };
         // The file's switches decide whether the first addresses are announced.
         director.config.ipvs.strict_parity = config.ipvs.strict_parity;
+        director.tables.sysctls = Arc::new(Sysctls::usual(config.ipvs.strict_parity));
         director.take_own_addresses();
         let rules = config.control.rules.clone();
         director.converge(config, false)?;

@@ -28,6 +28,7 @@ use crate::statistics::{Meter, Reading, sum};
 use estimate::Estimates;
 use index::Index;
 
+pub use check::Links;
 pub use memory::{Memory, needed};
 pub use slots::Slots;
 pub use walk::Piece;
@@ -107,9 +108,13 @@ const fn growth(servers: usize) -> usize {
 }
 
 /// Whether this director can carry out a service with these servers, before anything is changed.
-pub fn validate<'a>(service: &ServiceSpec, servers: impl IntoIterator<Item = &'a ServerSpec>) -> Result<(), ApiError> {
+pub fn validate<'a>(
+    service: &ServiceSpec,
+    servers: impl IntoIterator<Item = &'a ServerSpec>,
+    links: &Links,
+) -> Result<(), ApiError> {
     check::service(service)?;
-    servers.into_iter().try_for_each(|server| check::server(service, server))
+    servers.into_iter().try_for_each(|server| check::server(service, server, links))
 }
 
 /// Every service.
@@ -133,6 +138,7 @@ pub struct Services {
     index: Index,
     /// Of those memories.
     seed: Seed,
+    links: Links,
 }
 
 /// A scheduler's memory is not needed any more.
@@ -158,9 +164,10 @@ fn no_server(key: &ServiceKey, address: SocketAddr) -> ApiError {
 }
 
 impl Services {
-    /// An empty table over the slab of server states. Memories of destinations are hashed by the seed.
+    /// An empty table over the slab of server states, of a director with such links. Memories of destinations are hashed by
+    /// the seed.
     #[must_use]
-    pub fn new(servers: Arc<Servers>, seed: Seed) -> Self {
+    pub fn new(servers: Arc<Servers>, seed: Seed, links: Links) -> Self {
         Self {
             reading: Reading::default(),
             by_key: HashMap::new(),
@@ -174,6 +181,7 @@ impl Services {
             remembering: HashSet::new(),
             index: Index::default(),
             seed,
+            links,
         }
     }
 
@@ -285,11 +293,13 @@ impl Services {
         read: ReadTotals<'_>,
     ) -> Result<(), ApiError> {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
-        check::server(&service.spec, &spec)?;
+        check::values(&service.spec, &spec)?;
         if service.position(spec.address).is_some() {
             let text = format!("the server {} exists", spec.address);
             return Err(ApiError { code: Code::Exists, place: key.to_string(), text });
         }
+        check::address(&service.spec, &spec, &self.links)?;
+        check::possible(&service.spec, &spec)?;
         let (slot, kept) = self.slots.take(*key, spec.address).ok_or_else(|| ApiError {
             code: Code::Full,
             place: key.to_string(),
@@ -321,8 +331,9 @@ impl Services {
     /// Replaces the settings of a server.
     pub fn edit_server(&mut self, key: &ServiceKey, spec: ServerSpec) -> Result<(), ApiError> {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
-        check::server(&service.spec, &spec)?;
+        check::values(&service.spec, &spec)?;
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
+        check::possible(&service.spec, &spec)?;
         self.slots.configure(service.servers[at].slot, &spec);
         self.index.remove_server(&service.spec, &service.servers[at].spec);
         self.index.add_server(&service.spec, &spec);
