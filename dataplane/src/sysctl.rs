@@ -166,7 +166,7 @@ impl Sysctls {
     /// Free connections below which room is short, in a table of so many: `amemthresh`, and at most a quarter of them.
     #[must_use]
     pub const fn low_water(&self, capacity: u32) -> u32 {
-        let (asked, most) = (self.amemthresh, capacity / 4);
+        let (asked, most) = (self.amemthresh, capacity.div_ceil(4));
         if asked < 0 {
             0
         } else if (asked as u32) < most {

@@ -58,6 +58,7 @@ impl Director {
             Request::SetSysctl { name, value } => self.set_sysctl(&name, &value),
             Request::AddRoute { route } => self.add_route(&route),
             Request::DeleteRoute { to } => self.delete_route(&to),
+            Request::DeleteVip { address } => self.delete_vip(address),
             Request::StartDaemon { daemon } => Err(self.no_daemon(&daemon)),
             Request::StopDaemon { .. } => Err(ApiError {
                 code: Code::NoService,

@@ -25,13 +25,14 @@ mod rules;
 mod statistics_tests;
 mod status;
 mod sysctl;
+mod vips;
 mod watch;
 
 pub use facts::{Devices, Facts};
 pub use reload::validate;
 use watch::Wish;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -86,6 +87,8 @@ struct Vip {
     on: Vec<u16>,
     /// By a `[[vip]]` of the file, not only by a service.
     configured: bool,
+    /// It came with a service that was made at run time, and the file has none with it.
+    runtime: bool,
 }
 
 /// See the module.
@@ -94,7 +97,7 @@ pub struct Director {
     facts: Facts,
     interfaces: Vec<NetInterface>,
     routes: Vec<NetRoute>,
-    vips: HashMap<IpAddr, Vip>,
+    vips: BTreeMap<IpAddr, Vip>,
     /// The virtual addresses of each interface.
     answered: Vec<BTreeSet<IpAddr>>,
     neighbors: Neighbors,
@@ -141,7 +144,7 @@ impl Director {
         let mut director = Self {
             interfaces: interfaces(&config, &facts.macs),
             routes: Vec::new(),
-            vips: HashMap::new(),
+            vips: BTreeMap::new(),
             answered: vec![BTreeSet::new(); config.interfaces.len()],
             neighbors: Neighbors::default(),
             services: Services::new(
@@ -249,6 +252,7 @@ impl Director {
             Request::Stats => Ok(self.stats()),
             Request::Neighbors => Ok(self.list_neighbors()),
             Request::Routes => Ok(self.list_routes()),
+            Request::Vips { cursor } => Ok(self.list_vips(cursor)),
             Request::Marks => Ok(Answer::Marks { rules: self.marks.clone() }),
             Request::Steering => Ok(Answer::Steering(Box::new(SteeringReport::of(&self.facts.steering)))),
             Request::ConfigShow => Ok(Answer::Text { text: crate::config::render(&self.running_config()), next: None }),

@@ -92,7 +92,10 @@ impl Director {
         validate(&config)?;
         let mut changes = Changes::default();
         let services = std::mem::take(&mut config.services);
-        self.converge_services(services, prune, &mut changes)?;
+        self.follow_addresses(true);
+        let converged = self.converge_services(services, prune, &mut changes);
+        self.follow_addresses(false);
+        converged?;
         self.converge_net(&config, prune, &mut changes);
         let options = Options {
             ip_forward: config.dataplane.ip_forward,
@@ -120,7 +123,7 @@ impl Director {
         if config.vips != self.config.vips {
             changes.note(|| "virtual addresses changed".to_owned());
         }
-        self.converge_vips(&config);
+        self.converge_vips(&config, prune);
         self.converge_marks(&config, prune, &mut changes);
         if config.ipvs.strict_parity != self.config.ipvs.strict_parity {
             changes.note(|| format!("strict_parity is {}", config.ipvs.strict_parity));
@@ -193,6 +196,7 @@ impl Director {
             Some(true) => {}
         }
         self.services.set_runtime(&key, None, false);
+        self.file_has(&key);
         let running: Vec<_> = self
             .services
             .get(&key)

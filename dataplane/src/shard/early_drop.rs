@@ -33,7 +33,7 @@ impl<B> Shard<B> {
     pub fn make_room(&mut self, now: Tick, chance: &Chance, servers: &Servers, templates: &Templates, link: &Link) {
         let (low, free) = (self.defence.low_water(), self.table.capacity() - self.table.len());
         if free < low {
-            let (patience, most) = if free < low / 2 { (0, 2) } else { (PATIENCE, 1) };
+            let (patience, most) = if free < low.div_ceil(2) { (0, 2) } else { (PATIENCE, 1) };
             let candidates = self.candidates(now, patience, chance);
             self.displace(candidates, most, servers, templates, link);
         }
