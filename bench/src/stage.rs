@@ -17,6 +17,7 @@ use dataplane::seeds::Seeds;
 use dataplane::service::{MAX_SERVERS, Manner, RealServer, Servers, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
+use dataplane::sysctl::Sysctls;
 use dataplane::tables::{Interface, Net, Tables};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::tcp;
@@ -49,12 +50,23 @@ impl Stage {
 impl<const N: usize> Stage<N> {
     /// The same for any traffic.
     pub(crate) fn of(traffic: Traffic, flows: u32, scheduler: Scheduler, services: u32) -> Self {
+        Self::with(Arc::default(), traffic, flows, scheduler, services)
+    }
+
+    /// The same with settings.
+    fn with(sysctls: Arc<Sysctls>, traffic: Traffic, flows: u32, scheduler: Scheduler, services: u32) -> Self {
         let servers = Arc::new(Servers::new(MAX_SERVERS));
         let link = Link::new();
         let seeds = Seeds::new(std::array::from_fn(|word| word as u64 ^ 0x0123_4567_89ab_cdef));
-        let (publisher, board) = Publisher::new(1, tables(traffic, &servers, &link, scheduler, services, seeds.maps));
+        let tables = Tables { sysctls, ..tables(traffic, &servers, &link, scheduler, services, seeds.maps) };
+        let (publisher, board) = Publisher::new(1, tables);
         let seat = WorkerSeat { reader: Reader::new(board, 0), servers, link, seeds };
         Self { _publisher: Some(publisher), ..Self::seated(seat, traffic, flows) }
+    }
+
+    /// A director whose table of `flows` connections defends itself near full, as it does unless told otherwise.
+    pub(crate) fn defended(traffic: Traffic, flows: u32) -> Self {
+        Self::with(Arc::new(Sysctls::usual(false)), traffic, flows, Scheduler::Rr, 1)
     }
 
     /// A worker with room for `flows` connections, whose tables are somebody else's.

@@ -4,6 +4,7 @@
 mod answers;
 mod endings;
 mod full;
+mod full_table;
 mod maps;
 mod parking;
 mod signposts;
@@ -12,11 +13,12 @@ mod signposts;
 type Work = fn(attacked: bool) -> u64;
 
 /// Every case.
-const CASES: [(&str, Work); 7] = [
+const CASES: [(&str, Work); 8] = [
     ("answers", answers::run),
     ("dead_neighbors", parking::dead),
     ("endings", endings::run),
     ("full", full::run),
+    ("full_table", full_table::run),
     ("maps", maps::run),
     ("scan", parking::scan),
     ("signposts", signposts::run),

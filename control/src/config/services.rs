@@ -90,12 +90,13 @@ fn key(scope: &Scope<'_>) -> Option<ServiceKey> {
     }
 }
 
-/// `10.0.0.1:80`, `[fd00::1]:80`, or the address alone.
+/// `10.0.0.1:80`, `[fd00::1]:80`, or the address alone, of IPv6 also in brackets.
 fn endpoint(spot: &Spot<'_>) -> Option<(IpAddr, Option<u16>)> {
     let wanted = "an address and port as 10.0.0.1:80 or [fd00::1]:80";
     spot.read(wanted, |text| {
         let whole = text.parse::<SocketAddr>().ok().filter(scopeless).map(|both| (both.ip(), Some(both.port())));
-        whole.or_else(|| text.parse().ok().map(|address| (address, None)))
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).filter(|inside| inside.contains(':'));
+        whole.or_else(|| bare.unwrap_or(text).parse().ok().map(|address| (address, None)))
     })
 }
 

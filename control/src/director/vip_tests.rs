@@ -2,12 +2,10 @@
 
 use std::net::IpAddr;
 
-use dataplane::clock::Nanos;
-
 use super::*;
 use crate::api::{Request, ServiceSpec};
 use crate::config::{self, Config};
-use crate::director::lab::{self, SECOND};
+use crate::director::lab;
 
 const FILE: &str = r#"
 schema = 1
@@ -37,7 +35,7 @@ fn spec(address: &str) -> ServiceSpec {
 
 fn change(director: &mut Director, request: Request) -> Result<(), ApiError> {
     let done = director.edit(request, true);
-    director.turn(Nanos(6 * SECOND));
+    director.publish();
     done
 }
 
@@ -56,7 +54,7 @@ fn take_away(director: &mut Director, address: &str) -> Result<(), (Code, String
 
 fn reload(director: &mut Director, text: &str, prune: bool) {
     director.converge(file(text), prune).expect("a possible file");
-    director.turn(Nanos(7 * SECOND));
+    director.publish();
 }
 
 /// Address, interfaces, origin, services.
