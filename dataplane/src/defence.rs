@@ -124,7 +124,7 @@ impl Defence {
     /// Whether an entry that chance named is to be dropped.
     pub fn drops_entry(&mut self, conn: &Conn, now: Tick) -> bool {
         if self.spares {
-            return is_of_least_value(conn) && Tick(conn.last_seen).until(now) >= PATIENCE;
+            return Worth::of(conn) == Worth::Least && Tick(conn.last_seen).until(now) >= PATIENCE;
         }
         let (half_open, established) = match Protocol::from_number(conn.protocol_number()) {
             Some(Protocol::Tcp) => {
@@ -157,21 +157,43 @@ impl Defence {
     }
 }
 
-/// Whether nobody misses a connection: it is half open or over, or nobody answered its datagrams. Where no reply passes
-/// here, that is a single datagram.
-#[must_use]
-pub fn is_of_least_value(conn: &Conn) -> bool {
-    match Protocol::from_number(conn.protocol_number()) {
-        Some(Protocol::Tcp) => {
-            use tcp::State::{Close, SynAck, SynRecv, TimeWait};
-            matches!(tcp::State::from_number(conn.state), SynRecv | SynAck | TimeWait | Close)
+/// What a connection is worth to its client, who may have to do without it. From the least on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Worth {
+    /// Half open, over, or UDP that nobody answered; where no reply passes here, a single datagram.
+    Least,
+    /// A single datagram that was answered: a question to a name server, say.
+    Little,
+    /// All others.
+    Full,
+}
+
+impl Worth {
+    /// Of a connection.
+    #[must_use]
+    pub fn of(conn: &Conn) -> Self {
+        let least = match Protocol::from_number(conn.protocol_number()) {
+            Some(Protocol::Tcp) => {
+                use tcp::State::{Close, SynAck, SynRecv, TimeWait};
+                matches!(tcp::State::from_number(conn.state), SynRecv | SynAck | TimeWait | Close)
+            }
+            Some(Protocol::Sctp) => {
+                use sctp::State::{Closed, Init, Init1, Rejected};
+                matches!(sctp::State::from_number(conn.state), Init1 | Init | Rejected | Closed)
+            }
+            Some(Protocol::Udp) | None => return Self::of_datagrams(conn),
+        };
+        if least { Self::Least } else { Self::Full }
+    }
+
+    fn of_datagrams(conn: &Conn) -> Self {
+        let (single, one_way) = (conn.in_packets <= 1, conn.state == udp::State::OneWay as u8);
+        match conn.method().has_replies() {
+            true if one_way => Self::Least,
+            true if single => Self::Little,
+            false if single => Self::Least,
+            _ => Self::Full,
         }
-        Some(Protocol::Sctp) => {
-            use sctp::State::{Closed, Init, Init1, Rejected};
-            matches!(sctp::State::from_number(conn.state), Init1 | Init | Rejected | Closed)
-        }
-        Some(Protocol::Udp) | None if conn.method().has_replies() => conn.state == udp::State::OneWay as u8,
-        Some(Protocol::Udp) | None => conn.in_packets <= 1,
     }
 }
 
@@ -233,20 +255,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_half_open_over_or_unanswered_is_of_least_value() {
+    fn what_is_half_open_over_or_unanswered_is_worth_least() {
         let of = |protocol: Protocol, state: u8, forward: ForwardMethod, in_packets: u32| {
             let (protocol, forward) = (protocol.number(), forward as u8);
-            is_of_least_value(&Conn { protocol, state, forward, in_packets, ..Conn::zeroed() })
+            Worth::of(&Conn { protocol, state, forward, in_packets, ..Conn::zeroed() })
         };
-        let tcp = (0..tcp::STATES as u8).filter(|state| of(Protocol::Tcp, *state, Nat, 9));
+        let tcp = (0..tcp::STATES as u8).filter(|state| of(Protocol::Tcp, *state, Nat, 9) == Worth::Least);
         let names: Vec<_> = tcp.map(|state| tcp::State::from_number(state).name()).collect();
         assert_eq!(names, ["SYN_RECV", "TIME_WAIT", "CLOSE", "SYNACK"]);
-        let sctp = (0..sctp::STATES as u8).filter(|state| of(Protocol::Sctp, *state, Dr, 9));
+        let sctp = (0..sctp::STATES as u8).filter(|state| of(Protocol::Sctp, *state, Dr, 9) == Worth::Least);
         let names: Vec<_> = sctp.map(|state| sctp::State::from_number(state).name()).collect();
         assert_eq!(names, ["INIT1", "INIT", "REJECTED", "CLOSED"]);
         let udp = |state: udp::State, forward, packets| of(Protocol::Udp, state as u8, forward, packets);
-        assert_eq!([udp::State::OneWay, udp::State::Stream].map(|state| udp(state, Nat, 9)), [true, false]);
-        assert_eq!([1, 2].map(|packets| udp(udp::State::Stream, Dr, packets)), [true, false]);
+        let [one_way, stream] = [udp::State::OneWay, udp::State::Stream];
+        assert_eq!([1, 9].map(|packets| udp(one_way, Nat, packets)), [Worth::Least; 2]);
+        assert_eq!([1, 2].map(|packets| udp(stream, Nat, packets)), [Worth::Little, Worth::Full]);
+        assert_eq!([1, 2].map(|packets| udp(stream, Dr, packets)), [Worth::Least, Worth::Full]);
     }
 
     #[test]

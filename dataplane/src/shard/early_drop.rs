@@ -3,11 +3,14 @@
 //!
 //! ```text
 //! free >= low water                  nobody pays
-//! free >= half of it                 of 8 taken by chance, one of least value that has been silent for 3 s ends
-//! less                               two end, however short they have been silent
-//! of several, the one that has been silent longest; established ones, and datagrams that were answered, never
+//! free >= half of it                 of 8 taken by chance, one that is worth least and has been silent for 3 s ends
+//! less                               two that are worth least end, however short they have been silent; where none is,
+//!                                    one that is worth little
+//! of several, the one that has been silent longest; what is worth more, never (`defence::Worth`)
 //! ```
-//! Two, so that room comes back also where most of what is looked at is of value.
+//! Two, so that room comes back also where most of what is looked at is worth more.
+
+use std::cmp::Reverse;
 
 use arrayvec::ArrayVec;
 
@@ -16,7 +19,7 @@ use crate::chance::Chance;
 use crate::clock::Tick;
 use crate::conn::flag;
 use crate::counters;
-use crate::defence::{PATIENCE, is_of_least_value};
+use crate::defence::{PATIENCE, Worth};
 use crate::mailbox::Link;
 use crate::service::Servers;
 use crate::template::Templates;
@@ -24,61 +27,60 @@ use crate::template::Templates;
 /// Entries that a new connection looks at, at most (`NF_CT_EVICTION_RANGE`).
 const LOOKED_AT: usize = 8;
 
-/// Entries that could end: ticks of silence, index.
-type Candidates = ArrayVec<(u32, u32), LOOKED_AT>;
+/// An entry that could end.
+#[derive(Clone, Copy)]
+struct Candidate {
+    worth: Worth,
+    /// Ticks since its last packet.
+    silence: u32,
+    index: u32,
+}
 
 impl<B> Shard<B> {
     /// Ends what a new connection displaces, if room is short and the defence is on.
     #[inline]
     pub fn make_room(&mut self, now: Tick, chance: &Chance, servers: &Servers, templates: &Templates, link: &Link) {
         let (low, free) = (self.defence.low_water(), self.table.capacity() - self.table.len());
-        if free < low {
-            let (patience, most) = if free < low.div_ceil(2) { (0, 2) } else { (PATIENCE, 1) };
-            let candidates = self.candidates(now, patience, chance);
-            self.displace(candidates, most, servers, templates, link);
+        if free >= low {
+            return;
+        }
+        let pressed = free < low.div_ceil(2);
+        let mut candidates = self.candidates(now, pressed, chance);
+        candidates.sort_unstable_by_key(|candidate| (candidate.worth, Reverse(candidate.silence)));
+        let least = candidates.iter().filter(|candidate| candidate.worth == Worth::Least).count();
+        let most = if pressed { least.clamp(1, 2) } else { 1 };
+        for candidate in candidates.into_iter().take(most) {
+            self.displace(candidate.index, servers, templates, link);
         }
     }
 
-    /// Entries of least value among some that chance names, silent for so long.
-    fn candidates(&self, now: Tick, patience: u32, chance: &Chance) -> Candidates {
+    /// Entries that could end, of some that chance names.
+    fn candidates(&self, now: Tick, pressed: bool, chance: &Chance) -> ArrayVec<Candidate, LOOKED_AT> {
         let end = u64::from(self.table.walk_end());
         let named: [u32; LOOKED_AT] = std::array::from_fn(|_| chance.below(end) as u32);
         // All lines are on their way before the first is looked at.
         named.iter().for_each(|index| self.table.prefetch_conn(*index));
-        let mut candidates = Candidates::new();
+        let mut candidates = ArrayVec::<Candidate, LOOKED_AT>::new();
         for index in named {
             let conn = &self.table[index];
-            let silence = Tick(conn.last_seen).until(now);
-            let ends = conn.flags & (flag::LIVE | flag::UNLINKED | flag::WATCHED) == flag::LIVE | flag::WATCHED
-                && silence >= patience
-                && is_of_least_value(conn);
-            if ends && candidates.iter().all(|(_, known)| *known != index) {
-                candidates.push((silence, index));
+            let (worth, silence) = (Worth::of(conn), Tick(conn.last_seen).until(now));
+            let found = conn.flags & (flag::LIVE | flag::UNLINKED | flag::WATCHED) == flag::LIVE | flag::WATCHED;
+            let ends = if pressed { worth < Worth::Full } else { worth == Worth::Least && silence >= PATIENCE };
+            if found && ends && candidates.iter().all(|known| known.index != index) {
+                candidates.push(Candidate { worth, silence, index });
             }
         }
         candidates
     }
 
-    /// Ends the longest silent of them, so many at most.
-    fn displace(
-        &mut self,
-        mut candidates: Candidates,
-        most: usize,
-        servers: &Servers,
-        templates: &Templates,
-        link: &Link,
-    ) {
-        for _ in 0..most {
-            let oldest = candidates.iter().enumerate().max_by_key(|(_, (silence, _))| *silence).map(|(at, _)| at);
-            let Some((_, index)) = oldest.map(|at| candidates.swap_remove(at)) else { return };
-            // One that controls others stays; so does one whose signpost cannot be taken down now.
-            if self.is_needed(index, &templates.expected) || !self.take_signpost(index) {
-                continue;
-            }
-            self.wheel.remove(&mut self.table, index);
-            self.table[index].set(flag::DROPPED, true);
-            self.end(index, servers, templates, link);
-            counters::add(&link.counters.connections_dropped_early, 1);
+    /// Ends an entry at once. One that controls others stays; so does one whose signpost cannot be taken down now.
+    fn displace(&mut self, index: u32, servers: &Servers, templates: &Templates, link: &Link) {
+        if self.is_needed(index, &templates.expected) || !self.take_signpost(index) {
+            return;
         }
+        self.wheel.remove(&mut self.table, index);
+        self.table[index].set(flag::DROPPED, true);
+        self.end(index, servers, templates, link);
+        counters::add(&link.counters.connections_dropped_early, 1);
     }
 }

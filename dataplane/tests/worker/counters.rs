@@ -119,7 +119,7 @@ fn balanced(story: &mut Story) {
     story.frame("one too many", &syn(VIP, 3, 80).frame(), &["drop_connections_full"]);
     displaced(story);
     story.lab.state(0).available.store(false, Relaxed);
-    story.frame("a packet to a removed server", &syn(VIP, 1, 80).frame(), &["drop_server_gone"]);
+    story.frame("a packet to a removed server", &syn(VIP, 3, 80).frame(), &["drop_server_gone"]);
     story.lab.state(0).available.store(true, Relaxed);
     story.moves(&[("connections_ended", 3)], "time", |lab| lab.pass(901 * SECOND));
 }
@@ -137,7 +137,7 @@ fn displaced(story: &mut Story) {
     let happens = |lab: &mut Lab| lab.feed(WAN, &syn(VIP, 3, 80).frame());
     story.moves(&[&displaces[..], &[("forward_nat_request", 1)]].concat(), "one that displaces others", happens);
     defend(&mut story.lab, "0");
-    story.frame("one that fits", &syn(VIP, 1, 80).frame(), &["connections_made", "forward_nat_request"]);
+    story.frame("one that fits", &syn(VIP, 4, 80).frame(), &["connections_made", "forward_nat_request"]);
 }
 
 fn said(story: &mut Story) {

@@ -141,6 +141,36 @@ fn good_clients_are_answered_through_a_flood_of_datagrams() {
     lab.check_counts();
 }
 
+/// Name servers answer whoever asks: an answered question is worth more than an unanswered one, and less than a
+/// conversation.
+#[test]
+fn good_clients_are_answered_through_a_flood_of_questions_that_are_answered() {
+    let mut lab = lab(Protocol::Udp, Nat);
+    let talk = |lab: &mut Lab, n: u32| {
+        let (source, port) = (Ipv4Addr::from_bits(0xcb00_0000 | n), (n % 60_000) as u16 + 1024);
+        lab.feed(WAN, &spoofed(Protocol::Udp, n));
+        lab.feed(LAN, &packet(server(11), source, Body::Udp(80, port, 60)).frame());
+    };
+    for _ in 0..2 {
+        (0..100).for_each(|sport| lab.feed(WAN, &packet(client(3), VIP, Body::Udp(3000 + sport, 80, 9)).frame()));
+        (0..100).for_each(|sport| {
+            lab.feed(LAN, &packet(server(11), client(3), Body::Udp(80, 3000 + sport, 9)).frame());
+        });
+    }
+    (0..2 * CAPACITY).for_each(|n| talk(&mut lab, n));
+    let translated = lab.count("forward_nat_reply");
+    for n in 0..500 {
+        lab.feed(WAN, &packet(client(2), VIP, Body::Udp(2000 + n, 80, 30)).frame());
+        lab.feed(LAN, &packet(server(11), client(2), Body::Udp(80, 2000 + n, 60)).frame());
+        (0..10).for_each(|more| talk(&mut lab, 2 * CAPACITY + u32::from(n) * 10 + more));
+    }
+    let answered = lab.count("forward_nat_reply") - translated;
+    assert!(answered >= 5500 * 95 / 100, "{answered} of 5500");
+    let talks = lab.connections().iter().filter(|(_, conn)| conn.client == client(3).to_bits()).count();
+    assert_eq!(talks, 100, "conversations stay");
+    lab.check_counts();
+}
+
 #[test]
 fn a_new_connection_ends_two_others_at_most_and_none_that_is_of_value() {
     let mut lab = lab(Protocol::Tcp, Nat);
