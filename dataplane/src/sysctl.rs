@@ -190,12 +190,13 @@ impl Sysctls {
     /// Writes a setting; refused, it stays as it was.
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), SysctlError> {
         if name == PAIR {
-            self.sync_threshold = pair(text).ok_or(SysctlError::Invalid)?;
+            self.sync_threshold = pair(self.sync_threshold, text).ok_or(SysctlError::Invalid)?;
             return Ok(());
         }
         let (place, rule) = self.number(name).ok_or(SysctlError::Unknown)?;
-        let value = text.trim().parse().ok().filter(|value| rule.allows(*value));
-        *place = rule.kept(value.ok_or(SysctlError::Invalid)?);
+        let mut value = [*place];
+        read_numbers(text, &mut value).filter(|()| rule.allows(value[0])).ok_or(SysctlError::Invalid)?;
+        *place = rule.kept(value[0]);
         Ok(())
     }
 
@@ -211,11 +212,32 @@ impl Sysctls {
 }
 
 /// Threshold and period: `proc_do_sync_threshold`.
-fn pair(text: &str) -> Option<[i32; 2]> {
-    let mut words = text.split_whitespace().map(str::parse::<i32>);
-    let (threshold, period) = (words.next()?.ok()?, words.next()?.ok()?);
+fn pair(mut pair: [i32; 2], text: &str) -> Option<[i32; 2]> {
+    read_numbers(text, &mut pair)?;
+    let [threshold, period] = pair;
     let fits = threshold >= 0 && period >= 0 && (threshold < period || period == 0);
-    (fits && words.next().is_none()).then_some([threshold, period])
+    fits.then_some(pair)
+}
+
+/// As `proc_dointvec` reads: what is not there stays as it was, what comes behind is not looked at.
+fn read_numbers(text: &str, numbers: &mut [i32]) -> Option<()> {
+    for (place, word) in numbers.iter_mut().zip(text.split_ascii_whitespace()) {
+        *place = number(word)?;
+    }
+    Some(())
+}
+
+/// A number of C: decimal, octal (010) or hexadecimal (0x10), perhaps with a minus.
+fn number(word: &str) -> Option<i32> {
+    let digits = word.strip_prefix('-').unwrap_or(word);
+    let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(hexadecimal) => (hexadecimal, 16),
+        None if digits.len() > 1 && digits.starts_with('0') => (&digits[1..], 8),
+        None => (digits, 10),
+    };
+    // `from_str_radix` would take a sign of its own.
+    let number = i64::from_str_radix(digits, radix).ok().filter(|_| !digits.starts_with(['+', '-']))?;
+    i32::try_from(if word.starts_with('-') { -number } else { number }).ok()
 }
 
 #[cfg(test)]
@@ -276,5 +298,28 @@ mod tests {
         }
         assert_eq!(sysctls, Sysctls::default());
         assert_eq!(sysctls.set("sync_threshold", "0 0"), Ok(()));
+    }
+
+    #[test]
+    fn texts_are_read_as_the_kernel_reads_them() {
+        let mut sysctls = Sysctls::default();
+        let mut after = |name: &str, text: &str| {
+            let done = sysctls.set(name, text);
+            (done, sysctls.get(name).expect("it is there"))
+        };
+        for (text, now) in
+            [("5", "5"), ("", "5"), (" 6 ", "6"), ("7 8", "7"), ("0x9", "9"), ("010", "8"), ("-0x10", "-16")]
+        {
+            assert_eq!(after("am_droprate", text), (Ok(()), now.to_owned()), "{text:?}");
+        }
+        for text in ["x", "9x", "99999999999", "+3", "0x", "0x-1", "--1", "08"] {
+            assert_eq!(after("am_droprate", text), (Err(SysctlError::Invalid), "-16".to_owned()), "{text:?}");
+        }
+        for (text, now) in [("7", "7\t50"), ("1 2 3", "1\t2"), ("0x5 9", "5\t9"), ("1 2 x", "1\t2"), ("", "1\t2")] {
+            assert_eq!(after("sync_threshold", text), (Ok(()), now.to_owned()), "{text:?}");
+        }
+        for text in ["60", "4,9", "5 x", "-1"] {
+            assert_eq!(after("sync_threshold", text), (Err(SysctlError::Invalid), "1\t2".to_owned()), "{text:?}");
+        }
     }
 }

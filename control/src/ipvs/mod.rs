@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
-use dataplane::flow::ServiceKey;
+use dataplane::flow::{Family, ServiceKey};
 use dataplane::sched::Scheduler;
 use dataplane::service::{Servers, ServiceState, TotalsRead, VirtualService};
 
@@ -207,6 +207,16 @@ impl Services {
     #[must_use]
     pub fn servers(&self) -> usize {
         self.servers
+    }
+
+    /// Whether a server is of another family than its service. Looks at all of them.
+    #[must_use]
+    pub fn mix_families(&self) -> bool {
+        let mixes = |service: &Service| {
+            let family = service.spec.key.family();
+            service.servers.iter().any(|server| Family::of(server.spec.address.ip()) != family)
+        };
+        self.by_key.values().any(mixes)
     }
 
     /// States of servers.
