@@ -26,7 +26,7 @@ fn lab() -> Option<Lab> {
         lab.start_names(number);
     }
     lab.start_director(&(config::service("tcp", 80, "rr", &WEB) + &config::service("udp", 53, "rr", &NAMES)));
-    assert!(is_served(&lab) && is_answered(&lab));
+    assert_eq!((page(&lab), name(&lab)), (Ok(()), Ok(())));
     Some(lab)
 }
 
@@ -39,30 +39,34 @@ fn flood(lab: &Lab, kind: &str, port: &str) -> Process {
     flood
 }
 
-fn is_served(lab: &Lab) -> bool {
+/// A page over a connection of its own; a lost SYN is sent again by the client's kernel. What was wrong, if anything.
+fn page(lab: &Lab) -> Result<(), String> {
     let url = format!("http://{VIP}/");
-    lab.run("client", &["curl", "-sSf", "--noproxy", "*", "--max-time", "4", &url]).code == Some(0)
+    let ran = lab.run("client", &["curl", "-sSf", "--noproxy", "*", "--max-time", "10", &url]);
+    if ran.code == Some(0) { Ok(()) } else { Err(ran.err) }
 }
 
-fn is_answered(lab: &Lab) -> bool {
+/// A name, asked for from a port of its own, and once more after 2 s.
+fn name(lab: &Lab) -> Result<(), String> {
     let at = format!("@{VIP}");
-    let dig = lab.run("client", &["dig", "+short", "+tries=2", "+timeout=2", &at, "who.test", "TXT"]);
-    dig.out.contains("rs")
+    let ran = lab.run("client", &["dig", "+short", "+tries=2", "+timeout=2", &at, "who.test", "TXT"]);
+    if ran.out.contains("\"rs") { Ok(()) } else { Err(ran.out) }
 }
 
 /// Good clients beside a flood, and right after it.
-fn good_clients_are_served(lab: &Lab, mut flood: Process, asks: impl Fn(&Lab) -> bool) {
-    let mut good = 0;
-    let mut beside = 0;
-    while beside < BESIDE && flood.ended().is_none() {
-        beside += 1;
-        good += usize::from(asks(lab));
+fn good_clients_are_served(lab: &Lab, mut flood: Process, ask: impl Fn(&Lab) -> Result<(), String>) {
+    let mut beside = Vec::new();
+    while beside.len() < BESIDE && flood.ended().is_none() {
+        beside.push(ask(lab));
     }
-    let at_the_end = lab.status().workers[0].connections;
-    assert!(beside >= 10 && good * 100 >= beside * 95, "{good} of {beside} while it lasted");
-    assert!(at_the_end > u64::from(CONNECTIONS) * 3 / 4, "the table was full: {at_the_end}");
+    let full = lab.status().workers[0].connections;
+    let failed: Vec<_> = beside.iter().filter_map(|asked| asked.as_ref().err()).collect();
+    assert!(beside.len() >= 10, "{} were served in the time: {failed:?}", beside.len());
+    assert!(failed.len() * 20 <= beside.len(), "of {} failed {failed:?}", beside.len());
+    assert!(full > u64::from(CONNECTIONS) * 3 / 4, "the table was full: {full}");
     flood.wait_good(Duration::from_secs(20));
-    assert_eq!((0..AFTER).filter(|_| asks(lab)).count(), AFTER, "right after it, every one");
+    let after: Vec<_> = (0..AFTER).filter_map(|_| ask(lab).err()).collect();
+    assert!(after.is_empty(), "right after it, every one is served: {after:?}");
     assert!(lab.counter("connections_dropped_early") > u64::from(CONNECTIONS));
 }
 
@@ -70,12 +74,12 @@ fn good_clients_are_served(lab: &Lab, mut flood: Process, asks: impl Fn(&Lab) ->
 fn syns_from_sources_that_nobody_has() {
     let Some(lab) = lab() else { return };
     let flood = flood(&lab, "syn", "80");
-    good_clients_are_served(&lab, flood, is_served);
+    good_clients_are_served(&lab, flood, page);
 }
 
 #[test]
 fn datagrams_from_sources_that_nobody_has() {
     let Some(lab) = lab() else { return };
     let flood = flood(&lab, "udp", "53");
-    good_clients_are_served(&lab, flood, is_answered);
+    good_clients_are_served(&lab, flood, name);
 }
