@@ -14,6 +14,8 @@ mod daemon;
 mod encapsulations;
 #[path = "outside/floods_answers.rs"]
 mod floods_answers;
+#[path = "outside/floods_connections.rs"]
+mod floods_connections;
 #[path = "outside/floods_neighbors.rs"]
 mod floods_neighbors;
 #[path = "outside/fragments.rs"]

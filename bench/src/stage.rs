@@ -17,6 +17,7 @@ use dataplane::seeds::Seeds;
 use dataplane::service::{MAX_SERVERS, Manner, RealServer, Servers, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
+use dataplane::sysctl::Sysctls;
 use dataplane::tables::{Interface, Net, Tables};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::tcp;
@@ -68,6 +69,12 @@ impl<const N: usize> Stage<N> {
         let (publisher, board) = Publisher::new(1, tables);
         let seat = WorkerSeat { reader: Reader::new(board, 0), servers, link, seeds };
         Self { _publisher: Some(publisher), ..Self::seated(seat, traffic, flows) }
+    }
+
+    /// A director whose table of `flows` connections defends itself near full, as it does unless told otherwise.
+    pub(crate) fn defended(traffic: Traffic, flows: u32) -> Self {
+        let usual = |tables: &mut Tables, _: &Servers, _: &Link| tables.sysctls = Arc::new(Sysctls::usual(false));
+        Self::changed(traffic, flows, Scheduler::Rr, 1, usual)
     }
 
     /// A worker with room for `flows` connections, whose tables are somebody else's.

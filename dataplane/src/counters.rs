@@ -30,6 +30,8 @@ pub struct Counters {
     pub connections_made: AtomicU64,
     /// Connections that ended.
     pub connections_ended: AtomicU64,
+    /// Connections of least value that ended early, for new ones.
+    pub connections_dropped_early: AtomicU64,
     /// Signposts of other workers that found no room: replies of those connections do not find home.
     pub signposts_lost: AtomicU64,
     /// Templates that gave way to new ones, as many as can be being there.
@@ -57,6 +59,7 @@ impl Default for Counters {
             gathering: AtomicU64::default(),
             connections_made: AtomicU64::default(),
             connections_ended: AtomicU64::default(),
+            connections_dropped_early: AtomicU64::default(),
             signposts_lost: AtomicU64::default(),
             templates_evicted: AtomicU64::default(),
             announcements_evicted: AtomicU64::default(),
@@ -108,6 +111,7 @@ impl Counters {
             ("gathering", &self.gathering),
             ("connections_made", &self.connections_made),
             ("connections_ended", &self.connections_ended),
+            ("connections_dropped_early", &self.connections_dropped_early),
             ("signposts_lost", &self.signposts_lost),
             ("templates_evicted", &self.templates_evicted),
             ("announcements_evicted", &self.announcements_evicted),

@@ -134,7 +134,6 @@ impl AllExpected {
         if let Some(old) = shard.renew(&expected) {
             return Planted::Again(old);
         }
-        // Two rivals at most, by either key.
         while let Some(index) = shard.rival(&expected).or_else(|| shard.oldest().filter(|_| shard.len() >= MOST)) {
             gone(&self.end(number, &mut shard, index));
         }

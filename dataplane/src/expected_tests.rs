@@ -107,16 +107,26 @@ fn what_cannot_begin_is_put_back_and_counted_once() {
 }
 
 #[test]
-fn another_server_in_the_same_place_displaces_the_first() {
+fn of_two_servers_with_one_port_the_one_announced_last_is_found_first() {
     let all = AllExpected::new(Seed([1, 2, 3, 4]));
     let (first, second) = (all.control(), all.control());
     planted(&all, of(first, 7));
-    let mut gone = 0;
     let elsewhere = Expected { server: at("10.1.0.12:7"), ..of(second, 7) };
-    assert_eq!(all.plant(elsewhere, |_| gone += 1), Planted::New);
-    assert_eq!((gone, all.children(first), all.children(second)), (1, 0, 1));
-    let find = |server| all.find([at(server), at("172.16.0.1:0")], Direction::Reply);
-    assert_eq!((find("10.1.0.11:7"), find("10.1.0.12:7")), (None, Some(elsewhere)));
+    assert_eq!(planted(&all, elsewhere), Planted::New);
+    let come = || all.find([at("172.16.0.1:4001"), at("10.0.0.100:7")], Direction::Request).filter(|e| all.take(e));
+    assert_eq!([come(), come(), come()], [Some(elsewhere), Some(of(first, 7)), None]);
+    assert_eq!((all.children(first), all.children(second), all.is_empty()), (1, 1, true));
+}
+
+#[test]
+fn another_virtual_end_of_the_same_packet_displaces_the_first() {
+    let all = AllExpected::new(Seed([1, 2, 3, 4]));
+    let active = |vip: &str| Expected { client: at("172.16.0.1:51210"), vip: at(vip), ..of(HANDLE, 20) };
+    planted(&all, active("10.0.0.100:20"));
+    let mut gone = 0;
+    assert_eq!(all.plant(active("10.0.0.101:20"), |_| gone += 1), Planted::New);
+    let found = all.find([at("10.1.0.11:20"), at("172.16.0.1:51210")], Direction::Reply);
+    assert_eq!((gone, found), (1, Some(active("10.0.0.101:20"))));
 }
 
 #[test]

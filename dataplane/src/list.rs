@@ -50,6 +50,12 @@ impl List {
         (self.first != NONE).then_some(self.first)
     }
 
+    /// The newest item.
+    #[must_use]
+    pub fn last(&self) -> Option<u32> {
+        (self.last != NONE).then_some(self.last)
+    }
+
     /// The item after another.
     #[must_use]
     pub fn after(links: &[Links], item: u32) -> Option<u32> {

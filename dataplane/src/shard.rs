@@ -1,5 +1,7 @@
 //! What one worker owns: its connections, their timers, what waits, what leaves. No other thread ever touches it.
 
+mod early_drop;
+
 use std::sync::atomic::Ordering::Relaxed;
 
 use arrayvec::ArrayVec;
@@ -267,17 +269,23 @@ impl<B> Shard<B> {
                 self.wheel.insert(&mut self.table, index, now.after(1));
                 continue;
             }
-            let conn = &self.table[index];
-            if let Some(server) = servers.get(conn.server_slot) {
-                server.unbind(conn.has(flag::INACTIVE));
-            }
-            let ended = if conn.has(flag::DROPPED) { Ended::Dropped } else { Ended::Over };
-            templates.release(conn.controller, ended, |template| let_go(template, servers));
-            self.end_help(self.table[index].side, &templates.expected);
-            self.table.remove(index);
-            counters::add(&link.counters.connections_ended, 1);
+            self.end(index, servers, templates, link);
         }
         budget
+    }
+
+    /// A connection is over: whatever it held is given back, its place is free. The wheel has let go of it, and whoever had
+    /// a signpost to it has been told.
+    fn end(&mut self, index: u32, servers: &Servers, templates: &Templates, link: &Link) {
+        let conn = &self.table[index];
+        if let Some(server) = servers.get(conn.server_slot) {
+            server.unbind(conn.has(flag::INACTIVE));
+        }
+        let ended = if conn.has(flag::DROPPED) { Ended::Dropped } else { Ended::Over };
+        templates.release(conn.controller, ended, |template| let_go(template, servers));
+        self.end_help(self.table[index].side, &templates.expected);
+        self.table.remove(index);
+        counters::add(&link.counters.connections_ended, 1);
     }
 
     /// Ends the connections of one packet whose burst has left. Their servers have forgotten them already.

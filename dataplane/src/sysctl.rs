@@ -10,6 +10,9 @@ enum Rule {
     Range(i32, i32),
     /// 1, 2, 4, ...
     PowerOfTwo,
+    /// Of a defence: 0 never, 1 and 2 where room is short, 3 always. Which of 1 and 2 it is says whether room is short now,
+    /// whatever was written (`update_defense_level`).
+    Mode,
 }
 
 impl Rule {
@@ -18,9 +21,22 @@ impl Rule {
             Self::Any => true,
             Self::Range(low, high) => (low..=high).contains(&value),
             Self::PowerOfTwo => value > 0 && value.count_ones() == 1,
+            Self::Mode => (0..=3).contains(&value),
+        }
+    }
+
+    /// What is kept of a value that is allowed.
+    fn kept(self, value: i32) -> i32 {
+        match self {
+            Self::Mode if value == ENGAGED => AUTOMATIC,
+            _ => value,
         }
     }
 }
+
+/// The mode of a defence that engages where room is short, and how it reads while it is.
+const AUTOMATIC: i32 = 1;
+const ENGAGED: i32 = 2;
 
 /// Why a setting is not written or read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,10 +96,10 @@ sysctls! {
     conntrack = 0, Rule::Any;
     /// How much the kernel logs.
     debug_level = 0, Rule::Any;
-    /// Whether half-open connections are dropped at random: 0 never, 1 and 2 when room is short, 3 always.
-    drop_entry = 0, Rule::Range(0, 3);
-    /// Whether packets that would start connections are dropped: 0 never, 1 and 2 when room is short, 3 always.
-    drop_packet = 0, Rule::Range(0, 3);
+    /// Whether connections of least value end before their time: 0 never, 1 when room is short, 3 always.
+    drop_entry = 0, Rule::Mode;
+    /// Whether packets that would start connections are dropped: 0 never, 1 when room is short, 3 always.
+    drop_packet = 0, Rule::Mode;
     /// CPUs of the kernel's estimators.
     est_cpulist = 0, Rule::Any;
     /// Niceness of the kernel's estimators.
@@ -106,8 +122,8 @@ sysctls! {
     run_estimation = 1, Rule::Any;
     /// ICMP errors may start connections.
     schedule_icmp = 0, Rule::Any;
-    /// The states of TCP are those of the defence: 0 never, 1 and 2 when room is short, 3 always.
-    secure_tcp = 0, Rule::Range(0, 3);
+    /// The states of TCP are those of the defence: 0 never, 1 when room is short, 3 always.
+    secure_tcp = 0, Rule::Mode;
     /// SCTP connections may be picked up in the middle.
     sloppy_sctp = 0, Rule::Any;
     /// TCP connections may be picked up in the middle.
@@ -131,6 +147,35 @@ sysctls! {
 }
 
 impl Sysctls {
+    /// What counts where nobody says otherwise: the kernel's settings, but that near full a table defends itself. Under
+    /// `strict_parity` that, too, is the operator's to say.
+    #[must_use]
+    pub fn usual(strict_parity: bool) -> Self {
+        Self { drop_entry: if strict_parity { 0 } else { AUTOMATIC }, ..Self::default() }
+    }
+
+    /// A setting as the kernel prints it while room is short, or is not: an automatic defence that is engaged reads 2.
+    pub fn read(&self, name: &str, short: bool) -> Result<String, SysctlError> {
+        let mut copy = self.clone();
+        match copy.number(name) {
+            Some((&mut AUTOMATIC, Rule::Mode)) if short => Ok(ENGAGED.to_string()),
+            _ => self.get(name),
+        }
+    }
+
+    /// Free connections below which room is short, in a table of so many: `amemthresh`, and at most a quarter of them.
+    #[must_use]
+    pub const fn low_water(&self, capacity: u32) -> u32 {
+        let (asked, most) = (self.amemthresh, capacity.div_ceil(4));
+        if asked < 0 {
+            0
+        } else if (asked as u32) < most {
+            asked as u32
+        } else {
+            most
+        }
+    }
+
     /// A setting as the kernel prints it.
     pub fn get(&self, name: &str) -> Result<String, SysctlError> {
         if name == PAIR {
@@ -145,12 +190,13 @@ impl Sysctls {
     /// Writes a setting; refused, it stays as it was.
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), SysctlError> {
         if name == PAIR {
-            self.sync_threshold = pair(text).ok_or(SysctlError::Invalid)?;
+            self.sync_threshold = pair(self.sync_threshold, text).ok_or(SysctlError::Invalid)?;
             return Ok(());
         }
         let (place, rule) = self.number(name).ok_or(SysctlError::Unknown)?;
-        let value = text.trim().parse().ok().filter(|value| rule.allows(*value));
-        *place = value.ok_or(SysctlError::Invalid)?;
+        let mut value = [*place];
+        read_numbers(text, &mut value).filter(|()| rule.allows(value[0])).ok_or(SysctlError::Invalid)?;
+        *place = rule.kept(value[0]);
         Ok(())
     }
 
@@ -159,18 +205,39 @@ impl Sysctls {
     pub const fn engaged(mode: i32, short_of_room: bool) -> bool {
         match mode {
             3 => true,
-            1 | 2 => short_of_room,
+            AUTOMATIC => short_of_room,
             _ => false,
         }
     }
 }
 
 /// Threshold and period: `proc_do_sync_threshold`.
-fn pair(text: &str) -> Option<[i32; 2]> {
-    let mut words = text.split_whitespace().map(str::parse::<i32>);
-    let (threshold, period) = (words.next()?.ok()?, words.next()?.ok()?);
+fn pair(mut pair: [i32; 2], text: &str) -> Option<[i32; 2]> {
+    read_numbers(text, &mut pair)?;
+    let [threshold, period] = pair;
     let fits = threshold >= 0 && period >= 0 && (threshold < period || period == 0);
-    (fits && words.next().is_none()).then_some([threshold, period])
+    fits.then_some(pair)
+}
+
+/// As `proc_dointvec` reads: what is not there stays as it was, what comes behind is not looked at.
+fn read_numbers(text: &str, numbers: &mut [i32]) -> Option<()> {
+    for (place, word) in numbers.iter_mut().zip(text.split_ascii_whitespace()) {
+        *place = number(word)?;
+    }
+    Some(())
+}
+
+/// A number of C: decimal, octal (010) or hexadecimal (0x10), perhaps with a minus.
+fn number(word: &str) -> Option<i32> {
+    let digits = word.strip_prefix('-').unwrap_or(word);
+    let (digits, radix) = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(hexadecimal) => (hexadecimal, 16),
+        None if digits.len() > 1 && digits.starts_with('0') => (&digits[1..], 8),
+        None => (digits, 10),
+    };
+    // `from_str_radix` would take a sign of its own.
+    let number = i64::from_str_radix(digits, radix).ok().filter(|_| !digits.starts_with(['+', '-']))?;
+    i32::try_from(if word.starts_with('-') { -number } else { number }).ok()
 }
 
 #[cfg(test)]
@@ -186,6 +253,32 @@ mod tests {
         }
         assert_eq!(sysctls, Sysctls::default());
         assert_eq!(sysctls.get("timeout_established"), Err(SysctlError::Unknown));
+    }
+
+    #[test]
+    fn an_automatic_defence_reads_as_engaged_while_room_is_short() {
+        let mut sysctls = Sysctls::default();
+        for name in ["drop_entry", "drop_packet", "secure_tcp"] {
+            for written in ["1", "2"] {
+                sysctls.set(name, written).expect("a mode");
+                let read = [false, true].map(|short| sysctls.read(name, short).expect("it is there"));
+                assert_eq!(read, ["1", "2"], "{name} = {written}");
+            }
+            for written in ["0", "3"] {
+                sysctls.set(name, written).expect("a mode");
+                assert_eq!(sysctls.read(name, true).as_deref(), Ok(written));
+            }
+        }
+        sysctls.set("conn_reuse_mode", "1").expect("a number");
+        assert_eq!(sysctls.read("conn_reuse_mode", true).as_deref(), Ok("1"), "no defence");
+    }
+
+    #[test]
+    fn room_is_short_in_the_last_quarter_at_most() {
+        let mut sysctls = Sysctls::default();
+        assert_eq!([100, 4096, 1 << 20].map(|capacity| sysctls.low_water(capacity)), [25, 1024, 1024]);
+        sysctls.set("amemthresh", "-5").expect("a number");
+        assert_eq!(sysctls.low_water(4096), 0);
     }
 
     #[test]
@@ -205,5 +298,28 @@ mod tests {
         }
         assert_eq!(sysctls, Sysctls::default());
         assert_eq!(sysctls.set("sync_threshold", "0 0"), Ok(()));
+    }
+
+    #[test]
+    fn texts_are_read_as_the_kernel_reads_them() {
+        let mut sysctls = Sysctls::default();
+        let mut after = |name: &str, text: &str| {
+            let done = sysctls.set(name, text);
+            (done, sysctls.get(name).expect("it is there"))
+        };
+        for (text, now) in
+            [("5", "5"), ("", "5"), (" 6 ", "6"), ("7 8", "7"), ("0x9", "9"), ("010", "8"), ("-0x10", "-16")]
+        {
+            assert_eq!(after("am_droprate", text), (Ok(()), now.to_owned()), "{text:?}");
+        }
+        for text in ["x", "9x", "99999999999", "+3", "0x", "0x-1", "--1", "08"] {
+            assert_eq!(after("am_droprate", text), (Err(SysctlError::Invalid), "-16".to_owned()), "{text:?}");
+        }
+        for (text, now) in [("7", "7\t50"), ("1 2 3", "1\t2"), ("0x5 9", "5\t9"), ("1 2 x", "1\t2"), ("", "1\t2")] {
+            assert_eq!(after("sync_threshold", text), (Ok(()), now.to_owned()), "{text:?}");
+        }
+        for text in ["60", "4,9", "5 x", "-1"] {
+            assert_eq!(after("sync_threshold", text), (Err(SysctlError::Invalid), "1\t2".to_owned()), "{text:?}");
+        }
     }
 }

@@ -132,8 +132,8 @@ impl<P: Port> Worker<P> {
         let tick = now.tick();
         self.shard.observe_turn(now);
         let mut items = if self.reader.refresh() { self.release(tick) } else { 0 };
-        let room = self.shard.table.capacity() - self.shard.table.len();
-        self.shard.defence.look(&self.reader.tables().sysctls, room);
+        let capacity = self.shard.table.capacity();
+        self.shard.defence.look(self.reader.tables(), capacity - self.shard.table.len(), capacity);
         items += self.commands(tick);
         items += self.receive(tick);
         items += self.take_over(tick);

@@ -33,6 +33,8 @@ pub(crate) struct Shape {
     pub(crate) workers: Vec<usize>,
     /// Devices towards clients and towards servers.
     pub(crate) devices: [String; 2],
+    /// Connections of a worker.
+    pub(crate) connections: u32,
     /// More lines of the section `[dataplane]`.
     pub(crate) more: &'static str,
     /// What a packet may have on each of them.
@@ -44,14 +46,14 @@ pub(crate) struct Shape {
 impl Default for Shape {
     fn default() -> Self {
         let devices = ["af_packet:wan", "af_packet:lan"].map(str::to_owned);
-        Self { workers: one_worker(), devices, more: "", mtus: [1500; 2], ipv6: false }
+        Self { workers: one_worker(), devices, connections: 100_000, more: "", mtus: [1500; 2], ipv6: false }
     }
 }
 
 impl Shape {
     /// A director between `wan` and `lan`.
     pub(crate) fn director(&self, socket: &Path, services: &str) -> String {
-        let Self { workers, devices: [wan, lan], more, mtus: [wan_mtu, lan_mtu], ipv6 } = self;
+        let Self { workers, devices: [wan, lan], connections, more, mtus: [wan_mtu, lan_mtu], ipv6 } = self;
         let (wan6, lan6, route6) = match ipv6 {
             true => (", \"fd00::1/64\"", ", \"fd00:1::1/64\"", "[[route]]\nto = \"::/0\"\nvia = \"fd00::254\"\n"),
             false => ("", "", ""),
@@ -63,7 +65,7 @@ impl Shape {
 workers = {workers:?}
 share_cpus = true
 main_cpu = 0
-connections = 100_000
+connections = {connections}
 eal = ["--no-huge", "-m", "512"]
 {more}
 [control]

@@ -67,6 +67,8 @@ pub(crate) struct Lab {
     operator: Operator,
     /// CPUs of the director's workers.
     pub(crate) workers: Vec<usize>,
+    /// Connections of each of them.
+    pub(crate) connections: u32,
     /// What a packet may have towards clients and towards servers.
     pub(crate) mtus: [u16; 2],
     ipv6: bool,
@@ -98,9 +100,9 @@ impl Lab {
         }
         let share = Share::take(load);
         let (name, directory) = place();
-        let (operator, workers) = (Operator::at(directory.join("control.sock")), config::one_worker());
-        let (processes, mtus) = (BTreeMap::new(), Shape::default().mtus);
-        let lab = Self { processes, name, directory, operator, workers, mtus, ipv6: false, _share: share };
+        let Shape { workers, connections, mtus, .. } = Shape::default();
+        let (operator, processes) = (Operator::at(directory.join("control.sock")), BTreeMap::new());
+        let lab = Self { processes, name, directory, operator, workers, connections, mtus, ipv6: false, _share: share };
         Ran::of(&mut network(&["sweep"])).good();
         Ran::of(&mut network(&["up", &lab.name])).good();
         Some(lab)
@@ -249,7 +251,8 @@ impl Lab {
     pub(crate) fn configure(&self, services: &str) {
         let file = self.path("sluice.toml");
         let new = self.path("sluice.toml.new");
-        let shape = Shape { workers: self.workers.clone(), mtus: self.mtus, ipv6: self.ipv6, ..Shape::default() };
+        let (workers, connections, mtus) = (self.workers.clone(), self.connections, self.mtus);
+        let shape = Shape { workers, connections, mtus, ipv6: self.ipv6, ..Shape::default() };
         fs::write(&new, shape.director(&self.socket(), services)).expect("a configuration");
         fs::rename(new, file).expect("it takes its place");
     }

@@ -6,6 +6,7 @@ mod clients;
 mod endings;
 mod ftp_announcements;
 mod full;
+mod full_table;
 mod maps;
 mod parking;
 mod persistent_servers;
@@ -16,12 +17,13 @@ mod templates_full;
 type Work = fn(attacked: bool) -> u64;
 
 /// Every case.
-const CASES: [(&str, Work); 10] = [
+const CASES: [(&str, Work); 11] = [
     ("answers", answers::run),
     ("dead_neighbors", parking::dead),
     ("endings", endings::run),
     ("ftp_announcements", ftp_announcements::run),
     ("full", full::run),
+    ("full_table", full_table::run),
     ("maps", maps::run),
     ("persistent_servers", persistent_servers::run),
     ("scan", parking::scan),

@@ -249,3 +249,28 @@ pub struct RouteInfo {
     /// Made by a request, not by the file.
     pub runtime: bool,
 }
+
+/// A virtual address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VipInfo {
+    /// The address.
+    pub address: IpAddr,
+    /// Interfaces where ARP and neighbour discovery are answered for it.
+    pub interfaces: Vec<String>,
+    /// What brought it.
+    pub origin: VipOrigin,
+    /// Services that have it.
+    pub services: u32,
+}
+
+/// What brought a virtual address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VipOrigin {
+    /// A `[[vip]]` of the file.
+    File,
+    /// A service of the file.
+    Service,
+    /// A service made at run time. It stays when that service is gone.
+    Runtime,
+}

@@ -11,7 +11,7 @@ mod spec;
 mod steering;
 mod watch;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use dataplane::flow::ServiceKey;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub use doctor::{ArpLeak, DoctorReport};
 pub use error::{ApiError, Code};
 pub use info::{
     ConnInfo, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, NeighborInfo, Rates, RouteInfo, ServerInfo,
-    ServiceInfo, StatsReport, Status, Totals, WorkerStatus,
+    ServiceInfo, StatsReport, Status, Totals, VipInfo, VipOrigin, WorkerStatus,
 };
 pub use mark::{IpProtocol, MarkInfo, MarkSpec, Ports};
 pub use pages::{PageError, every_service, every_text};
@@ -122,6 +122,11 @@ pub enum Request {
         /// Its prefix.
         to: String,
     },
+    /// Takes a virtual address away that no service has, also one of the file; a reload brings that one back.
+    DeleteVip {
+        /// The address.
+        address: IpAddr,
+    },
     /// Settings of `net.ipv4.vs`. Answer: [`Answer::Sysctls`].
     Sysctls {
         /// Which one; all if absent.
@@ -172,6 +177,12 @@ pub enum Request {
     Neighbors,
     /// Routes, longest prefix first. Answer: [`Answer::Routes`].
     Routes,
+    /// One page of virtual addresses, in their order. Answer: [`Answer::Vips`]; pass its `next` to go on.
+    Vips {
+        /// Where to go on; absent at the start.
+        #[serde(default)]
+        cursor: Option<IpAddr>,
+    },
     /// Rules that mark packets, in their order. Answer: [`Answer::Marks`].
     Marks,
     /// Which worker gets what, decided at the start. Answer: [`Answer::Steering`].
@@ -303,6 +314,13 @@ pub enum Answer {
     Routes {
         /// The entries.
         routes: Vec<RouteInfo>,
+    },
+    /// Virtual addresses.
+    Vips {
+        /// The addresses.
+        vips: Vec<VipInfo>,
+        /// Pass it on for the next page; absent at the end.
+        next: Option<IpAddr>,
     },
     /// Rules that mark packets, in their order: of those that fit a packet, the last counts.
     Marks {

@@ -123,6 +123,8 @@ pub struct Timeouts {
     pub sctp: [Option<u32>; sctp::STATES],
     /// UDP.
     pub udp: Option<u32>,
+    /// UDP that nobody has answered.
+    pub udp_one_way: Option<u32>,
 }
 
 /// A set of timeouts.

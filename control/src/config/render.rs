@@ -116,6 +116,7 @@ fn ipvs(file: &mut File, config: &Config) {
         settings::TCP_TIMEOUTS.iter().zip(timeouts.tcp).for_each(|(key, seconds)| file.key_if(key, seconds));
         settings::SCTP_TIMEOUTS.iter().zip(timeouts.sctp).for_each(|(key, seconds)| file.key_if(key, seconds));
         file.key_if("udp", timeouts.udp);
+        file.key_if("udp_one_way", timeouts.udp_one_way);
     }
 }
 

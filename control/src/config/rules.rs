@@ -11,6 +11,8 @@ use crate::api::{
 
 /// Largest weight, 2^31-1.
 pub const WEIGHT_MAX: u32 = i32::MAX as u32;
+/// Largest upper threshold: what `totalconns` of the kernel can reach.
+pub const UPPER_MAX: u32 = i32::MAX as u32;
 /// Longest persistence, 31 days.
 pub const PERSISTENCE_MAX: u32 = 31 * 24 * 3600;
 /// Longest name of a scheduler or persistence engine (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`).
@@ -64,6 +66,20 @@ fn is_unicast(address: IpAddr) -> bool {
     !(address.is_unspecified() || address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST))
 }
 
+/// What keeps an address from being that of any real server (`ip_vs_new_dest`, `inet_addr_type`, `ipv6_addr_type`).
+#[must_use]
+pub fn server_address(address: IpAddr) -> Option<&'static str> {
+    const LOOPBACK_BROADCAST: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 255, 255, 255));
+    match address {
+        _ if !is_unicast(address) || address == LOOPBACK_BROADCAST => Some("is not the address of one station"),
+        IpAddr::V6(six) if six.is_unicast_link_local() => Some("is link-local; a real server needs one that is routed"),
+        IpAddr::V6(six) if six.to_ipv4_mapped().is_some() => {
+            Some("is an IPv4 address written as IPv6; write it as IPv4")
+        }
+        _ => None,
+    }
+}
+
 fn granularity_fault(spec: &ServiceSpec) -> Option<String> {
     match (spec.granularity?, spec.key.family()) {
         (Granularity::Mask(_), Family::Ipv4) | (Granularity::Prefix(1..=128), Family::Ipv6) => None,
@@ -108,8 +124,8 @@ pub fn server_tunnel(spec: &ServerSpec) -> Option<Fault> {
 fn address_fault(service: &ServiceSpec, spec: &ServerSpec) -> Option<String> {
     let (ip, port) = (spec.address.ip(), spec.address.port());
     let family = service.key.family();
-    if !is_unicast(ip) {
-        return Some(format!("{ip} is not the address of one station"));
+    if let Some(fault) = server_address(ip) {
+        return Some(format!("{ip} {fault}"));
     }
     if Family::of(ip) != family && spec.forward != Forward::Tun {
         return Some(format!("{ip} is not of the family of the service; only forward = \"tun\" crosses families"));

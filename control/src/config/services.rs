@@ -90,12 +90,13 @@ fn key(scope: &Scope<'_>) -> Option<ServiceKey> {
     }
 }
 
-/// `10.0.0.1:80`, `[fd00::1]:80`, or the address alone.
+/// `10.0.0.1:80`, `[fd00::1]:80`, or the address alone, of IPv6 also in brackets.
 fn endpoint(spot: &Spot<'_>) -> Option<(IpAddr, Option<u16>)> {
     let wanted = "an address and port as 10.0.0.1:80 or [fd00::1]:80";
     spot.read(wanted, |text| {
         let whole = text.parse::<SocketAddr>().ok().filter(scopeless).map(|both| (both.ip(), Some(both.port())));
-        whole.or_else(|| text.parse().ok().map(|address| (address, None)))
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).filter(|inside| inside.contains(':'));
+        whole.or_else(|| bare.unwrap_or(text).parse().ok().map(|address| (address, None)))
     })
 }
 
@@ -140,8 +141,8 @@ fn server(scope: &Scope<'_>, service: &ServiceSpec) -> Option<Server> {
     let number = |key, most: u32| scope.value(key).map(|spot| spot.number::<u32>(0..=most.into()));
     let forward = scope.value("forward").map_or(Some(Forward::Nat), |spot| spot.word(&FORWARDS));
     let weight = number("weight", rules::WEIGHT_MAX).unwrap_or(Some(1));
-    let upper = number("upper", u32::MAX).unwrap_or(Some(0));
-    let lower = number("lower", u32::MAX).unwrap_or(Some(0));
+    let upper = number("upper", rules::UPPER_MAX).unwrap_or(Some(0));
+    let lower = number("lower", rules::UPPER_MAX).unwrap_or(Some(0));
     let tunnel = scope.table("tunnel").map_or(Some(None), |table| tunnel(&table).map(Some));
     let service_port = if let ServiceKey::Address { port, .. } = service.key { port } else { 0 };
     let (ip, port) = address?;

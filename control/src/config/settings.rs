@@ -190,6 +190,7 @@ fn timeouts(scope: &Scope<'_>) -> Timeouts {
         tcp: TCP_TIMEOUTS.map(seconds),
         sctp: SCTP_TIMEOUTS.map(seconds),
         udp: seconds("udp"),
+        udp_one_way: seconds("udp_one_way"),
     };
     scope.finish();
     read

@@ -4,25 +4,30 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
+use dataplane::flow::ServiceKey;
 use ipnet::IpNet;
 
 use super::{Director, Vip};
 use crate::config::Config;
 
 impl Director {
-    /// Follows the virtual addresses of services that came or went.
-    pub(super) fn follow_addresses(&mut self) {
-        for (address, present) in self.services.take_address_changes() {
-            let configured = self.vips.get(&address).is_some_and(|vip| vip.configured);
-            if configured || !is_vip(address) {
-                continue;
-            }
-            if present {
+    /// Takes the virtual addresses of services that came. They are the director's also when these services are gone:
+    /// until they are taken away by name, or the file that brought them no longer knows them.
+    pub(super) fn follow_addresses(&mut self, runtime: bool) {
+        for address in self.services.take_new_addresses() {
+            if is_vip(address) && !self.vips.contains_key(&address) {
                 let on = self.implied_interfaces(address);
-                self.answer_for(address, Vip { on, configured: false });
-            } else {
-                self.answer_no_more(address);
+                self.answer_for(address, Vip { on, configured: false, runtime });
             }
+        }
+    }
+
+    /// The file has a service with this key: its address is the file's.
+    pub(super) fn file_has(&mut self, key: &ServiceKey) {
+        if let ServiceKey::Address { address, .. } = key
+            && let Some(vip) = self.vips.get_mut(address)
+        {
+            vip.runtime = false;
         }
     }
 
@@ -41,7 +46,7 @@ impl Director {
         self.set_local(address, Some(true));
     }
 
-    fn answer_no_more(&mut self, address: IpAddr) {
+    pub(super) fn answer_no_more(&mut self, address: IpAddr) {
         for interface in self.forget_vip(address) {
             self.announce_soon(interface, address);
         }
@@ -73,21 +78,28 @@ impl Director {
         self.interfaces.iter().any(|interface| interface.has(address))
     }
 
-    /// The virtual addresses that the file speaks of, in place of those it spoke of before.
-    pub(super) fn converge_vips(&mut self, config: &Config) {
-        let gone: Vec<IpAddr> = self.vips.iter().filter(|(_, vip)| vip.configured).map(|(a, _)| *a).collect();
+    /// The virtual addresses that the file speaks of, in place of those it spoke of before. Those that came with services
+    /// of the file, and without `prune` those that came with others, stay while they have services; and the latter
+    /// without, too.
+    pub(super) fn converge_vips(&mut self, config: &Config, prune: bool) {
         let kept: HashSet<IpAddr> = config.vips.iter().map(|vip| vip.address).collect();
-        for address in gone.into_iter().filter(|address| !kept.contains(address)) {
+        let unsaid = self.vips.iter().filter(|(address, _)| !kept.contains(address));
+        let stays = |address: &IpAddr, vip: &Vip| {
+            !vip.configured && (self.services.has_address(*address) || vip.runtime && !prune)
+        };
+        let others: Vec<IpAddr> =
+            unsaid.filter(|(address, vip)| !stays(address, vip)).map(|(address, _)| *address).collect();
+        for address in others {
             if self.services.has_address(address) {
                 let on = self.implied_interfaces(address);
-                self.answer_for(address, Vip { on, configured: false });
+                self.answer_for(address, Vip { on, configured: false, runtime: false });
             } else {
                 self.answer_no_more(address);
             }
         }
         for vip in &config.vips {
             let on = vip.interfaces.iter().filter_map(|name| self.interface_index(name)).collect();
-            self.answer_for(vip.address, Vip { on, configured: true });
+            self.answer_for(vip.address, Vip { on, configured: true, runtime: false });
         }
     }
 
@@ -100,7 +112,6 @@ impl Director {
                 && v4.prefix_len() < 31
             {
                 self.set_local(v4.broadcast().into(), Some(false));
-                self.set_local(v4.network().into(), Some(false));
             }
         }
         let own: Vec<(u16, IpAddr)> = (0u16..)

@@ -57,6 +57,7 @@ impl Director {
             Request::SetSysctl { name, value } => self.set_sysctl(&name, &value),
             Request::AddRoute { route } => self.add_route(&route),
             Request::DeleteRoute { to } => self.delete_route(&to),
+            Request::DeleteVip { address } => self.delete_vip(address),
             Request::StartDaemon { daemon } => Err(self.no_daemon(&daemon)),
             Request::StopDaemon { .. } => Err(ApiError {
                 code: Code::NoService,
@@ -71,8 +72,12 @@ impl Director {
         }
     }
 
-    /// Why no synchronisation daemon starts.
+    /// Why no synchronisation daemon starts: first what keeps it in the kernel (`ip_vs_genl_new_daemon`).
     fn no_daemon(&self, daemon: &DaemonSpec) -> ApiError {
+        if self.services.mix_families() {
+            let text = "servers of another family than their service's cannot be synchronised".to_owned();
+            return ApiError { code: Code::Invalid, place: daemon.interface.clone(), text };
+        }
         if self.interfaces.iter().any(|interface| *interface.name == *daemon.interface) {
             return unsupported("the synchronisation daemon is not supported yet");
         }
@@ -114,7 +119,9 @@ impl Director {
         };
         set(&mut timeouts.tcp[State::Established as usize], tcp);
         set(&mut timeouts.tcp[State::FinWait as usize], tcp_fin);
-        set(&mut timeouts.udp, udp);
+        if udp > 0 {
+            timeouts.udp.set(ticks(udp));
+        }
         self.unpublished = true;
     }
 }

@@ -76,6 +76,8 @@ fn remove(director: &mut Director, address: &str) {
     let key: ServiceKey = serde_json::from_str(&service(address)).unwrap();
     director.edit(Request::DeleteService { key }, true).unwrap();
     director.publish();
+    director.edit(Request::DeleteVip { address: address.parse().unwrap() }, true).unwrap();
+    director.publish();
 }
 
 /// A query as routers send it, with a second to answer; all groups where none is given.

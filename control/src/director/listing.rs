@@ -10,6 +10,7 @@ use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::mailbox::{Command, Link, Page};
 use dataplane::proto::state_name;
 use dataplane::proto::tcp::State;
+use dataplane::proto::udp;
 use dataplane::service::{Engine, TotalsRead};
 use dataplane::template::{Template, Templates};
 use dataplane::worker::LIST_BUDGET;
@@ -166,7 +167,7 @@ impl Director {
         Answer::Timeouts {
             tcp: seconds(timeouts.tcp[State::Established as usize]),
             tcp_fin: seconds(timeouts.tcp[State::FinWait as usize]),
-            udp: seconds(timeouts.udp),
+            udp: seconds(timeouts.udp.of(udp::State::Stream)),
         }
     }
 

@@ -26,13 +26,14 @@ mod rules;
 mod statistics_tests;
 mod status;
 mod sysctl;
+mod vips;
 mod watch;
 
 pub use facts::{Devices, Facts};
 pub use reload::validate;
 use watch::Wish;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -43,13 +44,14 @@ use dataplane::seeds::Seeds;
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 use dataplane::shard::let_go;
 use dataplane::snapshot::{Publisher, Reader};
+use dataplane::sysctl::Sysctls;
 use dataplane::tables::Tables;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::vlan::Lan;
 
 use crate::api::{Answer, ApiError, Code, MarkInfo, Request, SteeringReport};
 use crate::config::Config;
-use crate::ipvs::Services;
+use crate::ipvs::{Links, Services};
 use crate::neighbors::Neighbors;
 use crate::net::{NetInterface, NetRoute, link_local};
 use crate::statistics::{self, Meter, sum};
@@ -87,6 +89,8 @@ struct Vip {
     on: Vec<u16>,
     /// By a `[[vip]]` of the file, not only by a service.
     configured: bool,
+    /// It came with a service that was made at run time, and the file has none with it.
+    runtime: bool,
 }
 
 /// See the module.
@@ -95,7 +99,7 @@ pub struct Director {
     facts: Facts,
     interfaces: Vec<NetInterface>,
     routes: Vec<NetRoute>,
-    vips: HashMap<IpAddr, Vip>,
+    vips: BTreeMap<IpAddr, Vip>,
     /// The virtual addresses of each interface.
     answered: Vec<BTreeSet<IpAddr>>,
     neighbors: Neighbors,
@@ -143,10 +147,14 @@ impl Director {
         let mut director = Self {
             interfaces: interfaces(&config, &facts.macs),
             routes: Vec::new(),
-            vips: HashMap::new(),
+            vips: BTreeMap::new(),
             answered: vec![BTreeSet::new(); config.interfaces.len()],
             neighbors: Neighbors::default(),
-            services: Services::new(servers, seeds.maps),
+            services: Services::new(
+                servers,
+                seeds.maps,
+                Links::of(config.interfaces.iter().flat_map(|interface| &interface.addresses)),
+            ),
             marks: Vec::new(),
             tables,
             publisher,
@@ -173,6 +181,7 @@ impl Director {
         };
         // The file's switches decide whether the first addresses are announced.
         director.config.ipvs.strict_parity = config.ipvs.strict_parity;
+        director.tables.sysctls = Arc::new(Sysctls::usual(config.ipvs.strict_parity));
         director.take_own_addresses();
         let rules = config.control.rules.clone();
         director.converge(config, false)?;
@@ -244,6 +253,7 @@ impl Director {
             Request::Stats => Ok(self.stats()),
             Request::Neighbors => Ok(self.list_neighbors()),
             Request::Routes => Ok(self.list_routes()),
+            Request::Vips { cursor } => Ok(self.list_vips(cursor)),
             Request::Marks => Ok(Answer::Marks { rules: self.marks.clone() }),
             Request::Steering => Ok(Answer::Steering(Box::new(SteeringReport::of(&self.facts.steering)))),
             Request::ConfigShow => Ok(Answer::Text { text: crate::config::render(&self.running_config()), next: None }),

@@ -20,6 +20,8 @@ use super::Director;
 const DELAY: u64 = 20_000_000;
 /// Templates and expected connections looked at in one turn, or a shard of the latter.
 const BUDGET: usize = 8192;
+/// Templates looked at while workers may wait for them.
+const AT_ONCE: usize = 256;
 
 /// How far the last round has come.
 #[derive(Debug, Default)]
@@ -52,7 +54,7 @@ impl Director {
         untold.retain(|worker| self.links[*worker].commands.push(Command::EndOrphans).is_err());
         let mut left = BUDGET;
         while let Some(at) = self.orphans.next.filter(|_| left > 0) {
-            let (looked, next) = self.end_shared_orphans(at, left);
+            let (looked, next) = self.end_shared_orphans(at, left.min(AT_ONCE));
             // A shard counts, too.
             left = left.saturating_sub(looked + 1);
             self.orphans.next = next;

@@ -70,7 +70,7 @@ impl Director {
     }
 
     fn take_services(&mut self) {
-        self.follow_addresses();
+        self.follow_addresses(true);
         for (key, service) in self.services.take_changes() {
             self.unpublished = true;
             match service {

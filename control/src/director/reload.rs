@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use dataplane::clock::ticks;
 use dataplane::flow::ServiceKey;
 use dataplane::limiter::Limits;
 use dataplane::proto::Timeouts;
+use dataplane::proto::udp::State;
 use dataplane::tables::Options;
 use log::info;
 
@@ -90,7 +92,10 @@ impl Director {
         validate(&config)?;
         let mut changes = Changes::default();
         let services = std::mem::take(&mut config.services);
-        self.converge_services(services, prune, &mut changes)?;
+        self.follow_addresses(true);
+        let converged = self.converge_services(services, prune, &mut changes);
+        self.follow_addresses(false);
+        converged?;
         self.converge_net(&config, prune, &mut changes);
         let options = Options {
             ip_forward: config.dataplane.ip_forward,
@@ -118,7 +123,7 @@ impl Director {
         if config.vips != self.config.vips {
             changes.note(|| "virtual addresses changed".to_owned());
         }
-        self.converge_vips(&config);
+        self.converge_vips(&config, prune);
         self.converge_marks(&config, prune, &mut changes);
         if config.ipvs.strict_parity != self.config.ipvs.strict_parity {
             changes.note(|| format!("strict_parity is {}", config.ipvs.strict_parity));
@@ -191,6 +196,7 @@ impl Director {
             Some(true) => {}
         }
         self.services.set_runtime(&key, None, false);
+        self.file_has(&key);
         let running: Vec<_> = self
             .services
             .get(&key)
@@ -249,7 +255,11 @@ impl Director {
         let differs = |now: u32, usual: u32| (now != usual).then_some(now / dataplane::clock::TICKS_PER_SECOND);
         config.ipvs.timeouts.tcp = std::array::from_fn(|state| differs(timeouts.tcp[state], usual.tcp[state]));
         config.ipvs.timeouts.sctp = std::array::from_fn(|state| differs(timeouts.sctp[state], usual.sctp[state]));
-        config.ipvs.timeouts.udp = differs(timeouts.udp, usual.udp);
+        let [stream, one_way] = [State::Stream, State::OneWay];
+        config.ipvs.timeouts.udp = differs(timeouts.udp.of(stream), usual.udp.of(stream));
+        let mut implied = usual.udp;
+        implied.set(timeouts.udp.of(stream));
+        config.ipvs.timeouts.udp_one_way = differs(timeouts.udp.of(one_way), implied.of(one_way));
         config
     }
 }
@@ -258,11 +268,16 @@ impl Director {
 fn timeouts_of(wanted: &config::Timeouts) -> Timeouts {
     let mut timeouts = wanted.profile.timeouts();
     let by_state = wanted.tcp.iter().zip(&mut timeouts.tcp).chain(wanted.sctp.iter().zip(&mut timeouts.sctp));
-    let named = by_state.chain([(&wanted.udp, &mut timeouts.udp)]);
-    for (seconds, ticks) in named {
+    for (seconds, place) in by_state {
         if let Some(seconds) = seconds {
-            *ticks = dataplane::clock::ticks(*seconds);
+            *place = ticks(*seconds);
         }
+    }
+    if let Some(seconds) = wanted.udp {
+        timeouts.udp.set(ticks(seconds));
+    }
+    if let Some(seconds) = wanted.udp_one_way {
+        timeouts.udp.set_one_way(ticks(seconds));
     }
     timeouts
 }
@@ -273,15 +288,15 @@ pub fn validate(config: &Config) -> Result<(), ApiError> {
         let text = "there is no [[interface]]; a director needs at least one".to_owned();
         return Err(ApiError { code: Code::Config, place: "interface".to_owned(), text });
     }
+    let links = ipvs::Links::of(config.interfaces.iter().flat_map(|interface| &interface.addresses));
     config.services.iter().try_for_each(|service| {
-        ipvs::validate(&service.spec, service.servers.iter().map(|server| &server.spec))
+        ipvs::validate(&service.spec, service.servers.iter().map(|server| &server.spec), &links)
             .map_err(|error| ApiError { place: format!("{}: {}", service.place, error.place), ..error })
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use dataplane::clock::ticks;
     use dataplane::proto::sctp::State;
 
     use super::*;
@@ -293,7 +308,7 @@ mod tests {
         let mut wanted = Timeouts::default();
         wanted.sctp[State::CookieSent as usize] = ticks(7);
         wanted.sctp[State::Established as usize] = ticks(30);
-        wanted.udp = ticks(8);
+        wanted.udp.set(ticks(8));
         assert_eq!(read.expect("a right file"), wanted);
     }
 }

@@ -78,7 +78,7 @@ impl Director {
         Some(NetRoute { to: route.to, action, runtime })
     }
 
-    fn interface_name(&self, interface: u16) -> Option<String> {
+    pub(super) fn interface_name(&self, interface: u16) -> Option<String> {
         self.interfaces.get(usize::from(interface)).map(|interface| interface.name.to_string())
     }
 

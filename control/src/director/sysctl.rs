@@ -1,6 +1,7 @@
 //! Settings of `net.ipv4.vs`: reading, writing, and following the file.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::sysctl::{SysctlError, Sysctls};
 
@@ -16,7 +17,8 @@ impl Director {
             Some(name) => vec![name],
             None => sorted_names(),
         };
-        let read = |name: &str| Ok((name.to_owned(), sysctls.get(name).map_err(|error| refused(name, error))?));
+        let short = self.is_short_of_connections();
+        let read = |name: &str| Ok((name.to_owned(), sysctls.read(name, short).map_err(|error| refused(name, error))?));
         let settings = names.into_iter().map(read).collect::<Result<_, ApiError>>()?;
         Ok(Answer::Sysctls { settings })
     }
@@ -27,16 +29,24 @@ impl Director {
         Ok(())
     }
 
-    /// What the file says differently from what it said before; a setting that it does not name any more takes its default.
+    /// Whether a worker's table is so full that automatic defences engage.
+    fn is_short_of_connections(&self) -> bool {
+        let capacity = self.config.dataplane.connections;
+        let most = capacity - self.tables.sysctls.low_water(capacity);
+        self.links.iter().any(|link| link.connections.load(Relaxed) > u64::from(most))
+    }
+
+    /// What the file says differently from what it said before; a setting that it does not name takes its default.
     pub(super) fn converge_sysctls(&mut self, config: &Config, changes: &mut Changes) -> Result<(), ApiError> {
-        let defaults = Sysctls::default();
-        let said = |config: &Config, name: &str| config.ipvs.sysctls.get(name).cloned();
+        let said = |config: &Config, name: &str| {
+            let usual = || Sysctls::usual(config.ipvs.strict_parity).get(name).unwrap_or_default();
+            config.ipvs.sysctls.get(name).cloned().unwrap_or_else(usual)
+        };
         for name in Sysctls::NAMES {
-            let (before, now) = (said(&self.config, name), said(config, name));
-            if before == now {
+            let (before, value) = (said(&self.config, name), said(config, name));
+            if before == value {
                 continue;
             }
-            let value = now.or_else(|| defaults.get(name).ok()).unwrap_or_default();
             if self.tables.sysctls.get(name).ok() != Some(value.clone()) {
                 self.set_sysctl(name, &value)?;
                 changes.note(|| format!("{name} is {}", value.replace('\t', " ")));
@@ -47,7 +57,7 @@ impl Director {
 
     /// Settings that are not as they are by default.
     pub(super) fn running_sysctls(&self) -> std::collections::BTreeMap<String, String> {
-        let (sysctls, defaults) = (&self.tables.sysctls, Sysctls::default());
+        let (sysctls, defaults) = (&self.tables.sysctls, Sysctls::usual(self.config.ipvs.strict_parity));
         let differs = Sysctls::NAMES.iter().filter(|name| sysctls.get(name) != defaults.get(name));
         differs.filter_map(|name| Some(((*name).to_owned(), sysctls.get(name).ok()?))).collect()
     }

@@ -123,9 +123,17 @@ impl Services {
         self.index.addresses.of.contains_key(&address)
     }
 
-    /// Virtual addresses that came (`true`) or went since the last call, in order.
-    pub fn take_address_changes(&mut self) -> Vec<(IpAddr, bool)> {
-        std::mem::take(&mut self.index.addresses.changes)
+    /// Services that have a virtual address.
+    #[must_use]
+    pub fn of_address(&self, address: IpAddr) -> u32 {
+        self.index.addresses.of.get(&address).copied().unwrap_or_default()
+    }
+
+    /// Virtual addresses that came since the last call and are there, in order.
+    pub fn take_new_addresses(&mut self) -> Vec<IpAddr> {
+        let changes = std::mem::take(&mut self.index.addresses.changes);
+        let came = changes.into_iter().filter(|(address, came)| *came && self.has_address(*address));
+        came.map(|(address, _)| address).collect()
     }
 
     /// Where servers listen for what NAT sends them: what came (`true`) or went since the last call, in order.

@@ -86,7 +86,7 @@ fn of_addresses(config: &Config) -> usize {
     let (n, interfaces) = (all.len(), config.interfaces.len());
     let v4 = all.iter().filter(|address| address.is_ipv4()).count();
     hash_map(n, size_of::<(IpAddr, u32)>())
-        + hash_map(n, size_of::<(IpAddr, Vec<u16>, bool)>())
+        + b_tree(n, size_of::<(IpAddr, Vec<u16>, [bool; 2])>(), IN_ANY)
         + n * block(interfaces.max(4) * size_of::<u16>())
         + interfaces * b_tree(n, size_of::<IpAddr>(), IN_ORDER)
         + shared_map(v4, size_of::<(u32, bool)>())

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
-use dataplane::flow::ServiceKey;
+use dataplane::flow::{Family, ServiceKey};
 use dataplane::sched::Scheduler;
 use dataplane::service::{Servers, ServiceState, TotalsRead, VirtualService};
 
@@ -28,6 +28,7 @@ use crate::statistics::{Meter, Reading, sum};
 use estimate::Estimates;
 use index::Index;
 
+pub use check::Links;
 pub use memory::{Memory, needed};
 pub use slots::Slots;
 pub use walk::Piece;
@@ -110,9 +111,13 @@ const fn growth(servers: usize) -> usize {
 }
 
 /// Whether this director can carry out a service with these servers, before anything is changed.
-pub fn validate<'a>(service: &ServiceSpec, servers: impl IntoIterator<Item = &'a ServerSpec>) -> Result<(), ApiError> {
+pub fn validate<'a>(
+    service: &ServiceSpec,
+    servers: impl IntoIterator<Item = &'a ServerSpec>,
+    links: &Links,
+) -> Result<(), ApiError> {
     check::service(service)?;
-    servers.into_iter().try_for_each(|server| check::server(service, server))
+    servers.into_iter().try_for_each(|server| check::server(service, server, links))
 }
 
 /// Every service.
@@ -136,6 +141,7 @@ pub struct Services {
     index: Index,
     /// Of those memories.
     seed: Seed,
+    links: Links,
 }
 
 /// A scheduler's memory is not needed any more.
@@ -161,9 +167,10 @@ fn no_server(key: &ServiceKey, address: SocketAddr) -> ApiError {
 }
 
 impl Services {
-    /// An empty table over the slab of server states. Memories of destinations are hashed by the seed.
+    /// An empty table over the slab of server states, of a director with such links. Memories of destinations are hashed by
+    /// the seed.
     #[must_use]
-    pub fn new(servers: Arc<Servers>, seed: Seed) -> Self {
+    pub fn new(servers: Arc<Servers>, seed: Seed, links: Links) -> Self {
         Self {
             reading: Reading::default(),
             by_key: HashMap::new(),
@@ -177,6 +184,7 @@ impl Services {
             remembering: HashSet::new(),
             index: Index::default(),
             seed,
+            links,
         }
     }
 
@@ -202,6 +210,16 @@ impl Services {
     #[must_use]
     pub fn servers(&self) -> usize {
         self.servers
+    }
+
+    /// Whether a server is of another family than its service. Looks at all of them.
+    #[must_use]
+    pub fn mix_families(&self) -> bool {
+        let mixes = |service: &Service| {
+            let family = service.spec.key.family();
+            service.servers.iter().any(|server| Family::of(server.spec.address.ip()) != family)
+        };
+        self.by_key.values().any(mixes)
     }
 
     /// States of servers.
@@ -290,11 +308,13 @@ impl Services {
         read: ReadTotals<'_>,
     ) -> Result<(), ApiError> {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
-        check::server(&service.spec, &spec)?;
+        check::values(&service.spec, &spec)?;
         if service.position(spec.address).is_some() {
             let text = format!("the server {} exists", spec.address);
             return Err(ApiError { code: Code::Exists, place: key.to_string(), text });
         }
+        check::address(&service.spec, &spec, &self.links)?;
+        check::possible(&service.spec, &spec)?;
         let (slot, kept) = self.slots.take(*key, spec.address).ok_or_else(|| ApiError {
             code: Code::Full,
             place: key.to_string(),
@@ -326,8 +346,9 @@ impl Services {
     /// Replaces the settings of a server.
     pub fn edit_server(&mut self, key: &ServiceKey, spec: ServerSpec) -> Result<(), ApiError> {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
-        check::server(&service.spec, &spec)?;
+        check::values(&service.spec, &spec)?;
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
+        check::possible(&service.spec, &spec)?;
         let slot = service.servers[at].slot;
         self.slots.configure(slot, &spec);
         self.index.remove_server(&service.spec, &service.servers[at].spec);

@@ -70,15 +70,11 @@ impl Slots {
         Some((slot, None))
     }
 
-    /// Applies settings, as `__ip_vs_update_dest` does: a raised or removed upper threshold reopens the server.
+    /// Applies settings, as `__ip_vs_update_dest` does.
     pub(super) fn configure(&self, slot: u32, spec: &ServerSpec) {
         let Some(state) = self.states.get(slot) else { return };
-        let before = state.upper.swap(spec.upper, Relaxed);
-        state.lower.store(spec.lower, Relaxed);
+        state.set_thresholds(spec.upper, spec.lower);
         state.weight.store(spec.weight, Relaxed);
-        if spec.upper == 0 || spec.upper > before {
-            state.reopen();
-        }
         state.serve(spec.address.port(), super::view::method(spec.forward));
         state.encapsulation.store(super::view::encapsulation(spec).number(), Relaxed);
         state.forget_route();

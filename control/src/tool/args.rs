@@ -65,6 +65,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: RouteCommand,
     },
+    /// Virtual addresses: what brought them, and where they are answered
+    Vip {
+        #[command(subcommand)]
+        command: VipCommand,
+    },
     /// Which worker gets what: the case in force on each port, what crosses between workers, and why
     Steering,
     /// Settings of net.ipv4.vs: lists them, shows one, or writes NAME=VALUE
@@ -135,6 +140,17 @@ pub(super) enum RouteCommand {
         /// As 10.2.0.0/16
         #[arg(value_name = "PREFIX")]
         to: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(super) enum VipCommand {
+    /// Lists them: FROM is the file (a [[vip]]), a service of the file, or a service made at run time
+    List,
+    /// Takes one away that no service has; one of the file comes back with a reload
+    Del {
+        /// As 10.0.0.100
+        address: IpAddr,
     },
 }
 

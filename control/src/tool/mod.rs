@@ -28,7 +28,7 @@ use crate::api::{Answer, ApiError, Client, PageError, Request, every_text};
 use crate::config::DEFAULT_SOCKET;
 use crate::ipvsadm;
 
-use args::{Arguments, Command, ConfigCommand, DoctorCommand};
+use args::{Arguments, Command, ConfigCommand, DoctorCommand, VipCommand};
 use lazy::LazyClient;
 
 /// Where a tool without options looks for the socket.
@@ -147,6 +147,8 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Capture(options) => return watch::capture(options, json, client, out),
         Command::Doctor { command: DoctorCommand::Arp } => return doctor::arp(json, client, out),
         Command::Services => return services::run(json, client, out),
+        Command::Vip { command: VipCommand::List } => return network::vips(json, client, out),
+        Command::Vip { command: VipCommand::Del { address } } => Request::DeleteVip { address: *address },
         Command::Proc { name } => return proc(name, json, client, out),
         Command::Status => Request::Status,
         Command::Stats { .. } => Request::Stats,
@@ -222,6 +224,7 @@ fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), F
         Answer::Services { .. }
         | Answer::Connections { .. }
         | Answer::Timeouts { .. }
+        | Answer::Vips { .. }
         | Answer::Daemons { .. }
         | Answer::Watching(_)
         | Answer::DoctorArp(_)

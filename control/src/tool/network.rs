@@ -1,10 +1,11 @@
-//! `sluice neigh`, `sluice routes` and `sluice route`
+//! `sluice neigh`, `sluice routes`, `sluice route` and `sluice vip`
 
 use std::io::{self, Write};
 
 use super::args::RouteCommand;
 use super::table::{Table, duration};
-use crate::api::{NeighborInfo, Request, RouteInfo, RouteSpec};
+use super::{Failure, print_json};
+use crate::api::{Answer, Client, NeighborInfo, Request, RouteInfo, RouteSpec, VipInfo, VipOrigin};
 
 pub(super) fn print_neighbors(neighbors: &[NeighborInfo], out: &mut dyn Write) -> io::Result<()> {
     let mut table = Table::new(&["ADDRESS", "INTERFACE", "MAC", "STATE", ">SINCE"]);
@@ -30,6 +31,35 @@ pub(super) fn print_routes(routes: &[RouteInfo], out: &mut dyn Write) -> io::Res
             each.kind.clone(),
             if each.runtime { "runtime".to_owned() } else { String::new() },
         ]);
+    }
+    table.print(out)
+}
+
+/// Virtual addresses, page by page; as JSON in one.
+pub(super) fn vips(json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
+    let (mut all, mut cursor) = (Vec::new(), None);
+    loop {
+        let Answer::Vips { vips, next } = client.ask(Request::Vips { cursor })? else { return Err(Failure::Strange) };
+        all.extend(vips);
+        // A director that does not move on would keep us for ever.
+        if next.is_none() || next == cursor {
+            break;
+        }
+        cursor = next;
+    }
+    if json { print_json(&Answer::Vips { vips: all, next: None }, out) } else { Ok(print_vips(&all, out)?) }
+}
+
+fn print_vips(vips: &[VipInfo], out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new(&["ADDRESS", "INTERFACES", "FROM", ">SERVICES"]);
+    for each in vips {
+        let from = match each.origin {
+            VipOrigin::File => "file",
+            VipOrigin::Service => "service",
+            VipOrigin::Runtime => "runtime",
+        };
+        let on = if each.interfaces.is_empty() { "-".to_owned() } else { each.interfaces.join(",") };
+        table.row(vec![each.address.to_string(), on, from.to_owned(), each.services.to_string()]);
     }
     table.print(out)
 }

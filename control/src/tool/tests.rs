@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::{
     ArpLeak, Code, ConnInfo, Counter, DoctorReport, Forward, InterfaceStatus, MarkInfo, NeighborInfo, Rates, RouteInfo,
-    ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StatsReport, Status, Totals, WorkerStatus,
+    ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StatsReport, Status, Totals, VipInfo, VipOrigin, WorkerStatus,
 };
 use dataplane::flow::{Protocol, ServiceKey};
 
@@ -187,6 +187,9 @@ fn the_rest() {
     assert!(
         printed("sluice routes", Answer::Routes { routes }).contains("0.0.0.0/0  10.0.0.2  wan        static  runtime")
     );
+    let vip = VipInfo { address, interfaces: vec!["wan".to_owned()], origin: VipOrigin::Runtime, services: 0 };
+    let vips = printed("sluice vip list", Answer::Vips { vips: vec![vip], next: None });
+    assert!(vips.contains("10.0.0.2  wan         runtime         0"), "{vips}");
     assert_eq!(printed("sluice reload", Answer::Reloaded { changes: vec![] }), "nothing changed\n");
     assert_eq!(printed("sluice config show", Answer::Text { text: "schema = 1\n".into(), next: None }), "schema = 1\n");
     let (.., asked) = call("sluice reload --prune", vec![Ok(Answer::Done)]);

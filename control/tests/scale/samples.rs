@@ -55,12 +55,12 @@ fn every_meter_is_sampled_every_two_seconds() {
 fn a_turn_samples_a_bounded_number() {
     use std::sync::Arc;
 
-    use control::ipvs::Services;
+    use control::ipvs::{Links, Services};
     use dataplane::clock::Nanos;
     use dataplane::map::Seed;
     use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 
-    let mut services = Services::new(Arc::new(Servers::new(MAX_SERVERS)), Seed([1, 2, 3, 4]));
+    let mut services = Services::new(Arc::new(Servers::new(MAX_SERVERS)), Seed([1, 2, 3, 4]), Links::default());
     let read = |_: u32| TotalsRead::default();
     for service in 0..1000 {
         let Request::AddService { service: spec } = add_service(service) else { unreachable!() };

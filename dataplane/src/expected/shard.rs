@@ -1,10 +1,11 @@
 //! A shard of what is expected: found by what the client's or the server's first packet carries, in the order in which it
-//! was announced, which is that of its end: all are expected for the same time.
+//! was announced, which is that of its end: all are expected for the same time. Two control connections of a client may
+//! announce one port of two servers: the client's packet belongs to what was announced last, as in the kernel.
 
 use std::net::SocketAddr;
 
 use super::{Expected, MOST, SHARDS};
-use crate::chain::{Linked, Links, List};
+use crate::list::{Links, List};
 use crate::map::{Seed, SeededMap};
 
 /// What names one announcement, and no later one: shard, place, and which of the place's it is.
@@ -35,32 +36,36 @@ struct Place {
     taken: bool,
     /// Of the place's announcements.
     generation: u16,
-    links: Links,
-}
-
-impl Linked for Place {
-    fn links(&mut self) -> &mut Links {
-        &mut self.links
-    }
 }
 
 #[derive(Debug)]
 pub(super) struct Shard {
     places: Vec<Place>,
     free: Vec<u32>,
-    by_request: SeededMap<(SocketAddr, SocketAddr), u32>,
+    by_request: SeededMap<(SocketAddr, SocketAddr), List>,
     by_reply: SeededMap<(SocketAddr, SocketAddr), u32>,
     by_age: List,
+    /// Where each place stands among those of its request key, and by age.
+    alike: Vec<Links>,
+    ages: Vec<Links>,
 }
 
 impl Shard {
     pub(super) fn new(seed: Seed) -> Self {
         let (by_request, by_reply) = (seed.map(), seed.map());
-        Self { places: Vec::new(), free: Vec::new(), by_request, by_reply, by_age: List::default() }
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+            by_request,
+            by_reply,
+            by_age: List::default(),
+            alike: Vec::new(),
+            ages: Vec::new(),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.by_request.len()
+        self.by_age.len()
     }
 
     pub(super) fn at(&self, index: u32) -> &Expected {
@@ -69,22 +74,25 @@ impl Shard {
 
     /// What waits already where this one would: for any client port, the server; for one port, the client.
     pub(super) fn renew(&mut self, expected: &Expected) -> Option<Expected> {
-        let known = match expected.is_passive() {
-            true => self.by_reply.get(&expected.reply()),
-            false => self.by_request.get(&expected.request()),
+        let index = match expected.is_passive() {
+            true => *self.by_reply.get(&expected.reply())?,
+            false => self.newest(&expected.request())?,
         };
-        let index = *known?;
         let old = &mut self.places[index as usize].expected;
         (old.last_used, old.timeout) = (expected.last_used, expected.timeout);
         let renewed = *old;
-        self.by_age.remove(&mut self.places, index);
-        self.by_age.push(&mut self.places, index);
+        self.by_age.remove(&mut self.ages, index);
+        self.by_age.push(&mut self.ages, index);
         Some(renewed)
     }
 
-    /// What would be found in the place of this one.
+    fn newest(&self, request: &(SocketAddr, SocketAddr)) -> Option<u32> {
+        self.by_request.get(request)?.last()
+    }
+
+    /// What the server's packet would be taken for in the place of this one.
     pub(super) fn rival(&self, expected: &Expected) -> Option<u32> {
-        self.by_request.get(&expected.request()).or_else(|| self.by_reply.get(&expected.reply())).copied()
+        self.by_reply.get(&expected.reply()).copied()
     }
 
     pub(super) fn oldest(&self) -> Option<u32> {
@@ -99,11 +107,15 @@ impl Shard {
                 (place.expected, place.taken) = (expected, true);
                 place.generation = place.generation.wrapping_add(1);
             }
-            None => self.places.push(Place { expected, taken: true, generation: 0, links: Links::default() }),
+            None => {
+                self.places.push(Place { expected, taken: true, generation: 0 });
+                self.alike.push(Links::NONE);
+                self.ages.push(Links::NONE);
+            }
         }
-        self.by_request.insert(expected.request(), index);
+        self.by_request.entry(expected.request()).or_default().push(&mut self.alike, index);
         self.by_reply.insert(expected.reply(), index);
-        self.by_age.push(&mut self.places, index);
+        self.by_age.push(&mut self.ages, index);
         (index, self.places[index as usize].generation)
     }
 
@@ -112,9 +124,14 @@ impl Shard {
         let place = &mut self.places[index as usize];
         place.taken = false;
         let (expected, generation) = (place.expected, place.generation);
-        self.by_request.remove(&expected.request());
+        if let Some(alike) = self.by_request.get_mut(&expected.request()) {
+            alike.remove(&mut self.alike, index);
+            if alike.is_empty() {
+                self.by_request.remove(&expected.request());
+            }
+        }
         self.by_reply.remove(&expected.reply());
-        self.by_age.remove(&mut self.places, index);
+        self.by_age.remove(&mut self.ages, index);
         self.free.push(index);
         (expected, (index, generation))
     }
@@ -127,13 +144,13 @@ impl Shard {
 
     /// Where something stands that was found here before.
     pub(super) fn index_of(&self, expected: &Expected) -> Option<u32> {
-        self.by_request.get(&expected.request()).copied().filter(|index| self.at(*index).server == expected.server)
+        self.by_reply.get(&expected.reply()).copied().filter(|index| self.at(*index).vip == expected.vip)
     }
 
     pub(super) fn of_client(&self, client: SocketAddr, vip: SocketAddr) -> Option<Expected> {
-        let exact = self.by_request.get(&(client, vip));
-        let index = exact.or_else(|| self.by_request.get(&(SocketAddr::new(client.ip(), 0), vip)))?;
-        Some(*self.at(*index))
+        let exact = self.newest(&(client, vip));
+        let index = exact.or_else(|| self.newest(&(SocketAddr::new(client.ip(), 0), vip)))?;
+        Some(*self.at(index))
     }
 
     pub(super) fn of_server(&self, server: SocketAddr, client: SocketAddr) -> Option<Expected> {

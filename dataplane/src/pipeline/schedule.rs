@@ -12,7 +12,7 @@ use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey, Tuple};
 use crate::forward::{nat, nat6};
 use crate::packet::{Meta, Step};
-use crate::proto::ftp;
+use crate::proto::{ftp, udp};
 use crate::sched::Asked;
 use crate::service::{RealServer, Server, ServerTotals, VirtualService};
 use crate::shard::{Shard, let_go};
@@ -58,7 +58,7 @@ impl Place<'_> {
             // Whoever comes next finds the counts as they were.
             self.bound.state.unbind(shard.table[index].has(flag::INACTIVE));
         } else {
-            shard.watch(index);
+            begun(index, shard);
             self.wait_for_more(index, shard);
         }
     }
@@ -70,6 +70,15 @@ impl Place<'_> {
             conn.hop_request = NONE;
         }
     }
+}
+
+/// A connection has begun. Where its replies do not pass here, its client's next datagram makes a stream of it.
+fn begun<B>(index: u32, shard: &mut Shard<B>) {
+    let conn = &mut shard.table[index];
+    if conn.protocol_number() == Protocol::Udp.number() && !conn.method().has_replies() {
+        conn.state = udp::State::Stream as u8;
+    }
+    shard.watch(index);
 }
 
 /// `ends` are the packet's source and destination.
@@ -315,7 +324,7 @@ fn pass_by<B>(
     };
     let step = first(meta, index, error, shard, context);
     if !one_packet {
-        shard.watch(index);
+        begun(index, shard);
     }
     step
 }
@@ -334,7 +343,10 @@ pub(super) fn enter<B>(
             shard.passing.push(index);
             index
         }
-        false => insert(new, hashes, shard)?,
+        false => {
+            shard.make_room(context.now, context.chance, context.servers, &context.tables.templates, context.link);
+            insert(new, hashes, shard)?
+        }
     };
     crate::counters::add(&context.link.counters.connections_made, 1);
     Ok(index)

@@ -193,9 +193,9 @@ pub(super) fn advance(
     } else {
         if seen == tcp::Seen::Output {
             assure(conn, context);
+            conn.state = udp::State::Stream as u8;
         }
-        conn.state = udp::NORMAL;
-        timeouts.udp
+        timeouts.udp.0[usize::from(conn.state)]
     };
     let before = std::mem::replace(&mut conn.timeout, timeout);
     timeout < before

@@ -17,8 +17,8 @@ pub struct Timeouts {
     pub tcp: [u32; tcp::STATES],
     /// By SCTP state.
     pub sctp: [u32; sctp::STATES],
-    /// UDP has one state.
-    pub udp: u32,
+    /// Of UDP.
+    pub udp: udp::Timeouts,
     /// Before the protocol sets a state.
     pub initial: u32,
 }
@@ -28,7 +28,7 @@ impl Default for Timeouts {
         Self {
             tcp: tcp::TIMEOUTS.map(ticks),
             sctp: sctp::TIMEOUTS.map(ticks),
-            udp: ticks(udp::TIMEOUT),
+            udp: udp::Timeouts::default(),
             initial: ticks(3),
         }
     }
@@ -38,7 +38,7 @@ impl Timeouts {
     /// Short ones, as appliances have them.
     #[must_use]
     pub fn appliance() -> Self {
-        Self { tcp: tcp::APPLIANCE_TIMEOUTS.map(ticks), ..Self::default() }
+        Self { tcp: tcp::APPLIANCE_TIMEOUTS.map(ticks), udp: udp::Timeouts::appliance(), ..Self::default() }
     }
 }
 

@@ -9,6 +9,7 @@ mod lblc;
 mod lblcr;
 mod lc;
 mod mh;
+mod none;
 mod nq;
 mod ovf;
 mod plan;
@@ -112,6 +113,8 @@ schedulers! {
     Ovf ovf "ovf",
     /// The better of two random choices.
     Twos twos "twos",
+    /// Nobody.
+    None none "none",
 }
 
 impl Scheduler {

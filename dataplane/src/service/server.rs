@@ -113,6 +113,22 @@ impl Server {
         self.available.load(Relaxed).then_some(server)
     }
 
+    /// Sets the thresholds. Where one differs from before, the server is overloaded from the upper one on and open below
+    /// the lower one; in between it stays as it was (`__ip_vs_dest_update_overload` of Linux 6.12).
+    pub fn set_thresholds(&self, upper: u32, lower: u32) {
+        let before = (self.upper.swap(upper, Relaxed), self.lower.swap(lower, Relaxed));
+        if before == (upper, lower) {
+            return;
+        }
+        let weigh = |room: u64| match connections(room) {
+            count if upper != 0 && count >= upper => Some(room | OVERLOADED),
+            count if self.reopens(count) => Some(room & !OVERLOADED),
+            _ => None,
+        };
+        // Most are what they were.
+        let _ = self.room.fetch_update(Relaxed, Relaxed, weigh);
+    }
+
     /// How packets to it are wrapped, where they are.
     #[inline]
     #[must_use]
@@ -176,10 +192,6 @@ impl Server {
     /// A template that led here is gone.
     pub fn release_template(&self) {
         self.persistent.fetch_sub(1, Relaxed);
-        let reopen =
-            |room: u64| (room & OVERLOADED != 0 && self.reopens(connections(room))).then_some(room & !OVERLOADED);
-        // Most have nothing to reopen.
-        let _ = self.room.fetch_update(Relaxed, Relaxed, reopen);
         self.references.fetch_sub(1, Release);
     }
 
@@ -332,5 +344,48 @@ impl TotalsRead {
             out_packets: f(self.out_packets, other.out_packets),
             out_bytes: f(self.out_bytes, other.out_bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server with thresholds that takes so many connections.
+    fn server(thresholds: (u32, u32), connections: u32) -> Server {
+        let server = Server::default();
+        server.set_thresholds(thresholds.0, thresholds.1);
+        for _ in 0..connections {
+            server.bind_anyway();
+        }
+        server
+    }
+
+    /// Whether it is overloaded after each edit.
+    fn edited(server: &Server, edits: &[(u32, u32)]) -> Vec<bool> {
+        let after = |(upper, lower): &(u32, u32)| {
+            server.set_thresholds(*upper, *lower);
+            server.is_overloaded()
+        };
+        edits.iter().map(after).collect()
+    }
+
+    #[test]
+    fn an_edited_threshold_counts_at_once() {
+        assert_eq!(
+            edited(&server((0, 0), 3), &[(2, 0), (4, 0), (5, 0), (0, 0), (3, 3)]),
+            [true, true, false, false, true]
+        );
+        let between = [(5, 1), (5, 3), (5, 4), (5, 5)];
+        assert_eq!(edited(&server((3, 1), 4), &between), [true, true, true, false], "open below the lower one only");
+        assert_eq!(edited(&server((0, 0), 4), &between), [false; 4], "one that was open stays open in between");
+        assert_eq!(edited(&server((4, 0), 3), &[(3, 0), (4, 0)]), [true, true], "three of four is no less than 3/4");
+    }
+
+    #[test]
+    fn thresholds_that_stay_the_same_change_nothing() {
+        let server = server((3, 0), 4);
+        (0..2).for_each(|_| server.unbind(true));
+        assert_eq!((server.is_overloaded(), edited(&server, &[(3, 0)])), (false, vec![false]));
     }
 }

@@ -120,10 +120,27 @@ fn balanced(story: &mut Story) {
     story.frame("one to a service without servers", &syn(VIP, 1, 81).frame(), &["answer_no_server", "sent_icmp_error"]);
     story.frame("the third and last connection", &syn(VIP, 2, 80).frame(), &made);
     story.frame("one too many", &syn(VIP, 3, 80).frame(), &["drop_connections_full"]);
+    displaced(story);
     story.lab.state(0).available.store(false, Relaxed);
-    story.frame("a packet to a removed server", &syn(VIP, 1, 80).frame(), &["drop_server_gone"]);
+    story.frame("a packet to a removed server", &syn(VIP, 3, 80).frame(), &["drop_server_gone"]);
     story.lab.state(0).available.store(true, Relaxed);
     story.moves(&[("connections_ended", 3)], "time", |lab| lab.pass(901 * SECOND));
+}
+
+/// Two half-open connections make room for a new one, and it and another fill the table again.
+fn displaced(story: &mut Story) {
+    let defend = |lab: &mut Lab, value: &str| {
+        std::sync::Arc::make_mut(&mut lab.tables.sysctls).set("drop_entry", value).expect("it takes that value");
+        lab.publish();
+        lab.turn();
+    };
+    defend(&mut story.lab, "1");
+    let displaces =
+        [("received", 1), ("connections_made", 1), ("connections_ended", 2), ("connections_dropped_early", 2)];
+    let happens = |lab: &mut Lab| lab.feed(WAN, &syn(VIP, 3, 80).frame());
+    story.moves(&[&displaces[..], &[("forward_nat_request", 1)]].concat(), "one that displaces others", happens);
+    defend(&mut story.lab, "0");
+    story.frame("one that fits", &syn(VIP, 4, 80).frame(), &["connections_made", "forward_nat_request"]);
 }
 
 fn said(story: &mut Story) {

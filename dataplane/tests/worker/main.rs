@@ -8,6 +8,7 @@ mod counters;
 mod crew;
 mod discovery;
 mod events;
+mod floods;
 mod fragments;
 mod frames;
 mod ftp;

@@ -20,7 +20,11 @@ use crate::marks::{REMOTE, by_mark, to};
 
 /// A lab with services of many schedulers; servers 11 to 14 are known, 15 is not.
 pub(crate) fn lab(one_armed: bool, rate: u32, capacity: u32) -> (Lab, ServiceKey) {
-    populated(if one_armed { Lab::one_armed(capacity) } else { Lab::new(capacity) }, rate)
+    let (mut lab, first) = populated(if one_armed { Lab::one_armed(capacity) } else { Lab::new(capacity) }, rate);
+    Arc::make_mut(&mut lab.tables.sysctls).set("drop_entry", "1").expect("it takes that");
+    lab.publish();
+    lab.turn();
+    (lab, first)
 }
 
 /// The same in a lab that is there.

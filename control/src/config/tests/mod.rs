@@ -119,7 +119,7 @@ group = "wheel"
 rules = "/etc/ipvsadm.rules"
 [ipvs]
 strict_parity = true
-timeouts = { tcp = 9, sctp_c_sent = 7, udp = 8 }
+timeouts = { tcp = 9, sctp_c_sent = 7, udp = 8, udp_one_way = 4 }
 [[interface]]
 name = "lan.7"
 parent = "lan"

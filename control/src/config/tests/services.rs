@@ -1,6 +1,7 @@
 //! How services and servers can be wrong.
 
 use super::{BASE, refused};
+use crate::config::parse;
 
 #[test]
 fn services() {
@@ -62,6 +63,24 @@ fn services() {
 }
 
 #[test]
+fn addresses_without_a_port() {
+    let of = |service: &str, server: &str| {
+        let text = format!(
+            "{BASE}[[service]]\nprotocol = \"tcp\"\naddress = \"{service}\"\npersistence = 60\n\
+             [[service.server]]\naddress = \"{server}\"\n"
+        );
+        let service = parse(&text, "t.toml").expect("a right file").services.remove(0);
+        (service.spec.key.to_string(), service.servers[0].spec.address.to_string())
+    };
+    let said = |key: &str, server: &str| (key.to_owned(), server.to_owned());
+    assert_eq!(of("10.0.0.9:80", "10.1.0.9"), said("TCP 10.0.0.9:80", "10.1.0.9:80"));
+    for server in ["fd00::9", "[fd00::9]", "[fd00::9]:80"] {
+        assert_eq!(of("[fd00::8]:80", server), said("TCP [fd00::8]:80", "[fd00::9]:80"), "{server}");
+    }
+    assert_eq!(of("[fd00::8]", "[fd00::9]:0"), said("TCP [fd00::8]:0", "[fd00::9]:0"));
+}
+
+#[test]
 fn servers() {
     let base = format!("{BASE}[[service]]\nprotocol = \"tcp\"\naddress = \"10.0.0.9:80\"\n[[service.server]]\n");
     refused(
@@ -95,6 +114,26 @@ fn servers() {
             (
                 "address = \"224.0.0.9\"",
                 "t.toml:14: service.server.address: 224.0.0.9 is not the address of one station",
+            ),
+            (
+                "address = \"127.255.255.255\"",
+                "t.toml:14: service.server.address: 127.255.255.255 is not the address of one station",
+            ),
+            (
+                "address = \"fe80::9\"\nforward = \"tun\"",
+                "t.toml:14: service.server.address: fe80::9 is link-local; a real server needs one that is routed",
+            ),
+            (
+                "address = \"::ffff:10.1.0.9\"\nforward = \"tun\"",
+                "t.toml:14: service.server.address: ::ffff:10.1.0.9 is an IPv4 address written as IPv6; write it as IPv4",
+            ),
+            (
+                "address = \"10.1.0.9\"\nupper = 2147483648",
+                "t.toml:15: service.server.upper: 2147483648 is too large; 0 to 2147483647",
+            ),
+            (
+                "address = \"[10.1.0.9]\"",
+                "t.toml:14: service.server.address: \"[10.1.0.9]\" is not an address and port as 10.0.0.1:80 or [fd00::1]:80",
             ),
             (
                 "address = \"10.1.0.9:81\"\nforward = \"dr\"",
