@@ -70,6 +70,7 @@ pub(crate) fn control(
     signals: &Signals,
     stop: &AtomicBool,
 ) -> Result<(), ApiError> {
+    director.tell_time(clock::now(), clock::since_midnight());
     director.wait_for_workers(&mut patience(START_PATIENCE))?;
     info!("sluiced {} is up", env!("CARGO_PKG_VERSION"));
     tell(&[NotifyState::Ready]);
@@ -88,6 +89,7 @@ pub(crate) fn control(
             Err(RecvTimeoutError::Disconnected) => thread::sleep(PERIOD),
         }
         director.turn(clock::now());
+        director.tell_time(clock::now(), clock::since_midnight());
         if watchdog.due(director.workers_turn(), Instant::now()) {
             tell(&[NotifyState::Watchdog]);
         }

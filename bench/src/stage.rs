@@ -260,6 +260,7 @@ fn net(traffic: Traffic, seed: Seed) -> Net {
         mtu: 1500,
         source4: None,
         source6: None,
+        virtual6: None,
     };
     let mut routes = RouteTable::default();
     let mut route = |(address, length), action| routes.insert(Prefix { address, length }, action);

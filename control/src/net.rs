@@ -36,6 +36,8 @@ pub struct NetInterface {
     /// What it is called by on its own link: the first such address of the file, else one made of its MAC. Without any
     /// IPv6 address it has none.
     pub link_local: Option<Ipv6Addr>,
+    /// The last virtual IPv6 address that the configuration has here.
+    pub virtual6: Option<Ipv6Addr>,
 }
 
 /// The link-local address of an interface with these addresses.
@@ -78,6 +80,7 @@ impl NetInterface {
             mtu: self.mtu,
             source4: own(true).and_then(|a| if let IpAddr::V4(a) = a { Some(a) } else { None }),
             source6: own(false).and_then(|a| if let IpAddr::V6(a) = a { Some(a) } else { None }).or(self.link_local),
+            virtual6: self.virtual6,
         }
     }
 }

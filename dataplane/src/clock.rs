@@ -1,4 +1,8 @@
-//! Time as an argument: nanoseconds since the boot of the machine, and the coarse ticks that connections keep.
+//! Time as an argument: nanoseconds since the boot of the machine, and the coarse ticks that connections keep; and the
+//! time of day, for those packets that ask for it.
+
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Nanoseconds since boot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +17,30 @@ impl Nanos {
 }
 
 const NANOS_PER_TICK: u64 = 10_000_000;
+
+/// Milliseconds of a day; none of UT is longer (POSIX, 4.19).
+const MS_PER_DAY: u64 = 86_400_000;
+const MS_PER_TICK: u64 = 10;
+
+/// What the time of day follows from: how long before the boot of the machine a midnight UT was, in milliseconds. Written
+/// by who has a clock, as often as that may be set; read by workers where a packet asks for it.
+#[derive(Debug, Default)]
+pub struct Midnight(AtomicU32);
+
+impl Midnight {
+    /// Says how many milliseconds have passed since midnight UT at a moment.
+    pub fn set(&self, now: Tick, since_midnight: u32) {
+        let since_boot = u64::from(now.0) * MS_PER_TICK % MS_PER_DAY;
+        let before = (u64::from(since_midnight) + MS_PER_DAY - since_boot) % MS_PER_DAY;
+        self.0.store(before as u32, Relaxed);
+    }
+
+    /// Milliseconds since midnight UT at a moment.
+    #[must_use]
+    pub fn time_of_day(&self, now: Tick) -> u32 {
+        ((u64::from(now.0) * MS_PER_TICK + u64::from(self.0.load(Relaxed))) % MS_PER_DAY) as u32
+    }
+}
 
 /// Ticks in a second.
 pub const TICKS_PER_SECOND: u32 = 100;
@@ -47,4 +75,19 @@ impl Tick {
 pub const fn ticks(seconds: u32) -> u32 {
     let most = u32::MAX / 4 / TICKS_PER_SECOND;
     (if seconds < most { seconds } else { most }) * TICKS_PER_SECOND
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_day_goes_on_from_what_was_said() {
+        let midnight = Midnight::default();
+        midnight.set(Tick(500), 86_399_990);
+        let times = [0, 1, 100].map(|later| midnight.time_of_day(Tick(500 + later)));
+        assert_eq!(times, [86_399_990, 0, 990]);
+        midnight.set(Tick(u32::MAX), 7);
+        assert_eq!(midnight.time_of_day(Tick(u32::MAX)), 7);
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use crossbeam::queue::ArrayQueue;
 
+use crate::clock::Midnight;
 use crate::conn::Conn;
 use crate::counters::Counters;
 use crate::parking::{CLASSES, Class, Neighbor};
@@ -123,6 +124,8 @@ pub struct Link {
     pub longest_turn_1s: AtomicU64,
     /// Connections now.
     pub connections: AtomicU64,
+    /// The time of day, where a packet asks for it.
+    pub midnight: Midnight,
 }
 
 impl Link {
@@ -156,6 +159,7 @@ impl Link {
             longest_turn: AtomicU64::default(),
             longest_turn_1s: AtomicU64::default(),
             connections: AtomicU64::default(),
+            midnight: Midnight::default(),
         })
     }
 }

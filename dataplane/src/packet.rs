@@ -6,7 +6,7 @@ use crate::flow::{Encapsulation, Tuple};
 use crate::port::{BURST, RxBurst};
 use crate::verdict::{Answer, Drop, Forward, Punt};
 use crate::wire::vlan::Lan;
-use crate::wire::{ethernet, ipsec, ipv6};
+use crate::wire::{ethernet, ipsec, ipv4, ipv6};
 
 /// An entry whose tag fits a packet.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,8 @@ pub enum Kind {
     Transport4,
     /// The same with IPv6.
     Transport6,
+    /// IPv4 with options and a whole TCP or UDP header: the same, but none of the usual packets.
+    Options4,
     /// IPv4 with a whole SCTP header: the same.
     Sctp4,
     /// The same with IPv6.
@@ -89,7 +91,7 @@ impl Kind {
     #[must_use]
     pub const fn with_v6(self) -> Self {
         match self {
-            Self::Transport4 => Self::Transport6,
+            Self::Transport4 | Self::Options4 => Self::Transport6,
             Self::Sctp4 => Self::Sctp6,
             Self::Esp4 => Self::Esp6,
             Self::Other4 | Self::Ah4 => Self::Other6,
@@ -161,6 +163,13 @@ pub enum Step {
     Gather,
     /// Used up by an answer.
     Answer(Answer),
+    /// Used up by an error that points to a byte of its IP packet.
+    Problem {
+        /// Which error.
+        kind: Answer,
+        /// Which byte.
+        at: u16,
+    },
     /// Handed to control.
     Punt(Punt),
     /// Gone.
@@ -188,6 +197,9 @@ pub struct Meta {
     pub mtu: u16,
     /// The largest of the pieces it came in, 0 = it came whole, as all that devices deliver.
     pub largest: u16,
+    /// Whether it came in pieces of IPv6 that had no header in front of the fragment header: what stands first of it now was
+    /// looked at by nobody.
+    pub all_fragmented: bool,
     /// Whether its time to live was lowered before it was found to exceed that MTU.
     pub ttl_lowered: bool,
     /// How it is wrapped, where it goes through a tunnel.
@@ -217,6 +229,18 @@ impl Meta {
     #[must_use]
     pub fn ip_len(&self) -> usize {
         self.end as usize - usize::from(self.l3)
+    }
+
+    /// The byte that its answer points to, if it points to one.
+    #[must_use]
+    pub const fn pointer(&self) -> u16 {
+        if let Step::Problem { at, .. } = self.step { at } else { 0 }
+    }
+
+    /// Whether it is IPv4 with options.
+    #[must_use]
+    pub const fn has_options(&self) -> bool {
+        !self.kind.is_v6() && self.l4 as usize > self.l3 as usize + ipv4::HEADER
     }
 
     /// The IANA number of its protocol.

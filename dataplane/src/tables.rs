@@ -88,6 +88,8 @@ impl Unhooked {
 pub struct Options {
     /// Route what belongs to nobody.
     pub ip_forward: bool,
+    /// Send packets on by the IPv4 source routes that they carry.
+    pub accept_source_route: bool,
     /// Unwrap IPv4 in IPv4 that is addressed to the director.
     pub unwrap_ipip: bool,
     /// Most answers of the director itself.
@@ -98,7 +100,13 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { ip_forward: true, unwrap_ipip: false, limits: Limits::default(), strict_parity: false }
+        Self {
+            ip_forward: true,
+            accept_source_route: false,
+            unwrap_ipip: false,
+            limits: Limits::default(),
+            strict_parity: false,
+        }
     }
 }
 
@@ -139,6 +147,8 @@ pub struct Interface {
     pub source4: Option<Ipv4Addr>,
     /// Source of what the director itself says here.
     pub source6: Option<Ipv6Addr>,
+    /// The last virtual IPv6 address that the configuration has here.
+    pub virtual6: Option<Ipv6Addr>,
 }
 
 /// Every interface, found by its index or by where it is.

@@ -99,8 +99,15 @@ reasons! {
         TooBig "too_big",
         /// The first piece of a packet whose other pieces did not come in time.
         ReassemblyTime "reassembly_time",
-        /// A piece of an IPv6 packet, not the last, whose length is no multiple of eight.
+        /// Options of an IPv4 header, or a field of an IPv6 header, that are wrong: a routing header with segments left, a
+        /// jumbo payload, a piece, not the last, whose length is no multiple of eight.
         ParameterProblem "parameter_problem",
+        /// An unknown option of IPv6 that wants its sender told.
+        UnknownOption "unknown_option",
+        /// An extension header of IPv6 that nobody takes there: hop-by-hop options that do not stand first, AH.
+        UnknownHeader "unknown_header",
+        /// A strict source route whose next station is not on a link here.
+        SourceRouteFailed "source_route_failed",
         /// An ICMP error about a packet around a client's: the client is told of its own.
         TunnelError "tunnel_error",
     }
@@ -133,6 +140,14 @@ reasons! {
         Malformed "malformed",
         /// Wrong IP header checksum.
         HeaderChecksum "header_checksum",
+        /// An IPv4 source route, and `accept_source_route` is off, or it leads nowhere.
+        SourceRoute "source_route",
+        /// IPv6 options that are not well formed, or more than a header may have.
+        BadOption "bad_option",
+        /// An unknown option of IPv6 that wants its packet discarded.
+        UnknownOption "unknown_option",
+        /// A routing header of IPv6 of a type that is switched off: segment routing, RPL.
+        RoutingHeader "routing_header",
         /// Source is ours, a group or a loopback.
         Martian "martian",
         /// Multicast or broadcast.

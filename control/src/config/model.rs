@@ -52,6 +52,8 @@ pub struct Dataplane {
     pub connections: u32,
     /// Whether packets that belong to nobody here are routed.
     pub ip_forward: bool,
+    /// Whether packets are sent on by the IPv4 source routes that they carry.
+    pub accept_source_route: bool,
     /// Whether IPv4 in IPv4 to the director's addresses is unwrapped.
     pub unwrap_ipip: bool,
     /// More arguments for DPDK's environment.
@@ -74,6 +76,7 @@ impl Default for Dataplane {
             main_cpu: 0,
             connections: 1_000_000,
             ip_forward: true,
+            accept_source_route: false,
             unwrap_ipip: false,
             eal: Vec::new(),
             steering: Steering::Tuple,

@@ -86,6 +86,9 @@ fn dataplane(file: &mut File, dataplane: &Dataplane) {
     file.key("main_cpu", dataplane.main_cpu);
     file.key("connections", dataplane.connections);
     file.key("ip_forward", dataplane.ip_forward);
+    if dataplane.accept_source_route {
+        file.key("accept_source_route", true);
+    }
     if dataplane.unwrap_ipip {
         file.key("unwrap_ipip", true);
     }

@@ -43,6 +43,10 @@ pub(super) fn dataplane(top: &Scope<'_>) -> Dataplane {
             .and_then(|spot| spot.number(1..=CONNECTIONS_MAX))
             .unwrap_or(base.connections),
         ip_forward: scope.value("ip_forward").and_then(|spot| spot.boolean()).unwrap_or(base.ip_forward),
+        accept_source_route: scope
+            .value("accept_source_route")
+            .and_then(|spot| spot.boolean())
+            .unwrap_or(base.accept_source_route),
         unwrap_ipip: scope.value("unwrap_ipip").and_then(|spot| spot.boolean()).unwrap_or(base.unwrap_ipip),
         eal: scope
             .value("eal")

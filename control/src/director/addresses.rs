@@ -97,6 +97,16 @@ impl Director {
                 self.answer_no_more(address);
             }
         }
+        for interface in &mut self.interfaces {
+            let last = config
+                .vips
+                .iter()
+                .rev()
+                .find(|vip| vip.address.is_ipv6() && vip.interfaces.iter().any(|on| **on == *interface.name));
+            let last = last.and_then(|vip| if let IpAddr::V6(address) = vip.address { Some(address) } else { None });
+            self.net_changed |= interface.virtual6 != last;
+            interface.virtual6 = last;
+        }
         for vip in &config.vips {
             let on = vip.interfaces.iter().filter_map(|name| self.interface_index(name)).collect();
             self.answer_for(vip.address, Vip { on, configured: true, runtime: false });

@@ -195,6 +195,11 @@ impl Director {
         self.commit(pump)
     }
 
+    /// Tells workers the time of day, in milliseconds since midnight UT, for packets that ask for it.
+    pub fn tell_time(&self, now: Nanos, since_midnight: u32) {
+        self.links.iter().for_each(|link| link.midnight.set(now.tick(), since_midnight));
+    }
+
     /// What packets and time ask for. Returns the items handled.
     pub fn turn(&mut self, now: Nanos) -> usize {
         self.now = now;
@@ -342,6 +347,7 @@ fn interfaces(config: &Config, macs: &[MacAddr]) -> Vec<NetInterface> {
             mtu: interface.mtu,
             addresses: interface.addresses.clone(),
             link_local: link_local(&interface.addresses, mac),
+            virtual6: None,
         })
     };
     config.interfaces.iter().filter_map(build).collect()

@@ -71,6 +71,7 @@ impl Director {
         let (old, new) = (&self.config, config);
         let dataplane = |c: &Config| config::Dataplane {
             ip_forward: true,
+            accept_source_route: false,
             unwrap_ipip: false,
             limits: Limits::NONE,
             ..c.dataplane.clone()
@@ -99,6 +100,7 @@ impl Director {
         self.converge_net(&config, prune, &mut changes);
         let options = Options {
             ip_forward: config.dataplane.ip_forward,
+            accept_source_route: config.dataplane.accept_source_route,
             unwrap_ipip: config.dataplane.unwrap_ipip,
             limits: config.dataplane.limits,
             strict_parity: config.ipvs.strict_parity,
@@ -112,6 +114,9 @@ impl Director {
             }
         }
         self.tables.options = options;
+        if config.dataplane.accept_source_route != self.config.dataplane.accept_source_route {
+            changes.note(|| format!("accept_source_route is {}", config.dataplane.accept_source_route));
+        }
         if config.dataplane.unwrap_ipip != self.config.dataplane.unwrap_ipip {
             changes.note(|| format!("unwrap_ipip is {}", config.dataplane.unwrap_ipip));
         }

@@ -104,6 +104,7 @@ fn parsed(trace: &Trace) -> String {
         Kind::Transport6 | Kind::Sctp6 | Kind::Esp6 | Kind::Other6 => "IPv6",
         Kind::Fragment4 => "a fragment of an IPv4 packet",
         Kind::Transport4 | Kind::Sctp4 | Kind::Esp4 | Kind::Ah4 | Kind::Other4 => "IPv4",
+        Kind::Options4 => "IPv4 with options",
     };
     format!("{kind}, {} bytes, time to live {}", trace.parsed.length, trace.outline.ttl)
 }
@@ -113,7 +114,7 @@ fn step(step: Step) -> String {
     match step {
         Step::Drop(reason) => reason.name().to_owned(),
         Step::Punt(reason) => reason.name().to_owned(),
-        Step::Answer(reason) => reason.name().to_owned(),
+        Step::Answer(reason) | Step::Problem { kind: reason, .. } => reason.name().to_owned(),
         Step::Send { reason, .. } => reason.name().to_owned(),
         Step::Handoff { worker, .. } => format!("handed to worker {worker}"),
         Step::Gather => "kept until its packet is whole".to_owned(),

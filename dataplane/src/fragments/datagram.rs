@@ -218,6 +218,7 @@ impl Queue {
             start,
             end,
             lan,
+            all_fragmented: six && head == ipv6::HEADER,
             largest: self.largest as u16,
             df,
             sizes,
@@ -254,6 +255,8 @@ pub struct Datagram {
     end: usize,
     /// Where its first piece came from.
     pub lan: Lan,
+    /// IPv6: nothing stood between the fixed header and the fragment header.
+    pub all_fragmented: bool,
     /// The largest IP packet among the pieces: none that leaves is larger.
     pub largest: u16,
     /// Those pieces were not to be fragmented further; nor are the new ones.

@@ -6,9 +6,10 @@ use super::Context;
 use super::answer::{ECT_0, Made, TTL};
 use crate::flow::Protocol;
 use crate::packet::Meta;
+use crate::tables::Interface;
 use crate::verdict::{Answer, Sent};
 use crate::wire::checksum::Sum;
-use crate::wire::{icmpv6, ipv6, put, sctp, tcp};
+use crate::wire::{icmpv6, ipv6, put, sctp, tcp, udp};
 
 /// Next header: there is nothing behind (RFC 8200 4.7).
 const NOTHING: u8 = 59;
@@ -19,7 +20,8 @@ const NOT_CONGESTION: u8 = !3;
 pub(super) struct About<'a> {
     packet: &'a [u8],
     header: ipv6::Header,
-    upper: ipv6::Upper,
+    /// What follows its extension headers, if they end.
+    upper: Option<ipv6::Upper>,
     /// It is addressed to the director.
     ours: bool,
 }
@@ -33,11 +35,11 @@ impl<'a> About<'a> {
             return None;
         }
         let packet = &packet[..header.total];
-        let upper = ipv6::upper(packet, header.next).ok()?;
+        let upper = ipv6::upper(packet, header.next).ok();
         let ours = context.tables.locals.has(Ipv6Addr::from(header.dst).into());
         let silent = match kind {
-            Answer::Echo | Answer::TcpReset | Answer::Sctp | Answer::ParameterProblem => false,
-            _ => may_not_be_told(packet, &upper),
+            Answer::Echo | Answer::TcpReset | Answer::Sctp => false,
+            _ => upper.is_some_and(|upper| may_not_be_told(packet, &upper)),
         };
         let speaks_for_another = kind.speaks_for_destination() && !ours;
         (!silent && !speaks_for_another).then_some(Self { packet, header, upper, ours })
@@ -50,7 +52,7 @@ impl<'a> About<'a> {
 
     pub(super) fn answer(&self, meta: &Meta, kind: Answer, context: Context<'_>) -> Option<Made> {
         let Self { packet, header, upper, ours } = self;
-        make(packet, header, upper, *ours, meta, kind, context)
+        make(packet, header, upper.as_ref(), *ours, meta, kind, context)
     }
 }
 
@@ -58,30 +60,35 @@ impl<'a> About<'a> {
 fn make(
     packet: &[u8],
     header: &ipv6::Header,
-    upper: &ipv6::Upper,
+    upper: Option<&ipv6::Upper>,
     ours: bool,
     meta: &Meta,
     kind: Answer,
     context: Context<'_>,
 ) -> Option<Made> {
     let error = match kind {
-        Answer::Echo => return Some(echo(packet, header, upper)),
-        Answer::TcpReset => return reset(packet, header, upper),
-        Answer::Sctp => return sctp_unexpected(packet, header, upper),
+        Answer::Echo => return Some(echo(packet, header, upper?)),
+        Answer::TcpReset => return reset(packet, header, upper?),
+        Answer::Sctp => return sctp_unexpected(packet, header, upper?),
         Answer::PortUnreachable | Answer::NoServer | Answer::NoConnection => icmpv6::Error::PortUnreachable,
-        Answer::ProtocolUnreachable if upper.protocol == NOTHING => return None,
-        Answer::ProtocolUnreachable => icmpv6::Error::NextHeader { at: upper.named_at as u16 },
+        Answer::ProtocolUnreachable => match upper? {
+            ipv6::Upper { protocol: NOTHING, .. } => return None,
+            upper => icmpv6::Error::NextHeader { at: upper.named_at as u16 },
+        },
         Answer::TtlExceeded => icmpv6::Error::TimeExceeded,
         Answer::NetUnreachable => icmpv6::Error::NoRoute,
         Answer::HostUnreachable => icmpv6::Error::AddressUnreachable,
         Answer::TooBig => icmpv6::Error::TooBig { mtu: meta.mtu },
         Answer::ReassemblyTime => icmpv6::Error::ReassemblyTime,
-        Answer::ParameterProblem => icmpv6::Error::Payload,
-        // IPVS tells nobody of errors about IPv6 tunnels.
-        Answer::TunnelError => return None,
+        Answer::ParameterProblem => icmpv6::Error::Field { at: meta.pointer() },
+        Answer::UnknownHeader => icmpv6::Error::NextHeader { at: meta.pointer() },
+        Answer::UnknownOption => icmpv6::Error::Option { at: meta.pointer() },
+        // IPVS tells nobody of errors about IPv6 tunnels, and source routes that are followed are of IPv4.
+        Answer::TunnelError | Answer::SourceRouteFailed => return None,
     };
-    let src = if ours { header.dst } else { source(header, context)? };
-    let quoted = packet.len().min(icmpv6::ERROR_MAX - ipv6::HEADER - icmpv6::HEADER);
+    let src = if ours { header.dst } else { source(header, meta, context)? };
+    let seen = if kind == Answer::PortUnreachable { delivered(packet, upper?)? } else { packet.len() };
+    let quoted = seen.min(icmpv6::ERROR_MAX - ipv6::HEADER - icmpv6::HEADER);
     let mut message = vec![0; icmpv6::HEADER];
     message.extend_from_slice(&packet[..quoted]);
     let under_way = kind == Answer::NoConnection && src != header.dst;
@@ -93,14 +100,29 @@ fn make(
     Some(made(&message, icmpv6::PROTOCOL, 0, &src, header, Sent::IcmpError))
 }
 
-/// No error is about an ICMPv6 error, or about a piece other than the first (RFC 4443 2.4 e).
+/// No error is about an ICMPv6 error (RFC 4443 2.4 e), as far as it is known to be one: a later piece is not.
 fn may_not_be_told(packet: &[u8], upper: &ipv6::Upper) -> bool {
-    let error = || packet.get(upper.at).is_none_or(|kind| icmpv6::is_error(*kind));
-    upper.later || upper.protocol == icmpv6::PROTOCOL && error()
+    let error = || packet.get(upper.at).map_or(!upper.piece, |kind| icmpv6::is_error(*kind));
+    !upper.later && upper.protocol == icmpv6::PROTOCOL && error()
 }
 
-fn source(header: &ipv6::Header, context: Context<'_>) -> Option<[u8; 16]> {
-    match context.tables.net.source_towards(Ipv6Addr::from(header.src).into())? {
+/// How much of a packet its transport has looked at: UDP says itself how long it is, and looks at nothing that is wrong.
+fn delivered(packet: &[u8], upper: &ipv6::Upper) -> Option<usize> {
+    let datagram = || udp::length(&packet[upper.at..], true).map(|length| upper.at + length);
+    if upper.protocol == udp::PROTOCOL { datagram() } else { Some(packet.len()) }
+}
+
+/// In whose name an error about a packet for others is. The kernel chooses among all addresses of the link that it came by
+/// (RFC 6724 5), and prefers virtual ones: they are younger.
+fn source(header: &ipv6::Header, meta: &Meta, context: Context<'_>) -> Option<[u8; 16]> {
+    let net = &context.tables.net;
+    if context.tables.options.strict_parity
+        && !Ipv6Addr::from(header.src).is_unicast_link_local()
+        && let Some((_, Interface { virtual6: Some(address), .. })) = net.interfaces.at(meta.lan)
+    {
+        return Some(address.octets());
+    }
+    match net.source_towards(Ipv6Addr::from(header.src).into())? {
         IpAddr::V6(source) => Some(source.octets()),
         IpAddr::V4(_) => None,
     }
@@ -115,7 +137,7 @@ fn made(payload: &[u8], next: u8, class: u8, src: &[u8; 16], about: &ipv6::Heade
 
 fn echo(packet: &[u8], header: &ipv6::Header, upper: &ipv6::Upper) -> Made {
     let mut message = packet[upper.at..].to_vec();
-    put(&mut message, 0, &[icmpv6::ECHO_REPLY, 0]);
+    put(&mut message, 0, &[icmpv6::ECHO_REPLY]);
     icmpv6::seal(&mut message, &header.dst, &header.src);
     made(&message, icmpv6::PROTOCOL, header.class, &header.dst, header, Sent::EchoReply)
 }

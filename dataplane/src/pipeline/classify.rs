@@ -3,15 +3,15 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Context;
+use super::{Context, options};
 use crate::flow::{Family, Protocol, ServiceKey};
 use crate::mark::{self, Mark};
 use crate::packet::{Kind, Meta, Step};
 use crate::proto::ftp;
 use crate::service::{Listener, VirtualService};
-use crate::tables::is_link_local;
+use crate::tables::{Tables, is_link_local};
 use crate::verdict::{Answer, Drop};
-use crate::wire::tcp::{RST, SYN};
+use crate::wire::tcp::{self, RST, SYN};
 use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, sctp, udp};
 
 /// Port of active FTP data: as a source it never starts a connection.
@@ -25,14 +25,17 @@ pub(super) enum Class<'a> {
     Service(&'a VirtualService),
     /// For others.
     Forward,
+    /// For the director itself, as a host.
+    Host(Step),
     /// Anything else.
     Other(Step),
 }
 
 /// `ends` are source and destination.
 pub(super) fn run<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], context: Context<'a>) -> Class<'a> {
-    if let Some(drop) = martian(ends, context) {
-        return Class::Other(Step::Drop(drop));
+    if let Some(drop) = martian(ends, context.tables) {
+        let here = drop == Drop::Group && options::listens_to(ends[1], context.tables);
+        return if here { Class::Host(Step::Drop(drop)) } else { Class::Other(Step::Drop(drop)) };
     }
     let mark = mark(frame, meta, ends, context);
     let [_, destination] = ends;
@@ -52,7 +55,7 @@ pub(super) fn run<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], context: Con
 }
 
 /// Addresses that no router passes on (RFC 1812 5.3.7, RFC 4291 2.5).
-fn martian([source, destination]: [IpAddr; 2], context: Context<'_>) -> Option<Drop> {
+pub(super) fn martian([source, destination]: [IpAddr; 2], tables: &Tables) -> Option<Drop> {
     let broadcast = |address| address == IpAddr::V4(Ipv4Addr::BROADCAST);
     let zero = match source {
         IpAddr::V4(source) => source.octets()[0] == 0,
@@ -60,7 +63,7 @@ fn martian([source, destination]: [IpAddr; 2], context: Context<'_>) -> Option<D
     };
     // IPv6 hosts do not look at that, and neither does the kernel: so DR's replies may pass here.
     let own = match source {
-        IpAddr::V4(source) => context.tables.locals.v4.contains_key(&source.to_bits()),
+        IpAddr::V4(source) => tables.locals.v4.contains_key(&source.to_bits()),
         IpAddr::V6(_) => false,
     };
     if zero || own || source.is_multicast() || broadcast(source) || source.is_loopback() || destination.is_loopback() {
@@ -91,14 +94,14 @@ pub(super) fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2]
 fn local<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], mark: u32, context: Context<'a>) -> Class<'a> {
     let [source, destination] = ends;
     match meta.kind {
-        Kind::Fragment4 | Kind::Fragment6 => Class::Other(Step::Gather),
+        Kind::Fragment4 | Kind::Fragment6 => Class::Host(Step::Gather),
         kind if kind.has_ports() && is_orphan(meta, source, context) => {
             Class::Other(Step::Answer(Answer::NoConnection))
         }
         kind if kind.has_ports() => {
-            service(meta, destination, mark, context).map_or_else(|| Class::Other(host(frame, meta)), Class::Service)
+            service(meta, destination, mark, context).map_or_else(|| Class::Host(host(frame, meta)), Class::Service)
         }
-        _ => Class::Other(host(frame, meta)),
+        _ => Class::Host(host(frame, meta)),
     }
 }
 
@@ -157,27 +160,40 @@ fn listens(meta: &Meta, address: IpAddr, context: Context<'_>) -> bool {
 
 /// As a host answers what nobody listens for.
 pub(super) fn host(frame: &[u8], meta: &Meta) -> Step {
-    let transport = frame.get(usize::from(meta.l4)..).unwrap_or_default();
+    let transport = frame.get(usize::from(meta.l4)..meta.end as usize).unwrap_or_default();
     let protocol = meta.protocol();
-    let pseudo = || match meta.six(frame) {
-        Some([src, dst]) => Sum::default().pseudo(src, dst, protocol, transport.len()),
-        None => {
-            let (src, dst) = (meta.tuple.src.to_be_bytes(), meta.tuple.dst.to_be_bytes());
-            Sum::default().pseudo(&src, &dst, protocol, transport.len())
-        }
-    };
     match (Protocol::from_number(protocol), protocol) {
         (Some(Protocol::Tcp), _) if meta.tcp_flags & RST != 0 => Step::Drop(Drop::StrayReset),
-        (Some(Protocol::Tcp), _) => checked(pseudo(), transport, Answer::TcpReset),
-        (Some(Protocol::Udp), _) if be16(transport, udp::CHECKSUM) != 0 => {
-            checked(pseudo(), transport, Answer::PortUnreachable)
-        }
-        (Some(Protocol::Udp), _) if meta.kind.is_v6() => Step::Drop(Drop::TransportChecksum),
-        (Some(Protocol::Udp), _) => Step::Answer(Answer::PortUnreachable),
+        (Some(Protocol::Tcp), _) if tcp::Header::parse(transport).is_none() => Step::Drop(Drop::Transport),
+        (Some(Protocol::Tcp), _) => checked(pseudo(frame, meta, transport.len()), transport, Answer::TcpReset),
+        (Some(Protocol::Udp), _) => datagram(frame, meta, transport),
         (Some(Protocol::Sctp), _) => sctp_unexpected(transport),
         (_, icmpv4::PROTOCOL) if !meta.kind.is_v6() => echo(Sum::default(), transport, icmpv4::ECHO),
-        (_, icmpv6::PROTOCOL) if meta.kind.is_v6() => echo(pseudo(), transport, icmpv6::ECHO),
+        (_, icmpv6::PROTOCOL) if meta.kind.is_v6() => {
+            echo(pseudo(frame, meta, transport.len()), transport, icmpv6::ECHO)
+        }
         _ => Step::Answer(Answer::ProtocolUnreachable),
+    }
+}
+
+/// What a transport checksum covers of the IP header.
+fn pseudo(frame: &[u8], meta: &Meta, length: usize) -> Sum {
+    match meta.six(frame) {
+        Some([src, dst]) => Sum::default().pseudo(src, dst, meta.protocol(), length),
+        None => {
+            let (src, dst) = (meta.tuple.src.to_be_bytes(), meta.tuple.dst.to_be_bytes());
+            Sum::default().pseudo(&src, &dst, meta.protocol(), length)
+        }
+    }
+}
+
+/// A datagram is as long as it says, and what is behind it is no part of it. In IPv6 it has a checksum (RFC 8200 8.1).
+fn datagram(frame: &[u8], meta: &Meta, transport: &[u8]) -> Step {
+    let Some(length) = udp::length(transport, meta.kind.is_v6()) else { return Step::Drop(Drop::Transport) };
+    match (be16(transport, udp::CHECKSUM), meta.kind.is_v6()) {
+        (0, false) => Step::Answer(Answer::PortUnreachable),
+        (0, true) => Step::Drop(Drop::TransportChecksum),
+        _ => checked(pseudo(frame, meta, length), &transport[..length], Answer::PortUnreachable),
     }
 }
 

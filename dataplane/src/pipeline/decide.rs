@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::{Context, calls, classify, expected, gather, icmp, schedule, track, way};
+use super::{Context, calls, classify, expected, gather, icmp, options, schedule, track, way};
 use crate::conn::{Found, NONE};
 use crate::flow::{Direction, Tuple};
 use crate::packet::{Arrival, Meta, Step};
@@ -47,15 +47,30 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, shard: &mut Shard<B>, contex
         classify::Class::Service(_) if shard.defence.drops_packet() => Step::Drop(Drop::Defence),
         classify::Class::Service(service) => match schedule::run(frame, meta, ends, service, shard, context) {
             // A service of FTP takes what no other does, but what it cannot take it leaves to the host.
-            Step::Answer(Answer::NoServer) if classify::is_data_of_ftp(meta, service) => classify::host(frame, meta),
+            Step::Answer(Answer::NoServer) if classify::is_data_of_ftp(meta, service) => {
+                deliver(classify::host(frame, meta), frame, meta, shard, context)
+            }
             step => step,
         },
-        classify::Class::Other(Step::Gather) => gather::here_or_there(frame, meta, shard),
+        classify::Class::Host(step) => deliver(step, frame, meta, shard, context),
         classify::Class::Other(step) => step,
         classify::Class::Forward if gather::is_of_interest(meta, context) => {
             gather::passing(frame, meta, ends, shard, context)
         }
         classify::Class::Forward => forward(frame, meta, ends, shard, context),
+    }
+}
+
+/// For the director as a host, which looks at the extension headers of IPv6 first. Fragments are put together before
+/// that, where connections count at all: then it sees what is in front of their fragment header, too.
+fn deliver<B>(step: Step, frame: &[u8], meta: &mut Meta, shard: &Shard<B>, context: Context<'_>) -> Step {
+    let gathers = step == Step::Gather;
+    let looks = meta.kind.is_v6() && (!gathers || context.tables.unhooked.passes(meta.kind));
+    let refused = if looks { options::delivered6(frame, meta) } else { None };
+    match refused {
+        Some(refused) => refused,
+        None if gathers => gather::here_or_there(frame, meta, shard),
+        None => step,
     }
 }
 

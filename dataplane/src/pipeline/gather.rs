@@ -86,7 +86,11 @@ pub(super) fn run<B: PacketBuf>(
     match fate {
         Fate::Kept => {}
         Fate::Dropped(reason) => dropped(reason),
-        Fate::Unaligned => answer::run(packet.data(), meta, Answer::ParameterProblem, shard, context, alloc),
+        Fate::Unaligned => {
+            let kind = Answer::ParameterProblem;
+            let meta = Meta { step: Step::Problem { kind, at: ipv6::PAYLOAD_LENGTH }, ..*meta };
+            answer::run(packet.data(), &meta, kind, shard, context, alloc);
+        }
         Fate::Whole(datagram) => {
             gathered(datagram.pieces);
             counters::add(&context.link.counters.reassembled, 1);
@@ -130,7 +134,8 @@ pub(super) fn whole<B: PacketBuf>(
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
     let l3 = ethernet::HEADER as u16;
-    let mut meta = Meta { l3, lan: datagram.lan, arrival, mark, largest: datagram.largest, ..Meta::default() };
+    let Datagram { lan, largest, all_fragmented, .. } = *datagram;
+    let mut meta = Meta { l3, lan, arrival, mark, largest, all_fragmented, ..Meta::default() };
     let frame = datagram.data();
     let parsed = parse::whole(frame, &mut meta, &shard.table, context.tables);
     let home =
@@ -168,7 +173,9 @@ fn end<B: PacketBuf>(
             let sent = shard.mesh.send_whole(worker, crossing);
             counters.verdict(if sent { Verdict::Handoff(reason) } else { Verdict::Drop(Drop::HandoffFull) });
         }
-        Step::Answer(kind) => answer::run(datagram.data(), meta, kind, shard, context, alloc),
+        Step::Answer(kind) | Step::Problem { kind, .. } => {
+            answer::run(datagram.data(), meta, kind, shard, context, alloc)
+        }
         Step::Punt(punt) => punt_whole(&datagram, meta, punt, context),
         Step::Drop(reason) => counters.verdict(Verdict::Drop(reason)),
         Step::Send { .. } | Step::Gather | Step::Undecided => counters.verdict(Verdict::Drop(Drop::Malformed)),
@@ -209,8 +216,8 @@ fn send<B: PacketBuf>(
         (meta.mtu, meta.ttl_lowered) = (next.mtu, true);
         return Some(Step::Answer(Answer::TooBig));
     }
-    let change = Change::in_table(&shard.table, conn, reason);
-    if !rewrite::carry_out(change, datagram, meta, &next, shard, context) {
+    let change = (reason, Change::in_table(&shard.table, conn, reason));
+    if !rewrite::with_options(change, datagram, meta, &next, shard, context) {
         return Some(Step::Drop(Drop::NoHeadroom));
     }
     let (id, tunnel) = (shard.next_fragment_id(), reason == Forward::Tun);

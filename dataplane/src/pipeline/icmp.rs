@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::classify::{self, Class};
-use super::{Context, icmp_tunnel, local, schedule, track, way};
+use super::{Context, icmp_tunnel, local, options, schedule, track, way};
 use crate::conn::{Conn, ConnTable, Found, NONE};
 use crate::flow::{Direction, ForwardMethod, Protocol, Tuple};
 use crate::packet::{Arrival, Kind, Meta, Step};
@@ -134,9 +134,9 @@ pub(super) fn run<B>(
 ) -> Option<Step> {
     let message = error(frame, meta)?;
     let local = match class {
-        Class::Other(Step::Drop(Drop::Icmp)) => true,
+        Class::Host(Step::Drop(Drop::Icmp)) => true,
         Class::Forward => false,
-        Class::Other(_) | Class::Service(_) => return None,
+        Class::Host(_) | Class::Other(_) | Class::Service(_) => return None,
     };
     if context.tables.unhooked.passes(meta.kind) {
         return None;
@@ -226,6 +226,13 @@ pub(super) fn is_right(frame: &[u8], meta: &Meta) -> bool {
     pseudo.bytes(message).fold() == 0xffff
 }
 
+/// Whether NAT changes an error. The kernel's sums up its IP header, too, whose checksum is stale where options have been
+/// filled in.
+fn is_changed_by_nat(frame: &[u8], meta: &Meta, context: Context<'_>) -> bool {
+    let stale = || meta.has_options() && options::would_change(frame, meta, context);
+    is_right(frame, meta) && !(context.tables.options.strict_parity && stale())
+}
+
 const BAD: Step = Step::Drop(Drop::TransportChecksum);
 
 /// About a packet to the server. A router refuses what it refuses before anybody asks for its connection.
@@ -241,7 +248,7 @@ fn to_client<B>(
     if !local && meta.ttl <= 1 {
         return None;
     }
-    if !is_right(frame, meta) {
+    if !is_changed_by_nat(frame, meta, context) {
         return Some(BAD);
     }
     count(&shard.table[index], Direction::Reply, meta.ip_len(), context);
@@ -262,7 +269,7 @@ pub(super) fn to_server<B>(
 ) -> Step {
     let conn = &mut shard.table[index];
     let method = conn.method();
-    if method == ForwardMethod::Nat && !is_right(frame, meta) {
+    if method == ForwardMethod::Nat && !is_changed_by_nat(frame, meta, context) {
         return BAD;
     }
     count(conn, Direction::Request, meta.ip_len(), context);

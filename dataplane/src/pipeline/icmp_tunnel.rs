@@ -10,9 +10,9 @@
 
 use std::net::IpAddr;
 
-use super::Context;
-use super::answer::{self, Made};
+use super::answer::Made;
 use super::icmp::{Flow, count, is_right};
+use super::{Context, answer4};
 use crate::conn::{Conn, Found};
 use crate::flow::{Direction, Encapsulation, Family, ForwardMethod};
 use crate::packet::{Meta, Step};
@@ -154,6 +154,6 @@ pub(super) fn make(packet: &[u8], meta: &Meta, id: u16) -> Option<Made> {
     }
     told.extend_from_slice(&about[..about.len().min(icmpv4::ERROR_MAX - ipv4::HEADER - icmpv4::HEADER)]);
     icmpv4::seal(&mut told);
-    let packet = answer::error4(about[1], id, vip.to_bits(), client.to_bits(), &told);
+    let packet = answer4::error4(about[1], id, vip.to_bits(), client.to_bits(), &told);
     Some(Made { packet, to: client.into(), sent: Sent::IcmpError })
 }

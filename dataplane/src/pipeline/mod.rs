@@ -5,6 +5,7 @@
 //! before: a burst gives what its packets would give one at a time.
 
 mod answer;
+mod answer4;
 mod answer6;
 mod calls;
 mod classify;
@@ -19,6 +20,7 @@ mod icmp_tunnel;
 mod local;
 mod lookup;
 mod observe;
+mod options;
 mod parse;
 mod persist;
 mod resolve;
@@ -66,6 +68,13 @@ pub struct Scene<'a> {
     pub chance: &'a Chance,
     /// The state machine of TCP in force.
     pub tcp: &'static Machine,
+}
+
+impl Scene<'_> {
+    /// Milliseconds since midnight UT, ten at once.
+    fn time_of_day(&self) -> u32 {
+        self.link.midnight.time_of_day(self.now)
+    }
 }
 
 /// What happens to a packet of a connection.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{discovery, lookup};
+use super::{discovery, lookup, options};
 use crate::conn::ConnTable;
 use crate::flow::{Family, Protocol, Tuple};
 use crate::packet::{Burst, Kind, Meta, Step};
@@ -50,7 +50,7 @@ pub(super) fn run<B: PacketBuf>(
 pub(super) fn whole(frame: &[u8], meta: &mut Meta, table: &ConnTable, tables: &Tables) -> Result<(), Step> {
     let packet = frame.get(usize::from(meta.l3)..).unwrap_or_default();
     match packet.first().map(|byte| byte >> 4) {
-        Some(6) => packet6(packet, meta, table)?,
+        Some(6) => inside6(packet, &header6(packet)?, meta, table)?,
         _ => packet4(packet, meta, tables)?,
     }
     meta.hash = table.hash(&meta.tuple);
@@ -180,8 +180,9 @@ fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta, table: &ConnTable, tables:
     }
     match ethertype {
         ethernet::ARP => Err(Step::Punt(Punt::Arp)),
-        ethernet::IPV6 if ours => packet6(packet, meta, table),
-        ethernet::IPV4 | ethernet::IPV6 => Err(Step::Drop(Drop::Group)),
+        ethernet::IPV6 if ours => packet6(packet, meta, table, tables),
+        ethernet::IPV6 => Err(to_group(packet, tables)),
+        ethernet::IPV4 => Err(Step::Drop(Drop::Group)),
         _ => Err(Step::Drop(Drop::EtherType)),
     }
 }
@@ -198,13 +199,18 @@ fn packet4(bytes: &[u8], meta: &mut Meta, tables: &Tables) -> Result<(), Step> {
     meta.ttl = header.ttl;
     meta.df = header.fragment & ipv4::DF != 0;
     meta.tuple = Tuple { src: header.src, dst: header.dst, protocol: header.protocol, ..Tuple::default() };
+    if header.len > ipv4::HEADER {
+        options::arrived4(&bytes[..header.len], meta, tables)?;
+    }
     if header.is_fragment() {
         meta.kind = Kind::Fragment4;
         return Ok(());
     }
     meta.kind = transport(&bytes[header.len..header.total], header.protocol, icmpv4::PROTOCOL, meta)?;
-    if meta.kind.is_ipsec() {
-        meta.tuple = proto::ipsec::key(meta.tuple, Family::Ipv4);
+    match meta.kind {
+        Kind::Transport4 if header.len > ipv4::HEADER => meta.kind = Kind::Options4,
+        kind if kind.is_ipsec() => meta.tuple = proto::ipsec::key(meta.tuple, Family::Ipv4),
+        _ => {}
     }
     if header.protocol == IPIP { unwrapped(bytes, &header, meta, tables) } else { Ok(()) }
 }
@@ -256,10 +262,29 @@ fn transport(bytes: &[u8], protocol: u8, icmp: u8, meta: &mut Meta) -> Result<Ki
 const ICMP_HEADER: usize = icmpv4::HEADER;
 const _: () = assert!(ICMP_HEADER == icmpv6::HEADER);
 
-fn packet6(bytes: &[u8], meta: &mut Meta, table: &ConnTable) -> Result<(), Step> {
-    let malformed = Step::Drop(Drop::Malformed);
-    let header = ipv6::Header::parse(bytes).map_err(|_| malformed)?;
-    let upper = ipv6::upper(&bytes[..header.total], header.next).map_err(|_| malformed)?;
+/// A packet to a group's MAC is for nobody here; but every station looks at hop-by-hop options, and may have to tell.
+fn to_group(bytes: &[u8], tables: &Tables) -> Step {
+    let header = ipv6::Header::parse(bytes).ok().filter(|header| header.next == ipv6::HOP_BY_HOP);
+    let looked = header.map(|header| options::arrived6(&bytes[..header.total], &header, true, tables));
+    let refused = looked.and_then(Result::err).filter(|step| *step != Step::Drop(Drop::Martian));
+    refused.unwrap_or(Step::Drop(Drop::Group))
+}
+
+fn packet6(bytes: &[u8], meta: &mut Meta, table: &ConnTable, tables: &Tables) -> Result<(), Step> {
+    let header = header6(bytes)?;
+    if header.next == ipv6::HOP_BY_HOP {
+        options::arrived6(&bytes[..header.total], &header, false, tables)?;
+    }
+    inside6(bytes, &header, meta, table)
+}
+
+fn header6(bytes: &[u8]) -> Result<ipv6::Header, Step> {
+    ipv6::Header::parse(bytes).map_err(|_| Step::Drop(Drop::Malformed))
+}
+
+/// Behind the fixed header. Hop-by-hop options have been looked at, if there were any where they belong.
+fn inside6(bytes: &[u8], header: &ipv6::Header, meta: &mut Meta, table: &ConnTable) -> Result<(), Step> {
+    let upper = ipv6::upper(&bytes[..header.total], header.next).map_err(|_| Step::Drop(Drop::Malformed))?;
     meta.l4 = meta.l3 + upper.at as u16;
     meta.end = u32::from(meta.l3) + header.total as u32;
     (meta.ttl, meta.df) = (header.hop_limit, true);

@@ -56,7 +56,7 @@ pub(super) fn run<B: PacketBuf>(
         },
         Step::Handoff { worker, conn } => hand_off(packet, meta, worker, conn, shard, context),
         Step::Gather => gather::run(packet, meta, shard, context, alloc),
-        Step::Answer(kind) => {
+        Step::Answer(kind) | Step::Problem { kind, .. } => {
             answer::run(packet.data(), meta, kind, shard, context, alloc);
             shard.output.dropped.push(packet);
         }
@@ -312,17 +312,16 @@ fn go_on<B: PacketBuf>(
     alloc: &mut impl FnMut() -> Option<B>,
 ) {
     let Parked { mut packet, mut meta, change, ending, .. } = parked;
-    let refused = match ending {
-        Ending::Forward(reason) => way::refusal(&mut meta, reason, hop, context),
-        Ending::Own(_) => None,
+    let Ending::Forward(reason) = ending else {
+        return transmit(packet, &meta, ending, hop, shard, context, alloc);
     };
-    match refused {
+    match way::refusal(&mut meta, reason, hop, context) {
         Some(Step::Answer(kind)) => {
             answer::run(packet.data(), &meta, kind, shard, context, alloc);
             shard.output.dropped.push(packet);
         }
         Some(Step::Drop(reason)) => drop_packet(packet, reason, shard, context),
-        _ if rewrite::carry_out(change, &mut packet, &meta, hop, shard, context) => {
+        _ if rewrite::with_options((reason, change), &mut packet, &meta, hop, shard, context) => {
             transmit(packet, &meta, ending, hop, shard, context, alloc);
         }
         _ => drop_packet(packet, Drop::NoHeadroom, shard, context),

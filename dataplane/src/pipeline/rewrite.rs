@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::{Context, ftp};
+use super::{Context, ftp, options};
 use crate::conn::NONE;
 use crate::forward::{Change, tun};
 use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
 use crate::port::PacketBuf;
 use crate::shard::{Ids, Shard};
-use crate::verdict::Drop;
+use crate::verdict::{Drop, Forward};
 
 /// A packet that must wait for its neighbour stays as it came: should nobody answer, its sender is told of what it
 /// sent. Only what FTP's control connections say is changed at once: whom they announce is expected from now on.
@@ -23,14 +23,30 @@ pub(super) fn run<B: PacketBuf>(packet: &mut B, meta: &mut Meta, shard: &mut Sha
         return;
     }
     if let Some(hop) = context.tables.net.hops.get(hop) {
-        let change = Change::in_table(&shard.table, conn, reason);
-        if !carry_out(change, packet, meta, hop, shard, context) {
+        let change = (reason, Change::in_table(&shard.table, conn, reason));
+        if !with_options(change, packet, meta, hop, shard, context) {
             meta.step = Step::Drop(Drop::NoHeadroom);
         }
     }
 }
 
-/// Changes a packet that leaves for a next hop. `false` where its buffer has no room for the headers of a tunnel.
+/// Changes a packet that leaves for a next hop for a reason, and fills in the options that it may have. `false` where its
+/// buffer has no room for the headers of a tunnel.
+pub(super) fn with_options<P: PacketBuf, B>(
+    (reason, change): (Forward, Change),
+    packet: &mut P,
+    meta: &Meta,
+    hop: &NextHop,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> bool {
+    if meta.has_options() {
+        options::leave4(packet.data_mut(), meta, (reason, change), hop, context);
+    }
+    carry_out(change, packet, meta, hop, shard, context)
+}
+
+/// Changes a packet without options that leaves for a next hop. `false` where its buffer has no room for the headers of a tunnel.
 pub(super) fn carry_out<P: PacketBuf, B>(
     change: Change,
     packet: &mut P,

@@ -20,6 +20,8 @@ pub const TIME_EXCEEDED: u8 = 11;
 pub const FRAGMENTATION_NEEDED: u8 = 4;
 /// Where that MTU stands.
 pub const MTU: usize = 6;
+/// Where a parameter problem says which byte is wrong.
+const POINTER: usize = 4;
 /// Most bytes of a whole error packet (RFC 1812 4.3.2.3).
 pub const ERROR_MAX: usize = 576;
 
@@ -43,6 +45,13 @@ pub enum Error {
     TimeExceeded,
     /// The other pieces of a packet did not come in time.
     ReassemblyTime,
+    /// A header is wrong.
+    ParameterProblem {
+        /// Which of its bytes.
+        at: u8,
+    },
+    /// The next station of a strict source route is not on a link here.
+    SourceRouteFailed,
 }
 
 impl Error {
@@ -57,15 +66,20 @@ impl Error {
             Self::FragmentationNeeded { .. } => (3, 4),
             Self::TimeExceeded => (11, 0),
             Self::ReassemblyTime => (11, 1),
+            Self::ParameterProblem { .. } => (12, 0),
+            Self::SourceRouteFailed => (3, 5),
         }
     }
 
     /// Writes the message at the start of `out`, whose bytes from [`HEADER`] on are the quoted packet.
     pub fn write(self, out: &mut [u8]) {
         let (kind, code) = self.type_code();
-        let mtu = if let Self::FragmentationNeeded { mtu } = self { mtu } else { 0 };
-        put(out, 0, &[kind, code, 0, 0, 0, 0]);
-        put(out, MTU, &mtu.to_be_bytes());
+        put(out, 0, &[kind, code, 0, 0, 0, 0, 0, 0]);
+        match self {
+            Self::FragmentationNeeded { mtu } => put(out, MTU, &mtu.to_be_bytes()),
+            Self::ParameterProblem { at } => put(out, POINTER, &[at]),
+            _ => {}
+        }
         seal(out);
     }
 }

@@ -32,11 +32,19 @@ pub enum Error {
     TimeExceeded,
     /// The other pieces of a packet did not come in time.
     ReassemblyTime,
-    /// The payload length of a piece is no multiple of eight.
-    Payload,
+    /// A field of a header is wrong.
+    Field {
+        /// Where in the packet it stands.
+        at: u16,
+    },
     /// Nobody speaks the protocol of a next header field here.
     NextHeader {
         /// Where in the packet that field stands.
+        at: u16,
+    },
+    /// An option that nobody knows here.
+    Option {
+        /// Where in the packet it stands.
         at: u16,
     },
 }
@@ -52,8 +60,9 @@ impl Error {
             Self::TooBig { .. } => (2, 0),
             Self::TimeExceeded => (3, 0),
             Self::ReassemblyTime => (3, 1),
-            Self::Payload => (4, 0),
+            Self::Field { .. } => (4, 0),
             Self::NextHeader { .. } => (4, 1),
+            Self::Option { .. } => (4, 2),
         }
     }
 
@@ -61,8 +70,10 @@ impl Error {
     pub fn write(self, out: &mut [u8], src: &[u8; 16], dst: &[u8; 16]) {
         let (kind, code) = self.type_code();
         let rest = match self {
-            Self::TooBig { mtu: value } | Self::NextHeader { at: value } => u32::from(value),
-            Self::Payload => 4,
+            Self::TooBig { mtu: value }
+            | Self::Field { at: value }
+            | Self::NextHeader { at: value }
+            | Self::Option { at: value } => u32::from(value),
             Self::NoRoute
             | Self::AddressUnreachable
             | Self::PortUnreachable

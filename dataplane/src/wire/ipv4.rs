@@ -1,6 +1,6 @@
 //! IPv4 (RFC 791, RFC 1812).
 
-use super::{be16, be32, checksum};
+use super::{be16, be32, checksum, put};
 
 /// Bytes of a header without options.
 pub const HEADER: usize = 20;
@@ -135,6 +135,13 @@ impl Build {
         h[16..].copy_from_slice(&self.dst.to_be_bytes());
         h
     }
+}
+
+/// Writes the checksum of a whole header.
+pub fn seal(header: &mut [u8]) {
+    put(header, 10, &[0, 0]);
+    let sum = checksum::of(header);
+    put(header, 10, &sum.to_be_bytes());
 }
 
 /// Lowers the TTL by one and keeps the checksum right. The caller has seen that the TTL is above 1.

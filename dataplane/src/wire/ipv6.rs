@@ -7,6 +7,8 @@ use super::{be16, put};
 pub const HEADER: usize = 40;
 /// What every link takes.
 pub const LEAST_MTU: u16 = 1280;
+/// Where the payload length stands.
+pub const PAYLOAD_LENGTH: u16 = 4;
 /// Where the hop limit stands.
 pub const HOP_LIMIT: usize = 7;
 
@@ -41,13 +43,17 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads and checks the header at the start of `bytes`.
+    /// Reads and checks the header at the start of `bytes`. A payload length of zero in front of hop-by-hop options says
+    /// nothing (RFC 2675 3): the packet is all that there is.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let h = bytes.first_chunk::<HEADER>().ok_or(Malformed::Short)?;
         if h[0] >> 4 != 6 {
             return Err(Malformed::Version);
         }
-        let total = HEADER + usize::from(be16(h, 4));
+        let total = match usize::from(be16(h, 4)) {
+            0 if h[NEXT_HEADER] == HOP_BY_HOP => bytes.len(),
+            payload => HEADER + payload,
+        };
         if total > bytes.len() {
             return Err(Malformed::Length);
         }
@@ -61,13 +67,15 @@ impl Header {
 pub const NEXT_HEADER: usize = 6;
 
 /// Most extension headers of one packet.
-const MOST_EXTENSIONS: usize = 16;
+pub(super) const MOST_EXTENSIONS: usize = 16;
 
 /// Options for every station on the way.
 pub const HOP_BY_HOP: u8 = 0;
-const ROUTING: u8 = 43;
+/// Stations that a packet is to pass.
+pub(super) const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
-const DESTINATION: u8 = 60;
+/// Options for the destination.
+pub(super) const DESTINATION: u8 = 60;
 
 /// What follows the extension headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

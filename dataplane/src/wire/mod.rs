@@ -2,6 +2,7 @@
 
 pub mod arp;
 pub mod checksum;
+pub mod echoed4;
 pub mod ethernet;
 pub mod fragment;
 pub mod icmpv4;
@@ -11,6 +12,8 @@ pub mod ipv4;
 pub mod ipv6;
 pub mod mld;
 pub mod ndisc;
+pub mod options4;
+pub mod options6;
 pub mod quoted;
 pub mod sctp;
 pub mod tcp;

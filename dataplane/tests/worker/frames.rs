@@ -171,6 +171,18 @@ fn filling(len: usize) -> Vec<u8> {
     (0..len).map(|i| i as u8).collect()
 }
 
+/// An IPv4 packet with options, whole words of them.
+pub(crate) fn with_options(frame: &[u8], options: &[u8]) -> Vec<u8> {
+    let mut frame = frame.to_vec();
+    let end = ethernet::HEADER + ipv4::HEADER;
+    frame.splice(end..end, options.iter().copied());
+    frame[ethernet::HEADER] += options.len() as u8 / 4;
+    let total = (frame.len() - ethernet::HEADER) as u16;
+    put(&mut frame, ethernet::HEADER + 2, &total.to_be_bytes());
+    ipv4::seal(&mut frame[ethernet::HEADER..end + options.len()]);
+    frame
+}
+
 /// An IPv6 packet with an extension header of a kind and eight bytes in front of what it carries.
 pub(crate) fn extended(frame: &[u8], kind: u8, body: [u8; 7]) -> Vec<u8> {
     let mut frame = frame.to_vec();

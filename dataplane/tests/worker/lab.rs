@@ -393,6 +393,7 @@ fn net(arms: [Lan; 3]) -> Net {
         mtu,
         source4: Some(n.into()),
         source6: Some(Ipv6Addr::new(0xfd00, six, 0, 0, 0, 0, 0, 0xfe)),
+        virtual6: None,
     };
     let interfaces = [
         ("wan", arms[0], 1500, [172, 16, 0, 254], 1),

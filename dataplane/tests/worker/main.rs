@@ -22,6 +22,7 @@ mod local;
 mod marks;
 #[path = "../../../tests/helpers/allocations.rs"]
 mod memory;
+mod options;
 mod parking;
 mod persist;
 mod sctp;
