@@ -8,6 +8,7 @@ use std::ops::Range;
 use crate::runner::checksum;
 use crate::runner::decode::{addresses, be16, be32, protocol_at};
 use crate::runner::director::Leg;
+use crate::runner::stamps;
 
 /// A field that is free, and the checksum that covers it.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,18 +20,20 @@ pub(crate) struct Field {
 }
 
 impl Field {
-    fn new(bytes: Range<usize>, checksum: Option<usize>) -> Self {
+    pub(crate) fn new(bytes: Range<usize>, checksum: Option<usize>) -> Self {
         Self { bytes, first: 0xff, checksum }
     }
 
     /// Writes the expected value into our frame.
     fn graft(&self, expected: &[u8], got: &mut [u8]) {
-        let old = be16(got, self.bytes.start);
+        let before = got.to_vec();
         for i in self.bytes.clone() {
             let mask = if i == self.bytes.start { self.first } else { 0xff };
             got[i] = got[i] & !mask | expected[i] & mask;
         }
-        if let (Some(at), Some(old), Some(new)) = (self.checksum, old, be16(expected, self.bytes.start)) {
+        let Some(at) = self.checksum else { return };
+        for word in (self.bytes.start & !1..self.bytes.end).step_by(2) {
+            let [old, new] = [&before[..], got].map(|packet| be16(packet, word).unwrap_or(0));
             let sum = checksum::adjusted(be16(got, at).unwrap_or(0), old, new);
             got[at..at + 2].copy_from_slice(&sum.to_be_bytes());
         }
@@ -58,7 +61,8 @@ pub(crate) fn same(expected: &[u8], got: &[u8], cause: &Cause) -> bool {
 /// The random fields of a packet of which both sides are given; they have one length.
 pub(crate) fn fields(expected: &[u8], got: &[u8], cause: &Cause) -> Vec<Field> {
     let rules = [ip_id, flow_label, fragment_id, gue_port];
-    rules.iter().filter_map(|rule| rule(expected, got, cause)).filter(|f| f.bytes.end <= expected.len()).collect()
+    let single = rules.iter().filter_map(|rule| rule(expected, got, cause));
+    single.chain(stamps::times(expected, got)).filter(|field| field.bytes.end <= expected.len()).collect()
 }
 
 /// The IPv4 id of a packet that the director makes, and the header checksum over it. With DF the kernel sends 0.
@@ -83,9 +87,9 @@ fn flow_label(expected: &[u8], _: &[u8], cause: &Cause) -> Option<Field> {
 
 /// The IPv6 fragment id, where the director cut the packet; one that came in is passed on.
 fn fragment_id(expected: &[u8], got: &[u8], cause: &Cause) -> Option<Field> {
-    let (theirs, ours) = (sent_id(expected)?, sent_id(got)?);
-    let came_in = |id: u32| cause.sent.iter().any(|(_, packet)| sent_id(packet) == Some(id));
-    (!came_in(theirs) && !came_in(ours)).then(|| Field::new(44..48, None))
+    let ((at, theirs), (_, ours)) = (sent_id(expected)?, sent_id(got)?);
+    let came_in = |id: u32| cause.sent.iter().any(|(_, packet)| sent_id(packet).is_some_and(|(_, sent)| sent == id));
+    (!came_in(theirs) && !came_in(ours)).then(|| Field::new(at..at + 4, None))
 }
 
 /// The outer source port of GUE, and the outer checksum if there is one.
@@ -100,8 +104,14 @@ fn version(packet: &[u8]) -> Option<u8> {
     packet.first().map(|b| b >> 4)
 }
 
-fn sent_id(packet: &[u8]) -> Option<u32> {
-    if version(packet)? == 6 && packet.get(6) == Some(&44) { be32(packet, 44) } else { None }
+/// Where a packet has a fragment id, and which: in a fragment header, or behind other headers that routers pass over.
+fn sent_id(packet: &[u8]) -> Option<(usize, u32)> {
+    let (mut kind, mut at) = (*packet.get(6)?, 40);
+    while matches!(kind, 0 | 43 | 60) {
+        let header = packet.get(at..at + 2)?;
+        (kind, at) = (header[0], at + (usize::from(header[1]) + 1) * 8);
+    }
+    (version(packet)? == 6 && kind == 44).then(|| Some((at + 4, be32(packet, at + 4)?)))?
 }
 
 /// Made by the director, not passed on: it has the director's own address (tunnels, errors), or it answers on the leg

@@ -26,6 +26,7 @@ pub(crate) mod scenario;
 pub(crate) mod shell;
 pub(crate) mod spoil;
 pub(crate) mod stage;
+pub(crate) mod stamps;
 pub(crate) mod steps;
 pub(crate) mod text;
 pub(crate) mod wire;

@@ -26,6 +26,9 @@ const LEGS: [Leg; 2] = [Leg::Client, Leg::Server];
 /// Time that passes for each command, in nanoseconds: starting a program took the recorder some.
 pub(crate) const PER_COMMAND: u64 = 10_000_000;
 
+/// The kernel's setting that the director has in its file.
+const ACCEPT_SOURCE_ROUTE: &str = "net.ipv4.conf.all.accept_source_route";
+
 /// Turns without anything to do before the director counts as quiet.
 const QUIET: usize = 3;
 
@@ -100,11 +103,10 @@ impl Product {
 }
 
 impl Product {
-    /// Has the director take packets out of IP in IP, as the kernel's `tunl0` does when it is up: the file says so when it is
-    /// read again.
-    fn unwrap_ipip(&mut self) {
-        let text = self.text.replace("[dataplane]\n", "[dataplane]\nunwrap_ipip = true\n");
-        std::fs::write(&self.file, text).expect("a file of its own");
+    /// Has the file say something of the dataplane, and the director read it again.
+    fn set_dataplane(&mut self, setting: &str) {
+        self.text = self.text.replace("[dataplane]\n", &format!("[dataplane]\n{setting}\n"));
+        std::fs::write(&self.file, &self.text).expect("a file of its own");
         self.ask(Request::Reload { prune: false }).expect("the same file but for one line");
         std::fs::remove_file(&self.file).expect("the file is there");
     }
@@ -205,6 +207,13 @@ impl Director for Product {
     }
 
     fn sysctl(&mut self, name: &str, value: Option<&str>) -> Result<String, String> {
+        if name == ACCEPT_SOURCE_ROUTE {
+            let was = self.text.contains("accept_source_route = true");
+            if let (Some("1"), false) = (value, was) {
+                self.set_dataplane("accept_source_route = true");
+            }
+            return Ok(format!("{}\n", u8::from(was)));
+        }
         let short = name.strip_prefix("net.ipv4.vs.").unwrap_or(name).to_owned();
         let request = match value {
             Some(value) => Request::SetSysctl { name: short, value: value.to_owned() },
@@ -223,7 +232,8 @@ impl Director for Product {
 
     fn sh(&mut self, command: &str) -> Option<(i32, String, String)> {
         if command.split(';').any(|part| part.trim() == "ip link set tunl0 up") {
-            self.unwrap_ipip();
+            // The director takes packets out of IP in IP, as the kernel's `tunl0` does when it is up.
+            self.set_dataplane("unwrap_ipip = true");
             return None; // what else it says is about devices of a kernel
         }
         if let Some(args) = machine::tool_of_another(command) {

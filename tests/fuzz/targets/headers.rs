@@ -14,7 +14,9 @@
 use std::net::IpAddr;
 
 use dataplane::flow::Protocol::{Tcp, Udp};
+use dataplane::wire::echoed4::Echoed;
 use dataplane::wire::fragment::{Cut, How, place4, place6};
+use dataplane::wire::options4::{self, Here};
 use dataplane::wire::{ipv4, ipv6, vlan};
 use lab::frames::{framed, icmp, packet, seal4, transport};
 use lab::{Lab, Place, VLANS};
@@ -35,6 +37,7 @@ fuzz_target!(|bytes: &[u8]| {
         let port = u16::from(how & 1);
         let packet = told(*how, items);
         put_together(&packet);
+        filled_in(&packet);
         let parts = if how & 0x20 == 0 { vec![packet] } else { pieces(&packet, 8 + usize::from(*tag)) };
         for part in parts {
             let frame = framed(&part);
@@ -131,7 +134,13 @@ fn chain(src: IpAddr, dst: IpAddr, protocol: u8, body: &[u8], items: &[u8]) -> V
         let unit = if kind == 51 { 4 } else { 8 };
         let bytes = 8 + if lies { usize::from(item[2] & 3) * 8 } else { usize::from(length) * unit };
         between.extend([next, length]);
-        between.extend(std::iter::repeat_n(item[2], bytes - 2));
+        if matches!(kind, 0 | 60) && !lies {
+            // One option that fills the header.
+            between.extend([item[2], bytes as u8 - 4]);
+            between.extend(std::iter::repeat_n(item[1], bytes - 4));
+        } else {
+            between.extend(std::iter::repeat_n(item[2], bytes - 2));
+        }
     }
     let first = kinds.clone().next().expect("at least the transport");
     packet(src, dst, first, 64, &[&between, body].concat())
@@ -145,6 +154,19 @@ fn options(src: IpAddr, dst: IpAddr, protocol: u8, body: &[u8], items: &[u8]) ->
     packet[0] += (options.len() / 4) as u8;
     seal4(&mut packet);
     packet
+}
+
+/// A station that fills in a header's options changes nothing else, and what it answers with is a whole header.
+fn filled_in(packet: &[u8]) {
+    let Ok(header) = ipv4::Header::parse(packet) else { return };
+    let here = Here { route: 1, stamp: 2, time: 3, is_ours: &|address| address & 1 == 0 };
+    let mut filled = packet.to_vec();
+    let found = options4::fill(&mut filled[..header.len], &here);
+    assert_eq!((&filled[..ipv4::HEADER], &filled[header.len..]), (&packet[..ipv4::HEADER], &packet[header.len..]));
+    assert!(found.problem.is_none_or(|at| usize::from(at) < header.len));
+    if let Some(echoed) = Echoed::of(&filled[..header.len], &found, &here) {
+        assert!(echoed.bytes().len() <= options4::MOST && echoed.bytes().len() % 4 == 0);
+    }
 }
 
 /// Pieces of at most so much, if it can be cut.
