@@ -103,6 +103,8 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
 pub(crate) struct Outcome {
     pub(crate) sent: Vec<Vec<Vec<u8>>>,
     reports: Vec<String>,
+    /// In no order: each class of packets has a queue of its own.
+    asked: Vec<IpAddr>,
     pub(crate) counters: Vec<(&'static str, u64)>,
     pub(crate) connections: Vec<(u32, String)>,
 }
@@ -116,6 +118,7 @@ pub(crate) struct Player {
     away: Option<RealServer>,
     waiting: (u16, usize),
     reports: Vec<String>,
+    asked: Vec<IpAddr>,
 }
 
 impl Player {
@@ -126,7 +129,7 @@ impl Player {
 
     /// One in a lab that is there.
     pub(crate) fn of((lab, first): (Lab, ServiceKey), one_armed: bool, burst: usize) -> Self {
-        Self { lab, one_armed, burst, first, away: None, waiting: (WAN, 0), reports: Vec::new() }
+        Self { lab, one_armed, burst, first, away: None, waiting: (WAN, 0), reports: Vec::new(), asked: Vec::new() }
     }
 
     /// Plays a stream. Time and control act between bursts.
@@ -176,14 +179,16 @@ impl Player {
         self.lab.turn();
         self.waiting.1 = 0;
         self.reports.extend(self.lab.reports().iter().map(|report| format!("{report:?}")));
-        self.reports.extend(self.lab.asked().iter().map(IpAddr::to_string));
+        self.asked.append(&mut self.lab.asked());
     }
 
     /// What it led to.
     pub(crate) fn outcome(&mut self) -> Outcome {
+        self.asked.sort_unstable();
         Outcome {
             sent: self.lab.worker.ports_mut().iter().map(frames_of).collect(),
             reports: std::mem::take(&mut self.reports),
+            asked: std::mem::take(&mut self.asked),
             counters: self.lab.link.counters.read(),
             connections: self.lab.connections().iter().map(|(index, conn)| (*index, show(conn))).collect(),
         }
