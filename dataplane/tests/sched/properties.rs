@@ -40,7 +40,8 @@ fn somebody_can(table: &Table) -> bool {
 
 /// Schedulers that find a usable server wherever there is one.
 fn always_finds(scheduler: Scheduler) -> bool {
-    !matches!(scheduler, Scheduler::Dh | Scheduler::Sh | Scheduler::Mh | Scheduler::Ovf)
+    use Scheduler::{Dh, Mh, None, Ovf, Sh};
+    !matches!(scheduler, Dh | Sh | Mh | Ovf | None)
 }
 
 fn happen(table: &mut Table, event: &Event) -> Result<(), TestCaseError> {
