@@ -99,6 +99,8 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
 pub(crate) struct Outcome {
     pub(crate) sent: Vec<Vec<Vec<u8>>>,
     reports: Vec<String>,
+    /// Who was asked for. Questions have queues of their own, in no order with anything else.
+    questions: Vec<IpAddr>,
     pub(crate) counters: Vec<(&'static str, u64)>,
     pub(crate) connections: Vec<(u32, String)>,
 }
@@ -112,6 +114,7 @@ pub(crate) struct Player {
     away: Option<RealServer>,
     waiting: (u16, usize),
     reports: Vec<String>,
+    questions: Vec<IpAddr>,
 }
 
 impl Player {
@@ -122,7 +125,7 @@ impl Player {
 
     /// One in a lab that is there.
     pub(crate) fn of((lab, first): (Lab, ServiceKey), one_armed: bool, burst: usize) -> Self {
-        Self { lab, one_armed, burst, first, away: None, waiting: (WAN, 0), reports: Vec::new() }
+        Self { lab, one_armed, burst, first, away: None, waiting: (WAN, 0), reports: Vec::new(), questions: Vec::new() }
     }
 
     /// Plays a stream. Time and control act between bursts.
@@ -172,7 +175,12 @@ impl Player {
         self.lab.turn();
         self.waiting.1 = 0;
         self.reports.extend(self.lab.reports().iter().map(|report| format!("{report:?}")));
-        self.reports.extend(self.lab.asked().iter().map(IpAddr::to_string));
+        self.questions.extend(self.lab.asked());
+    }
+
+    fn questions_in_order(&mut self) -> Vec<IpAddr> {
+        self.questions.sort_unstable();
+        std::mem::take(&mut self.questions)
     }
 
     /// What it led to.
@@ -180,6 +188,7 @@ impl Player {
         Outcome {
             sent: self.lab.worker.ports_mut().iter().map(frames_of).collect(),
             reports: std::mem::take(&mut self.reports),
+            questions: self.questions_in_order(),
             counters: self.lab.link.counters.read(),
             connections: self.lab.connections().iter().map(|(index, conn)| (*index, show(conn))).collect(),
         }
