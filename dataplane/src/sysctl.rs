@@ -145,11 +145,13 @@ impl Sysctls {
     /// Writes a setting; refused, it stays as it was.
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), SysctlError> {
         if name == PAIR {
-            self.sync_threshold = pair(text).ok_or(SysctlError::Invalid)?;
+            self.sync_threshold = pair(text, self.sync_threshold).ok_or(SysctlError::Invalid)?;
             return Ok(());
         }
         let (place, rule) = self.number(name).ok_or(SysctlError::Unknown)?;
-        let value = text.trim().parse().ok().filter(|value| rule.allows(*value));
+        // What stands behind the number is not looked at (`proc_dointvec`).
+        let word = text.split_whitespace().next().ok_or(SysctlError::Invalid)?;
+        let value = word.parse().ok().filter(|value| rule.allows(*value));
         *place = value.ok_or(SysctlError::Invalid)?;
         Ok(())
     }
@@ -165,12 +167,13 @@ impl Sysctls {
     }
 }
 
-/// Threshold and period: `proc_do_sync_threshold`.
-fn pair(text: &str) -> Option<[i32; 2]> {
+/// Threshold and period: `proc_do_sync_threshold`. A threshold alone leaves the period as it is.
+fn pair(text: &str, [_, old]: [i32; 2]) -> Option<[i32; 2]> {
     let mut words = text.split_whitespace().map(str::parse::<i32>);
-    let (threshold, period) = (words.next()?.ok()?, words.next()?.ok()?);
+    let threshold = words.next()?.ok()?;
+    let period = words.next().map_or(Ok(old), |word| word).ok()?;
     let fits = threshold >= 0 && period >= 0 && (threshold < period || period == 0);
-    (fits && words.next().is_none()).then_some([threshold, period])
+    fits.then_some([threshold, period])
 }
 
 #[cfg(test)]
@@ -205,5 +208,19 @@ mod tests {
         }
         assert_eq!(sysctls, Sysctls::default());
         assert_eq!(sysctls.set("sync_threshold", "0 0"), Ok(()));
+    }
+
+    #[test]
+    fn what_stands_behind_the_numbers_is_not_looked_at() {
+        let mut sysctls = Sysctls::default();
+        for (name, text, value) in [
+            ("cache_bypass", "5 2", "5"),
+            ("run_estimation", " 3 50\n", "3"),
+            ("sync_threshold", "7", "7\t50"),
+            ("sync_threshold", "4 60 9", "4\t60"),
+        ] {
+            assert_eq!(sysctls.set(name, text), Ok(()), "{name} {text}");
+            assert_eq!(sysctls.get(name).as_deref(), Ok(value), "{name}");
+        }
     }
 }
