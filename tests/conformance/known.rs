@@ -20,17 +20,17 @@ pub(crate) struct Known {
 const OF_6_1: [Known; 6] = [
     Known {
         name: "twos",
-        why: "the scheduler is of 6.2; Debian's 6.1 has no module of it",
+        why: "Debian's user-mode Linux is built without this scheduler",
         holds: |scenario, _| scenario.contains("-s twos"),
     },
     Known {
         name: "edited-thresholds",
-        why: "an edit of a server looks at its thresholds anew since 6.12.74; before, an overloaded server stayed so until a connection ended",
+        why: "6.12 looks anew whether a server is overloaded when its thresholds are edited; 6.1 does at the next connection",
         holds: |scenario, _| scenario.contains("-x ") && scenario.contains("-e "),
     },
     Known {
         name: "icmpv6-nat",
-        why: "6.1 leaves checksums of translated ICMPv6 errors as they were where 6.12 makes them anew",
+        why: "6.1 translates the quotes of ICMPv6 errors through NAT otherwise than 6.12",
         holds: |scenario, _| scenario.contains("icmp6") && scenario.contains("inner") && scenario.contains("-m"),
     },
     Known {

@@ -5,6 +5,7 @@ use crate::guest::{Recorded, Recording};
 use crate::pace::Paced;
 use crate::product;
 use crate::runner::case::Failure;
+use crate::runner::compare::Difference;
 use crate::runner::stage::Stage;
 use crate::runner::steps::{self, Run};
 
@@ -35,15 +36,23 @@ impl Verdict {
         }
     }
 
-    /// Where it differs without numbers: what two scenarios have in common that differ for the same reason.
+    /// Where it differs without numbers, and who did nothing: what two scenarios have in common that differ for the same
+    /// reason.
     pub(crate) fn sort(&self) -> Option<String> {
-        let place = match self {
-            Self::Differs(Failure::Differs(difference)) => &difference.path,
-            Self::Differs(Failure::Broken(why)) => why,
-            _ => return None,
-        };
-        Some(place.chars().filter(|c| !c.is_ascii_digit()).take(60).collect())
+        match self {
+            Self::Differs(Failure::Differs(Difference { path, expected, got, .. })) => {
+                let silent = [("kernel", expected), ("we", got)].into_iter().filter(|(_, text)| *text == "nothing");
+                let who: String = silent.map(|(who, _)| format!("; nothing: {who}")).collect();
+                Some(without_digits(path) + &who)
+            }
+            Self::Differs(Failure::Broken(why)) => Some(without_digits(why)),
+            _ => None,
+        }
     }
+}
+
+fn without_digits(text: &str) -> String {
+    text.chars().filter(|c| !c.is_ascii_digit()).take(60).collect()
 }
 
 fn compare(Recorded { case, times, .. }: &Recorded) -> Result<(), Failure> {

@@ -76,14 +76,14 @@ impl Traffic {
         Self { family, nat, tunnel: method.starts_with('i'), mtu, services }
     }
 
-    fn from_client(&self, protocol: usize) -> Value {
+    fn request(&self, protocol: usize) -> Value {
         json!({
             "src": self.family.client(0, 0), "dst": self.family.vip(),
             "sport": PORTS[protocol], "dport": self.services[protocol].port, "proto": NAMES[protocol],
         })
     }
 
-    fn from_server(&self, protocol: usize) -> Value {
+    fn answer(&self, protocol: usize) -> Value {
         json!({
             "leg": "server", "src": self.family.server(11), "dst": self.family.client(0, 0),
             "sport": self.services[protocol].server_port, "dport": PORTS[protocol], "proto": NAMES[protocol],
@@ -92,7 +92,7 @@ impl Traffic {
 
     /// What opens the connection.
     fn first(&self, protocol: usize) -> Value {
-        let mut packet = self.from_client(protocol);
+        let mut packet = self.request(protocol);
         if protocol == 0 {
             packet["flags"] = "S".into();
         } else {
@@ -103,8 +103,8 @@ impl Traffic {
 
     fn packet(&self, dice: &mut Dice, protocol: usize) -> Value {
         match dice.number(0..=9) {
-            0..=3 => self.dress(dice, self.from_client(protocol), protocol),
-            4 | 5 if self.nat => self.dress(dice, self.from_server(protocol), protocol),
+            0..=3 => self.dress(dice, self.request(protocol), protocol),
+            4 | 5 if self.nat => self.dress(dice, self.answer(protocol), protocol),
             9 => self.echo(),
             _ => self.error(dice, protocol),
         }
