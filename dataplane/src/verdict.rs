@@ -150,6 +150,8 @@ reasons! {
         FragmentDuplicate "fragment_duplicate",
         /// A piece beyond the end of the largest packet, or all pieces of a packet that would be larger.
         FragmentOversize "fragment_oversize",
+        /// Fragments of a datagram that has more of them than any path makes, the last one included.
+        FragmentTooMany "fragment_too_many",
         /// Pieces of an incomplete packet that made room for others.
         FragmentEvicted "fragment_evicted",
         /// Pieces of a packet that did not become whole in time.

@@ -35,7 +35,7 @@ pub const COMMAND_BUDGET: usize = 32;
 pub const LIST_BUDGET: u32 = 1024;
 /// Entries looked at per turn for the defence to drop.
 pub const DEFENCE_BUDGET: u32 = 256;
-/// Incomplete packets per turn that are given up because their time is over.
+/// Fragments per turn that are given up because the time of their datagrams is over; of the last one all.
 pub const FRAGMENT_BUDGET: usize = 64;
 /// Nanoseconds over which the longest recent turn is looked for.
 const SECOND: u64 = 1_000_000_000;

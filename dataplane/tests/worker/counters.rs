@@ -243,6 +243,10 @@ fn in_pieces(story: &mut Story) {
     let over =
         [("gathering", -128), ("answer_reassembly_time", 64), ("drop_fragment_timeout", 64), ("sent_icmp_error", 64)];
     story.moves(&over, "time", |lab| lab.pass(31 * SECOND));
+    let tiny = pieces(&packet(client(2), VIP, Body::Udp(1, 9, 11_000)).frame(), 1, &[8; 1367]);
+    (0..1366).for_each(|n| story.lab.feed(WAN, &tiny[n]));
+    let ended = [("received", 1), ("gathering", -1366), ("drop_fragment_too_many", 1367)];
+    story.moves(&ended, "one too many of a datagram", |lab| lab.feed(WAN, &tiny[1366]));
     story.lab.service(Protocol::Udp, VIP, 81, Rr, &[(server(12), 81, Dr, 1)]);
     let many = pieces(&packet(client(2), VIP, Body::Udp(1, 81, 40_000)).frame(), 1, &[64; 626]);
     story.moves(
