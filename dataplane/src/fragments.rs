@@ -103,7 +103,17 @@ pub struct Fragments {
     waiting: Waiting,
     blocks: Blocks,
     pieces: u64,
+    displaced: Displaced,
     patience: u32,
+}
+
+/// Fragments that made room for others since the start, by the bound of the store that was reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Displaced {
+    /// As many datagrams as may be.
+    pub by_count: u64,
+    /// As many bytes as may be.
+    pub by_bytes: u64,
 }
 
 impl Fragments {
@@ -124,6 +134,7 @@ impl Fragments {
             waiting: Waiting::new(seed),
             blocks: Blocks::new(MAX_BYTES / blocks::SIZE),
             pieces: 0,
+            displaced: Displaced::default(),
             patience: seconds * TICKS_PER_SECOND,
         }
     }
@@ -144,6 +155,12 @@ impl Fragments {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.blocks.used() * blocks::SIZE
+    }
+
+    /// Fragments that made room for others. Those of a source that had too many datagrams are not among them.
+    #[must_use]
+    pub fn displaced(&self) -> Displaced {
+        self.displaced
     }
 
     /// Takes a fragment. `lost` is told of fragments that came earlier and are given up because of it.
@@ -224,10 +241,24 @@ impl Fragments {
             self.give_up(self.waiting.oldest_of(piece.key.src), Drop::FragmentEvicted, lost);
         }
         let need = Queue::blocks(piece, span);
-        while self.blocks.free() < need || new && self.waiting.len() >= MAX_DATAGRAMS {
-            let Some(oldest) = self.waiting.oldest() else { return };
-            self.give_up(Some(oldest), Drop::FragmentEvicted, lost);
+        while self.blocks.free() < need
+            && let Some(oldest) = self.waiting.oldest()
+        {
+            self.displaced.by_bytes += self.displace(oldest, lost);
         }
+        while new
+            && self.waiting.len() >= MAX_DATAGRAMS
+            && let Some(oldest) = self.waiting.oldest()
+        {
+            self.displaced.by_count += self.displace(oldest, lost);
+        }
+    }
+
+    /// Gives a datagram up for others. Returns how many fragments it had.
+    fn displace(&mut self, at: u32, lost: &mut impl FnMut(Drop, u32)) -> u64 {
+        let before = self.pieces;
+        self.give_up(Some(at), Drop::FragmentEvicted, lost);
+        before - self.pieces
     }
 
     fn give_up(&mut self, at: Option<u32>, reason: Drop, lost: &mut impl FnMut(Drop, u32)) {

@@ -180,6 +180,10 @@ reasons! {
         ServerGone "server_gone",
         /// The connection table is full.
         ConnectionsFull "connections_full",
+        /// Of a client that would need a persistence template: there are as many as can be, and none may give way.
+        TemplatesFull "templates_full",
+        /// Would have opened a control connection of FTP, and as many are looked into as can be.
+        FtpFull "ftp_full",
         /// It waited for a neighbour that has not answered yet, and a later packet took its place.
         ParkFull "park_full",
         /// Control does not keep up.
