@@ -30,7 +30,7 @@ const UNUSED: u32 = ticks(600);
 /// Whoever has been used within these ticks stays where room is short.
 const LATELY: u32 = ticks(60);
 /// Most dynamic entries, so that a scan of a large subnet cannot fill memory.
-const MOST: usize = 65_536;
+pub const MOST: usize = 65_536;
 /// Entries whose time has come that one turn deals with.
 const MOST_STEPS: usize = 1024;
 /// Stale entries that are looked at in one round.
@@ -114,12 +114,26 @@ pub enum Effect {
 #[derive(Debug, Default)]
 pub struct Neighbors {
     store: Store,
+    refused: u64,
+    displaced: u64,
 }
 
 impl Neighbors {
     /// The entries, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Neighbor)> {
         self.store.iter()
+    }
+
+    /// How many there are that nobody has configured: those that count towards [`MOST`].
+    #[must_use]
+    pub fn dynamic(&self) -> usize {
+        self.store.dynamic()
+    }
+
+    /// How many, there being as many as can be, were not taken in since the start, and how many gave way.
+    #[must_use]
+    pub fn lost(&self) -> (u64, u64) {
+        (self.refused, self.displaced)
     }
 
     /// Sets a static neighbour.
@@ -166,7 +180,11 @@ impl Neighbors {
             return true;
         }
         let by_state = [State::Failed, State::Incomplete].into_iter().find_map(|state| self.store.first(state));
-        let Some(slot) = by_state.or_else(|| self.unused(now)) else { return false };
+        let Some(slot) = by_state.or_else(|| self.unused(now)) else {
+            self.refused += 1;
+            return false;
+        };
+        self.displaced += 1;
         match self.store.remove(slot) {
             Some((key, Neighbor { state: State::Incomplete, .. })) => effects.push(Effect::Failed(key)),
             Some((_, Neighbor { state: State::Stale, .. })) => effects.push(Effect::Changed),

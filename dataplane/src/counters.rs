@@ -10,6 +10,49 @@ pub fn add(counter: &AtomicU64, n: u64) {
     counter.store(counter.load(Relaxed).wrapping_add(n), Relaxed);
 }
 
+/// How much those of a worker's stores hold that only it can count, as of its last turn that found something to do.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// Packets that wait for neighbours, by their class.
+    pub waiting: [Fullness; 3],
+    /// Fragments of IPv4, and of IPv6.
+    pub fragments: [FragmentGauges; 2],
+    /// Control connections of FTP that are looked into.
+    pub ftp: AtomicU64,
+    /// Signposts of other workers' connections.
+    pub signposts: AtomicU64,
+    /// Signposts on their way to another worker, by the fullest ring.
+    pub signs: AtomicU64,
+    /// Packets on their way to another worker, by the fullest ring.
+    pub crossing: AtomicU64,
+}
+
+/// How full one store is.
+#[derive(Debug, Default)]
+pub struct Fullness {
+    /// Entries.
+    pub used: AtomicU64,
+    /// Entries that made room for others since the start.
+    pub displaced: AtomicU64,
+}
+
+impl Fullness {
+    /// Tells both.
+    pub fn tell(&self, used: usize, displaced: u64) {
+        self.used.store(used as u64, Relaxed);
+        self.displaced.store(displaced, Relaxed);
+    }
+}
+
+/// The same of one family's fragments.
+#[derive(Debug, Default)]
+pub struct FragmentGauges {
+    /// Incomplete datagrams. There being as many as may be, fragments were displaced.
+    pub datagrams: Fullness,
+    /// Bytes of their fragments. There being as many as may be, fragments were displaced.
+    pub bytes: Fullness,
+}
+
 /// One worker's counters.
 #[derive(Debug)]
 #[repr(align(64))]
@@ -92,6 +135,12 @@ impl Counters {
             Verdict::Drop(reason) => &self.drop[reason as usize],
         };
         add(counter, n);
+    }
+
+    /// How many packets ended for a reason.
+    #[must_use]
+    pub fn dropped(&self, reason: Drop) -> u64 {
+        self.drop[reason as usize].load(Relaxed)
     }
 
     /// Counts a packet that the director made.

@@ -13,7 +13,7 @@ mod controllers;
 mod shard;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Tick;
@@ -25,8 +25,10 @@ use shard::{Shard, Ticket};
 pub use controllers::MOST_ANNOUNCED;
 
 const SHARDS: usize = 16;
-/// Most in one shard: 65,536 in all.
+/// Most in one shard.
 const MOST: usize = 4096;
+/// Most in all: 65,536.
+pub const MOST_EXPECTED: usize = SHARDS * MOST;
 /// How late one ends: the kernel's timers for minutes are so late at least.
 const LATE: u32 = 64;
 
@@ -90,6 +92,7 @@ pub struct AllExpected {
     shards: [Mutex<Shard>; SHARDS],
     hasher: Seeded,
     len: AtomicU32,
+    displaced: AtomicU64,
     helped: AtomicU32,
     controllers: Mutex<Controllers>,
 }
@@ -106,6 +109,7 @@ impl AllExpected {
             shards: std::array::from_fn(|_| Mutex::new(Shard::new(seed))),
             hasher: seed.hasher(),
             len: AtomicU32::new(0),
+            displaced: AtomicU64::new(0),
             helped: AtomicU32::new(0),
             controllers: Mutex::default(),
         }
@@ -126,6 +130,18 @@ impl AllExpected {
         self.len.load(Relaxed) == 0
     }
 
+    /// How many are expected.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.len.load(Relaxed)
+    }
+
+    /// How many gave way since the start because the shard of a new one was full.
+    #[must_use]
+    pub fn displaced(&self) -> u64 {
+        self.displaced.load(Relaxed)
+    }
+
     /// Expects a connection, of which its control connection has one more then. One that waits already is expected for
     /// longer. `gone` is told of each that gives way.
     pub fn plant(&self, expected: Expected, mut gone: impl FnMut(&Expected)) -> Planted {
@@ -134,7 +150,11 @@ impl AllExpected {
         if let Some(old) = shard.renew(&expected) {
             return Planted::Again(old);
         }
-        while let Some(index) = shard.rival(&expected).or_else(|| shard.oldest().filter(|_| shard.len() >= MOST)) {
+        while let Some(index) = shard.rival(&expected) {
+            gone(&self.end(number, &mut shard, index));
+        }
+        if let Some(index) = shard.oldest().filter(|_| shard.len() >= MOST) {
+            self.displaced.fetch_add(1, Relaxed);
             gone(&self.end(number, &mut shard, index));
         }
         let ticket = Ticket::new(number, shard.insert(expected));

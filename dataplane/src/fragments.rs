@@ -1,42 +1,47 @@
-//! Datagrams that come in pieces, until they are whole. One store for each family, bounded; what it holds are copies, so
-//! the pieces' buffers go back at once. After `inet_fragment.c`, `ip_fragment.c` and `nf_conntrack_reasm.c`; RFC 815,
+//! Fragments of datagrams, until these are whole. One store for each family, bounded; what it holds are copies, so that the
+//! fragments' buffers go back at once. After `inet_fragment.c`, `ip_fragment.c` and `nf_conntrack_reasm.c`; RFC 815,
 //! RFC 5722, RFC 8200 4.5.
 //!
 //! ```text
 //! which datagram    source, destination, identification, and for IPv4 the protocol
-//! its time          30 s from its first piece, IPv6 60 s; more pieces do not prolong it
-//! its bounds        bytes and datagrams in all, datagrams of one source: where one is reached, the oldest goes
-//! runs              pieces in a row that came in order are one run. A piece within a run is a duplicate and is ignored;
+//! its time          30 s from its first fragment, IPv6 60 s; more fragments do not prolong it
+//! bounds            bytes and datagrams in all, datagrams of one source: where one is reached, the oldest goes. Fragments
+//!                   of one datagram: one more ends it
+//! runs              fragments in a row that came in order are one run. One within a run is a duplicate and is ignored;
 //!                   one that shares bytes with a run otherwise ends the datagram
-//! whole             first and last piece are there, and as many bytes as the last one says
+//! whole             first and last fragment are there, and as many bytes as the last one says
 //! ```
+//!
+//! What a fragment costs does not depend on how many there are, nor on whose they are: a datagram is found by its key, the
+//! oldest stands at the head of a list, of all or of its source, and gives all its bytes back in one step. Only its own
+//! runs are searched, in a tree.
 
+mod blocks;
 mod datagram;
+mod queue;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
-use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use crate::clock::{TICKS_PER_SECOND, Tick};
-use crate::map::{Seed, SeededMap};
+use crate::map::Seed;
 use crate::verdict::Drop;
 use crate::wire::fragment::{Place, UNIT};
 use crate::wire::vlan::Lan;
+use blocks::Blocks;
 pub use datagram::{Datagram, MOST};
-use datagram::{Held, Queue, Run};
+pub use queue::MAX_FRAGMENTS;
+use queue::{Queue, Run};
+use waiting::Waiting;
 
-/// Bytes that one family's pieces take at most, on one worker (`ipfrag_high_thresh`).
+/// Bytes that one family's fragments take at most, on one worker (`ipfrag_high_thresh`).
 pub const MAX_BYTES: usize = 4 << 20;
 /// Datagrams of one family that may be incomplete at once, on one worker.
 pub const MAX_DATAGRAMS: usize = 1024;
 /// Those of them that one source may have.
 pub const MAX_PER_SOURCE: usize = 64;
-
-/// What a datagram takes beyond its bytes, about.
-const DATAGRAM_COST: usize = 256;
-/// What a piece takes beyond its bytes, about.
-const PIECE_COST: usize = 64;
 
 /// Which datagram a piece belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,19 +97,23 @@ pub struct Overdue {
     pub passes: bool,
 }
 
-type Queues = SeededMap<Key, Queue>;
-
 /// The incomplete datagrams of one family.
 #[derive(Debug)]
 pub struct Fragments {
-    queues: Queues,
-    /// Oldest first; some may be gone.
-    order: VecDeque<(u64, Key)>,
-    sources: SeededMap<IpAddr, usize>,
-    serial: u64,
-    bytes: usize,
+    waiting: Waiting,
+    blocks: Blocks,
     pieces: u64,
+    displaced: Displaced,
     patience: u32,
+}
+
+/// Fragments that made room for others since the start, by the bound of the store that was reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Displaced {
+    /// As many datagrams as may be.
+    pub by_count: u64,
+    /// As many bytes as may be.
+    pub by_bytes: u64,
 }
 
 impl Fragments {
@@ -122,17 +131,15 @@ impl Fragments {
 
     fn new(seed: Seed, seconds: u32) -> Self {
         Self {
-            queues: seed.map(),
-            order: VecDeque::new(),
-            sources: seed.map(),
-            serial: 0,
-            bytes: 0,
+            waiting: Waiting::new(seed),
+            blocks: Blocks::new(MAX_BYTES / blocks::SIZE),
             pieces: 0,
+            displaced: Displaced::default(),
             patience: seconds * TICKS_PER_SECOND,
         }
     }
 
-    /// Pieces that it holds.
+    /// Fragments that it holds.
     #[must_use]
     pub fn pieces(&self) -> u64 {
         self.pieces
@@ -141,16 +148,22 @@ impl Fragments {
     /// Datagrams that are incomplete.
     #[must_use]
     pub fn datagrams(&self) -> usize {
-        self.queues.len()
+        self.waiting.len()
     }
 
-    /// Bytes that it holds, about.
+    /// Bytes that it holds, in whole blocks.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.blocks.used() * blocks::SIZE
     }
 
-    /// Takes a piece. `lost` is told of pieces that came earlier and are given up because of it.
+    /// Fragments that made room for others. Those of a source that had too many datagrams are not among them.
+    #[must_use]
+    pub fn displaced(&self) -> Displaced {
+        self.displaced
+    }
+
+    /// Takes a fragment. `lost` is told of fragments that came earlier and are given up because of it.
     pub fn add(&mut self, piece: &Piece<'_>, now: Tick, lost: &mut impl FnMut(Drop, u32)) -> Fate {
         let six = piece.key.src.is_ipv6();
         let Place { offset, more, at, end, .. } = piece.place;
@@ -160,7 +173,7 @@ impl Fragments {
         }
         if more && !length.is_multiple_of(UNIT) {
             if six {
-                self.give_up(piece.key, Drop::FragmentInvalid, lost);
+                self.give_up(self.waiting.find(&piece.key), Drop::FragmentInvalid, lost);
                 return Fate::Unaligned;
             }
             length -= length % UNIT;
@@ -168,129 +181,111 @@ impl Fragments {
         if piece.place.short || six && length == 0 {
             return Fate::Dropped(Drop::FragmentInvalid);
         }
-        if six && offset == 0 && !more {
-            return Self::at_once(piece, length, now);
-        }
-        self.make_room(piece.key, length, lost);
         let span = Run { start: offset, end: offset + length };
-        let queue = self.queue(piece, now);
-        let refused = queue.refusal(span, more, six);
-        match refused {
-            None => {}
-            Some((reason, false)) => {
-                self.forget_if_empty(piece.key);
-                return Fate::Dropped(reason);
-            }
-            Some((reason, true)) => {
-                self.give_up(piece.key, reason, lost);
-                return Fate::Dropped(reason);
-            }
+        if six && offset == 0 && !more {
+            return Self::at_once(piece, span, now);
         }
-        let cost = queue.keep(Held::of(piece, span), piece, span);
-        let whole = queue.is_whole();
-        self.bytes += cost;
-        self.pieces += 1;
-        if whole { self.complete(piece.key, lost) } else { Fate::Kept }
+        self.make_room(piece, span, lost);
+        self.keep(piece, span, now, lost)
     }
 
-    /// A piece that is all there is has nothing to do with others, whatever its identification (RFC 6946).
-    fn at_once(piece: &Piece<'_>, length: usize, now: Tick) -> Fate {
-        let (mut queue, span) = (Queue::new(0, now, piece), Run { start: 0, end: length });
+    /// A fragment that is all there is has nothing to do with others, whatever its identification (RFC 6946).
+    fn at_once(piece: &Piece<'_>, span: Run, now: Tick) -> Fate {
+        let mut queue = Queue::new(now, piece);
         queue.refusal(span, false, true);
-        queue.keep(Held::of(piece, span), piece, span);
-        queue.assemble().map_or_else(Fate::Dropped, |datagram| Fate::Whole(Box::new(datagram)))
+        queue.note(piece, span);
+        let data = piece.l3 + piece.place.at;
+        let (Some(front), Some(body)) =
+            (piece.frame.get(..piece.l3 + piece.place.head), piece.frame.get(data..data + span.end))
+        else {
+            return Fate::Dropped(Drop::FragmentInvalid);
+        };
+        let built = queue.build(front, |room| room.copy_from_slice(body));
+        built.map_or_else(Fate::Dropped, |datagram| Fate::Whole(Box::new(datagram)))
     }
 
-    fn complete(&mut self, key: Key, lost: &mut impl FnMut(Drop, u32)) -> Fate {
-        let Some(queue) = self.remove(key) else { return Fate::Kept };
-        let pieces = queue.count();
-        match queue.assemble() {
+    /// Adds a fragment to its datagram, which begins if it is the first.
+    fn keep(&mut self, piece: &Piece<'_>, span: Run, now: Tick, lost: &mut impl FnMut(Drop, u32)) -> Fate {
+        let known = self.waiting.find(&piece.key);
+        let at = known.unwrap_or_else(|| self.waiting.begin(piece.key, Queue::new(now, piece)));
+        let Some(queue) = self.waiting.get_mut(at) else { return Fate::Kept };
+        if let Some(refusal) = queue.refusal(span, piece.place.more, piece.key.src.is_ipv6()) {
+            if refusal.ends || known.is_none() {
+                self.give_up(Some(at), refusal.reason, lost);
+            }
+            return Fate::Dropped(refusal.reason);
+        }
+        queue.keep(piece, span, &mut self.blocks);
+        self.pieces += 1;
+        if queue.is_whole() { self.complete(at, lost) } else { Fate::Kept }
+    }
+
+    fn complete(&mut self, at: u32, lost: &mut impl FnMut(Drop, u32)) -> Fate {
+        let Some(queue) = self.remove(at) else { return Fate::Kept };
+        let assembled = queue.assemble(&self.blocks);
+        self.blocks.give_back(queue.chain);
+        match assembled {
             Ok(datagram) => Fate::Whole(Box::new(datagram)),
             Err(reason) => {
-                lost(reason, pieces - 1);
+                lost(reason, queue.count() - 1);
                 Fate::Dropped(reason)
             }
         }
     }
 
-    /// The queue of a piece's datagram, new if it is the first.
-    fn queue(&mut self, piece: &Piece<'_>, now: Tick) -> &mut Queue {
-        let Self { queues, order, sources, serial, bytes, .. } = self;
-        queues.entry(piece.key).or_insert_with(|| {
-            *serial += 1;
-            *bytes += DATAGRAM_COST;
-            order.push_back((*serial, piece.key));
-            *sources.entry(piece.key.src).or_default() += 1;
-            Queue::new(*serial, now, piece)
-        })
-    }
-
-    /// Gives old datagrams up until there is room for a piece.
-    fn make_room(&mut self, key: Key, length: usize, lost: &mut impl FnMut(Drop, u32)) {
-        let new = !self.queues.contains_key(&key);
-        if new && self.sources.get(&key.src).is_some_and(|count| *count >= MAX_PER_SOURCE) {
-            let mut live = self.order.iter().filter(|(_, other)| other.src == key.src);
-            let oldest = live.find(|(serial, other)| self.queues.get(other).is_some_and(|q| q.serial == *serial));
-            if let Some((_, oldest)) = oldest.copied() {
-                self.give_up(oldest, Drop::FragmentEvicted, lost);
-            }
+    /// Gives old datagrams up until a fragment fits: one of its source at most, and of others at most as many as the fragment
+    /// needs blocks, of which each has one.
+    fn make_room(&mut self, piece: &Piece<'_>, span: Run, lost: &mut impl FnMut(Drop, u32)) {
+        let new = self.waiting.find(&piece.key).is_none();
+        if new && self.waiting.count_of(piece.key.src) >= MAX_PER_SOURCE {
+            self.give_up(self.waiting.oldest_of(piece.key.src), Drop::FragmentEvicted, lost);
         }
-        let need = length + PIECE_COST + DATAGRAM_COST;
-        while self.bytes + need > MAX_BYTES || new && self.queues.len() >= MAX_DATAGRAMS {
-            let Some(oldest) = self.oldest() else { return };
-            self.give_up(oldest, Drop::FragmentEvicted, lost);
-        }
-        if self.order.len() > 2 * MAX_DATAGRAMS {
-            let queues = &self.queues;
-            self.order.retain(|(serial, key)| queues.get(key).is_some_and(|queue| queue.serial == *serial));
-        }
-    }
-
-    /// The datagram that has waited longest.
-    fn oldest(&mut self) -> Option<Key> {
-        while let Some((serial, key)) = self.order.front().copied() {
-            if self.queues.get(&key).is_some_and(|queue| queue.serial == serial) {
-                return Some(key);
-            }
-            self.order.pop_front();
-        }
-        None
-    }
-
-    fn give_up(&mut self, key: Key, reason: Drop, lost: &mut impl FnMut(Drop, u32)) {
-        if let Some(queue) = self.remove(key)
-            && queue.count() > 0
+        let need = Queue::blocks(piece, span);
+        while self.blocks.free() < need
+            && let Some(oldest) = self.waiting.oldest()
         {
-            lost(reason, queue.count());
+            self.displaced.by_bytes += self.displace(oldest, lost);
+        }
+        while new
+            && self.waiting.len() >= MAX_DATAGRAMS
+            && let Some(oldest) = self.waiting.oldest()
+        {
+            self.displaced.by_count += self.displace(oldest, lost);
         }
     }
 
-    fn forget_if_empty(&mut self, key: Key) {
-        if self.queues.get(&key).is_some_and(|queue| queue.count() == 0) {
-            self.remove(key);
-        }
+    /// Gives a datagram up for others. Returns how many fragments it had.
+    fn displace(&mut self, at: u32, lost: &mut impl FnMut(Drop, u32)) -> u64 {
+        let before = self.pieces;
+        self.give_up(Some(at), Drop::FragmentEvicted, lost);
+        before - self.pieces
     }
 
-    fn remove(&mut self, key: Key) -> Option<Queue> {
-        let queue = self.queues.remove(&key)?;
-        self.bytes -= DATAGRAM_COST + queue.cost();
-        self.pieces -= u64::from(queue.count());
-        if let Some(count) = self.sources.get_mut(&key.src) {
-            *count -= 1;
-            if *count == 0 {
-                self.sources.remove(&key.src);
+    fn give_up(&mut self, at: Option<u32>, reason: Drop, lost: &mut impl FnMut(Drop, u32)) {
+        if let Some(queue) = at.and_then(|at| self.remove(at)) {
+            self.blocks.give_back(queue.chain);
+            if queue.count() > 0 {
+                lost(reason, queue.count());
             }
         }
+    }
+
+    /// Takes a datagram out. Its blocks are still its own.
+    fn remove(&mut self, at: u32) -> Option<Queue> {
+        let queue = self.waiting.remove(at)?;
+        self.pieces -= u64::from(queue.count());
         Some(queue)
     }
 
     /// Takes out the oldest datagram, if its time is over.
     pub fn expire(&mut self, now: Tick) -> Option<Overdue> {
-        let key = self.oldest()?;
-        let since = self.queues.get(&key)?.since;
-        if since.until(now) < self.patience {
+        let at = self.waiting.oldest()?;
+        if self.waiting.get(at)?.since.until(now) < self.patience {
             return None;
         }
-        self.remove(key).map(Queue::overdue)
+        let queue = self.remove(at)?;
+        let overdue = queue.overdue(&self.blocks);
+        self.blocks.give_back(queue.chain);
+        Some(overdue)
     }
 }

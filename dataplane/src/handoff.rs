@@ -165,6 +165,13 @@ impl<B> Mesh<B> {
         self.peer(worker).is_some_and(|peer| peer.departing_wholes.push(crossing).is_ok())
     }
 
+    /// Packets that wait for another worker, and signposts that do: of the fullest ring of each kind.
+    #[must_use]
+    pub fn waiting(&self) -> (usize, usize) {
+        let rings = self.peers.iter().map(|peer| (PACKETS - peer.departing.slots(), SIGNS - peer.telling.slots()));
+        rings.fold((0, 0), |(packets, signs), ring| (packets.max(ring.0), signs.max(ring.1)))
+    }
+
     /// Whether another worker can be told of a signpost now.
     pub fn can_tell(&mut self, worker: u16) -> bool {
         self.peer(worker).is_some_and(|peer| !peer.telling.is_full())

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crossbeam::queue::ArrayQueue;
 
 use crate::clock::Midnight;
 use crate::conn::Conn;
-use crate::counters::Counters;
+use crate::counters::{self, Counters, Gauges};
 use crate::parking::{CLASSES, Class, Neighbor};
 use crate::service::{MAX_SERVERS, Totals};
 use crate::trace::Watch;
@@ -17,7 +17,7 @@ use crate::wire::vlan::Lan;
 /// Messages that may wait, in each direction.
 const QUEUE: usize = 1024;
 /// Questions of each class that may wait.
-const QUESTIONS: usize = 256;
+pub const QUESTIONS: usize = 256;
 
 /// From control.
 #[derive(Debug)]
@@ -75,27 +75,46 @@ pub struct Page {
 /// Neighbours that packets wait for, on their way to control. A queue for each class of packets: who makes many questions
 /// of one crowds out no other, nor what else the mailbox holds.
 #[derive(Debug)]
-pub struct Questions([ArrayQueue<Neighbor>; CLASSES]);
+pub struct Questions {
+    queues: [ArrayQueue<Neighbor>; CLASSES],
+    refused: AtomicU64,
+}
 
 impl Questions {
     fn new() -> Self {
-        Self(std::array::from_fn(|_| ArrayQueue::new(QUESTIONS)))
+        Self { queues: std::array::from_fn(|_| ArrayQueue::new(QUESTIONS)), refused: AtomicU64::default() }
     }
 
     /// Asks for a neighbour on behalf of a packet. Returns whether there was room for the question.
     pub fn ask(&self, class: Class, neighbor: Neighbor) -> bool {
-        self.0[class as usize].push(neighbor).is_ok()
+        let asked = self.queues[class as usize].push(neighbor).is_ok();
+        if !asked {
+            counters::add(&self.refused, 1);
+        }
+        asked
     }
 
     /// The next question of each class.
     pub fn take(&self) -> [Option<Neighbor>; CLASSES] {
-        std::array::from_fn(|class| self.0[class].pop())
+        std::array::from_fn(|class| self.queues[class].pop())
+    }
+
+    /// Questions that wait, of the class with most of them.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queues.iter().map(ArrayQueue::len).max().unwrap_or(0)
+    }
+
+    /// Questions that found no room since the start. They are asked again by the next packet.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
     }
 
     /// Whether nobody asks.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(ArrayQueue::is_empty)
+        self.queues.iter().all(ArrayQueue::is_empty)
     }
 }
 
@@ -110,6 +129,8 @@ pub struct Link {
     pub questions: Questions,
     /// Verdicts.
     pub counters: Counters,
+    /// How much its stores hold.
+    pub gauges: Gauges,
     /// Totals by server.
     pub totals: Totals,
     /// Turns.
@@ -152,6 +173,7 @@ impl Link {
             reports: ArrayQueue::new(QUEUE),
             questions: Questions::new(),
             counters: Counters::default(),
+            gauges: Gauges::default(),
             totals: Totals::new(MAX_SERVERS),
             turns: AtomicU64::default(),
             busy_turns: AtomicU64::default(),

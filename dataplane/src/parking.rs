@@ -28,7 +28,7 @@ use queues::Queues;
 /// Packets of one class that may wait for one neighbour.
 pub const MAX_PARKED_PER_HOP: usize = 16;
 /// Packets of each class, in their order, that may wait in one family.
-const PLACES: [usize; CLASSES] = [512, 256, 256];
+pub const PLACES: [usize; CLASSES] = [512, 256, 256];
 /// Packets that may wait in all, per worker.
 pub const MAX_PARKED: usize = 2 * (PLACES[0] + PLACES[1] + PLACES[2]);
 
@@ -123,6 +123,8 @@ pub struct Parking<B> {
     queues: Queues,
     /// Packets that have begun to wait.
     arrivals: u64,
+    /// Packets of each class that gave way because a pool was full.
+    displaced: [u64; CLASSES],
     newest: u32,
 }
 
@@ -140,6 +142,7 @@ impl<B> Parking<B> {
             pools: Default::default(),
             queues: Queues::new(most, seed),
             arrivals: 0,
+            displaced: [0; CLASSES],
             newest: 0,
         }
     }
@@ -161,6 +164,13 @@ impl<B> Parking<B> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Packets of a class that wait, in the family that has more of them, and those that gave way so far because the class
+    /// had used its places up. Of those that gave way because one neighbour had enough, none.
+    #[must_use]
+    pub fn fullness(&self, class: usize) -> (usize, u64) {
+        (self.pools[class].len().max(self.pools[CLASSES + class].len()), self.displaced[class])
     }
 
     /// Packets that have begun to wait so far.
@@ -203,6 +213,7 @@ impl<B> Parking<B> {
         let full_queue = waiting.len() > MAX_PARKED_PER_HOP;
         let full_pool = self.pools[pool].len() > PLACES[class];
         let victim = if full_queue { waiting.first() } else { self.pools[pool].first().filter(|_| full_pool) };
+        self.displaced[class] += u64::from(full_pool && !full_queue);
         self.arrivals += 1;
         self.newest = place;
         self.places[place as usize] = Some(Place { parked, queue, number: self.arrivals });

@@ -274,6 +274,12 @@ impl Templates {
         self.shard(shard).page(from, most)
     }
 
+    /// How many there are: counted when asked, since control asks once a second.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        (0..SHARDS).map(|number| self.shard(number).taken()).sum()
+    }
+
     /// Number of shards, for [`Templates::page`].
     #[must_use]
     pub const fn shards() -> usize {

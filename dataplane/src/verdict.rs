@@ -165,6 +165,8 @@ reasons! {
         FragmentDuplicate "fragment_duplicate",
         /// A piece beyond the end of the largest packet, or all pieces of a packet that would be larger.
         FragmentOversize "fragment_oversize",
+        /// Fragments of a datagram that has more of them than any path makes, the last one included.
+        FragmentTooMany "fragment_too_many",
         /// Pieces of an incomplete packet that made room for others.
         FragmentEvicted "fragment_evicted",
         /// Pieces of a packet that did not become whole in time.
@@ -193,6 +195,10 @@ reasons! {
         ServerGone "server_gone",
         /// The connection table is full.
         ConnectionsFull "connections_full",
+        /// Of a client that would need a persistence template: there are as many as can be, and none may give way.
+        TemplatesFull "templates_full",
+        /// Would have opened a control connection of FTP, and as many are looked into as can be.
+        FtpFull "ftp_full",
         /// It waited for a neighbour that has not answered yet, and a later packet took its place.
         ParkFull "park_full",
         /// Control does not keep up.

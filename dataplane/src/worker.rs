@@ -35,7 +35,7 @@ pub const COMMAND_BUDGET: usize = 32;
 pub const LIST_BUDGET: u32 = 1024;
 /// Entries looked at per turn for the defence to drop.
 pub const DEFENCE_BUDGET: u32 = 256;
-/// Incomplete packets per turn that are given up because their time is over.
+/// Fragments per turn that are given up because the time of their datagrams is over; of the last one all.
 pub const FRAGMENT_BUDGET: usize = 64;
 /// Nanoseconds over which the longest recent turn is looked for.
 const SECOND: u64 = 1_000_000_000;
@@ -338,6 +338,25 @@ impl<P: Port> Worker<P> {
         }
     }
 
+    /// Tells how much the stores hold.
+    fn gauge(&self) {
+        let (shard, gauges) = (&self.shard, &self.link.gauges);
+        for (gauges, store) in gauges.fragments.iter().zip([&shard.fragments4, &shard.fragments6]) {
+            let displaced = store.displaced();
+            gauges.datagrams.tell(store.datagrams(), displaced.by_count);
+            gauges.bytes.tell(store.bytes(), displaced.by_bytes);
+        }
+        for (class, gauge) in gauges.waiting.iter().enumerate() {
+            let (used, displaced) = shard.parking.fullness(class);
+            gauge.tell(used, displaced);
+        }
+        gauges.ftp.store(shard.sides.taken() as u64, Relaxed);
+        gauges.signposts.store(shard.table.signposts().into(), Relaxed);
+        let (packets, signs) = shard.mesh.waiting();
+        gauges.crossing.store(packets as u64, Relaxed);
+        gauges.signs.store(signs as u64, Relaxed);
+    }
+
     fn report(&mut self, items: usize) {
         counters::add(&self.link.turns, 1);
         self.pace.busy = items > 0;
@@ -348,6 +367,7 @@ impl<P: Port> Worker<P> {
             counters::add(&self.link.busy_turns, 1);
             self.link.connections.store(u64::from(self.shard.table.len()), Relaxed);
             self.link.counters.parked.store(self.shard.parking.len() as u64, Relaxed);
+            self.gauge();
         }
     }
 }

@@ -4,6 +4,7 @@
 mod answers;
 mod clients;
 mod endings;
+mod fragments;
 mod ftp_announcements;
 mod full;
 mod full_table;
@@ -17,10 +18,12 @@ mod templates_full;
 type Work = fn(attacked: bool) -> u64;
 
 /// Every case.
-const CASES: [(&str, Work); 11] = [
+const CASES: [(&str, Work); 13] = [
     ("answers", answers::run),
     ("dead_neighbors", parking::dead),
     ("endings", endings::run),
+    ("fragments", fragments::sources),
+    ("fragments_in_order", fragments::order),
     ("ftp_announcements", ftp_announcements::run),
     ("full", full::run),
     ("full_table", full_table::run),

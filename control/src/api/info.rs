@@ -118,6 +118,9 @@ pub struct Status {
     pub interfaces: Vec<InterfaceStatus>,
     /// Workers.
     pub workers: Vec<WorkerStatus>,
+    /// What holds connections, packets and the like, and whether it is full.
+    #[serde(default)]
+    pub stores: Vec<StoreStatus>,
     /// Whether oddities of the kernel and its tool are kept even where they help nobody.
     pub strict_parity: bool,
 }
@@ -183,6 +186,27 @@ pub struct WorkerStatus {
     pub stalled_for: Option<u64>,
     /// Version of the tables it works with.
     pub tables: u64,
+}
+
+/// A store as it stands: one of a worker, or one that all share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// What it holds.
+    pub store: String,
+    /// Whose it is; absent for one of the whole director.
+    pub worker: Option<u32>,
+    /// The service whose it is, of the destinations that schedulers remember.
+    pub service: Option<String>,
+    /// How many it holds.
+    pub used: u64,
+    /// How many it can hold.
+    pub capacity: u64,
+    /// How many it did not take in since the start.
+    pub refused: u64,
+    /// How many it gave up for others since the start.
+    pub displaced: u64,
+    /// Whether it refused or displaced some in the last ten seconds.
+    pub full: bool,
 }
 
 /// A named number.

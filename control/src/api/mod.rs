@@ -21,7 +21,7 @@ pub use doctor::{ArpLeak, DoctorReport};
 pub use error::{ApiError, Code};
 pub use info::{
     ConnInfo, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, NeighborInfo, Rates, RouteInfo, ServerInfo,
-    ServiceInfo, StatsReport, Status, Totals, VipInfo, VipOrigin, WorkerStatus,
+    ServiceInfo, StatsReport, Status, StoreStatus, Totals, VipInfo, VipOrigin, WorkerStatus,
 };
 pub use mark::{IpProtocol, MarkInfo, MarkSpec, Ports};
 pub use pages::{PageError, every_service, every_text};

@@ -25,6 +25,7 @@ mod rules;
 #[cfg(test)]
 mod statistics_tests;
 mod status;
+mod stores;
 mod sysctl;
 mod vips;
 mod watch;
@@ -109,6 +110,7 @@ pub struct Director {
     publisher: Publisher,
     links: Vec<Arc<Link>>,
     hearts: Vec<heartbeat::Heart>,
+    stores: stores::Stores,
     listed: Vec<Option<Page>>,
     total: Meter,
     announcements: frames::Announcements,
@@ -158,6 +160,7 @@ impl Director {
             marks: Vec::new(),
             tables,
             publisher,
+            stores: stores::Stores::default(),
             hearts: links.iter().map(|_| heartbeat::Heart::new(now)).collect(),
             listed: links.iter().map(|_| None).collect(),
             links,
@@ -225,6 +228,7 @@ impl Director {
         self.answer_for_groups();
         self.examine();
         self.feel_pulse();
+        self.look_at_stores();
         self.expire_templates();
         self.services.forget_destinations(self.now.tick(), &self.tables.sysctls);
         self.sweep_watches();

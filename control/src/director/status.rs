@@ -17,6 +17,7 @@ impl Director {
             interfaces: (0..self.interfaces.len()).map(|index| self.interface_status(index)).collect(),
             strict_parity: self.config.ipvs.strict_parity,
             workers: (0..self.links.len()).map(|worker| self.worker_status(worker)).collect(),
+            stores: self.store_status(),
         }))
     }
 

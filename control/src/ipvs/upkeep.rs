@@ -2,6 +2,7 @@
 //! forgotten.
 
 use dataplane::clock::{Tick, ticks};
+use dataplane::flow::ServiceKey;
 use dataplane::sched::Scheduler;
 use dataplane::service::Server;
 use dataplane::sysctl::Sysctls;
@@ -26,6 +27,18 @@ impl Services {
                 cache.collect(now, ticks(seconds.max(0).cast_unsigned()), self.slots.states());
             }
         }
+    }
+
+    /// The service that remembers most destinations, with how many those are, and how many were refused by all of them.
+    #[must_use]
+    pub fn destinations(&self) -> Option<(ServiceKey, usize, u64)> {
+        let cache = |key: &ServiceKey| self.by_key.get(key)?.state.cache.as_ref();
+        let of = self.remembering.iter().filter_map(|key| Some((*key, cache(key)?.len(), cache(key)?.refused())));
+        of.reduce(|most, next| {
+            let refused = most.2 + next.2;
+            let fuller = if next.1 > most.1 { next } else { most };
+            (fuller.0, fuller.1, refused)
+        })
     }
 
     /// Frees slots of removed servers that nothing refers to; looks at so many at most. Call only when every worker has

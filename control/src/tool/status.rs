@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::table::{Table, duration};
-use crate::api::{InterfaceStatus, MOST_NAMED, Status, WorkerStatus};
+use crate::api::{InterfaceStatus, MOST_NAMED, Status, StoreStatus, WorkerStatus};
 
 pub(super) fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "sluice {}, up {}, {}", status.version, duration(status.uptime), status.config)?;
@@ -12,7 +12,8 @@ pub(super) fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "strict parity with the Linux kernel and ipvsadm")?;
     }
     interfaces(&status.interfaces, out)?;
-    workers(&status.workers, out)
+    workers(&status.workers, out)?;
+    stores(&status.stores, out)
 }
 
 fn interfaces(interfaces: &[InterfaceStatus], out: &mut dyn Write) -> io::Result<()> {
@@ -90,6 +91,38 @@ fn workers(workers: &[WorkerStatus], out: &mut dyn Write) -> io::Result<()> {
         ]);
     }
     table.print(out)
+}
+
+/// A line for each kind of store: the sums over workers, and which of them are full.
+fn stores(stores: &[StoreStatus], out: &mut dyn Write) -> io::Result<()> {
+    if stores.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut table = Table::new(&["STORE", ">USED", ">CAPACITY", ">REFUSED", ">DISPLACED", "STATE"]);
+    for kind in stores.chunk_by(|one, next| one.store == next.store) {
+        let sum = |of: fn(&StoreStatus) -> u64| kind.iter().map(of).sum::<u64>().to_string();
+        table.row(vec![
+            kind[0].store.clone(),
+            sum(|store| store.used),
+            sum(|store| store.capacity),
+            sum(|store| store.refused),
+            sum(|store| store.displaced),
+            fullness(kind),
+        ]);
+    }
+    table.print(out)
+}
+
+/// Whose store is full, of one kind.
+fn fullness(kind: &[StoreStatus]) -> String {
+    let full = kind.iter().filter(|store| store.full);
+    let whose = full.map(|store| match (store.worker, &store.service) {
+        (Some(worker), _) => format!("full on worker {worker}"),
+        (None, Some(service)) => format!("full for {service}"),
+        (None, None) => "full".to_owned(),
+    });
+    whose.collect::<Vec<_>>().join(", ")
 }
 
 /// Per cent, with one digit behind the point.

@@ -3,7 +3,8 @@
 use super::*;
 use crate::api::{
     ArpLeak, Code, ConnInfo, Counter, DoctorReport, Forward, InterfaceStatus, MarkInfo, NeighborInfo, Rates, RouteInfo,
-    ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StatsReport, Status, Totals, VipInfo, VipOrigin, WorkerStatus,
+    ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StatsReport, Status, StoreStatus, Totals, VipInfo, VipOrigin,
+    WorkerStatus,
 };
 use dataplane::flow::{Protocol, ServiceKey};
 
@@ -170,13 +171,29 @@ fn the_rest() {
     let (name, parent, device) = ("office".into(), Some("wan".into()), String::new());
     let on_it = InterfaceStatus { name, parent, vlan: Some(100), device, ..interface.clone() };
     let (interfaces, workers) = (vec![interface, on_it], vec![worker, still]);
+    let store = |store: &str, worker, refused| StoreStatus {
+        store: store.into(),
+        worker,
+        service: None,
+        used: 5,
+        capacity: 10,
+        refused,
+        displaced: 0,
+        full: refused > 0,
+    };
+    let stores = vec![store("connections", Some(0), 0), store("connections", Some(1), 7), store("neighbours", None, 3)];
+    let strict_parity = false;
     let status =
-        Status { version, config, uptime: 61, services: 2, servers: 6, interfaces, strict_parity: false, workers };
+        Status { version, config, uptime: 61, services: 2, servers: 6, interfaces, strict_parity, workers, stores };
     let out = printed("sluice status", Answer::Status(Box::new(status)));
     assert!(out.starts_with("sluice 0.1.0, up 1m 1s, /etc/sluice/sluice.toml\n2 services, 6 real servers\n"), "{out}");
     assert!(out.contains("up 10000 Mbit/s  1500") && out.contains("1  stalled for 7 s "), "{out}");
     assert!(out.contains("02:00:00:00:00:01  VLAN 100 of wan  net_tap  10.0.0.1/24 10.0.0.100\n"), "{out}");
     assert!(out.contains("12.5 %    200       1.5 %       70        9       2      v4\n"), "{out}");
+    let rows = "STORE        USED  CAPACITY  REFUSED  DISPLACED  STATE\n\
+                connections    10        20        7          0  full on worker 1\n\
+                neighbours      5        10        3          0  full\n";
+    assert!(out.ends_with(rows), "{out}");
     let (address, interface, state) = ([10, 0, 0, 2].into(), "wan".to_owned(), "stale".to_owned());
     let neighbors = vec![NeighborInfo { address, interface: interface.clone(), mac: None, state, age: 7 }];
     assert!(

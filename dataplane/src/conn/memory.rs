@@ -80,7 +80,7 @@ impl ConnMemory {
     #[must_use]
     pub fn new(capacity: u32, signposts: bool) -> Self {
         let (primary, overflow) = Self::bucket_counts(capacity);
-        let posts = Self::post_count(capacity, signposts);
+        let posts = Self::signposts(capacity, signposts);
         Self {
             conns: resident(capacity as usize + BURST),
             links: vec![Links::NONE; capacity as usize].into(),
@@ -97,11 +97,13 @@ impl ConnMemory {
         (capacity as usize + BURST) * size_of::<Conn>()
             + capacity as usize * size_of::<Links>()
             + (primary + overflow + 1) * size_of::<Bucket>()
-            + Self::post_count(capacity, signposts) * (size_of::<Post>() + size_of::<u32>())
+            + Self::signposts(capacity, signposts) * (size_of::<Post>() + size_of::<u32>())
     }
 
     /// Replies spread over workers as evenly as connections do; an eighth more for luck.
-    fn post_count(capacity: u32, signposts: bool) -> usize {
+    /// Signposts that there is room for.
+    #[must_use]
+    pub fn signposts(capacity: u32, signposts: bool) -> usize {
         if signposts { capacity as usize + capacity as usize / 8 } else { 0 }
     }
 

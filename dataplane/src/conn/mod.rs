@@ -16,7 +16,7 @@ use bytemuck::{Pod, Zeroable};
 
 pub use hash::HashKey;
 pub use memory::ConnMemory;
-pub use side::{Mode, Shift, Side, Sides};
+pub use side::{MOST as MOST_SIDES, Mode, Shift, Side, Sides};
 pub use table::{Confirmed, ConnTable, Found, NONE};
 pub use wheel::Wheel;
 

@@ -8,7 +8,7 @@
 use super::NONE;
 
 /// Most at a time, of each worker.
-const MOST: usize = 1 << 16;
+pub const MOST: usize = 1 << 16;
 
 /// How a client wants its next data connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,6 +101,12 @@ impl Sides {
         }
         self.places.push(new);
         Some(self.places.len() as u32 - 1)
+    }
+
+    /// How many are taken.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.places.len() - self.free.len()
     }
 
     /// Gives a place back.

@@ -1,4 +1,6 @@
-//! The store against a model that marks bytes, and under floods.
+//! The store against a model that marks bytes, against one that keeps everything in one list, and under floods.
+
+mod naive;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -135,7 +137,6 @@ proptest! {
         }
         while store.expire(Tick(30 * TICKS_PER_SECOND)).is_some() {}
         prop_assert_eq!((store.pieces(), store.datagrams(), store.bytes()), (0, 0, 0));
-        prop_assert!(store.sources.is_empty());
     }
 
     #[test]
@@ -172,8 +173,7 @@ fn no_flood_takes_more_than_its_bounds() {
     let (mut store, mut lost) = (Fragments::v4(SEED), BTreeMap::new());
     for n in 0..20_000u32 {
         add(&mut store, &frame(n % 3000, (n / 7) as u16, 0, 1480, true), Tick(n), &mut lost);
-        assert!(store.bytes() <= MAX_BYTES && store.datagrams() <= MAX_DATAGRAMS && store.order.len() < 3000);
-        assert!(store.sources.values().all(|count| *count <= MAX_PER_SOURCE));
+        assert!(store.bytes() <= MAX_BYTES && store.datagrams() <= MAX_DATAGRAMS);
     }
     // Many large pieces of few datagrams are bounded by their bytes.
     let mut store = Fragments::v4(SEED);
@@ -182,6 +182,48 @@ fn no_flood_takes_more_than_its_bounds() {
         assert!(store.bytes() <= MAX_BYTES);
     }
     assert!(lost["drop_fragment_evicted"] > 10_000);
+}
+
+#[test]
+fn a_fragment_gives_up_no_more_datagrams_than_it_needs_blocks() {
+    let (mut store, mut given_up) = (Fragments::v4(SEED), 0);
+    // Many of one block in front of those that take 36 each.
+    for n in 0..1000u32 {
+        add(&mut store, &frame(n / 50, n as u16, 0, 24, true), Tick(0), &mut BTreeMap::new());
+    }
+    let large = frame(77, 1, 8, 9000, true);
+    for n in 0..u32::from(u16::MAX) {
+        let place = place4(&large[14..]).expect("a fragment");
+        let (src, dst) = (IpAddr::from(n.to_be_bytes()), IpAddr::from([10, 0, 0, 1]));
+        let key = Key { src, dst, id: 1, protocol: 17 };
+        let fragment = Piece { key, frame: &large, l3: 14, place, lan: Lan::untagged(3), passes: true };
+        let mut now = 0;
+        store.add(&fragment, Tick(0), &mut |_, _| now += 1);
+        assert!(now <= 9000_usize.div_ceil(blocks::SIZE), "{now} datagrams went for one fragment");
+        given_up += now;
+    }
+    assert!(given_up > 60_000, "{given_up} went");
+}
+
+#[test]
+fn a_datagram_has_as_many_fragments_as_the_narrowest_link_makes_and_ends_with_one_more() {
+    let (mut store, mut lost) = (Fragments::v4(SEED), BTreeMap::new());
+    // From the last to the first: each is a run of its own.
+    for n in (1..=MAX_FRAGMENTS).rev() {
+        let fate = add(&mut store, &frame(5, 1, n as usize * 8, 8, true), Tick(0), &mut lost);
+        assert!(matches!(fate, Fate::Kept));
+    }
+    assert_eq!((store.pieces(), store.bytes()), (1366, 1366 * blocks::SIZE));
+    let fate = add(&mut store, &frame(5, 1, 0, 8, true), Tick(0), &mut lost);
+    assert!(matches!(fate, Fate::Dropped(Drop::FragmentTooMany)));
+    assert_eq!(lost, [("drop_fragment_too_many", MAX_FRAGMENTS)].into());
+    assert_eq!((store.pieces(), store.datagrams(), store.bytes()), (0, 0, 0));
+    // 48 bytes of data in each: what a link of 68 bytes makes of the largest datagram.
+    let largest = MOST - 20;
+    let whole = (0..largest).step_by(48).map(|at| {
+        add(&mut store, &frame(5, 2, at, (largest - at).min(48), largest - at > 48), Tick(0), &mut BTreeMap::new())
+    });
+    assert!(matches!(whole.last(), Some(Fate::Whole(datagram)) if datagram.data().len() == 14 + MOST));
 }
 
 #[test]

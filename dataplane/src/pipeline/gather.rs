@@ -258,16 +258,19 @@ fn how<'a>(datagram: &'a Datagram, packet: &[u8], meta: &Meta, tunnel: bool, mtu
     fragment::How { most, df: datagram.df && !six, sizes, id }
 }
 
-/// Ends packets whose time is over: whoever sent them is told, if the first piece came (RFC 792, RFC 4443 3.3).
+/// Ends datagrams whose time is over: whoever sent them is told, if the first fragment came (RFC 792, RFC 4443 3.3). Goes
+/// on until so many fragments are given up, the rest of the last datagram's included. Returns how many those were.
 pub(super) fn expire<B: PacketBuf>(
     shard: &mut Shard<B>,
     context: Context<'_>,
     budget: usize,
     alloc: &mut impl FnMut() -> Option<B>,
 ) -> usize {
-    for done in 0..budget {
+    let mut done = 0;
+    while done < budget {
         let overdue = shard.fragments4.expire(context.now).or_else(|| shard.fragments6.expire(context.now));
-        let Some(overdue) = overdue else { return done };
+        let Some(overdue) = overdue else { break };
+        done += overdue.pieces as usize;
         let mut silent = overdue.pieces;
         if let Some((frame, l3, lan)) = overdue.first {
             silent -= 1;
@@ -275,7 +278,9 @@ pub(super) fn expire<B: PacketBuf>(
             answer::run(&frame, &meta, Answer::ReassemblyTime, shard, context, alloc);
         }
         context.link.counters.verdicts(Verdict::Drop(Drop::FragmentTimeout), silent.into());
+    }
+    if done > 0 {
         note(shard, context);
     }
-    budget
+    done
 }

@@ -94,7 +94,7 @@ fn enlist<'a>(
     let controller = match context.tables.templates.enlist(key, context.now, usable, new, gone) {
         Enlisted::At(handle) => handle,
         Enlisted::NoServer => return Err(NO_SERVER),
-        Enlisted::Full => return Err(Step::Drop(Drop::ConnectionsFull)),
+        Enlisted::Full => return Err(Step::Drop(Drop::TemplatesFull)),
     };
     let (bound, guest) = found.get().ok_or(NO_SERVER)?;
     Ok(Place { bound, port: bound.server.port, controller, guest })

@@ -254,7 +254,7 @@ fn connect<B>(
 #[cold]
 fn help<B>(new: &mut Conn, shard: &mut Shard<B>, context: Context<'_>) -> Result<(), Drop> {
     if new.method() == ForwardMethod::Nat && new.is_tcp() {
-        new.side = shard.sides.take().ok_or(Drop::ConnectionsFull)?;
+        new.side = shard.sides.take().ok_or(Drop::FtpFull)?;
         new.hop_request = NONE;
         context.tables.templates.expected.helps(true);
     }

@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Asked, Load, place};
@@ -27,7 +27,7 @@ const BUCKETS: usize = 1 << 10;
 /// Entries above which unused ones are collected early.
 const MANY: usize = BUCKETS * 16;
 /// Entries above which none are made.
-const MOST: usize = MANY * 4;
+pub const MOST: usize = MANY * 4;
 /// Ticks between two rounds.
 const ROUND: u32 = ticks(60);
 /// Ticks after which an unused entry may be collected early.
@@ -43,6 +43,8 @@ pub struct Cache {
     hasher: Seeded,
     buckets: Box<[Mutex<Bucket>]>,
     entries: AtomicUsize,
+    /// Destinations that were not remembered, there being as many as can be.
+    refused: AtomicU64,
     dead: AtomicBool,
     collector: Mutex<Collector>,
 }
@@ -89,6 +91,7 @@ impl Cache {
             hasher: seed.hasher(),
             buckets: (0..BUCKETS).map(|_| Mutex::default()).collect(),
             entries: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
             dead: AtomicBool::new(false),
             collector: Mutex::new(Collector { next: None, counter: 1, rover: 0 }),
         }
@@ -113,6 +116,12 @@ impl Cache {
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.load(Relaxed)
+    }
+
+    /// Times that a destination was not remembered, since there were [`MOST`].
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
     }
 
     /// Whether no destination is known.
@@ -206,7 +215,11 @@ impl Place<'_> {
     /// Makes the entry, with one server, unless there is no room for it.
     pub(super) fn learn(&mut self, index: usize) {
         let (cache, asked) = (self.cache, self.asked);
-        if cache.dead.load(Relaxed) || cache.entries.load(Relaxed) >= MOST {
+        if cache.dead.load(Relaxed) {
+            return;
+        }
+        if cache.entries.load(Relaxed) >= MOST {
+            cache.refused.fetch_add(1, Relaxed);
             return;
         }
         let mut entry = Entry { members: Vec::new(), changed: asked.now, used: asked.now };

@@ -23,7 +23,7 @@ mod wrr;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::AtomicU64;
 
-pub use cache::Cache;
+pub use cache::{Cache, MOST as MOST_DESTINATIONS};
 pub use plan::Plan;
 
 use crate::chance::Chance;

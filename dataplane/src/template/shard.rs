@@ -66,6 +66,11 @@ impl Shard {
         self.places[index as usize].generation
     }
 
+    /// How many there are: each is looked at for its end.
+    pub(super) fn taken(&self) -> usize {
+        self.due.len()
+    }
+
     /// A template is asked for once more.
     pub(super) fn join(&mut self, index: u32, now: Tick) {
         self.places[index as usize].join(now.0);

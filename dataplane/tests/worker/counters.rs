@@ -24,6 +24,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::discovery;
 use crate::frames::{Body, DIRECTOR, Packet, arp, error, ether, extended, packet, pieces, seal, with_options};
 use crate::ftp::{segment, wide_link_to};
+use crate::full;
 use crate::lab::{FAR6, LAN, Lab, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, client6, server};
 use crate::marks::{REMOTE, by_mark, to};
 
@@ -44,8 +45,8 @@ const DF: u16 = 0x4000;
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 254);
 
 /// The lab and what has moved in it.
-struct Story {
-    lab: Lab,
+pub(crate) struct Story {
+    pub(crate) lab: Lab,
     moved: BTreeSet<&'static str>,
 }
 
@@ -63,14 +64,14 @@ impl Story {
     }
 
     /// Exactly these counters move, by so much, when something happens.
-    fn moves(&mut self, expected: &[(&'static str, i64)], what: &str, happens: impl FnOnce(&mut Lab)) {
+    pub(crate) fn moves(&mut self, expected: &[(&'static str, i64)], what: &str, happens: impl FnOnce(&mut Lab)) {
         let moved = self.lab.moved(happens);
         assert_eq!(moved, expected, "{what}");
         self.moved.extend(moved.iter().map(|(name, _)| *name));
     }
 
     /// A frame by the client's port is received and moves these too.
-    fn frame(&mut self, what: &str, frame: &[u8], expected: &[&'static str]) {
+    pub(crate) fn frame(&mut self, what: &str, frame: &[u8], expected: &[&'static str]) {
         self.frame_by(WAN, what, frame, expected);
     }
 
@@ -243,6 +244,10 @@ fn in_pieces(story: &mut Story) {
     let over =
         [("gathering", -128), ("answer_reassembly_time", 64), ("drop_fragment_timeout", 64), ("sent_icmp_error", 64)];
     story.moves(&over, "time", |lab| lab.pass(31 * SECOND));
+    let tiny = pieces(&packet(client(2), VIP, Body::Udp(1, 9, 11_000)).frame(), 1, &[8; 1367]);
+    (0..1366).for_each(|n| story.lab.feed(WAN, &tiny[n]));
+    let ended = [("received", 1), ("gathering", -1366), ("drop_fragment_too_many", 1367)];
+    story.moves(&ended, "one too many of a datagram", |lab| lab.feed(WAN, &tiny[1366]));
     story.lab.service(Protocol::Udp, VIP, 81, Rr, &[(server(12), 81, Dr, 1)]);
     let many = pieces(&packet(client(2), VIP, Body::Udp(1, 81, 40_000)).frame(), 1, &[64; 626]);
     story.moves(
@@ -447,6 +452,8 @@ fn every_counter_is_moved_by_something() {
         queues,
         said,
         together,
+        full::of_ftp,
+        full::of_templates,
     ]
     .iter()
     .for_each(|part| part(&mut story));

@@ -199,6 +199,19 @@ fn a_flood_starves_nobody() {
 }
 
 #[test]
+fn a_turn_gives_up_fragments_not_datagrams() {
+    let mut lab = lab();
+    for id in 0..3 {
+        let tiny = pieces(&request(80, 11_000), id, &[8; 1000]);
+        tiny.iter().for_each(|fragment| lab.feed(WAN, fragment));
+    }
+    lab.feed(WAN, &pieces(&request(80, 100), 3, &[48, 60])[0]);
+    lab.now.0 += 31 * SECOND;
+    let left: Vec<u64> = std::iter::from_fn(|| (lab.turn() > 0).then(|| lab.count("gathering"))).collect();
+    assert_eq!(left, [2001, 1001, 1, 0], "one large datagram a turn");
+}
+
+#[test]
 fn pieces_wait_for_a_neighbour_and_are_lost_without_it() {
     let mut lab = lab();
     lab.service(Udp, VIP, 84, Rr, &[(server(19), 84, Nat, 1)]);

@@ -12,6 +12,7 @@ mod floods;
 mod fragments;
 mod frames;
 mod ftp;
+mod full;
 mod handoff;
 mod hooks;
 mod icmp;

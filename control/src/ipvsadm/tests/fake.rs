@@ -122,6 +122,7 @@ impl Fake {
             interfaces: vec![],
             strict_parity: self.strict,
             workers: vec![],
+            stores: vec![],
         }))
     }
 
