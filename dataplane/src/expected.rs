@@ -150,7 +150,7 @@ impl AllExpected {
         if let Some(old) = shard.renew(&expected) {
             return Planted::Again(old);
         }
-        while let Some(index) = shard.rival(&expected) {
+        if let Some(index) = shard.rival(&expected) {
             gone(&self.end(number, &mut shard, index));
         }
         if let Some(index) = shard.oldest().filter(|_| shard.len() >= MOST) {

@@ -165,6 +165,8 @@ fn answered<B: PacketBuf>(
     let longer = text.len() as i32 - range.len() as i32;
     replace(packet, meta, range, &text, context)?;
     side.shift.grow(seq, longer);
+    // It counts as it leaves.
+    context.link.totals.get(conn.server_slot).inspect(|totals| totals.longer(Direction::Reply, longer));
     Ok(())
 }
 

@@ -318,6 +318,11 @@ impl ServerTotals {
         counters::add(&self.bytes[direction as usize], bytes as u64);
     }
 
+    /// A packet that was counted got so many bytes longer.
+    pub fn longer(&self, direction: Direction, bytes: i32) {
+        counters::add(&self.bytes[direction as usize], i64::from(bytes).cast_unsigned());
+    }
+
     /// The values now.
     #[must_use]
     pub fn read(&self) -> TotalsRead {
