@@ -51,8 +51,8 @@ use serde_json::Value;
 use crate::guest::Guest;
 
 /// What runs with all the other tests: seconds on a machine that has nothing else to do, under a minute on one that has.
-const SEED: u64 = 1;
-const COUNT: u64 = 24;
+const SEED: u64 = 7;
+const COUNT: u64 = 12;
 
 fn main() -> ExitCode {
     if let Some(directory) = variable("CONFORMANCE_RECORD") {
