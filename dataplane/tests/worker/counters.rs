@@ -22,11 +22,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::discovery;
-use crate::frames::{Body, DIRECTOR, Packet, arp, error, ether, extended, packet, pieces, seal, with_options};
+use crate::frames::{Body, DIRECTOR, Packet, arp, error, ether, packet, patched, pieces};
 use crate::ftp::{segment, wide_link_to};
 use crate::full;
 use crate::lab::{FAR6, LAN, Lab, NONE, OTHER_VIP, SECOND, THIN, VIP, VIP6, WAN, client, client6, server};
 use crate::marks::{REMOTE, by_mark, to};
+use crate::options;
 
 /// Counters that nothing moves here, with the reason. With several workers, `handoff.rs` moves them.
 const UNMOVED: [(&str, &str); 8] = [
@@ -86,7 +87,7 @@ fn syn(vip: Ipv4Addr, sport: u16, port: u16) -> Packet {
 }
 
 /// Any datagram to somebody.
-fn datagram(to: impl Into<IpAddr>) -> Packet {
+pub(crate) fn datagram(to: impl Into<IpAddr>) -> Packet {
     packet(client(2), to, Body::Udp(5000, 9, 10))
 }
 
@@ -94,14 +95,6 @@ fn datagram(to: impl Into<IpAddr>) -> Packet {
 fn bent(packet: &Packet) -> Vec<u8> {
     let mut frame = packet.frame();
     *frame.last_mut().expect("a byte") ^= 1;
-    frame
-}
-
-/// A frame with some bytes of its IP header changed and the header sealed again.
-fn patched(packet: &Packet, at: usize, bytes: &[u8]) -> Vec<u8> {
-    let mut frame = packet.frame();
-    put(&mut frame, ethernet::HEADER + at, bytes);
-    seal(&mut frame[ethernet::HEADER..]);
     frame
 }
 
@@ -346,33 +339,6 @@ fn malformed(story: &mut Story) {
     story.frame("half a UDP header", &packet(client(2), VIP, Body::Other(17, 4)).frame(), &["drop_transport"]);
 }
 
-fn optioned(story: &mut Story) {
-    let to_server = |options: &[u8]| with_options(&datagram(server(11)).frame(), options);
-    let told = |answer| [answer, "sent_icmp_error"];
-    story.frame("with a route to record", &to_server(&[7, 7, 4, 0, 0, 0, 0, 0]), &["forward_routed"]);
-    story.frame("of a source route", &to_server(&[131, 3, 4, 0]), &["drop_source_route"]);
-    let problem = told("answer_parameter_problem");
-    story.frame("with an option that has no length", &to_server(&[30, 0, 0, 0]), &problem);
-    story.lab.tables.options.accept_source_route = true;
-    story.lab.publish();
-    let routed = |next: Ipv4Addr| [&[137, 7, 4][..], &next.octets(), &[0]].concat();
-    let by = |next| with_options(&datagram(VIP).frame(), &routed(next));
-    story.frame("of an accepted source route", &by(server(11)), &["forward_routed"]);
-    story.frame("of one past a router", &by(Ipv4Addr::new(203, 0, 113, 1)), &told("answer_source_route_failed"));
-    story.lab.tables.options.accept_source_route = false;
-    story.lab.publish();
-    let six = packet(client6(2), VIP6, Body::Udp(1, 9, 10)).frame();
-    let option = |kind: u8, header| extended(&six, header, [0, kind, 4, 0, 0, 0, 0]);
-    story.frame("an option of every station to be told of", &option(0x9e, 0), &told("answer_unknown_option"));
-    story.frame("one to be dropped for", &option(0x5e, 0), &["drop_unknown_option"]);
-    story.frame("one of the destination", &option(0xde, 60), &told("answer_unknown_option"));
-    story.frame("padding that says something", &extended(&six, 60, [0, 1, 4, 0, 0, 0, 1]), &["drop_bad_option"]);
-    story.frame("segment routing", &extended(&six, 43, [0, 4, 1, 0, 0, 0, 0]), &["drop_routing_header"]);
-    story.frame("a route that is not at its end", &extended(&six, 43, [0, 0, 1, 0, 0, 0, 0]), &problem);
-    let late = extended(&option(0x1e, 0), 60, [0, 0x1e, 4, 0, 0, 0, 0]);
-    story.frame("hop-by-hop options behind others", &late, &told("answer_unknown_header"));
-}
-
 fn defended(story: &mut Story) {
     let sysctls = |lab: &mut Lab, value: &str| {
         let set = Arc::make_mut(&mut lab.tables.sysctls).set("drop_packet", value);
@@ -445,7 +411,7 @@ fn every_counter_is_moved_by_something() {
         for_the_director,
         for_others,
         malformed,
-        optioned,
+        options::counted,
         defended,
         orphaned,
         waiting,

@@ -146,6 +146,14 @@ pub(crate) fn seal(header: &mut [u8]) {
     put(header, 10, &sum.to_be_bytes());
 }
 
+/// A frame with some bytes of its IP header changed and the header sealed again.
+pub(crate) fn patched(packet: &Packet, at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut frame = packet.frame();
+    put(&mut frame, ethernet::HEADER + at, bytes);
+    seal(&mut frame[ethernet::HEADER..]);
+    frame
+}
+
 fn tcp(sport: u16, dport: u16, flags: u8, payload: usize) -> Vec<u8> {
     let mut segment = [sport.to_be_bytes(), dport.to_be_bytes()].concat();
     segment.extend([0, 0, 0, 9, 0, 0, 0, 5, 0x50, flags, 0x20, 0, 0, 0, 0, 0]);

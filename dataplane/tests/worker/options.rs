@@ -11,6 +11,7 @@ use dataplane::wire::ipv4::Header;
 use dataplane::wire::tcp::{ACK, SYN};
 use dataplane::wire::{be16, put};
 
+use crate::counters::{Story, datagram};
 use crate::frames::{Body, extended, packet, pieces, with_options};
 use crate::lab::{LAN, Lab, VIP, VIP6, WAN, client, client6, server};
 
@@ -51,6 +52,34 @@ fn sent(lab: &mut Lab, port: u16, outside: usize) -> (Header, Vec<u8>) {
 
 fn options_of((header, packet): &(Header, Vec<u8>)) -> &[u8] {
     &packet[20..header.len]
+}
+
+/// The part of the story of counters ([`crate::counters`]) that is about options.
+pub(crate) fn counted(story: &mut Story) {
+    let to_server = |options: &[u8]| with_options(&datagram(server(11)).frame(), options);
+    let told = |answer| [answer, "sent_icmp_error"];
+    story.frame("with a route to record", &to_server(&[7, 7, 4, 0, 0, 0, 0, 0]), &["forward_routed"]);
+    story.frame("of a source route", &to_server(&[131, 3, 4, 0]), &["drop_source_route"]);
+    let problem = told("answer_parameter_problem");
+    story.frame("with an option that has no length", &to_server(&[30, 0, 0, 0]), &problem);
+    story.lab.tables.options.accept_source_route = true;
+    story.lab.publish();
+    let routed = |next: Ipv4Addr| [&[137, 7, 4][..], &next.octets(), &[0]].concat();
+    let by = |next| with_options(&datagram(VIP).frame(), &routed(next));
+    story.frame("of an accepted source route", &by(server(11)), &["forward_routed"]);
+    story.frame("of one past a router", &by(Ipv4Addr::new(203, 0, 113, 1)), &told("answer_source_route_failed"));
+    story.lab.tables.options.accept_source_route = false;
+    story.lab.publish();
+    let six = packet(client6(2), VIP6, Body::Udp(1, 9, 10)).frame();
+    let option = |kind: u8, header| extended(&six, header, [0, kind, 4, 0, 0, 0, 0]);
+    story.frame("an option of every station to be told of", &option(0x9e, 0), &told("answer_unknown_option"));
+    story.frame("one to be dropped for", &option(0x5e, 0), &["drop_unknown_option"]);
+    story.frame("one of the destination", &option(0xde, 60), &told("answer_unknown_option"));
+    story.frame("padding that says something", &extended(&six, 60, [0, 1, 4, 0, 0, 0, 1]), &["drop_bad_option"]);
+    story.frame("segment routing", &extended(&six, 43, [0, 4, 1, 0, 0, 0, 0]), &["drop_routing_header"]);
+    story.frame("a route that is not at its end", &extended(&six, 43, [0, 0, 1, 0, 0, 0, 0]), &problem);
+    let late = extended(&option(0x1e, 0), 60, [0, 0x1e, 4, 0, 0, 0, 0]);
+    story.frame("hop-by-hop options behind others", &late, &told("answer_unknown_header"));
 }
 
 #[test]
