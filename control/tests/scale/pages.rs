@@ -157,5 +157,6 @@ fn a_status_names_a_few_addresses_and_counts_the_rest() {
     assert_eq!(wan.addresses[..2], ["172.16.0.254/24", "20.0.0.0"]);
     lab.done(Request::Flush);
     let Ok(Answer::Status(status)) = lab.ask(Request::Status) else { panic!("not a status") };
-    assert_eq!((status.interfaces[0].virtual_addresses, status.services, status.servers), (0, 0, 0));
+    let left = (status.interfaces[0].virtual_addresses, status.services, status.servers);
+    assert_eq!(left, (1000, 0, 0), "addresses stay the director's without their services");
 }
