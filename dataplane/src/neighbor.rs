@@ -60,6 +60,12 @@ impl NextHop {
         }
     }
 
+    /// The neighbour's MAC.
+    #[must_use]
+    pub fn mac(&self) -> MacAddr {
+        MacAddr(*self.macs.first_chunk().expect("six bytes of twelve"))
+    }
+
     /// Notes that it is in use.
     #[inline]
     pub fn touch(&self, now: Tick) {

@@ -108,7 +108,7 @@ sysctls! {
     expire_nodest_conn = 0, Rule::Any;
     /// Templates of a quiesced server do not count.
     expire_quiescent_template = 0, Rule::Any;
-    /// Packets that arrive in a tunnel are left alone.
+    /// Packets that arrive in a tunnel are left alone: without effect, as in Linux 6.12.
     ignore_tunneled = 0, Rule::Any;
     /// Seconds after which lblc forgets a destination.
     lblc_expiration = 86400, Rule::Any;

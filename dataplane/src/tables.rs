@@ -11,7 +11,7 @@ use crate::neighbor::NextHops;
 use crate::packet::Kind;
 use crate::proto::Timeouts;
 use crate::route::{Action, RouteTable};
-use crate::service::{Caller, Listener, ServiceTable};
+use crate::service::{Caller, Listener, PathTo, ServiceTable};
 use crate::sysctl::Sysctls;
 use crate::template::Templates;
 use crate::wire::ethernet::MacAddr;
@@ -32,6 +32,8 @@ pub struct Tables {
     pub listeners: SharedMap<Listener, ()>,
     /// Those of them that may begin connections.
     pub callers: SharedMap<Listener, Caller>,
+    /// Paths to servers that are reached by tunnel.
+    pub paths: SharedMap<IpAddr, PathTo>,
     /// Rules that mark packets.
     pub marks: Marks,
     /// Lifetimes of connections.
@@ -55,6 +57,7 @@ impl Tables {
             unhooked: Unhooked::default(),
             listeners: SharedMap::default(),
             callers: SharedMap::default(),
+            paths: SharedMap::default(),
             marks: Marks::default(),
             timeouts: Arc::default(),
             options: Options::default(),

@@ -154,6 +154,8 @@ reasons! {
         Group "group",
         /// Transport header missing or cut.
         Transport "transport",
+        /// Was in a tunnel that experienced congestion, which its sender would not understand.
+        Congestion "congestion",
         /// Wrong transport checksum on a packet for the director itself, on an ICMP error that it would rewrite, or of an FTP
         /// control connection.
         TransportChecksum "transport_checksum",
@@ -181,6 +183,8 @@ reasons! {
         StrayReset "stray_reset",
         /// For others, and `ip_forward` is off.
         ForwardingOff "forwarding_off",
+        /// Only routed, and its next hop is the neighbour that it came from.
+        BackToSender "back_to_sender",
         /// A blackhole route.
         Blackhole "blackhole",
         /// The next link takes less, and there would be more pieces than a port's queue takes, or no room for data.

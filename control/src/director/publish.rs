@@ -84,6 +84,13 @@ impl Director {
                 false => self.tables.listeners.remove(&listener),
             };
         }
+        for (address, path) in self.services.take_path_changes() {
+            self.unpublished = true;
+            match path {
+                Some(path) => self.tables.paths.insert(address, path),
+                None => self.tables.paths.remove(&address),
+            };
+        }
         for (listener, service) in self.services.take_caller_changes() {
             self.unpublished = true;
             match service {

@@ -10,11 +10,15 @@ use std::sync::Arc;
 use dataplane::clock::Nanos;
 use dataplane::flow::ServiceKey;
 use dataplane::sched::Scheduler;
-use dataplane::service::{Caller, Listener, RealServer, Server, ServerTotals, ServiceState, VirtualService};
+use dataplane::service::{
+    Caller, Listener, PathMtu, PathTo, RealServer, Server, ServerTotals, ServiceState, VirtualService,
+};
 
 use super::callers::caller;
 use super::index::listener;
+use super::paths::Known;
 use super::{ServerEntry, Service, growth};
+use crate::api::Forward;
 use crate::config::{self, Config};
 
 /// Elements that a slab gets at once.
@@ -43,7 +47,7 @@ pub fn needed(config: &Config) -> Memory {
     let lists: usize = config.services.iter().map(lists).sum();
     Memory {
         services: of_services(config.services.len()) + of_addresses(config),
-        servers: lists + slab * each + of_listeners(config),
+        servers: lists + slab * each + of_listeners(config) + of_paths(config),
     }
 }
 
@@ -101,6 +105,17 @@ fn of_listeners(config: &Config) -> usize {
     };
     let n = config.services.iter().flat_map(of).collect::<HashSet<_>>().len();
     hash_map(n, size_of::<(Listener, u32)>()) + shared_map(n, size_of::<Listener>()) + of_callers(config)
+}
+
+/// Paths to servers that are reached by tunnel: what is known of each, who takes it, and the workers' view of both.
+fn of_paths(config: &Config) -> usize {
+    let servers = config.services.iter().flat_map(|service| &service.servers);
+    let tunnels = servers.filter(|server| server.spec.forward == Forward::Tun);
+    let n = tunnels.map(|server| server.spec.address.ip()).collect::<HashSet<_>>().len();
+    let known = block(2 * size_of::<usize>() + size_of::<PathMtu>()) + b_tree(1, size_of::<u32>(), 1);
+    hash_map(n, size_of::<(IpAddr, Known)>())
+        + n * (known + block(3 * size_of::<usize>()))
+        + shared_map(n, size_of::<(IpAddr, PathTo)>())
 }
 
 /// Which of them may begin connections, and whose these are.

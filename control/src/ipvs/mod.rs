@@ -7,6 +7,7 @@ mod check;
 mod estimate;
 mod index;
 mod memory;
+mod paths;
 mod slots;
 mod upkeep;
 mod view;
@@ -23,10 +24,11 @@ use dataplane::flow::{Family, ServiceKey};
 use dataplane::sched::Scheduler;
 use dataplane::service::{Servers, ServiceState, TotalsRead, VirtualService};
 
-use crate::api::{ApiError, Code, ServerSpec, ServiceSpec};
+use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
 use crate::statistics::{Meter, Reading, sum};
 use estimate::Estimates;
 use index::Index;
+use paths::Paths;
 
 pub use check::Links;
 pub use memory::{Memory, needed};
@@ -142,6 +144,16 @@ pub struct Services {
     /// Of those memories.
     seed: Seed,
     links: Links,
+    paths: Paths,
+}
+
+/// Applies a server's settings to its slot.
+fn configure(slot: u32, spec: &ServerSpec, slots: &Slots, paths: &mut Paths) {
+    let address = spec.address.ip();
+    if spec.forward == Forward::Tun {
+        paths.join(address, slot);
+    }
+    slots.configure(slot, spec, &paths.mtu(address));
 }
 
 /// A scheduler's memory is not needed any more.
@@ -185,6 +197,7 @@ impl Services {
             index: Index::default(),
             seed,
             links,
+            paths: Paths::default(),
         }
     }
 
@@ -293,6 +306,7 @@ impl Services {
         self.servers -= service.servers.len();
         for entry in service.servers {
             self.index.remove_server(&service.spec, &entry.spec);
+            self.paths.leave(entry.spec.address.ip(), entry.slot);
             self.slots.retire((*key, entry.spec.address), entry.slot, (entry.meter, service.number));
         }
         self.dirty.insert(*key);
@@ -320,7 +334,7 @@ impl Services {
             place: key.to_string(),
             text: format!("no room for more than {} real servers", dataplane::service::MAX_SERVERS),
         })?;
-        self.slots.configure(slot, &spec);
+        configure(slot, &spec, &self.slots, &mut self.paths);
         let generation = self.slots.states().get(slot).map_or(0, |state| state.generation.load(Relaxed));
         self.index.add_server(&service.spec, &spec, slot);
         let now = read(slot);
@@ -350,7 +364,7 @@ impl Services {
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
         check::possible(&service.spec, &spec)?;
         let slot = service.servers[at].slot;
-        self.slots.configure(slot, &spec);
+        configure(slot, &spec, &self.slots, &mut self.paths);
         self.index.remove_server(&service.spec, &service.servers[at].spec);
         self.index.add_server(&service.spec, &spec, slot);
         service.change_list(|servers| {
@@ -374,6 +388,7 @@ impl Services {
         let at = service.position(address).ok_or_else(|| no_server(key, address))?;
         let entry = service.change_list(|servers| servers.remove(at));
         self.index.remove_server(&service.spec, &entry.spec);
+        self.paths.leave(address.ip(), entry.slot);
         self.servers -= 1;
         service.departed = sum(service.departed, read(entry.slot).zip(entry.joined, u64::wrapping_sub));
         self.slots.retire((*key, address), entry.slot, (entry.meter, service.number));

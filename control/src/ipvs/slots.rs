@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::flow::ServiceKey;
-use dataplane::service::Servers;
+use dataplane::service::{PathMtu, Servers};
 
 use crate::api::ServerSpec;
 use crate::statistics::Meter;
@@ -70,14 +70,14 @@ impl Slots {
         Some((slot, None))
     }
 
-    /// Applies settings, as `__ip_vs_update_dest` does.
-    pub(super) fn configure(&self, slot: u32, spec: &ServerSpec) {
+    /// Applies settings, as `__ip_vs_update_dest` does. `path` is what is known of the path to it.
+    pub(super) fn configure(&self, slot: u32, spec: &ServerSpec, path: &PathMtu) {
         let Some(state) = self.states.get(slot) else { return };
         state.set_thresholds(spec.upper, spec.lower);
         state.weight.store(spec.weight, Relaxed);
         state.serve(spec.address.port(), super::view::method(spec.forward));
-        state.encapsulation.store(super::view::encapsulation(spec).number(), Relaxed);
-        state.forget_route();
+        state.set_tunnel(super::view::tunnel(spec));
+        state.forget_route(path);
         state.available.store(true, Relaxed);
     }
 

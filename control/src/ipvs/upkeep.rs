@@ -4,16 +4,18 @@
 use dataplane::clock::{Tick, ticks};
 use dataplane::flow::ServiceKey;
 use dataplane::sched::Scheduler;
-use dataplane::service::Server;
+use dataplane::service::PathMtu;
 use dataplane::sysctl::Sysctls;
 
 use super::Services;
 
 impl Services {
-    /// Routes have changed: servers forget which kind of packet made theirs.
+    /// Routes have changed: servers forget which kind of packet made theirs, and nothing is known of their paths.
     pub fn forget_routes(&self) {
+        self.paths.forget();
         let slots = self.by_key.values().flat_map(|service| &service.servers).map(|server| server.slot);
-        slots.filter_map(|slot| self.slots.states().get(slot)).for_each(Server::forget_route);
+        let states = slots.filter_map(|slot| self.slots.states().get(slot));
+        states.for_each(|state| state.forget_route(&PathMtu::default()));
     }
 
     /// Has schedulers that remember where destinations went forget what they have not needed for long.

@@ -62,13 +62,16 @@ pub(super) fn method(forward: Forward) -> ForwardMethod {
     }
 }
 
-/// How a server's tunnel wraps. One that is no tunnel any more wraps what old connections send as IP in IP.
-pub(super) fn encapsulation(spec: &ServerSpec) -> Encapsulation {
-    let Some(TunnelSpec { kind, port, checksum }) = spec.tunnel else { return Encapsulation::Ipip };
+/// How a server's tunnel wraps, where it is reached by one.
+pub(super) fn tunnel(spec: &ServerSpec) -> Option<Encapsulation> {
+    if spec.forward != Forward::Tun {
+        return None;
+    }
+    let Some(TunnelSpec { kind, port, checksum }) = spec.tunnel else { return Some(Encapsulation::Ipip) };
     let checksum = checksum != TunnelChecksum::None;
-    match kind {
+    Some(match kind {
         TunnelKind::Ipip => Encapsulation::Ipip,
         TunnelKind::Gue => Encapsulation::Gue { port, checksum },
         TunnelKind::Gre => Encapsulation::Gre { checksum },
-    }
+    })
 }

@@ -58,9 +58,10 @@ pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
             put(header, address4_at(new.side), &address);
             header[8] = header[8].wrapping_sub(1);
             sum_header(header);
-            let inner = &mut message[quote.at..quote.l4];
-            put(inner, address4_at(quoted), &address);
-            sum_header(inner);
+            if let Some(inner) = message.get_mut(quote.at..quote.l4) {
+                put(inner, address4_at(quoted), &address);
+                sum_header(inner);
+            }
         }
         IpAddr::V6(address) => {
             let address = address.octets();

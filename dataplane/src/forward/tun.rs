@@ -16,7 +16,7 @@ use crate::flow::{Encapsulation, Family};
 use crate::packet::Meta;
 use crate::port::PacketBuf;
 use crate::wire::checksum::Sum;
-use crate::wire::{ethernet, ipv4, ipv6, put};
+use crate::wire::{ecn, ethernet, ipv4, ipv6, put};
 
 const IPIP: u8 = 4;
 const IPV6: u8 = 41;
@@ -111,7 +111,7 @@ pub fn wrap<B: PacketBuf>(packet: &mut B, meta: &Meta, outer: &Outer) -> bool {
         Encapsulation::Gue { .. } => UDP,
         Encapsulation::Gre { .. } => GRE,
     };
-    outer.write(outside, outer_tos(tos), ttl, protocol, between.len() + inner.bytes.len());
+    outer.write(outside, ecn::outer(tos), ttl, protocol, between.len() + inner.bytes.len());
     match meta.encapsulation {
         Encapsulation::Ipip => {}
         Encapsulation::Gue { port, checksum } => {
@@ -140,17 +140,12 @@ pub fn wrap_usual<B: PacketBuf>(
     let Some((front, inner)) = frame.split_first_chunk_mut::<INNER>() else { return false };
     let Some(inner) = inner.first_chunk_mut() else { return false };
     ipv4::decrement_ttl(inner);
-    let (tos, ttl, payload) = (outer_tos(inner[1]), inner[8], meta.ip_len());
+    let (tos, ttl, payload) = (ecn::outer(inner[1]), inner[8], meta.ip_len());
     front[..ethernet::HEADER - 2].copy_from_slice(macs);
     front[ethernet::HEADER - 2..ethernet::HEADER].copy_from_slice(&ethernet::IPV4.to_be_bytes());
     let outer = ipv4::Build { tos, payload, id, df, ttl, protocol: IPIP, src, dst };
     front[ethernet::HEADER..].copy_from_slice(&outer.bytes());
     true
-}
-
-/// The inner type of service, but for "congestion experienced": routers between may say it anew.
-const fn outer_tos(inner: u8) -> u8 {
-    inner & !(inner & inner >> 1 & 1)
 }
 
 /// A flow keeps its port, so that routers and devices between keep its packets in order (RFC 6335: the upper half).
@@ -191,11 +186,6 @@ mod tests {
     use super::*;
     use crate::port::mem::MemBuf;
     use crate::wire::{be16, be32};
-
-    #[test]
-    fn congestion_is_not_copied_outwards() {
-        assert_eq!([0, 1, 2, 3, 0x10, 0xff].map(outer_tos), [0, 1, 2, 2, 0x10, 0xfe]);
-    }
 
     fn kind() -> impl Strategy<Value = Encapsulation> {
         let gue = (1..=u16::MAX, any::<bool>()).prop_map(|(port, checksum)| Encapsulation::Gue { port, checksum });

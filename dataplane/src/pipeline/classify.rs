@@ -12,8 +12,10 @@ use crate::service::{Listener, VirtualService};
 use crate::tables::{Tables, is_link_local};
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::{self, RST, SYN};
-use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, sctp, udp};
+use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, ipv4, sctp, udp};
 
+/// IPv4 in IPv4: a packet without one inside is nobody's.
+const IPIP: u8 = 4;
 /// Port of active FTP data: as a source it never starts a connection.
 const FTP_DATA: u16 = 20;
 /// Ports from here on, and that of active data, may be those of FTP's data connections: `ip_unprivileged_port_start` of the
@@ -158,8 +160,27 @@ fn listens(meta: &Meta, address: IpAddr, context: Context<'_>) -> bool {
     !reset && (known(Some(protocol)) || known(None))
 }
 
+/// Whether a packet ends before the header does of what it carries.
+pub(super) fn is_cut(meta: &Meta) -> bool {
+    let least = match meta.protocol() {
+        IPIP if !meta.kind.is_v6() => ipv4::HEADER,
+        icmpv4::PROTOCOL if !meta.kind.is_v6() => icmpv4::HEADER,
+        icmpv6::PROTOCOL if meta.kind.is_v6() => icmpv6::HEADER,
+        sctp::PROTOCOL => sctp::HEADER,
+        protocol => match Protocol::from_number(protocol) {
+            Some(Protocol::Tcp) => tcp::HEADER,
+            Some(Protocol::Udp) => udp::HEADER,
+            _ => 0,
+        },
+    };
+    (meta.end as usize).saturating_sub(usize::from(meta.l4)) < least
+}
+
 /// As a host answers what nobody listens for.
 pub(super) fn host(frame: &[u8], meta: &Meta) -> Step {
+    if is_cut(meta) {
+        return Step::Drop(Drop::Transport);
+    }
     let transport = frame.get(usize::from(meta.l4)..meta.end as usize).unwrap_or_default();
     let protocol = meta.protocol();
     match (Protocol::from_number(protocol), protocol) {

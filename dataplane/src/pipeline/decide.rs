@@ -9,6 +9,7 @@ use crate::flow::{Direction, Tuple};
 use crate::packet::{Arrival, Meta, Step};
 use crate::shard::Shard;
 use crate::verdict::{Answer, Drop};
+use crate::wire::ethernet;
 
 /// What happens to a packet that no stage before decided.
 #[inline(never)]
@@ -101,7 +102,8 @@ pub(super) fn belongs_elsewhere<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>) 
     shard.station.stray(meta.lan.port(), &meta.tuple, meta.six(frame))
 }
 
-/// For others: plain routing. What a router refuses is refused before anybody asks for its connection.
+/// For others: plain routing. What a router refuses is refused before anybody asks for its connection. What belongs to none
+/// does not go back where it came from.
 pub(super) fn forward<B>(
     frame: &[u8],
     meta: &mut Meta,
@@ -116,10 +118,23 @@ pub(super) fn forward<B>(
             if let Some(step) = calls::step(frame, meta, [source, destination], shard, context) {
                 return step;
             }
-            if classify::is_orphan(meta, source, context) { Step::Answer(Answer::NoConnection) } else { step }
+            if classify::is_orphan(meta, source, context) {
+                return Step::Answer(Answer::NoConnection);
+            }
+            if goes_back(frame, meta, step, context) { Step::Drop(Drop::BackToSender) } else { step }
         }
         step => step,
     }
+}
+
+/// Whether a packet would go back to the very neighbour that it came from, which would send it here again until its time
+/// to live is over. The kernel sends it.
+fn goes_back(frame: &[u8], meta: &Meta, step: Step, context: Context<'_>) -> bool {
+    let Step::Send { hop, .. } = step else { return false };
+    let next = context.tables.net.hops.get(hop).filter(|next| next.lan == meta.lan);
+    let sender = ethernet::Header::parse(frame).map(|header| header.src);
+    let same = next.is_some_and(|next| sender == Some(next.mac()));
+    same && !context.tables.options.strict_parity
 }
 
 /// A server that answers its client itself may do so by way of the director: its packets carry the virtual address, and

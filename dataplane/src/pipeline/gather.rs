@@ -126,7 +126,7 @@ fn add<B>(frame: &[u8], meta: &Meta, shard: &mut Shard<B>, context: Context<'_>)
 
 /// A packet that was put together takes every stage.
 pub(super) fn whole<B: PacketBuf>(
-    datagram: Box<Datagram>,
+    mut datagram: Box<Datagram>,
     arrival: Arrival,
     mark: Mark,
     shard: &mut Shard<B>,
@@ -136,8 +136,8 @@ pub(super) fn whole<B: PacketBuf>(
     let l3 = ethernet::HEADER as u16;
     let Datagram { lan, largest, all_fragmented, .. } = *datagram;
     let mut meta = Meta { l3, lan, arrival, mark, largest, all_fragmented, ..Meta::default() };
+    let parsed = parse::whole(&mut *datagram, &mut meta, &shard.table, context.tables);
     let frame = datagram.data();
-    let parsed = parse::whole(frame, &mut meta, &shard.table, context.tables);
     let home =
         if parsed.is_ok() && meta.kind.has_key() { decide::belongs_elsewhere(frame, &meta, shard) } else { None };
     meta.step = match (parsed, home) {

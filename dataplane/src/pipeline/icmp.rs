@@ -10,7 +10,8 @@
 //! quotes  director -> server, with a tunnel in it  see `icmp_tunnel.rs`
 //! ```
 //!
-//! No error changes a connection's state or how long it lives. With `schedule_icmp`, one to a service may begin it.
+//! No error changes a connection's state or how long it lives. With `schedule_icmp`, one to a service may begin it; then
+//! one that quotes no ports goes nowhere.
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -18,15 +19,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::classify::{self, Class};
 use super::{Context, icmp_tunnel, local, options, schedule, track, way};
 use crate::conn::{Conn, ConnTable, Found, NONE};
-use crate::flow::{Direction, ForwardMethod, Protocol, Tuple};
+use crate::flow::{Direction, Family, ForwardMethod, Protocol, Tuple};
 use crate::packet::{Arrival, Kind, Meta, Step};
+use crate::proto;
 use crate::shard::Shard;
 use crate::steering::Landing;
 use crate::verdict::{Drop, Forward};
 use crate::wire::checksum::Sum;
 use crate::wire::quoted::Quote;
 use crate::wire::tcp::SYN;
-use crate::wire::{icmpv4, icmpv6};
+use crate::wire::{icmpv4, icmpv6, ipsec};
 
 /// Addresses, ports and protocol of a quoted packet, in one of its directions.
 #[derive(Clone, Copy)]
@@ -36,25 +38,27 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// As the packet was.
-    pub(super) fn of(quote: &Quote, table: &ConnTable) -> Self {
-        Self::new(quote.ends, quote.ports, quote.protocol, table)
-    }
-
-    /// As one that answers it would be.
-    fn turned(quote: &Quote, table: &ConnTable) -> Self {
-        let ([src, dst], [sport, dport]) = (quote.ends, quote.ports);
-        Self::new([dst, src], [dport, sport], quote.protocol, table)
-    }
-
-    fn new(ends: [IpAddr; 2], [sport, dport]: [u16; 2], protocol: u8, table: &ConnTable) -> Self {
+    /// As the packet was, if its ports are quoted, or it needs none.
+    pub(super) fn of(quote: &Quote, table: &ConnTable) -> Option<Self> {
+        let is_ipsec = matches!(quote.protocol, ipsec::AH | ipsec::ESP);
+        let [sport, dport] = if is_ipsec { [0; 2] } else { quote.ports? };
         let bits = |address| match address {
             IpAddr::V4(address) => address.to_bits(),
             IpAddr::V6(address) => table.digest(&address.octets()),
         };
-        let [src, dst] = ends.map(bits);
-        let protocol = if ends[0].is_ipv6() { Tuple::marked(protocol) } else { protocol };
-        Self { ends, tuple: Tuple { dst, src, dport, sport, protocol } }
+        let ([src, dst], family) = (quote.ends.map(bits), Family::of(quote.ends[0]));
+        let protocol = if family == Family::Ipv6 { Tuple::marked(quote.protocol) } else { quote.protocol };
+        let tuple = Tuple { dst, src, dport, sport, protocol };
+        let tuple = if is_ipsec { proto::ipsec::key(tuple, family) } else { tuple };
+        Some(Self { ends: quote.ends, tuple })
+    }
+
+    /// As one that answers it would be.
+    fn turned(quote: &Quote, table: &ConnTable) -> Option<Self> {
+        let Self { ends: [src, dst], tuple } = Self::of(quote, table)?;
+        let Tuple { src: was_src, dst: was_dst, sport, dport, protocol } = tuple;
+        let tuple = Tuple { dst: was_src, src: was_dst, dport: sport, sport: dport, protocol };
+        Some(Self { ends: [dst, src], tuple })
     }
 
     fn six(&self) -> Option<[[u8; 16]; 2]> {
@@ -86,19 +90,21 @@ impl Flow {
     }
 }
 
+/// Whether a whole packet is of ICMP.
+fn is_icmp(meta: &Meta) -> bool {
+    matches!((meta.kind, meta.protocol()), (Kind::Other4, icmpv4::PROTOCOL) | (Kind::Other6, icmpv6::PROTOCOL))
+}
+
 /// The bytes of an ICMP error that may be about a connection.
 fn error<'a>(frame: &'a [u8], meta: &Meta) -> Option<&'a [u8]> {
     let message = frame.get(usize::from(meta.l4)..meta.end as usize)?;
     let kind = *message.first()?;
-    let is_error = match (meta.kind, meta.protocol()) {
-        (Kind::Other4, icmpv4::PROTOCOL) => icmpv4::is_about_a_flow(kind),
-        (Kind::Other6, icmpv6::PROTOCOL) => icmpv6::is_error(kind),
-        _ => false,
-    };
-    is_error.then_some(message)
+    let about = if meta.kind.is_v6() { icmpv6::is_error(kind) } else { icmpv4::is_about_a_flow(kind) };
+    (is_icmp(meta) && about).then_some(message)
 }
 
-fn quote(message: &[u8], meta: &Meta) -> Option<Quote> {
+/// The packet that an error quotes.
+pub(super) fn quote(message: &[u8], meta: &Meta) -> Option<Quote> {
     if meta.kind.is_v6() { Quote::parse6(message, icmpv6::HEADER) } else { Quote::parse4(message, icmpv4::HEADER) }
 }
 
@@ -116,13 +122,13 @@ pub(super) fn home<B>(
     if let Some(tunnel) = icmp_tunnel::quoted(message).filter(|_| !meta.kind.is_v6() && ours()) {
         let request = &tunnel.inner;
         let flow = if landing.is_for_replies() { Flow::turned } else { Flow::of };
-        return Some(flow(request, &shard.table).lands(landing));
+        return Some(flow(request, &shard.table)?.lands(landing));
     }
-    Some(Flow::turned(&quote(message, meta)?, &shard.table).lands(landing))
+    Some(Flow::turned(&quote(message, meta)?, &shard.table)?.lands(landing))
 }
 
 /// What becomes of a packet that is an error about a connection. `ends` are its own source and destination, `class` is
-/// what it would be without.
+/// what it would be without. What a router refuses, it refuses before anybody asks for its connection.
 #[cold]
 pub(super) fn run<B>(
     frame: &[u8],
@@ -132,30 +138,57 @@ pub(super) fn run<B>(
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Option<Step> {
-    let message = error(frame, meta)?;
     let local = match class {
         Class::Host(Step::Drop(Drop::Icmp)) => true,
         Class::Forward => false,
         Class::Host(_) | Class::Other(_) | Class::Service(_) => return None,
     };
-    if context.tables.unhooked.passes(meta.kind) {
+    if !is_icmp(meta) || !local && routed(meta, ends, context).is_none() {
         return None;
     }
-    if local
-        && !meta.kind.is_v6()
-        && let Some(step) = icmp_tunnel::run(frame, meta, message, shard, context)
-    {
+    let hooked = !context.tables.unhooked.passes(meta.kind);
+    if hooked && classify::is_cut(meta) {
+        return Some(Step::Drop(Drop::Transport));
+    }
+    let message = error(frame, meta)?;
+    if local && let Some(step) = icmp_tunnel::run(frame, meta, message, hooked, shard, context) {
         return Some(step);
     }
+    if !hooked {
+        return None;
+    }
     let quote = quote(message, meta)?;
-    let turned = Flow::turned(&quote, &shard.table);
+    let Some(turned) = Flow::turned(&quote, &shard.table) else { return without_ports(&quote, context) };
     match find(&turned, meta.arrival, shard) {
         Some(Found::Conn(index, Direction::Reply)) => to_client(frame, meta, index, ends, local, shard, context),
         Some(Found::Conn(index, Direction::Request)) => Some(to_server(frame, meta, index, shard, context)),
         Some(Found::Away { home, conn }) => Some(Step::Handoff { worker: home, conn }),
-        None if of_a_reply_past_us(&quote, meta, shard, context) => None,
-        None => unknown(frame, meta, ends, (&quote, &turned), shard, context),
+        None => match request_past_us(&quote, shard) {
+            Some(index) => {
+                count(&shard.table[index], Direction::Reply, meta.ip_len(), context);
+                if local { None } else { routed(meta, ends, context) }
+            }
+            None => unknown(frame, meta, ends, (&quote, &turned), shard, context),
+        },
     }
+}
+
+/// The step of an error that is for others, if a router sends it on.
+fn routed(meta: &mut Meta, [_, destination]: [IpAddr; 2], context: Context<'_>) -> Option<Step> {
+    let way = context.tables.net.path(destination);
+    let step = way::send(meta, NONE, Forward::Routed, way, context);
+    matches!(step, Step::Send { .. }).then_some(step)
+}
+
+/// Whether a quoted packet is one that connections are made of.
+fn is_balanced(quote: &Quote) -> bool {
+    Protocol::from_number(quote.protocol).is_some() && !quote.later
+}
+
+/// A quote that ends before its ports is about nobody. With `schedule_icmp` that is no reason to let it pass: nothing can
+/// begin by it (`tcp_conn_schedule` and its like).
+fn without_ports(quote: &Quote, context: Context<'_>) -> Option<Step> {
+    (is_balanced(quote) && context.tables.sysctls.schedule_icmp != 0).then_some(Step::Drop(Drop::Transport))
 }
 
 fn find<B>(turned: &Flow, arrival: Arrival, shard: &mut Shard<B>) -> Option<Found> {
@@ -167,16 +200,13 @@ fn find<B>(turned: &Flow, arrival: Arrival, shard: &mut Shard<B>) -> Option<Foun
     }
 }
 
-/// An error about a packet that DR or a bypass sent on counts as the server's: otherwise it is for its receiver like any.
-fn of_a_reply_past_us<B>(quote: &Quote, meta: &Meta, shard: &mut Shard<B>, context: Context<'_>) -> bool {
-    let found = Flow::of(quote, &shard.table).find(shard);
-    let Some(Found::Conn(index, Direction::Request)) = found else { return false };
-    let conn = &shard.table[index];
-    let passes = conn.method() != ForwardMethod::Nat;
-    if passes {
-        count(conn, Direction::Reply, meta.ip_len(), context);
+/// The connection of a quoted packet that DR or a bypass sent on. An error about such a one counts as the server's, and
+/// is for its receiver like any.
+fn request_past_us<B>(quote: &Quote, shard: &mut Shard<B>) -> Option<u32> {
+    match Flow::of(quote, &shard.table)?.find(shard)? {
+        Found::Conn(index, Direction::Request) => (shard.table[index].method() != ForwardMethod::Nat).then_some(index),
+        _ => None,
     }
-    passes
 }
 
 /// About nothing that is known here. Another worker may know it: the one where the quote, turned round, lands, or, since
@@ -193,16 +223,16 @@ fn unknown<B>(
         return None;
     }
     if shard.station.is_alone() {
-        return begin(frame, meta, ends, turned, shard, context);
+        return begin(frame, meta, ends, (quote, turned), shard, context);
     }
     let (me, landing) = (shard.station.me(), shard.station.landing(meta.lan.port())?);
     let (first, by_both) = (home(frame, meta, landing, shard, context)?, landing.is_by_both());
-    let second = Flow::of(quote, &shard.table).lands(landing);
+    let second = Flow::of(quote, &shard.table)?.lands(landing);
     let hand_over = |worker| Some(Step::Handoff { worker, conn: NONE });
     if first != me {
         return if meta.arrival == Arrival::Device { hand_over(first) } else { None };
     }
-    let begun = begin(frame, meta, ends, turned, shard, context);
+    let begun = begin(frame, meta, ends, (quote, turned), shard, context);
     if begun.is_none() && by_both && second != me { hand_over(second) } else { begun }
 }
 
@@ -235,7 +265,7 @@ fn is_changed_by_nat(frame: &[u8], meta: &Meta, context: Context<'_>) -> bool {
 
 const BAD: Step = Step::Drop(Drop::TransportChecksum);
 
-/// About a packet to the server. A router refuses what it refuses before anybody asks for its connection.
+/// About a packet to the server.
 fn to_client<B>(
     frame: &[u8],
     meta: &mut Meta,
@@ -245,9 +275,6 @@ fn to_client<B>(
     shard: &Shard<B>,
     context: Context<'_>,
 ) -> Option<Step> {
-    if !local && meta.ttl <= 1 {
-        return None;
-    }
     if !is_changed_by_nat(frame, meta, context) {
         return Some(BAD);
     }
@@ -300,11 +327,11 @@ fn begin<B>(
     frame: &[u8],
     meta: &mut Meta,
     ends: [IpAddr; 2],
-    turned: &Flow,
+    (quote, turned): (&Quote, &Flow),
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Option<Step> {
-    if context.tables.sysctls.schedule_icmp == 0 {
+    if context.tables.sysctls.schedule_icmp == 0 || !is_balanced(quote) {
         return None;
     }
     let kind = match turned.tuple.transport() {
@@ -323,5 +350,8 @@ fn begin<B>(
     if shard.defence.drops_packet() {
         return Some(Step::Drop(Drop::Defence));
     }
-    Some(schedule::run_for(&[], &mut first, turned.ends, service, Some((frame, meta)), shard, context))
+    match schedule::run_for(&[], &mut first, turned.ends, service, Some((frame, meta)), shard, context) {
+        schedule::NO_SERVER if classify::is_data_of_ftp(&first, service) => None,
+        step => Some(step),
+    }
 }

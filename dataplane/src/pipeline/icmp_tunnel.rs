@@ -1,17 +1,18 @@
-//! ICMP errors about packets in tunnels. A router or a server complains to the director, which sent the outer packet; the
-//! client is told of the inner one, which is its own. After the tunnel's part of `ip_vs_in_icmp` (`ip_vs_core.c`); IPv4
-//! around IPv4 only, as there.
+//! ICMP errors about packets in tunnels. A router or a server complains to the director, which sent the outer packet. After
+//! the tunnel's part of `ip_vs_in_icmp` (`ip_vs_core.c`) and, for what that leaves alone, `udp_err`, `gre_err`
+//! (`net/ipv4`) and `udpv6_err` (`net/ipv6`).
 //!
 //! ```text
 //! message: ICMP header | outer IP | nothing, UDP and GUE, or GRE | inner IP, client -> VIP
-//! "fragmentation needed": the path to the server takes no more; the client hears of what is left for its own, if its
-//!                         packet must not be fragmented
+//! "too big": the path to the server takes no more
+//! IPv4 around IPv4, and the client's ports are quoted: the client is told of its own packet; of "too big", what is left
+//!            for that, and only if it must not be fragmented
 //! ```
 
 use std::net::IpAddr;
 
 use super::answer::Made;
-use super::icmp::{Flow, count, is_right};
+use super::icmp::{Flow, count, is_right, quote};
 use super::{Context, answer4};
 use crate::conn::{Conn, Found};
 use crate::flow::{Direction, Encapsulation, Family, ForwardMethod};
@@ -21,32 +22,36 @@ use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::{Answer, Drop, Sent};
 use crate::wire::quoted::Quote;
-use crate::wire::{be16, icmpv4, ipv4, put, udp};
+use crate::wire::{be16, be32, icmpv4, icmpv6, ipv4, put, udp};
 
 const IPIP: u8 = 4;
 const UDP: u8 = 17;
+const IPV6: u8 = 41;
 const GRE: u8 = 47;
 /// Bytes of GUE's header without extensions.
 const GUE: usize = 4;
+/// Bits of GRE's first word that say of what only other versions have, or routing (RFC 1701).
+const GRE_OTHER: u16 = 0x4007;
+/// Bytes behind an IP header that every error quotes (RFC 792).
+const QUOTED: usize = 8;
 
 /// A packet in a tunnel, as an error quotes it.
 pub(super) struct Tunnelled {
-    /// The tunnel's other end.
-    server: IpAddr,
+    /// The tunnel's ends: the director, and the server.
+    ends: [IpAddr; 2],
     /// How the packet is wrapped. Whether a GUE packet has a checksum does not count.
     encapsulation: Encapsulation,
     /// The packet itself.
     pub(super) inner: Quote,
 }
 
-/// Reads the packet in the tunnel that an error quotes, if it quotes one.
+/// Reads the IPv4 packet in the IPv4 tunnel that an error quotes, if it quotes one.
 pub(super) fn quoted(message: &[u8]) -> Option<Tunnelled> {
-    // Four bytes behind any outer header are there.
-    let outer = Quote::parse4(message, icmpv4::HEADER).filter(|outer| outer.fragment & ipv4::OFFSET_MASK == 0)?;
-    let between = &message[outer.l4..];
+    let outer = Quote::parse4(message, icmpv4::HEADER).filter(|outer| !outer.later)?;
+    let between = message.get(outer.l4..)?;
     let (encapsulation, length) = match outer.protocol {
         IPIP => (Encapsulation::Ipip, 0),
-        UDP => (Encapsulation::Gue { port: outer.ports[1], checksum: false }, gue(between)?),
+        UDP => (Encapsulation::Gue { port: outer.ports?[1], checksum: false }, gue(between)?),
         GRE => match between.first_chunk()? {
             [0, 0, 8, 0] => (Encapsulation::Gre { checksum: false }, 4),
             [0x80, 0, 8, 0] => (Encapsulation::Gre { checksum: true }, 8),
@@ -54,8 +59,8 @@ pub(super) fn quoted(message: &[u8]) -> Option<Tunnelled> {
         },
         _ => return None,
     };
-    let inner = Quote::parse4(message, outer.l4 + length)?;
-    Some(Tunnelled { server: outer.ends[1], encapsulation, inner })
+    let inner = Quote::parse4(message, outer.l4 + length).filter(|inner| !inner.later)?;
+    Some(Tunnelled { ends: outer.ends, encapsulation, inner })
 }
 
 /// Bytes of UDP and GUE in front of an IPv4 packet: version 0, no control message.
@@ -65,8 +70,35 @@ fn gue(between: &[u8]) -> Option<usize> {
     (first & 0xe0 == 0 && protocol == IPIP).then_some(udp::HEADER + GUE + extensions)
 }
 
-/// What becomes of an error to the director about a packet of a connection in its tunnel.
+/// What becomes of an error to the director about a packet in a tunnel. What is about no connection teaches, and is then
+/// like any other; so is all of a family without a service, but the other family's packets may be in its tunnels.
 pub(super) fn run<B>(
+    frame: &[u8],
+    meta: &mut Meta,
+    message: &[u8],
+    hooked: bool,
+    shard: &mut Shard<B>,
+    context: Context<'_>,
+) -> Option<Step> {
+    if hooked
+        && !meta.kind.is_v6()
+        && let Some(step) = about_a_request(frame, meta, message, shard, context)
+    {
+        return Some(step);
+    }
+    let mtu = too_big(message, meta)?;
+    let server = server_of(message, meta, context)?;
+    if is_right(frame, meta)
+        && mtu <= link(server, context)
+        && let Some(path) = context.tables.paths.get(&server)
+    {
+        path.learn(mtu, Family::of(server), context.now, context.servers);
+    }
+    None
+}
+
+/// The same for one that quotes the client's ports.
+fn about_a_request<B>(
     frame: &[u8],
     meta: &mut Meta,
     message: &[u8],
@@ -74,7 +106,7 @@ pub(super) fn run<B>(
     context: Context<'_>,
 ) -> Option<Step> {
     let tunnel = quoted(message)?;
-    let Some(Found::Conn(index, Direction::Request)) = Flow::of(&tunnel.inner, &shard.table).find(shard) else {
+    let Found::Conn(index, Direction::Request) = Flow::of(&tunnel.inner, &shard.table)?.find(shard)? else {
         return None;
     };
     let conn = &shard.table[index];
@@ -84,52 +116,94 @@ pub(super) fn run<B>(
     if !is_right(frame, meta) {
         return Some(Step::Drop(Drop::TransportChecksum));
     }
+    let told = too_big(message, meta);
     meta.mtu = 0;
-    if message[..2] == [icmpv4::UNREACHABLE, icmpv4::FRAGMENTATION_NEEDED] {
-        let learned = learn(conn, be16(message, icmpv4::MTU), context)?;
+    if let Some(mtu) = told {
+        let link = link(conn.server_address(), context);
+        let learned = learn(conn, mtu, link, context)?;
         if tunnel.inner.fragment & ipv4::DF == 0 {
             return Some(Step::Drop(Drop::Icmp));
         }
-        meta.mtu = left_for_the_client(conn, learned, tunnel.encapsulation, context);
+        meta.mtu = left_for_the_client(learned, link, &tunnel, context);
     }
     count(conn, Direction::Reply, message.len() - tunnel.inner.at, context);
     Some(Step::Answer(Answer::TunnelError))
 }
 
+/// What a router says the path takes, if it says that.
+fn too_big(message: &[u8], meta: &Meta) -> Option<u16> {
+    let [kind, code, ..] = *message.first_chunk::<{ icmpv4::HEADER }>()?;
+    if meta.kind.is_v6() {
+        let most = || be32(message, icmpv6::MTU).min(u16::MAX.into()) as u16;
+        return (kind == icmpv6::TOO_BIG).then(most);
+    }
+    ([kind, code] == [icmpv4::UNREACHABLE, icmpv4::FRAGMENTATION_NEEDED]).then(|| be16(message, icmpv4::MTU))
+}
+
+/// To whom the director sent a packet that may be one of a tunnel: all that a short quote tells. The kernel of a host
+/// without tunnels of its own learns of those protocols only that it knows for itself.
+fn server_of(message: &[u8], meta: &Meta, context: Context<'_>) -> Option<IpAddr> {
+    let outer = quote(message, meta).filter(|outer| !outer.later)?;
+    let behind = message.get(outer.l4..).filter(|behind| behind.len() >= QUOTED)?;
+    let of_itself = match outer.protocol {
+        UDP => true,
+        GRE if be16(behind, 0) & GRE_OTHER == 0 => !meta.kind.is_v6(),
+        IPIP | IPV6 => false,
+        _ => return None,
+    };
+    let [source, server] = outer.ends;
+    let ours = context.tables.locals.has(source) && (of_itself || !context.tables.options.strict_parity);
+    ours.then_some(server)
+}
+
 /// The connection whose packet in a tunnel an error is about.
 pub(super) fn connection<B>(frame: &[u8], meta: &Meta, shard: &mut Shard<B>) -> Option<Found> {
     let message = frame.get(usize::from(meta.l4)..meta.end as usize)?;
-    Flow::of(&quoted(message)?.inner, &shard.table).find(shard)
+    Flow::of(&quoted(message)?.inner, &shard.table)?.find(shard)
 }
 
-/// Whether a connection's packets are wrapped like that.
+/// Whether a connection's packets are wrapped like that, by us.
 fn goes_through(conn: &Conn, tunnel: &Tunnelled, context: Context<'_>) -> bool {
-    let Some(server) = context.servers.get(conn.server_slot) else { return false };
+    let Some(server) = context.servers.get(conn.server_slot).filter(|server| server.is_tunnel()) else { return false };
     let same = match (server.encapsulation(), tunnel.encapsulation) {
         (Encapsulation::Gue { port, .. }, Encapsulation::Gue { port: quoted, .. }) => port == quoted,
         (ours, quoted) => std::mem::discriminant(&ours) == std::mem::discriminant(&quoted),
     };
     let available = server.available.load(std::sync::atomic::Ordering::Relaxed);
-    same && available && conn.method() == ForwardMethod::Tun && conn.server_address() == tunnel.server
+    let ends = context.tables.locals.has(tunnel.ends[0]) && conn.server_address() == tunnel.ends[1];
+    same && available && ends && conn.method() == ForwardMethod::Tun
 }
 
-fn learn(conn: &Conn, mtu: u16, context: Context<'_>) -> Option<Learned> {
-    context.servers.get(conn.server_slot).map(|server| server.path.learn(mtu, context.now))
-}
-
-/// What the path takes without the headers. The kernel knows what the first error taught it with the next packet only, and
-/// always takes the headers for those of IP in IP; under `strict_parity` so do we.
-fn left_for_the_client(conn: &Conn, learned: Learned, encapsulation: Encapsulation, context: Context<'_>) -> u16 {
+/// Bytes of the largest packet that the link to a server takes, if it is known: a path that takes more is none to learn of.
+fn link(server: IpAddr, context: Context<'_>) -> u16 {
     let net = &context.tables.net;
-    let link = match net.path(conn.server_address()) {
-        Path::Hop(hop) => net.hops.get(hop).map(|hop| hop.mtu),
-        _ => None,
-    };
-    let link = link.unwrap_or(learned.mtu);
+    match net.path(server) {
+        Path::Hop(hop) => net.hops.get(hop).map_or(u16::MAX, |hop| hop.mtu),
+        _ => u16::MAX,
+    }
+}
+
+/// Teaches a connection's server, and those at the same address.
+fn learn(conn: &Conn, mtu: u16, link: u16, context: Context<'_>) -> Option<Learned> {
+    let server = context.servers.get(conn.server_slot)?;
+    if mtu > link {
+        return Some(Learned { mtu: server.path.get(context.now), known: true });
+    }
+    let learned = server.path.learn(mtu, Family::Ipv4, context.now);
+    if let Some(path) = context.tables.paths.get(&conn.server_address()) {
+        path.learn(mtu, Family::Ipv4, context.now, context.servers);
+    }
+    Some(learned)
+}
+
+/// What the path takes without the headers. The kernel knows what the first error taught it with the next packet only;
+/// under `strict_parity` so do we.
+fn left_for_the_client(learned: Learned, link: u16, tunnel: &Tunnelled, context: Context<'_>) -> u16 {
+    let link = if link == u16::MAX { learned.mtu } else { link };
     let strict = context.tables.options.strict_parity;
     let path = if strict && !learned.known { link } else { learned.mtu.min(link) };
-    let encapsulation = if strict { Encapsulation::Ipip } else { encapsulation };
-    path.saturating_sub(encapsulation.overhead(Family::Ipv4))
+    let headers = (tunnel.inner.at - icmpv4::HEADER) as u16;
+    if path > ipv4::LEAST_MTU + headers { path - headers } else { path }
 }
 
 /// The client that is told of an error about its packet in a tunnel.
@@ -145,9 +219,6 @@ pub(super) fn make(packet: &[u8], meta: &Meta, id: u16) -> Option<Made> {
     let inner = quoted(message)?.inner;
     let [IpAddr::V4(client), IpAddr::V4(vip)] = inner.ends else { return None };
     let about = &message[inner.at..];
-    if inner.fragment & ipv4::OFFSET_MASK != 0 {
-        return None;
-    }
     let mut told = message[..icmpv4::HEADER].to_vec();
     if meta.mtu != 0 {
         put(&mut told, 4, &u32::from(meta.mtu).to_be_bytes());

@@ -30,6 +30,7 @@ mod shared_route;
 mod states;
 mod steer;
 mod track;
+mod unwrap;
 mod usual;
 mod way;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{discovery, lookup, options};
+use super::{discovery, lookup, options, unwrap};
 use crate::conn::ConnTable;
 use crate::flow::{Family, Protocol, Tuple};
 use crate::packet::{Burst, Kind, Meta, Step};
@@ -12,7 +12,7 @@ use crate::tables::Tables;
 use crate::verdict::{Drop, Punt};
 use crate::wire::ethernet::{self, MacAddr};
 use crate::wire::vlan::{Lan, Tagging};
-use crate::wire::{be16, icmpv4, icmpv6, ipsec, ipv4, ipv6, sctp, tcp, udp, vlan};
+use crate::wire::{be16, ipsec, ipv4, ipv6, sctp, tcp, udp, vlan};
 
 /// Packets of one port. What each tuple leads to in the table is asked for at once.
 pub(super) fn run<B: PacketBuf>(
@@ -33,7 +33,7 @@ pub(super) fn run<B: PacketBuf>(
         let arrived = bytes.len();
         if !usual(bytes, ours, meta) && !usual6(bytes, ours, meta, table, six) {
             (meta.l3, meta.plain) = (ethernet::HEADER as u16, false);
-            if let Err(step) = unusual(bytes, mac, meta, tables, table) {
+            if let Err(step) = unusual(packet, mac, meta, tables, table) {
                 meta.step = step;
                 continue;
             }
@@ -47,12 +47,18 @@ pub(super) fn run<B: PacketBuf>(
 }
 
 /// A packet that was put together of pieces, each of which has been here. What is a piece again was made to be one.
-pub(super) fn whole(frame: &[u8], meta: &mut Meta, table: &ConnTable, tables: &Tables) -> Result<(), Step> {
-    let packet = frame.get(usize::from(meta.l3)..).unwrap_or_default();
+pub(super) fn whole<P: PacketBuf>(
+    datagram: &mut P,
+    meta: &mut Meta,
+    table: &ConnTable,
+    tables: &Tables,
+) -> Result<(), Step> {
+    let packet = datagram.data().get(usize::from(meta.l3)..).unwrap_or_default();
     match packet.first().map(|byte| byte >> 4) {
         Some(6) => inside6(packet, &header6(packet)?, meta, table)?,
         _ => packet4(packet, meta, tables)?,
     }
+    unwrap::run(datagram, meta, tables)?;
     meta.hash = table.hash(&meta.tuple);
     if matches!(meta.kind, Kind::Fragment4 | Kind::Fragment6) { Err(Step::Drop(Drop::Malformed)) } else { Ok(()) }
 }
@@ -144,15 +150,23 @@ fn mac_at(lan: Lan, tables: &Tables) -> MacAddr {
     tables.net.interfaces.at(lan).map_or(MacAddr::default(), |(_, interface)| interface.mac)
 }
 
-/// Any other frame: one with a tag too. `mac` is that of what is untagged here.
+/// Any other frame: one with a tag too, and what is wrapped. `mac` is that of what is untagged here.
 #[inline(never)]
-fn unusual(bytes: &[u8], mac: MacAddr, meta: &mut Meta, tables: &Tables, table: &ConnTable) -> Result<(), Step> {
+fn unusual<B: PacketBuf>(
+    packet: &mut B,
+    mac: MacAddr,
+    meta: &mut Meta,
+    tables: &Tables,
+    table: &ConnTable,
+) -> Result<(), Step> {
+    let bytes = packet.data();
     let mac = match Tagging::of(bytes) {
         Tagging::Untagged => mac,
         Tagging::Tagged(vlan) => tagged(vlan, mac, meta, tables)?,
         Tagging::Stacked => return Err(Step::Drop(Drop::StackedTags)),
     };
-    discovery::taken(bytes, meta, mac, tables).map_or_else(|| frame(bytes, mac, meta, table, tables), Err)
+    discovery::taken(bytes, meta, mac, tables).map_or_else(|| frame(bytes, mac, meta, table, tables), Err)?;
+    unwrap::run(packet, meta, tables)
 }
 
 /// Steps over a tag. Returns the MAC of its interface.
@@ -187,8 +201,9 @@ fn frame(bytes: &[u8], mac: MacAddr, meta: &mut Meta, table: &ConnTable, tables:
     }
 }
 
+/// Reads an IPv4 packet that starts at `meta.l3`.
 #[inline]
-fn packet4(bytes: &[u8], meta: &mut Meta, tables: &Tables) -> Result<(), Step> {
+pub(super) fn packet4(bytes: &[u8], meta: &mut Meta, tables: &Tables) -> Result<(), Step> {
     let header = match ipv4::Header::parse(bytes) {
         Ok(header) => header,
         Err(ipv4::Malformed::Checksum) => return Err(Step::Drop(Drop::HeaderChecksum)),
@@ -206,30 +221,11 @@ fn packet4(bytes: &[u8], meta: &mut Meta, tables: &Tables) -> Result<(), Step> {
         meta.kind = Kind::Fragment4;
         return Ok(());
     }
-    meta.kind = transport(&bytes[header.len..header.total], header.protocol, icmpv4::PROTOCOL, meta)?;
+    meta.kind = transport(&bytes[header.len..header.total], header.protocol, meta);
     match meta.kind {
         Kind::Transport4 if header.len > ipv4::HEADER => meta.kind = Kind::Options4,
         kind if kind.is_ipsec() => meta.tuple = proto::ipsec::key(meta.tuple, Family::Ipv4),
         _ => {}
-    }
-    if header.protocol == IPIP { unwrapped(bytes, &header, meta, tables) } else { Ok(()) }
-}
-
-const IPIP: u8 = 4;
-
-/// A packet in another one to the director, as the kernel's device `tunl0` takes it out: from here on the outer header is
-/// not there. Only once: whoever sends may wrap as often as fits. With `ignore_tunneled` it is of no connection and starts
-/// none, like any packet without ports.
-#[cold]
-fn unwrapped(bytes: &[u8], header: &ipv4::Header, meta: &mut Meta, tables: &Tables) -> Result<(), Step> {
-    let first = usize::from(meta.l3) <= ethernet::HEADER + vlan::LEN;
-    if !first || !tables.options.unwrap_ipip || tables.locals.v4.get(&header.dst) != Some(&true) {
-        return Ok(());
-    }
-    meta.l3 += header.len as u16;
-    packet4(&bytes[header.len..header.total], meta, tables)?;
-    if tables.sysctls.ignore_tunneled != 0 && meta.kind.has_key() {
-        (meta.tuple.protocol, meta.kind) = (meta.protocol(), Kind::Other4);
     }
     Ok(())
 }
@@ -237,16 +233,14 @@ fn unwrapped(bytes: &[u8], header: &ipv4::Header, meta: &mut Meta, tables: &Tabl
 const TCP: u8 = Protocol::Tcp.number();
 const UDP: u8 = Protocol::Udp.number();
 
-/// Ports and flags; packets of other protocols have none. The kind is that of IPv4; `icmp` is the family's.
+/// Ports and flags; packets of other protocols have none, nor have those that end before their transport's header does.
+/// The kind is that of IPv4.
 #[inline]
-fn transport(bytes: &[u8], protocol: u8, icmp: u8, meta: &mut Meta) -> Result<Kind, Step> {
-    let short = Step::Drop(Drop::Transport);
+fn transport(bytes: &[u8], protocol: u8, meta: &mut Meta) -> Kind {
     let (kind, flags) = match protocol {
-        TCP => (Kind::Transport4, bytes.first_chunk::<{ tcp::HEADER }>().ok_or(short)?[13]),
+        TCP if bytes.len() >= tcp::HEADER => (Kind::Transport4, bytes[13]),
         UDP if bytes.len() >= udp::HEADER => (Kind::Transport4, 0),
         sctp::PROTOCOL if bytes.len() >= sctp::HEADER => (Kind::Sctp4, proto::sctp::said(bytes)),
-        UDP | sctp::PROTOCOL => return Err(short),
-        _ if protocol == icmp && bytes.len() < ICMP_HEADER => return Err(short),
         ipsec::ESP => (Kind::Esp4, 0),
         ipsec::AH => (Kind::Ah4, 0),
         _ => (Kind::Other4, 0),
@@ -255,12 +249,8 @@ fn transport(bytes: &[u8], protocol: u8, icmp: u8, meta: &mut Meta) -> Result<Ki
     if kind.has_ports() {
         (meta.tuple.sport, meta.tuple.dport) = (be16(bytes, 0), be16(bytes, 2));
     }
-    Ok(kind)
+    kind
 }
-
-/// Bytes of either family's ICMP before its data.
-const ICMP_HEADER: usize = icmpv4::HEADER;
-const _: () = assert!(ICMP_HEADER == icmpv6::HEADER);
 
 /// A packet to a group's MAC is for nobody here; but every station looks at hop-by-hop options, and may have to tell.
 fn to_group(bytes: &[u8], tables: &Tables) -> Step {
@@ -294,7 +284,7 @@ fn inside6(bytes: &[u8], header: &ipv6::Header, meta: &mut Meta, table: &ConnTab
         meta.kind = Kind::Fragment6;
         return Ok(());
     }
-    meta.kind = transport(&bytes[upper.at..header.total], upper.protocol, icmpv6::PROTOCOL, meta)?.with_v6();
+    meta.kind = transport(&bytes[upper.at..header.total], upper.protocol, meta).with_v6();
     if meta.kind.is_ipsec() {
         meta.tuple = proto::ipsec::key(meta.tuple, Family::Ipv6);
     }

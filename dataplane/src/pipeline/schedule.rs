@@ -115,8 +115,8 @@ pub(super) fn run_for<B>(
     };
     let place = match place {
         Ok(place) => place,
-        Err(NO_SERVER) if may_pass_by(meta, ends, service, context) => {
-            return pass_by(meta, ends, one_packet, error, shard, context);
+        Err(NO_SERVER) if error.is_none() && may_pass_by(meta, ends, service, context) => {
+            return pass_by(meta, ends, one_packet, shard, context);
         }
         Err(step) => return step,
     };
@@ -300,7 +300,7 @@ fn to_destination(meta: &Meta, ends: [IpAddr; 2], context: Context<'_>) -> Conn 
 }
 
 /// Whether a packet that finds no server goes on to whom it was sent: a mark led it here, `cache_bypass` says so, and
-/// that is somebody else.
+/// that is somebody else. An error about a packet does not.
 fn may_pass_by(meta: &Meta, [_, vip]: [IpAddr; 2], service: &VirtualService, context: Context<'_>) -> bool {
     matches!(service.key, ServiceKey::Mark { .. })
         && meta.kind.has_ports()
@@ -312,7 +312,6 @@ fn pass_by<B>(
     meta: &mut Meta,
     ends: [IpAddr; 2],
     one_packet: bool,
-    error: Option<(&[u8], &mut Meta)>,
     shard: &mut Shard<B>,
     context: Context<'_>,
 ) -> Step {
@@ -322,7 +321,7 @@ fn pass_by<B>(
         Ok(index) => index,
         Err(reason) => return Step::Drop(reason),
     };
-    let step = first(meta, index, error, shard, context);
+    let step = track::step(meta, index, Direction::Request, shard, context);
     if !one_packet {
         begun(index, shard);
     }

@@ -96,8 +96,9 @@ pub(super) fn leave(
 }
 
 /// A packet of a connection: its totals, its state, its next hop. `ip_vs_in` looks at the server first: what goes to one
-/// that was removed is dropped in silence. A reply is routed, and a router looks at the time to live before anything
-/// else. Tells, too, whether the connection's life got shorter, which is the wheel's business. `advance` moves the state.
+/// that was removed is dropped in silence. A reply is routed, and what a router refuses (time to live, size, route) is
+/// not counted and prolongs nothing. Tells, too, whether the connection's life got shorter, which is the wheel's business.
+/// `advance` moves the state.
 #[inline(always)]
 pub(super) fn packet<'a>(
     meta: &mut Meta,
@@ -107,30 +108,54 @@ pub(super) fn packet<'a>(
     context: Context<'a>,
     advance: impl FnOnce(&Meta, &mut Conn, tcp::Seen, Option<&Server>, Context<'_>) -> bool,
 ) -> (Next<'a>, bool) {
-    let reply = direction == Direction::Reply;
     let len = meta.ip_len();
-    if reply && meta.ttl <= 1 {
-        return (Next::Step(Step::Answer(Answer::TtlExceeded)), false);
-    }
     let server = context.servers.get(conn.server_slot);
     // What goes past the servers has none.
     let available = server.is_none_or(|server| server.available.load(Relaxed));
-    if !available && !reply {
+    if direction == Direction::Reply {
+        let Some(to) = remembered(meta, len, conn, direction, context) else {
+            let step = way::look_up(meta, index, conn, direction, context);
+            let sent = matches!(step, Step::Send { .. });
+            let shorter = sent && account(meta, len, conn, direction, (server, available), context, states::advance);
+            return (Next::Step(step), shorter);
+        };
+        let shorter = account(meta, len, conn, direction, (server, available), context, advance);
+        return (Next::Leave(conn.hop_reply, to, server), shorter);
+    }
+    if !available {
         return (GONE, false);
     }
+    let shorter = account(meta, len, conn, direction, (server, available), context, advance);
+    let next = match remembered(meta, len, conn, direction, context) {
+        Some(to) => Next::Leave(conn.hop_request, to, server),
+        None => Next::Step(send_anew(meta, index, conn, context)),
+    };
+    (next, shorter)
+}
+
+/// What a packet of so many bytes changes: its server's totals, when it was last seen, the state.
+#[inline(always)]
+fn account(
+    meta: &Meta,
+    len: usize,
+    conn: &mut Conn,
+    direction: Direction,
+    (server, available): (Option<&Server>, bool),
+    context: Context<'_>,
+    advance: impl FnOnce(&Meta, &mut Conn, tcp::Seen, Option<&Server>, Context<'_>) -> bool,
+) -> bool {
     if available && let Some(totals) = context.link.totals.get(conn.server_slot) {
         totals.packet(direction, len);
     }
-    if !reply {
-        conn.in_packets = conn.in_packets.wrapping_add(1);
-    }
     let seen = match direction {
         Direction::Reply => tcp::Seen::Output,
-        Direction::Request => seen_of(conn),
+        Direction::Request => {
+            conn.in_packets = conn.in_packets.wrapping_add(1);
+            seen_of(conn)
+        }
     };
     conn.last_seen = context.now.0;
-    let shorter = advance(meta, conn, seen, server, context);
-    (towards(meta, (len, index, server), conn, direction, context), shorter)
+    advance(meta, conn, seen, server, context)
 }
 
 /// A reply that passes here, though it need not: totals and state are those of any reply.
@@ -238,15 +263,15 @@ fn hear_again(conn: &mut Conn, context: Context<'_>) {
     }
 }
 
-/// To the next hop that the connection remembers, if the tables are still those and its link takes the packet.
+/// The next hop that a connection remembers, if the tables are still those and its link takes so many bytes.
 #[inline(always)]
-fn towards<'a>(
-    meta: &mut Meta,
-    (len, index, server): (usize, u32, Option<&'a Server>),
-    conn: &mut Conn,
+fn remembered<'a>(
+    meta: &Meta,
+    len: usize,
+    conn: &Conn,
     direction: Direction,
     context: Context<'a>,
-) -> Next<'a> {
+) -> Option<&'a NextHop> {
     let cached = match direction {
         Direction::Request => conn.hop_request,
         Direction::Reply => conn.hop_reply,
@@ -257,20 +282,16 @@ fn towards<'a>(
         && let Some(to) = net.hops.get(cached)
         && len <= usize::from(to.mtu)
     {
-        return Next::Leave(cached, to, server);
+        return Some(to);
     }
-    Next::Step(send_anew(meta, index, conn, direction, context))
+    None
 }
 
-/// Looks the next hop up, unless the director itself is the server.
+/// Looks the next hop of a client's packet up, unless the director itself is the server.
 #[inline(never)]
-fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction, context: Context<'_>) -> Step {
-    if direction == Direction::Request {
-        hear_again(conn, context);
-    }
-    if direction == Direction::Request
-        && let Some(step) = local::step(meta, conn, context)
-    {
+fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'_>) -> Step {
+    hear_again(conn, context);
+    if let Some(step) = local::step(meta, conn, context) {
         match step {
             Step::Answer(Answer::TcpReset) => refused(conn, context),
             Step::Answer(Answer::Sctp) => states::aborted(conn, context),
@@ -278,7 +299,7 @@ fn send_anew(meta: &mut Meta, index: u32, conn: &mut Conn, direction: Direction,
         }
         return step;
     }
-    way::look_up(meta, index, conn, direction, context)
+    way::look_up(meta, index, conn, Direction::Request, context)
 }
 
 /// A connection sees the reset that the director itself answers for its server.

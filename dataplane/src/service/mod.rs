@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-pub use path::{Learned, PathMtu};
+pub use path::{Learned, MOST_AT_ONCE, PathMtu, PathTo};
 pub use server::{Server, ServerTotals, TotalsRead};
 pub use slab::Slab;
 

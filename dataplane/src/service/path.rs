@@ -1,17 +1,22 @@
-//! What the path to a server takes, as a router on the way said (RFC 1191): tunnels measure their packets by it. After
-//! `ipv4_update_pmtu` (`net/ipv4/route.c`). All workers share it; it changes when an ICMP error comes.
+//! What the path to a server takes, as a router on the way said (RFC 1191, RFC 8201): tunnels measure their packets by it.
+//! After `ipv4_update_pmtu` (`net/ipv4/route.c`) and `ip6_update_pmtu` (`net/ipv6/route.c`). All workers share it; it
+//! changes when an ICMP error comes.
 //!
 //! ```text
 //! bits 32 to 63: believed until this tick    bit 16: a packet went by it    bits 0 to 15: bytes, 0 = nothing is known
 //! ```
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::Servers;
 use crate::clock::{TICKS_PER_SECOND, Tick};
+use crate::flow::Family;
+use crate::wire::ipv6;
 
-/// Ticks for which a router's word is believed: `net.ipv4.route.mtu_expires`.
+/// Ticks for which a router's word is believed: `net.ipv4.route.mtu_expires`, `net.ipv6.route.mtu_expires`.
 const BELIEVED: u32 = 600 * TICKS_PER_SECOND;
-/// No path is believed to take less: `net.ipv4.route.min_pmtu`.
+/// No path over IPv4 is believed to take less: `net.ipv4.route.min_pmtu`.
 const LEAST: u16 = 552;
 
 const USED: u64 = 1 << 16;
@@ -58,13 +63,13 @@ impl PathMtu {
         mtu
     }
 
-    /// A router says that it takes no more, which cannot mean that it takes more than what is known. Returns what is known
-    /// then.
-    pub fn learn(&self, mtu: u16, now: Tick) -> Learned {
+    /// A router says that it takes no more, which cannot mean that it takes more than what is known, nor that it takes
+    /// less than every link must. Returns what is known then.
+    pub fn learn(&self, mtu: u16, outer: Family, now: Tick) -> Learned {
         let before = self.get(now);
         let used = if before == u16::MAX { 0 } else { self.0.load(Relaxed) & USED };
-        let mtu = mtu.max(LEAST);
-        if mtu > before {
+        let mtu = if outer == Family::Ipv4 { mtu.max(LEAST) } else { mtu };
+        if mtu > before || outer == Family::Ipv6 && mtu < ipv6::LEAST_MTU {
             return Learned { mtu: before, known: used != 0 };
         }
         self.0.store(u64::from(now.after(BELIEVED).0) << 32 | used | u64::from(mtu), Relaxed);
@@ -74,6 +79,34 @@ impl PathMtu {
     /// Nothing is known.
     pub fn forget(&self) {
         self.0.store(0, Relaxed);
+    }
+
+    /// What another knows of the same path is known, but no packet went by it yet.
+    pub fn copy(&self, known: &Self) {
+        self.0.store(known.0.load(Relaxed) & !USED, Relaxed);
+    }
+}
+
+/// Servers at one address that learn at once what its path takes. Others there learn of errors about their own packets:
+/// what one error costs is bounded, however many services an address serves.
+pub const MOST_AT_ONCE: usize = 64;
+
+/// The path to an address, and who takes it.
+#[derive(Clone, Debug, Default)]
+pub struct PathTo {
+    /// What it takes, whatever becomes of the servers there.
+    pub mtu: Arc<PathMtu>,
+    /// Slots of servers there that are, or were, reached by tunnel: [`MOST_AT_ONCE`] at most.
+    pub servers: Arc<[u32]>,
+}
+
+impl PathTo {
+    /// A router says that the path takes no more.
+    pub fn learn(&self, mtu: u16, outer: Family, now: Tick, servers: &Servers) {
+        self.mtu.learn(mtu, outer, now);
+        for server in self.servers.iter().filter_map(|slot| servers.get(*slot)) {
+            server.path.learn(mtu, outer, now);
+        }
     }
 }
 
@@ -93,14 +126,18 @@ mod tests {
     #[test]
     fn what_a_router_says_is_believed_for_ten_minutes() {
         let (path, now) = (PathMtu::default(), Tick(u32::MAX - 5));
+        let learn = |mtu| path.learn(mtu, Family::Ipv4, now);
         assert_eq!(path.get(now), u16::MAX);
-        assert_eq!(path.learn(1300, now), Learned { mtu: 1300, known: false });
+        assert_eq!(learn(1300), Learned { mtu: 1300, known: false });
         assert_eq!((path.get(now), path.get(now.after(BELIEVED - 1))), (1300, 1300));
         assert_eq!(path.get(now.after(BELIEVED)), u16::MAX);
-        assert_eq!(path.learn(1200, now), Learned { mtu: 1200, known: false }, "no packet went by it");
+        assert_eq!(learn(1200), Learned { mtu: 1200, known: false }, "no packet went by it");
         assert_eq!(path.measure(now), 1200);
-        assert_eq!(path.learn(60, now), Learned { mtu: LEAST, known: true });
-        assert_eq!(path.learn(1400, now), Learned { mtu: LEAST, known: true }, "an error does not say that more fits");
+        assert_eq!(learn(60), Learned { mtu: LEAST, known: true });
+        assert_eq!(learn(1400), Learned { mtu: LEAST, known: true }, "an error does not say that more fits");
+        let another = PathMtu::default();
+        another.copy(&path);
+        assert_eq!(another.learn(1400, Family::Ipv4, now), Learned { mtu: LEAST, known: false });
         path.forget();
         assert_eq!(path.get(now), u16::MAX);
     }
@@ -108,9 +145,27 @@ mod tests {
     #[test]
     fn what_is_no_longer_believed_is_not_believed_again_when_the_clock_has_gone_half_round() {
         let (path, now) = (PathMtu::default(), Tick(7));
-        path.learn(1300, now);
+        path.learn(1300, Family::Ipv4, now);
         let over = now.after(BELIEVED);
         assert_eq!(path.measure(over), u16::MAX);
         assert_eq!(path.measure(over.after(1 << 31)), u16::MAX);
+    }
+
+    #[test]
+    fn no_path_over_ipv6_takes_less_than_every_link_must() {
+        let (path, now) = (PathMtu::default(), Tick(7));
+        assert_eq!(path.learn(1279, Family::Ipv6, now), Learned { mtu: u16::MAX, known: false });
+        assert_eq!(path.learn(1280, Family::Ipv6, now), Learned { mtu: 1280, known: false });
+    }
+
+    #[test]
+    fn all_servers_at_an_address_learn() {
+        let (servers, now) = (Servers::new(3), Tick(7));
+        assert!((0..3).all(|slot| servers.ensure(slot)));
+        let path = PathTo { servers: [0, 2].into(), ..PathTo::default() };
+        path.learn(1400, Family::Ipv4, now, &servers);
+        let known = |slot| servers.get(slot).map(|server| server.path.get(now));
+        assert_eq!([0, 1, 2].map(known), [Some(1400), Some(u16::MAX), Some(1400)]);
+        assert_eq!(path.mtu.get(now), 1400);
     }
 }

@@ -25,6 +25,8 @@ const OVERLOADED: u64 = 1 << 63;
 const ACTIVE: u64 = 1 << 32;
 /// One inactive connection.
 const INACTIVE: u64 = 1;
+/// Beside its tunnel's number: new connections do not go by tunnel.
+const NO_TUNNEL: u32 = 1 << 3;
 
 /// The state of one server. Counts change only when a connection changes state, never per packet.
 #[derive(Debug, Default)]
@@ -49,7 +51,8 @@ pub struct Server {
     pub references: AtomicU32,
     /// Packets lost because its address did not resolve.
     pub unresolved: AtomicU64,
-    /// [`Encapsulation`] of its tunnel, as a number: those of all its connections, old ones too.
+    /// [`Encapsulation`] of its tunnel, as a number, and whether it is reached by tunnel at all: those of all its
+    /// connections, old ones too.
     pub encapsulation: AtomicU32,
     /// Its port below, its [`ForwardMethod`] above: those of new connections that a template leads here.
     target: AtomicU32,
@@ -136,6 +139,19 @@ impl Server {
         Encapsulation::from_number(self.encapsulation.load(Relaxed))
     }
 
+    /// Says how packets to it are wrapped. `None` = it is not reached by tunnel any more: what old connections send is
+    /// wrapped as IP in IP.
+    pub fn set_tunnel(&self, tunnel: Option<Encapsulation>) {
+        let number = tunnel.map_or(NO_TUNNEL | Encapsulation::Ipip.number(), Encapsulation::number);
+        self.encapsulation.store(number, Relaxed);
+    }
+
+    /// Whether it is reached by tunnel.
+    #[must_use]
+    pub fn is_tunnel(&self) -> bool {
+        self.encapsulation.load(Relaxed) & NO_TUNNEL == 0
+    }
+
     /// Whether its tunnel adds an IP header and no more, and nothing is known of its path.
     #[inline(always)]
     #[must_use]
@@ -153,10 +169,10 @@ impl Server {
         }
     }
 
-    /// The next packet makes the shared route, and nothing is known of the path.
-    pub fn forget_route(&self) {
+    /// The next packet makes the shared route, by a path of which this is known.
+    pub fn forget_route(&self, path: &PathMtu) {
         self.route.store(0, Relaxed);
-        self.path.forget();
+        self.path.copy(path);
     }
 
     /// The load that lc and wlc compare: an active connection weighs 256 inactive ones.

@@ -9,6 +9,10 @@ pub const HEADER: usize = 8;
 /// Most bytes of a whole error packet: the minimum MTU (RFC 4443 2.4 c).
 pub const ERROR_MAX: usize = ipv6::LEAST_MTU as usize;
 
+/// Packet too big, the link's MTU in the last half of the header (RFC 4443 3.2).
+pub const TOO_BIG: u8 = 2;
+/// Where that MTU stands, 32 bits.
+pub const MTU: usize = 4;
 /// Echo request.
 pub const ECHO: u8 = 128;
 /// Echo reply.
@@ -57,7 +61,7 @@ impl Error {
             Self::NoRoute => (1, 0),
             Self::AddressUnreachable => (1, 3),
             Self::PortUnreachable => (1, 4),
-            Self::TooBig { .. } => (2, 0),
+            Self::TooBig { .. } => (TOO_BIG, 0),
             Self::TimeExceeded => (3, 0),
             Self::ReassemblyTime => (3, 1),
             Self::Field { .. } => (4, 0),

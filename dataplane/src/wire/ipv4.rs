@@ -10,6 +10,8 @@ pub const FRAGMENT_MASK: u16 = 0x3fff;
 pub const OFFSET_MASK: u16 = 0x1fff;
 /// "Don't fragment".
 pub const DF: u16 = 0x4000;
+/// Where the header's checksum stands.
+pub const CHECKSUM: usize = 10;
 /// What every link takes.
 pub const LEAST_MTU: u16 = 68;
 

@@ -3,6 +3,7 @@
 pub mod arp;
 pub mod checksum;
 pub mod echoed4;
+pub mod ecn;
 pub mod ethernet;
 pub mod fragment;
 pub mod icmpv4;

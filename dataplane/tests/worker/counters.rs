@@ -277,6 +277,14 @@ fn for_the_director(story: &mut Story) {
     story.frame("SCTP that nobody expects", &data, &["answer_sctp", "sent_sctp"]);
     let gre = packet(client(2), VIP, Body::Other(47, 8)).frame();
     story.frame("GRE", &gre, &["answer_protocol_unreachable", "sent_icmp_error"]);
+    story.lab.tables.options.unwrap_ipip = true;
+    story.lab.publish();
+    let inside = datagram(VIP).frame();
+    let mut marked = packet(client(2), VIP, Body::Other(4, inside.len() - 14)).frame();
+    marked[34..].copy_from_slice(&inside[14..]);
+    dataplane::wire::ecn::write4(&mut marked[14..34], 3);
+    story.frame("a tunnel that is congested", &marked, &["drop_congestion"]);
+    story.lab.tables.options.unwrap_ipip = false;
     let unchecked = packet(client6(2), VIP6, Body::UdpBare(4000, 80, 4)).frame();
     story.frame("IPv6 without a checksum", &unchecked, &["drop_transport_checksum"]);
     limited(story);
@@ -312,6 +320,9 @@ fn for_others(story: &mut Story) {
     story.frame("long, not to be cut", &thin.fragment(DF).frame(), &["answer_too_big", error]);
     let cut = [("received", 1), ("forward_routed", 1), ("sent_fragment", 2)];
     story.moves(&cut, "long", |lab| lab.feed(WAN, &thin.frame()));
+    let mut back = datagram([10, 9, 0, 9]).frame();
+    dataplane::wire::put(&mut back, 6, &[2, 1, 172, 16, 0, 1]);
+    story.frame("of the router to the router", &back, &["drop_back_to_sender"]);
     story.frame("to nowhere", &datagram([198, 51, 100, 1]).frame(), &["answer_net_unreachable", error]);
     story.frame("into a blackhole", &datagram([192, 0, 2, 1]).frame(), &["drop_blackhole"]);
     story.lab.tables.options.ip_forward = false;

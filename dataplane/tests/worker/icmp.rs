@@ -1,9 +1,11 @@
 //! ICMP errors about connections: rewritten as NAT rewrote what they are about, sent on by DR and TUN, told to clients
 //! whose packets were in a tunnel, steered by what they quote.
 
-use dataplane::flow::Encapsulation;
 use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol::{Tcp, Udp};
+use dataplane::flow::{Encapsulation, Family, ServiceKey};
+use dataplane::mark::{Mark, Marks, Rule};
+use dataplane::route::Prefix;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::steering::Steering;
 use dataplane::wire::checksum::Sum;
@@ -16,7 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::crew::{Device, crew, plan_of, settle};
 use crate::frames::{Body, error, is_right, packet};
-use crate::lab::{LAN, Lab, SECOND, VIP, VIP6, WAN, client, client6, server, server6};
+use crate::lab::{LAN, Lab, NONE, SECOND, VIP, VIP6, WAN, client, client6, server, server6};
 
 /// The director's address on the servers' link.
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 254);
@@ -60,7 +62,7 @@ fn read(frame: &[u8]) -> (Ipv4Addr, Ipv4Addr, Quote) {
 }
 
 fn ends(quote: &Quote) -> [(IpAddr, u16); 2] {
-    let ([src, dst], [sport, dport]) = (quote.ends, quote.ports);
+    let ([src, dst], [sport, dport]) = (quote.ends, quote.ports.expect("quoted ports"));
     [(src, sport), (dst, dport)]
 }
 
@@ -251,7 +253,13 @@ fn what_comes_in_a_tunnel_is_balanced_only_where_that_is_wanted() {
     assert_eq!(ended(&mut lab, &twice), "answer_protocol_unreachable");
     Arc::make_mut(&mut lab.tables.sysctls).set("ignore_tunneled", "1").expect("it takes that");
     lab.publish();
-    assert_eq!(ended(&mut lab, &frame), "answer_tcp_reset", "its connection is not looked for");
+    assert_eq!(ended(&mut lab, &frame), "forward_nat_request", "that setting changes nothing any more");
+    // A tunnel without a packet.
+    let empty = packet(client(9), VIP, Body::Other(4, 0)).frame();
+    assert_eq!(ended(&mut lab, &empty), "drop_malformed");
+    lab.tables.options.unwrap_ipip = false;
+    lab.publish();
+    assert_eq!(ended(&mut lab, &empty), "drop_transport");
     lab.check_accounts();
 }
 
@@ -271,6 +279,66 @@ fn an_error_begins_a_connection_only_where_that_is_wanted() {
     lab.pass(4 * SECOND);
     assert_eq!(lab.connections().len(), 0, "nobody came");
     lab.check_counts();
+}
+
+#[test]
+fn an_error_that_quotes_no_ports_begins_nothing_and_goes_nowhere_then() {
+    let mut lab = Lab::new(100);
+    lab.know_servers(11..=11);
+    lab.service(Tcp, VIP, 80, Rr, &[(server(11), 8080, Nat, 1)]);
+    lab.service(Tcp, VIP6, 80, Rr, &[(server6(11), 8080, Nat, 1)]);
+    let (four, six) = (segment(VIP, client(2), 80, 4000), segment(VIP6, client6(2), 80, 4000));
+    let short = [
+        error(client(2), server(11), PORT_UNREACHABLE, &four[..20]),
+        error(client(2), server(11), PORT_UNREACHABLE, &four[..23]),
+        error(client6(2), server6(11), (1, 4, 0), &six[..40]),
+        error(client6(2), server6(11), (1, 4, 0), &six[..43]),
+    ];
+    let ends = |lab: &mut Lab| short.each_ref().map(|frame| lab.moved(|lab| lab.feed(WAN, frame))[1].0);
+    assert_eq!(ends(&mut lab), ["forward_routed"; 4]);
+    Arc::make_mut(&mut lab.tables.sysctls).set("schedule_icmp", "1").expect("it takes that");
+    lab.publish();
+    assert_eq!(ends(&mut lab), ["drop_transport"; 4]);
+    // Of what is not balanced nothing could begin.
+    let mut other = four.clone();
+    other[9] = 47;
+    lab.feed(WAN, &error(client(2), server(11), PORT_UNREACHABLE, &other[..20]));
+    assert_eq!((lab.count("forward_routed"), lab.connections().len()), (5, 0));
+    lab.check_accounts();
+}
+
+#[test]
+fn an_error_passes_by_no_service() {
+    let mut lab = Lab::new(100);
+    let remote = Ipv4Addr::new(10, 3, 0, 9);
+    lab.service_by(ServiceKey::Mark { fwmark: 7, family: Family::Ipv4 }, Rr, NONE);
+    let destination = Some(Prefix { address: remote.into(), length: 32 });
+    let mark = Mark { number: 7, local: true };
+    lab.tables.marks = Marks::new(vec![Rule { destination, mark, ..Rule::default() }]);
+    for name in ["schedule_icmp", "cache_bypass"] {
+        Arc::make_mut(&mut lab.tables.sysctls).set(name, "1").expect("it takes that");
+    }
+    lab.publish();
+    let about = error(client(2), remote, PORT_UNREACHABLE, &segment(remote, client(2), 80, 4000));
+    assert_eq!(lab.moved(|lab| lab.feed(WAN, &about))[1].0, "drop_unanswerable");
+    assert_eq!(lab.connections().len(), 0, "only a packet begins one past the servers");
+    lab.check_accounts();
+}
+
+#[test]
+fn an_error_about_esp_follows_its_isakmp() {
+    let mut lab = Lab::new(100);
+    lab.know_servers(11..=11);
+    lab.service(Udp, VIP, 500, Rr, &[(server(11), 500, Nat, 1)]);
+    lab.feed(WAN, &packet(client(2), VIP, Body::Udp(500, 500, 9)).frame());
+    lab.sent(LAN);
+    let quoted = packet(VIP, client(2), Body::Other(50, 20)).frame()[14..].to_vec();
+    for length in [20, 28] {
+        lab.feed(WAN, &error(client(2), VIP, PORT_UNREACHABLE, &quoted[..length]));
+        let sent = one(&mut lab, LAN);
+        assert_eq!((&sent[30..34], &sent[54..58]), (&server(11).octets()[..], &server(11).octets()[..]));
+    }
+    lab.check_accounts();
 }
 
 #[test]

@@ -178,7 +178,12 @@ impl Lab {
         assert!(self.servers.ensure(slot) && self.links().all(|link| link.totals.ensure(slot)));
         self.state(slot).references.store(1, Relaxed);
         self.state(slot).available.store(true, Relaxed);
-        RealServer { slot, generation: 0, address: address.into(), port, forward, weight, last_weight: weight }
+        let address = address.into();
+        if forward == ForwardMethod::Tun {
+            let path = self.tables.paths.entry(address).or_default();
+            path.servers = path.servers.iter().copied().chain([slot]).collect();
+        }
+        RealServer { slot, generation: 0, address, port, forward, weight, last_weight: weight }
     }
 
     /// Says what is special about the connections of a service.

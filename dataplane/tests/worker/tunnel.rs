@@ -9,14 +9,15 @@ use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemBuf;
 use dataplane::route::{Action, Prefix};
 use dataplane::sched::Scheduler::Rr;
+use dataplane::service::PathMtu;
 use dataplane::wire::tcp::{ACK, FIN, SYN};
-use dataplane::wire::{be16, be32, ipv4};
+use dataplane::wire::{be16, be32, ecn, ipv4};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::frames::{Body, Packet, is_right, packet};
-use crate::lab::{LAN, Lab, SECOND, THIN, VIP, WAN, client, server};
+use crate::lab::{LAN, Lab, SECOND, THIN, VIP, VIP6, WAN, client, client6, server, server6};
 
 const DF: u16 = 0x4000;
 /// A server behind the link that takes 600 bytes.
@@ -239,7 +240,7 @@ fn under_strict_parity_a_server_has_one_route_for_all() {
     assert_eq!((lab.sent(LAN).len(), lab.parked()), (1, 1));
     assert_eq!(lab.asked(), [IpAddr::V4(VIP)], "the link is asked for whom the packet is addressed to");
     // As control does when the server is edited.
-    lab.state(0).forget_route();
+    lab.state(0).forget_route(&PathMtu::default());
     lab.net(|_| ());
     lab.pass(6 * SECOND);
     lab.feed(WAN, &segment(4002, SYN).frame());
@@ -251,4 +252,72 @@ fn under_strict_parity_a_server_has_one_route_for_all() {
 fn under_strict_parity_a_router_takes_everything() {
     let (mut lab, _) = edited(true, Ipv4Addr::new(10, 3, 0, 5));
     assert_eq!((lab.sent(LAN).len(), lab.parked()), (2, 0));
+}
+
+/// A packet with a type of service, its header's checksum right.
+fn with_tos(packet: &Packet, tos: u8) -> Vec<u8> {
+    let mut frame = packet.frame();
+    match packet.src {
+        IpAddr::V4(_) => ecn::write4(&mut frame[14..34], tos),
+        IpAddr::V6(_) => (frame[14], frame[15]) = (0x60 | tos >> 4, tos << 4),
+    }
+    frame
+}
+
+#[test]
+fn congestion_that_a_tunnel_experienced_reaches_the_server() {
+    let mut lab = Lab::new(100);
+    lab.know_servers(11..=11);
+    lab.service(Protocol::Tcp, VIP, 80, Rr, &[(server(11), 80, Nat, 1)]);
+    lab.tables.options.unwrap_ipip = true;
+    lab.publish();
+    for (outer, inner, arrives) in [
+        (0, 0xb8, Some(0xb8)),
+        (1, 2, Some(1)),
+        (1, 0, Some(0)),
+        (2, 1, Some(1)),
+        (0x23, 0xb9, Some(0xbb)),
+        (3, 2, Some(3)),
+        (3, 3, Some(3)),
+        (0x23, 0xb8, None),
+    ] {
+        let inside = with_tos(&segment(4000, SYN), inner);
+        let mut frame = with_tos(&packet(client(9), VIP, Body::Other(4, inside.len() - 14)), outer);
+        frame[34..].copy_from_slice(&inside[14..]);
+        lab.feed(WAN, &frame);
+        let sent = lab.sent(LAN);
+        assert!(sent.iter().all(|frame| is_right(frame)), "the checksum of the header follows");
+        assert_eq!(sent.first().map(|frame| frame[15]), arrives, "{outer:#x} around {inner:#x}");
+    }
+    assert_eq!(lab.count("drop_congestion"), 1);
+    lab.check_accounts();
+}
+
+#[test]
+fn a_tunnel_says_what_its_packet_understands_of_congestion() {
+    let kinds = [
+        Encapsulation::Ipip,
+        Encapsulation::Gue { port: 6080, checksum: true },
+        Encapsulation::Gre { checksum: false },
+        Encapsulation::Gre { checksum: true },
+    ];
+    for (six, over_six) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut lab = Lab::new(100);
+        lab.know_servers(11..=11);
+        let to = if over_six { IpAddr::from(server6(11)) } else { server(11).into() };
+        let vip = if six { IpAddr::from(VIP6) } else { VIP.into() };
+        lab.service(Protocol::Udp, vip, 80, Rr, &[(to, 80, Tun, 1)]);
+        for (kind, tos) in kinds.into_iter().flat_map(|kind| [0, 1, 2, 3, 0xb8, 0xbb].map(|tos| (kind, tos))) {
+            lab.state(0).set_tunnel(Some(kind));
+            let from = if six { IpAddr::from(client6(2)) } else { client(2).into() };
+            lab.feed(WAN, &with_tos(&packet(from, vip, Body::Udp(4000, 80, 9)), tos));
+            let sent = lab.sent(LAN).remove(0);
+            let class = |at: usize, six| if six { sent[at] << 4 | sent[at + 1] >> 4 } else { sent[at + 1] };
+            let inside = 14 + usize::from(kind.overhead(if over_six { Family::Ipv6 } else { Family::Ipv4 }));
+            // "Experienced" is for routers in the tunnel to say anew (RFC 3168 9.1.1).
+            let outside = if tos & 3 == 3 { tos - 1 } else { tos };
+            assert_eq!([class(14, over_six), class(inside, six)], [outside, tos], "{kind:?}");
+        }
+        lab.check_accounts();
+    }
 }
