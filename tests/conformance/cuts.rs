@@ -128,7 +128,7 @@ fn below(key: Key, value: &Value, name: &str, path: &mut Vec<Key>, cuts: &mut Ve
 /// Whether a member may be missing from an object of this name: fields of packets, changes of the stage.
 fn can_do_without(name: &str, member: &str) -> bool {
     match name {
-        "send" | "inner" => !matches!(member, "src" | "dst"),
+        "send" | "inner" => !matches!(member, "leg" | "src" | "dst"),
         "net" => true,
         _ => false,
     }

@@ -17,7 +17,7 @@ pub(crate) struct Known {
 }
 
 /// Those of 6.1, in the order in which they are tried.
-const OF_6_1: [Known; 6] = [
+const OF_6_1: [Known; 7] = [
     Known {
         name: "twos",
         why: "Debian's user-mode Linux is built without this scheduler",
@@ -30,13 +30,20 @@ const OF_6_1: [Known; 6] = [
     },
     Known {
         name: "icmpv6-nat",
-        why: "6.1 translates the quotes of ICMPv6 errors through NAT otherwise than 6.12",
+        why: "6.1 does not pass on ICMPv6 errors about connections by NAT that 6.12 does",
         holds: |scenario, _| scenario.contains("icmp6") && scenario.contains("inner") && scenario.contains("-m"),
     },
     Known {
         name: "icmp-checksum",
         why: "6.1 drops an ICMP error with a wrong checksum for DR and TUN; 6.12 sends it on",
         holds: |scenario, _| scenario.contains("icmp") && scenario.contains("\"csum\":\"bad\""),
+    },
+    Known {
+        name: "tunnel-fragments-ipv6",
+        why: "6.1 cuts an IPv6 datagram that came in fragments inside its tunnel, too; 6.12 sends it whole where it fits",
+        holds: |scenario, _| {
+            scenario.contains("frag_size") && scenario.contains("fd00::100") && scenario.contains(" -i")
+        },
     },
     Known {
         name: "ftp-ipv6",
