@@ -12,10 +12,11 @@ use crate::service::{Listener, VirtualService};
 use crate::tables::{Tables, is_link_local};
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::{self, RST, SYN};
-use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, ipv4, sctp, udp};
+use crate::wire::{be16, checksum::Sum, ethernet, icmpv4, icmpv6, ipv4, ipv6, sctp, udp};
 
-/// IPv4 in IPv4: a packet without one inside is nobody's.
+/// IPv4 and IPv6 in either: one without a whole header inside is nobody's.
 const IPIP: u8 = 4;
+const IPV6: u8 = 41;
 /// Port of active FTP data: as a source it never starts a connection.
 const FTP_DATA: u16 = 20;
 /// Ports from here on, and that of active data, may be those of FTP's data connections: `ip_unprivileged_port_start` of the
@@ -163,7 +164,8 @@ fn listens(meta: &Meta, address: IpAddr, context: Context<'_>) -> bool {
 /// Whether a packet ends before the header does of what it carries.
 pub(super) fn is_cut(meta: &Meta) -> bool {
     let least = match meta.protocol() {
-        IPIP if !meta.kind.is_v6() => ipv4::HEADER,
+        IPIP => ipv4::HEADER,
+        IPV6 => ipv6::HEADER,
         icmpv4::PROTOCOL if !meta.kind.is_v6() => icmpv4::HEADER,
         icmpv6::PROTOCOL if meta.kind.is_v6() => icmpv6::HEADER,
         sctp::PROTOCOL => sctp::HEADER,
@@ -193,6 +195,8 @@ pub(super) fn host(frame: &[u8], meta: &Meta) -> Step {
         (_, icmpv6::PROTOCOL) if meta.kind.is_v6() => {
             echo(pseudo(frame, meta, transport.len()), transport, icmpv6::ECHO)
         }
+        // A tunnel that does not end here (`tunnel4_rcv` and its like).
+        (_, IPIP | IPV6) => Step::Answer(Answer::PortUnreachable),
         _ => Step::Answer(Answer::ProtocolUnreachable),
     }
 }

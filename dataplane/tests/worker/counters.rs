@@ -1,5 +1,7 @@
 //! A story that moves every counter there is, and says of each packet exactly which ones it moves.
 
+mod routing;
+
 use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol;
 use dataplane::mailbox::Command;
@@ -277,14 +279,6 @@ fn for_the_director(story: &mut Story) {
     story.frame("SCTP that nobody expects", &data, &["answer_sctp", "sent_sctp"]);
     let gre = packet(client(2), VIP, Body::Other(47, 8)).frame();
     story.frame("GRE", &gre, &["answer_protocol_unreachable", "sent_icmp_error"]);
-    story.lab.tables.options.unwrap_ipip = true;
-    story.lab.publish();
-    let inside = datagram(VIP).frame();
-    let mut marked = packet(client(2), VIP, Body::Other(4, inside.len() - 14)).frame();
-    marked[34..].copy_from_slice(&inside[14..]);
-    dataplane::wire::ecn::write4(&mut marked[14..34], 3);
-    story.frame("a tunnel that is congested", &marked, &["drop_congestion"]);
-    story.lab.tables.options.unwrap_ipip = false;
     let unchecked = packet(client6(2), VIP6, Body::UdpBare(4000, 80, 4)).frame();
     story.frame("IPv6 without a checksum", &unchecked, &["drop_transport_checksum"]);
     limited(story);
@@ -310,26 +304,6 @@ fn limited(story: &mut Story) {
         });
     }
     story.lab.limit(0);
-}
-
-fn for_others(story: &mut Story) {
-    let thin = packet(client(2), Ipv4Addr::new(10, 2, 0, 9), Body::Udp(1, 1, 800));
-    let error = "sent_icmp_error";
-    story.frame("to a server itself", &datagram(server(11)).frame(), &["forward_routed"]);
-    story.frame("at the end of its life", &datagram(server(11)).ttl(1).frame(), &["answer_ttl_exceeded", error]);
-    story.frame("long, not to be cut", &thin.fragment(DF).frame(), &["answer_too_big", error]);
-    let cut = [("received", 1), ("forward_routed", 1), ("sent_fragment", 2)];
-    story.moves(&cut, "long", |lab| lab.feed(WAN, &thin.frame()));
-    let mut back = datagram([10, 9, 0, 9]).frame();
-    dataplane::wire::put(&mut back, 6, &[2, 1, 172, 16, 0, 1]);
-    story.frame("of the router to the router", &back, &["drop_back_to_sender"]);
-    story.frame("to nowhere", &datagram([198, 51, 100, 1]).frame(), &["answer_net_unreachable", error]);
-    story.frame("into a blackhole", &datagram([192, 0, 2, 1]).frame(), &["drop_blackhole"]);
-    story.lab.tables.options.ip_forward = false;
-    story.lab.publish();
-    story.frame("to a server itself, unwanted", &datagram(server(11)).frame(), &["drop_forwarding_off"]);
-    story.lab.tables.options.ip_forward = true;
-    story.lab.publish();
 }
 
 fn malformed(story: &mut Story) {
@@ -420,7 +394,8 @@ fn every_counter_is_moved_by_something() {
         tunnelled,
         in_pieces,
         for_the_director,
-        for_others,
+        routing::for_others,
+        routing::unwrapped,
         malformed,
         options::counted,
         defended,
@@ -437,19 +412,4 @@ fn every_counter_is_moved_by_something() {
     let names = story.lab.link.counters.read().into_iter().map(|(name, _)| name);
     let unmoved: Vec<_> = names.filter(|name| !story.moved.contains(name)).collect();
     assert_eq!(unmoved, UNMOVED.map(|(name, _)| name), "move it in the story, or say why nothing does");
-}
-
-#[test]
-fn what_may_not_be_answered_is_not_called_a_shortage_of_buffers() {
-    let mut lab = Lab::new(3);
-    lab.feed(WAN, &packet(client(2), server(11), Body::Icmp(3)).ttl(1).frame());
-    assert_eq!(lab.count("drop_no_buffer"), 0, "there was no shortage: no error answers an error (RFC 1122 3.2.2)");
-}
-
-#[test]
-fn a_later_fragment_is_not_answered_with_an_error() {
-    let mut lab = Lab::new(3);
-    lab.feed(WAN, &datagram(server(11)).ttl(1).fragment(0x0010).frame());
-    assert_eq!(lab.sent(WAN).len(), 0, "RFC 1122 3.2.2: only the first fragment is");
-    lab.check_accounts();
 }

@@ -240,7 +240,7 @@ fn what_comes_in_a_tunnel_is_balanced_only_where_that_is_wanted() {
         lab.sent(WAN);
         moved[1].0
     };
-    assert_eq!(ended(&mut lab, &frame), "answer_protocol_unreachable");
+    assert_eq!(ended(&mut lab, &frame), "answer_port_unreachable");
     lab.tables.options.unwrap_ipip = true;
     lab.publish();
     lab.feed(WAN, &frame);
@@ -250,7 +250,7 @@ fn what_comes_in_a_tunnel_is_balanced_only_where_that_is_wanted() {
     // One more around it is one too many.
     let mut twice = packet(client(9), VIP, Body::Other(4, frame.len() - 14)).frame();
     put(&mut twice, 34, &frame[14..]);
-    assert_eq!(ended(&mut lab, &twice), "answer_protocol_unreachable");
+    assert_eq!(ended(&mut lab, &twice), "answer_port_unreachable");
     Arc::make_mut(&mut lab.tables.sysctls).set("ignore_tunneled", "1").expect("it takes that");
     lab.publish();
     assert_eq!(ended(&mut lab, &frame), "forward_nat_request", "that setting changes nothing any more");
