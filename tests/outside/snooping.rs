@@ -46,6 +46,7 @@ fn a_switch_knows_the_groups_of_the_directors_addresses() {
     lab.tool(&["ipvsadm", "-A", "-t", "[fd00::5:6]:80"]).good();
     expect(&lab, OF_OTHER, true);
     lab.tool(&["ipvsadm", "-D", "-t", "[fd00::5:6]:80"]).good();
+    lab.tool(&["vip", "del", "fd00::5:6"]).good();
     expect(&lab, OF_OTHER, false);
 
     // The announcements are over. Who asks, in either version, is answered.

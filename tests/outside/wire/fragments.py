@@ -94,7 +94,7 @@ def odd(peer):
             header = ip(family.client, family.vip) / hops / IPv6ExtHdrFragment(id=77)
             parts = fragment6(header / UDP(sport=4000, dport=NAT) / Raw(patterned(SIZE)), 1280)
         else:
-            header = ip(family.client, family.vip, options=[IPOption_Timestamp(), IPOption_Router_Alert()])
+            header = ip(family.client, family.vip, options=[IPOption_Timestamp(pointer=5, flg=0), IPOption_Router_Alert()])
             parts = fragment(built(header / UDP(sport=4000, dport=NAT) / Raw(patterned(SIZE))), 1200)
         came = peer.carry(*at("client", parts), server=len(parts))
         packet = joined(came.server)

@@ -96,14 +96,15 @@ def answers(peer):
 
 
 def path(peer):
-    """A router on a tunnel's way takes 1300 bytes: the client is told, and so is the next one, at once."""
-    for port in (IPIP, GUE, GRE_):
-        left = 1300 - HEADERS[port]
-        about = request(FOUR, port, 1400, flags="DF")
+    """Routers on the way of tunnels to one server take less and less: the client is told, and so is the next one, at once."""
+    before = 1500
+    for port, takes in ((IPIP, 1300), (GUE, 1260), (GRE_, 1220)):
+        left = takes - HEADERS[port]
+        about = request(FOUR, port, min(1400, before - HEADERS[port]), flags="DF")
         came = peer.carry(("client", about), server=1)
         (outer,) = came.server
         assert outer.flags.DF and outer.src == FOUR.director, outer.summary()
-        needed = ICMP(type=3, code=4, nexthopmtu=1300)
+        needed = ICMP(type=3, code=4, nexthopmtu=takes)
         complaint = ip(FOUR.router, FOUR.director) / needed / Raw(raw(outer)[: QUOTED[False]])
         came = peer.carry(("server", built(complaint)), client=1)
         (error,) = came.client
@@ -117,14 +118,15 @@ def path(peer):
             assert not came.server, came
             assert_too_big(error, FOUR.vip, client, left, one_hop_later(about), QUOTED[False])
         came = peer.carry(("client", request(FOUR, port, left, flags="DF")), server=1)
-        assert len(came.server) == 1 and len(came.server[0]) == 1300, came
+        assert len(came.server) == 1 and len(came.server[0]) == takes, came
         # What may be cut is cut for the path, whole or in pieces.
         for about, parts in ((request(FOUR, port, 1400), 1), (request(FOUR, port, 4000), 3)):
             sent = [("client", part) for part in (pieces(about, 1500) if parts > 1 else [about])]
             came = peer.carry(*sent, server=parts + 1)
-            assert not came.client and all(len(part) <= 1300 for part in came.server), came
+            assert not came.client and all(len(part) <= takes for part in came.server), came
             found = through(FOUR, port, came.server)
             assert raw(found.payload.payload) == raw(about.payload.payload), "its data"
+        before = takes
 
 
 def step(peer):
