@@ -9,7 +9,7 @@
 //! an unknown option says by its first two bits: 00 pass over it, 01 discard, 10 and 11 tell its sender, 11 not of a group
 //! ```
 //!
-//! Bound: at most [`MOST_OPTIONS`] options of a header, before each at most seven bytes of padding; as many headers as
+//! Bound: at most `MOST_OPTIONS` options of a header, before each at most seven bytes of padding; as many headers as
 //! [`ipv6::upper`] steps over.
 
 use std::ops::Range;
