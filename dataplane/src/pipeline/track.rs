@@ -109,19 +109,16 @@ pub(super) fn packet<'a>(
     advance: impl FnOnce(&Meta, &mut Conn, tcp::Seen, Option<&Server>, Context<'_>) -> bool,
 ) -> (Next<'a>, bool) {
     let len = meta.ip_len();
-    let server = context.servers.get(conn.server_slot);
-    // What goes past the servers has none.
-    let available = server.is_none_or(|server| server.available.load(Relaxed));
     if direction == Direction::Reply {
         let Some(to) = remembered(meta, len, conn, direction, context) else {
-            let step = way::look_up(meta, index, conn, direction, context);
-            let sent = matches!(step, Step::Send { .. });
-            let shorter = sent && account(meta, len, conn, direction, (server, available), context, states::advance);
-            return (Next::Step(step), shorter);
+            return reply_anew(meta, index, conn, context);
         };
-        let shorter = account(meta, len, conn, direction, (server, available), context, advance);
-        return (Next::Leave(conn.hop_reply, to, server), shorter);
+        let server = server_of(conn, context);
+        let shorter = account(meta, len, conn, direction, server, context, advance);
+        // Nothing that is asked of a server is about replies.
+        return (Next::Leave(conn.hop_reply, to, None), shorter);
     }
+    let (server, available) = server_of(conn, context);
     if !available {
         return (GONE, false);
     }
@@ -131,6 +128,23 @@ pub(super) fn packet<'a>(
         None => Next::Step(send_anew(meta, index, conn, context)),
     };
     (next, shorter)
+}
+
+/// A connection's server, and whether it may be counted for: what goes past the servers has none.
+#[inline(always)]
+fn server_of<'a>(conn: &Conn, context: Context<'a>) -> (Option<&'a Server>, bool) {
+    let server = context.servers.get(conn.server_slot);
+    (server, server.is_none_or(|server| server.available.load(Relaxed)))
+}
+
+/// A reply whose next hop is not known, or that its link does not take.
+#[inline(never)]
+fn reply_anew<'a>(meta: &mut Meta, index: u32, conn: &mut Conn, context: Context<'a>) -> (Next<'a>, bool) {
+    let (len, direction, server) = (meta.ip_len(), Direction::Reply, server_of(conn, context));
+    let step = way::look_up(meta, index, conn, direction, context);
+    let sent = matches!(step, Step::Send { .. });
+    let shorter = sent && account(meta, len, conn, direction, server, context, states::advance);
+    (Next::Step(step), shorter)
 }
 
 /// What a packet of so many bytes changes: its server's totals, when it was last seen, the state.
