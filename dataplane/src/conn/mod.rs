@@ -166,6 +166,16 @@ impl Conn {
         self.flags = if on { self.flags | flag } else { self.flags & !flag };
     }
 
+    /// The next hop that it remembers in a direction, [`NONE`] = it is not known.
+    #[inline(always)]
+    #[must_use]
+    pub const fn hop(&self, direction: Direction) -> u32 {
+        match direction {
+            Direction::Request => self.hop_request,
+            Direction::Reply => self.hop_reply,
+        }
+    }
+
     /// Whether its reply key is in its own worker's table.
     #[must_use]
     pub const fn has_reply_key(&self) -> bool {

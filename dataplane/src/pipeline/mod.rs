@@ -80,8 +80,8 @@ impl Scene<'_> {
 
 /// What happens to a packet of a connection.
 enum Next<'a> {
-    /// It leaves by a next hop that is known: its index, and the hop. With the server of its connection.
-    Leave(u32, &'a NextHop, Option<&'a Server>),
+    /// It leaves by a next hop that is known. With the server of its connection, where it goes there.
+    Leave(&'a NextHop, Option<&'a Server>),
     /// It takes another step.
     Step(Step),
 }

@@ -257,7 +257,7 @@ fn route(
         Action::Unreachable | Action::Blackhole => return None,
     };
     let remembered = before.is_some_and(|(direction, conn)| {
-        let hop = if direction == Direction::Reply { conn.hop_reply } else { conn.hop_request };
+        let hop = conn.hop(direction);
         conn.net_version == net.version && hop != NONE
     });
     Some(Route { interface, neighbor, remembered })

@@ -68,7 +68,7 @@ pub(super) fn step<B>(
     let entry = &mut shard.table[conn];
     let (next, shorter) = packet(meta, conn, entry, direction, context, states::advance);
     let step = match next {
-        Next::Leave(hop, next, _) => leave(meta, conn, entry, reason(entry, direction), (hop, next), context),
+        Next::Leave(next, _) => leave(meta, conn, entry, direction, next, context),
         Next::Step(step) => step,
     };
     if shorter {
@@ -83,16 +83,17 @@ pub(super) fn leave(
     meta: &mut Meta,
     index: u32,
     conn: &Conn,
-    reason: Forward,
-    (hop, next): (u32, &NextHop),
+    direction: Direction,
+    next: &NextHop,
     context: Context<'_>,
 ) -> Step {
+    let reason = reason(conn, direction);
     if reason == Forward::Tun
         && let Some(refused) = way::into_tunnel(meta, conn, next, context)
     {
         return refused;
     }
-    Step::Send { conn: index, reason, hop }
+    Step::Send { conn: index, reason, hop: conn.hop(direction) }
 }
 
 /// A packet of a connection: its totals, its state, its next hop. `ip_vs_in` looks at the server first: what goes to one
@@ -116,7 +117,7 @@ pub(super) fn packet<'a>(
         let server = server_of(conn, context);
         let shorter = account(meta, len, conn, direction, server, context, advance);
         // Nothing that is asked of a server is about replies.
-        return (Next::Leave(conn.hop_reply, to, None), shorter);
+        return (Next::Leave(to, None), shorter);
     }
     let (server, available) = server_of(conn, context);
     if !available {
@@ -124,7 +125,7 @@ pub(super) fn packet<'a>(
     }
     let shorter = account(meta, len, conn, direction, (server, available), context, advance);
     let next = match remembered(meta, len, conn, direction, context) {
-        Some(to) => Next::Leave(conn.hop_request, to, server),
+        Some(to) => Next::Leave(to, server),
         None => Next::Step(send_anew(meta, index, conn, context)),
     };
     (next, shorter)
@@ -286,10 +287,7 @@ fn remembered<'a>(
     direction: Direction,
     context: Context<'a>,
 ) -> Option<&'a NextHop> {
-    let cached = match direction {
-        Direction::Request => conn.hop_request,
-        Direction::Reply => conn.hop_reply,
-    };
+    let cached = conn.hop(direction);
     let net = &context.tables.net;
     if conn.net_version == net.version
         && meta.ttl > 1

@@ -29,14 +29,14 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
     let conn = &mut shard.table[index];
     let (next, shorter) = track::packet(meta, index, conn, direction, context, track::advance);
     let leaves = match next {
-        Next::Leave(at, hop, server) => {
+        Next::Leave(hop, server) => {
             let reason = track::reason(conn, direction);
             let way = (reason, server, hop);
             if meta.l3 == hop.starts && change::<B, SIX>(&mut packet, meta, conn, way, &mut shard.tunnel_ids, context) {
                 hop.touch(context.now);
                 Some((reason, hop))
             } else {
-                meta.step = track::leave(meta, index, conn, reason, (at, hop), context);
+                meta.step = track::leave(meta, index, conn, direction, hop, context);
                 None
             }
         }
