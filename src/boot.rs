@@ -26,7 +26,7 @@ use crate::dpdk::offer;
 use crate::dpdk::queue::Queue;
 use crate::plan::Plan;
 use crate::ports::{self, Started};
-use crate::{chance, clock, cores, serve};
+use crate::{background, chance, clock, cores, serve};
 
 /// Why the appliance did not start, in the words of whoever knows.
 #[derive(Debug)]
@@ -72,6 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
         file: Some(args.config.clone()),
         steering,
         seeds: Seeds::new(chance::words().map_err(failed)?),
+        discard: background::discard(),
     };
     let cpus = config.dataplane.workers.clone();
     let room = Room { connections: config.dataplane.connections, signposts: plan.signposts };

@@ -1,6 +1,7 @@
 //! `sluiced`, the appliance: plugs the pure libraries into DPDK. The only place where the outside world is touched.
 
 mod args;
+mod background;
 mod boot;
 mod chance;
 mod clock;
@@ -8,6 +9,7 @@ mod cores;
 mod dpdk;
 mod plan;
 mod ports;
+mod reloads;
 mod serve;
 
 use std::process::ExitCode;

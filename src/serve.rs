@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use control::api::{Answer, ApiError, Request};
+use control::api::{ApiError, Request};
 use control::config::Config;
-use control::director::Director;
+use control::director::{Director, Host};
 use control::socket::{self, Ask, ServeError};
 use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
-use log::{error, info, warn};
+use dataplane::clock::Nanos;
+use log::{info, warn};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::clock;
-use crate::dpdk::heap;
+use crate::reloads::{Reload, Reloads};
 
 /// Mode of the control socket: who is in its group may steer the director.
 const SOCKET_MODE: u32 = 0o660;
@@ -27,7 +28,7 @@ const PERIOD: Duration = Duration::from_millis(1);
 /// How long workers may take to begin: their memory may be large.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 /// How long a worker may take to see new tables.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Signals that arrived.
 #[derive(Debug)]
@@ -70,42 +71,49 @@ pub(crate) fn control(
     signals: &Signals,
     stop: &AtomicBool,
 ) -> Result<(), ApiError> {
+    let mut watchdog = Watchdog::new(sd_notify::watchdog_enabled());
     director.tell_time(clock::now(), clock::since_midnight());
-    director.wait_for_workers(&mut patience(START_PATIENCE))?;
+    director.wait_for_workers(&mut Waiting::new(START_PATIENCE, &mut watchdog))?;
     info!("sluiced {} is up", env!("CARGO_PKG_VERSION"));
     tell(&[NotifyState::Ready]);
-    let mut watchdog = Watchdog::new(sd_notify::watchdog_enabled());
+    let mut reloads = Reloads::default();
     while !signals.stop.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) {
         if signals.reload.swap(false, Ordering::Relaxed) {
-            reload(&mut director);
+            reloads.ask(Reload::signalled());
         }
         match socket.asks.recv_timeout(PERIOD) {
-            Ok(ask) => {
-                let answer = handle(&mut director, ask.request);
+            Ok(Ask { request: Request::Reload { prune }, requester, reply }) => {
+                reloads.ask(Reload { prune, requester, reply: Some(reply) });
+            }
+            Ok(Ask { request, requester, reply }) => {
+                director.requested_by(&requester);
+                let answer = director.handle(request, clock::now(), &mut Waiting::new(PATIENCE, &mut watchdog));
                 // Who asked may have gone.
-                let _ = ask.reply.send(answer);
+                _ = reply.send(answer);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => thread::sleep(PERIOD),
         }
+        reloads.go_on(&mut director, &mut watchdog);
         director.turn(clock::now());
         director.tell_time(clock::now(), clock::since_midnight());
-        if watchdog.due(director.workers_turn(), Instant::now()) {
-            tell(&[NotifyState::Watchdog]);
-        }
+        watchdog.feed(director.workers_turn());
     }
     tell(&[NotifyState::Stopping]);
+    if let Some(lost) = director.lost_by_a_stop() {
+        warn!("stopping; {lost}");
+    }
     Ok(())
 }
 
 /// Tells the service manager, if one listens (`NOTIFY_SOCKET`).
-fn tell(state: &[NotifyState<'_>]) {
+pub(crate) fn tell(state: &[NotifyState<'_>]) {
     sd_notify::notify(state).unwrap_or_else(|error| warn!("the service manager cannot be told: {error}"));
 }
 
 /// When the service manager's watchdog is to be fed: at half its patience, and only while every worker turns.
 #[derive(Debug)]
-struct Watchdog {
+pub(crate) struct Watchdog {
     every: Option<Duration>,
     next: Option<Instant>,
 }
@@ -125,39 +133,45 @@ impl Watchdog {
         }
         due
     }
-}
 
-fn handle(director: &mut Director, request: Request) -> Result<Answer, ApiError> {
-    let reads_file = matches!(request, Request::Reload { .. });
-    let answer = director.handle(request, clock::now(), &mut patience(PATIENCE));
-    if reads_file {
-        heap::trim();
+    /// Feeds it, if it is time to.
+    pub(crate) fn feed(&mut self, workers_turn: bool) {
+        if self.due(workers_turn, Instant::now()) {
+            tell(&[NotifyState::Watchdog]);
+        }
     }
-    answer
 }
 
-/// Waits a little at every call; `false` when it has waited for so long in all. What comes before the first call, as
-/// the reading of a large file, is not waiting.
-fn patience(most: Duration) -> impl FnMut() -> bool {
-    let mut start = None;
-    move || {
-        let start = start.get_or_insert_with(Instant::now);
+/// A request that is being carried out: how long it may wait for workers, and when the network is served meanwhile.
+pub(crate) struct Waiting<'a> {
+    patience: Duration,
+    /// What comes before the first waiting is not waiting.
+    since: Option<Instant>,
+    served: Instant,
+    watchdog: &'a mut Watchdog,
+}
+
+impl<'a> Waiting<'a> {
+    pub(crate) fn new(patience: Duration, watchdog: &'a mut Watchdog) -> Self {
+        Self { patience, since: None, served: Instant::now(), watchdog }
+    }
+}
+
+impl Host for Waiting<'_> {
+    fn wait(&mut self) -> bool {
+        let since = self.since.get_or_insert_with(Instant::now);
         thread::sleep(Duration::from_micros(20));
-        start.elapsed() < most
+        since.elapsed() < self.patience
     }
-}
 
-fn reload(director: &mut Director) {
-    match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => warn!("the service manager cannot be told of the reload: {error}"),
+    fn pause(&mut self) -> Option<Nanos> {
+        (self.served.elapsed() >= PERIOD).then(clock::now)
     }
-    match handle(director, Request::Reload { prune: false }) {
-        Ok(Answer::Reloaded { changes }) => changes.iter().for_each(|change| info!("reload: {change}")),
-        Ok(_) => {}
-        Err(error) => error!("reload: nothing changed: {error}"),
+
+    fn served(&mut self, workers_turn: bool) {
+        self.watchdog.feed(workers_turn);
+        self.served = Instant::now();
     }
-    tell(&[NotifyState::Ready]);
 }
 
 #[cfg(test)]
@@ -176,11 +190,12 @@ mod tests {
 
     #[test]
     fn patience_begins_with_the_waiting() {
-        let mut waits = patience(Duration::from_millis(50));
+        let mut watchdog = Watchdog::new(None);
+        let mut waiting = Waiting::new(Duration::from_millis(50), &mut watchdog);
         thread::sleep(Duration::from_millis(60));
-        assert!(waits());
+        assert!(waiting.wait());
         thread::sleep(Duration::from_millis(60));
-        assert!(!waits());
+        assert!(!waiting.wait());
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub enum Command {
     EndOrphans,
     /// List connections from a slot on.
     List {
+        /// Which question this is; the page that answers it has the same number.
+        question: u64,
         /// Where to go on.
         from: u32,
         /// Slots to look at, at most.
@@ -66,6 +68,8 @@ pub enum Report {
 /// A page of a worker's connections.
 #[derive(Debug)]
 pub struct Page {
+    /// The question that it answers.
+    pub question: u64,
     /// Live connections, with the ticks until each ends.
     pub connections: Vec<(Conn, u32)>,
     /// Where to go on; `None` at the end.

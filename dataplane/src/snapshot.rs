@@ -68,17 +68,18 @@ impl Publisher {
             self.board.epoch.store(self.epoch, Ordering::Release);
         }
         self.retired.push((self.epoch, tables));
-        self.sweep();
         self.epoch
     }
 
-    /// Frees what no worker uses any more.
-    pub fn sweep(&mut self) {
-        let board = &self.board;
-        let current = self.epoch;
-        self.retired.retain(|(epoch, tables)| {
+    /// What no worker uses any more, for the caller to let go of. That takes its time where much has changed.
+    #[must_use]
+    pub fn sweep(&mut self) -> Vec<Arc<Tables>> {
+        let (board, current) = (&self.board, self.epoch);
+        let in_use = |(epoch, tables): &(u64, Arc<Tables>)| {
             *epoch == current || board.behind(epoch + 1).is_some() || Arc::strong_count(tables) > 1
-        });
+        };
+        let unused = self.retired.extract_if(.., |retired| !in_use(retired));
+        unused.map(|(_, tables)| tables).collect()
     }
 
     /// The epoch published last.
@@ -166,12 +167,12 @@ mod tests {
         publisher.publish(tables());
         assert!(readers[0].refresh());
         assert_eq!(publisher.behind(), Some(1));
-        publisher.sweep();
+        drop(publisher.sweep());
         assert!(first.upgrade().is_some(), "worker 1 still works with it");
         assert!(readers[1].refresh());
         assert!(publisher.behind().is_none());
         assert!(first.upgrade().is_some(), "freeing is control's, not a worker's");
-        publisher.sweep();
+        drop(publisher.sweep());
         assert!(first.upgrade().is_none());
     }
 }

@@ -231,7 +231,9 @@ impl<P: Port> Worker<P> {
                 Command::Send { port, frame } => self.send(port, &frame),
                 Command::NeighborFailed { interface, address } => items += self.fail((interface, address), now),
                 Command::EndOrphans => self.shard.end_orphans_soon(),
-                Command::List { from, most } => items += self.list(from, most.clamp(1, LIST_BUDGET), now),
+                Command::List { question, from, most } => {
+                    items += self.list(question, from, most.clamp(1, LIST_BUDGET), now);
+                }
                 Command::Watch(watch) => self.shard.observe(*watch, self.pace.began),
             }
         }
@@ -298,7 +300,7 @@ impl<P: Port> Worker<P> {
     }
 
     /// Tells control what is in some slots. Returns how many that are.
-    fn list(&self, from: u32, most: u32, now: Tick) -> usize {
+    fn list(&self, question: u64, from: u32, most: u32, now: Tick) -> usize {
         let end = self.shard.table.walk_end();
         let stop = from.saturating_add(most).min(end);
         let live = |index: u32| {
@@ -306,7 +308,7 @@ impl<P: Port> Worker<P> {
             conn.has(flag::LIVE).then(|| (conn, now.until(conn.due())))
         };
         let connections = (from..stop).filter_map(live).collect();
-        let report = Report::Listed(Page { connections, next: (stop < end).then_some(stop) });
+        let report = Report::Listed(Page { question, connections, next: (stop < end).then_some(stop) });
         // Control waits for this answer with a time limit of its own and asks again.
         let _ = self.link.reports.push(report);
         stop.saturating_sub(from) as usize

@@ -62,8 +62,10 @@ pub enum Code {
     Unsupported,
     /// The line is not a request.
     BadRequest,
-    /// A worker did not confirm in time.
+    /// The director, or a worker, did not answer in time.
     Timeout,
+    /// It is done and published; a worker has not taken it over yet.
+    Late,
     /// The configuration file is wrong.
     Config,
     /// Anything else that went wrong inside.

@@ -2,6 +2,7 @@
 //! configuration file, tests and scripts. `docs/control-protocol.md` shows them on the wire.
 
 mod cursor;
+mod describe;
 mod doctor;
 mod error;
 mod info;
@@ -193,8 +194,13 @@ pub enum Request {
         #[serde(default)]
         prune: bool,
     },
-    /// The running configuration as a file. Answer: [`Answer::Text`].
-    ConfigShow,
+    /// A page of the running configuration as a file. Answer: [`Answer::Text`]; pass its `next` to go on ([`every_text`]
+    /// does).
+    ConfigShow {
+        /// Where to go on; absent at the start.
+        #[serde(default)]
+        cursor: Option<Cursor>,
+    },
     /// A page of a file of `/proc/net` as the kernel would show it: `ip_vs`, `ip_vs_app`, `ip_vs_conn`,
     /// `ip_vs_conn_sync`, `ip_vs_stats`, `ip_vs_stats_percpu`. Answer: [`Answer::Text`]; pass its `next` to go on
     /// ([`every_text`] does).
@@ -281,6 +287,9 @@ pub enum Answer {
         connections: Vec<ConnInfo>,
         /// Pass it on for the next page; absent at the end.
         next: Option<u64>,
+        /// Why the entries of a worker are missing from here on: it did not answer in time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        late: Option<String>,
     },
     /// Seconds.
     Timeouts {
@@ -333,6 +342,9 @@ pub enum Answer {
     Reloaded {
         /// One line a change; where there are thousands, the last one says how many more there were.
         changes: Vec<String>,
+        /// It is all in force, but for a worker that has not taken it over yet; which one, and why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        late: Option<String>,
     },
     /// A watch has begun.
     Watching(WatchInfo),

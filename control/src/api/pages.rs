@@ -63,7 +63,9 @@ pub fn every_text<E: From<PageError>>(
         let Answer::Text { text, next } = answer else { return Err(PageError::Strange.into()) };
         take(&text)?;
         match (&mut request, next) {
-            (Request::Proc { cursor, .. }, Some(next)) if *cursor != Some(next) => *cursor = Some(next),
+            (Request::Proc { cursor, .. } | Request::ConfigShow { cursor }, Some(next)) if *cursor != Some(next) => {
+                *cursor = Some(next)
+            }
             _ => return Ok(()),
         }
     }

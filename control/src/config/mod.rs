@@ -38,7 +38,8 @@ pub use model::{
     Config, Control, DEFAULT_SOCKET, Dataplane, Interface, Ipvs, MarkRule, Neighbor, Profile, Route, RouteAction,
     Server, Service, Timeouts, Vip,
 };
-pub use render::render;
+pub use render::{render, render_service};
+pub use settings::timeout_names;
 
 use scope::Scope;
 use source::Source;

@@ -39,6 +39,18 @@ pub fn render(config: &Config) -> String {
     file.0
 }
 
+/// A service, or the servers of one that has been begun: the next part of the file.
+#[must_use]
+pub fn render_service(each: &Service, continued: bool) -> String {
+    let mut file = File::default();
+    if continued {
+        each.servers.iter().for_each(|each| server(&mut file, each));
+    } else {
+        service(&mut file, each);
+    }
+    file.0
+}
+
 /// The text so far.
 #[derive(Default)]
 struct File(String);

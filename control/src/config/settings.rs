@@ -185,6 +185,12 @@ pub(super) const SCTP_TIMEOUTS: [&str; sctp::STATES] = [
     "sctp_closed",
 ];
 
+/// The names of timeouts by state: of TCP, of SCTP.
+#[must_use]
+pub const fn timeout_names() -> [&'static [&'static str]; 2] {
+    [&TCP_TIMEOUTS, &SCTP_TIMEOUTS]
+}
+
 pub(super) const PROFILES: [(&str, Profile); 2] = [("kernel", Profile::Kernel), ("appliance", Profile::Appliance)];
 
 fn timeouts(scope: &Scope<'_>) -> Timeouts {

@@ -7,19 +7,21 @@ use std::net::IpAddr;
 use dataplane::flow::ServiceKey;
 use ipnet::IpNet;
 
-use super::{Director, Vip};
+use super::{Director, Pump, Vip};
 use crate::config::Config;
 
 impl Director {
-    /// Takes the virtual addresses of services that came. They are the director's also when these services are gone:
-    /// until they are taken away by name, or the file that brought them no longer knows them.
-    pub(super) fn follow_addresses(&mut self, runtime: bool) {
-        for address in self.services.take_new_addresses() {
+    /// Takes the virtual addresses of services that came, so many at most. They are the director's also when these services
+    /// are gone: until they are taken away by name, or the file that brought them no longer knows them. Returns whether
+    /// these are all.
+    pub(super) fn follow_addresses(&mut self, runtime: bool, most: usize) -> bool {
+        for address in self.services.take_new_addresses(most) {
             if is_vip(address) && !self.vips.contains_key(&address) {
                 let on = self.implied_interfaces(address);
                 self.answer_for(address, Vip { on, configured: false, runtime });
             }
         }
+        !self.services.has_new_addresses()
     }
 
     /// The file has a service with this key: its address is the file's.
@@ -81,21 +83,12 @@ impl Director {
     /// The virtual addresses that the file speaks of, in place of those it spoke of before. Those that came with services
     /// of the file, and without `prune` those that came with others, stay while they have services; and the latter
     /// without, too.
-    pub(super) fn converge_vips(&mut self, config: &Config, prune: bool) {
+    pub(super) fn converge_vips(&mut self, config: &Config, prune: bool, host: Pump<'_>) {
         let kept: HashSet<IpAddr> = config.vips.iter().map(|vip| vip.address).collect();
-        let unsaid = self.vips.iter().filter(|(address, _)| !kept.contains(address));
-        let stays = |address: &IpAddr, vip: &Vip| {
-            !vip.configured && (self.services.has_address(*address) || vip.runtime && !prune)
-        };
-        let others: Vec<IpAddr> =
-            unsaid.filter(|(address, vip)| !stays(address, vip)).map(|(address, _)| *address).collect();
-        for address in others {
-            if self.services.has_address(address) {
-                let on = self.implied_interfaces(address);
-                self.answer_for(address, Vip { on, configured: false, runtime: false });
-            } else {
-                self.answer_no_more(address);
-            }
+        let unsaid: Vec<IpAddr> = self.vips.keys().filter(|address| !kept.contains(address)).copied().collect();
+        for address in unsaid {
+            self.converge_unsaid(address, prune);
+            self.pause(host);
         }
         for interface in &mut self.interfaces {
             let last = config
@@ -110,6 +103,22 @@ impl Director {
         for vip in &config.vips {
             let on = vip.interfaces.iter().filter_map(|name| self.interface_index(name)).collect();
             self.answer_for(vip.address, Vip { on, configured: true, runtime: false });
+            self.pause(host);
+        }
+    }
+
+    /// A virtual address that the file does not speak of.
+    fn converge_unsaid(&mut self, address: IpAddr, prune: bool) {
+        let Some(vip) = self.vips.get(&address) else { return };
+        let needed = self.services.has_address(address);
+        if !vip.configured && (needed || vip.runtime && !prune) {
+            return;
+        }
+        if needed {
+            let on = self.implied_interfaces(address);
+            self.answer_for(address, Vip { on, configured: false, runtime: false });
+        } else {
+            self.answer_no_more(address);
         }
     }
 

@@ -6,25 +6,58 @@ use dataplane::clock::ticks;
 use dataplane::flow::ServiceKey;
 use dataplane::proto::tcp::State;
 
-use super::{Director, read_totals, unsupported};
+use super::{Director, Pump, read_totals, unsupported};
 use crate::api::{ApiError, Code, DaemonSpec, Request};
 use crate::ipvs::no_service;
 
 impl Director {
-    pub(super) fn batch(&mut self, requests: Vec<Request>) -> Result<(), ApiError> {
+    /// Changes in their order, up to the first that is refused.
+    pub(super) fn batch(&mut self, requests: Vec<Request>, host: Pump<'_>) -> Result<(), ApiError> {
         for (index, request) in requests.into_iter().enumerate() {
-            self.edit(request, true).map_err(|error| error.in_batch(index))?;
+            self.change(request, host).map_err(|error| error.in_batch(index))?;
+            self.pause(host);
         }
         Ok(())
     }
 
-    /// One change of the wanted state.
+    /// A change that an operator asks for. The log tells of it.
+    pub(super) fn change(&mut self, request: Request, host: Pump<'_>) -> Result<(), ApiError> {
+        let words = self.words(&request);
+        match request {
+            Request::Flush => self.flush(host)?,
+            Request::Zero { key: None } => self.zero_all(host),
+            edit => self.edit(edit, true)?,
+        }
+        if let Some(words) = words {
+            self.audit.note(words);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, host: Pump<'_>) -> Result<(), ApiError> {
+        for key in self.services.keys() {
+            self.delete_service(&key)?;
+            self.pause(host);
+        }
+        Ok(())
+    }
+
+    fn zero_all(&mut self, host: Pump<'_>) {
+        for key in self.services.keys() {
+            self.zero(&key);
+            self.pause(host);
+        }
+        let now = self.raw_total();
+        self.total = self.total.zeroed(now, self.services.reading);
+    }
+
+    /// One change of the wanted state, of one object.
     pub(super) fn edit(&mut self, request: Request, runtime: bool) -> Result<(), ApiError> {
         let links = &self.links;
         let read = |slot: u32| read_totals(links, slot);
         match request {
             Request::AddService { service } => self.services.add(service, runtime, self.now),
-            Request::EditService { service } => self.services.edit(service),
+            Request::EditService { service } => self.services.edit(service, runtime),
             Request::DeleteService { key } => self.delete_service(&key),
             Request::AddServer { key, server } => self.services.add_server(&key, server, runtime, &|slot| {
                 links.iter().for_each(|link| {
@@ -33,7 +66,7 @@ impl Director {
                 read(slot)
             }),
             Request::EditServer { key, server } => {
-                self.services.edit_server(&key, server)?;
+                self.services.edit_server(&key, server, runtime)?;
                 // Under strict parity a server's next packet makes the route that all its connections share.
                 self.net_changed |= self.config.ipvs.strict_parity;
                 Ok(())
@@ -43,11 +76,11 @@ impl Director {
                 self.end_orphans_soon();
                 Ok(())
             }
-            Request::Flush => {
-                let keys: Vec<_> = self.services.newest_first().map(|service| service.spec.key).collect();
-                keys.iter().try_for_each(|key| self.delete_service(key))
+            Request::Zero { key: Some(key) } => {
+                self.services.get(&key).ok_or_else(|| no_service(&key))?;
+                self.zero(&key);
+                Ok(())
             }
-            Request::Zero { key } => self.zero(key),
             Request::SetTimeouts { tcp, tcp_fin, udp } => {
                 self.set_timeouts(tcp, tcp_fin, udp);
                 Ok(())
@@ -95,19 +128,9 @@ impl Director {
         Ok(())
     }
 
-    fn zero(&mut self, key: Option<ServiceKey>) -> Result<(), ApiError> {
-        if let Some(key) = key
-            && self.services.get(&key).is_none()
-        {
-            return Err(no_service(&key));
-        }
+    fn zero(&mut self, key: &ServiceKey) {
         let links = &self.links;
         self.services.zero(key, &|slot| read_totals(links, slot));
-        if key.is_none() {
-            let now = self.raw_total();
-            self.total = self.total.zeroed(now, self.services.reading);
-        }
-        Ok(())
     }
 
     pub(super) fn set_timeouts(&mut self, tcp: u32, tcp_fin: u32, udp: u32) {

@@ -6,6 +6,7 @@ use dataplane::seeds::Seeds;
 use dataplane::steering::{self, Plan};
 use dataplane::wire::ethernet::MacAddr;
 
+use super::Garbage;
 use crate::api::Counter;
 use crate::config::Config;
 
@@ -60,6 +61,8 @@ pub struct Facts {
     pub steering: Plan,
     /// What nobody outside may know.
     pub seeds: Seeds,
+    /// Lets go of what may be large, out of the control thread's way.
+    pub discard: Box<dyn FnMut(Garbage) + Send>,
 }
 
 impl Facts {
@@ -77,6 +80,7 @@ impl Facts {
             devices: Box::new(()),
             file: None,
             steering: steering::plan(&[], workers.len() as u16, config.dataplane.steering),
+            discard: Box::new(drop),
             seeds: Seeds::new(std::array::from_fn(|word| word as u64 ^ 0x0123_4567_89ab_cdef)),
         }
     }

@@ -7,7 +7,7 @@ use dataplane::clock::Tick;
 use dataplane::conn::Conn;
 use dataplane::expected::{AllExpected, Expected};
 use dataplane::flow::{Protocol, ServiceKey};
-use dataplane::mailbox::{Command, Link, Page};
+use dataplane::mailbox::{Command, Page};
 use dataplane::proto::state_name;
 use dataplane::proto::tcp::State;
 use dataplane::proto::udp;
@@ -30,7 +30,7 @@ const MOST_LISTED: u32 = 10_000;
 const MOST_ASKED: usize = 16;
 
 /// Most services and servers of one answer.
-const MOST_SERVERS: u32 = 2000;
+pub(super) const MOST_SERVERS: u32 = 2000;
 
 /// Files of `/proc/net` that can be asked for.
 const PROC_FILES: [&str; 6] =
@@ -44,12 +44,16 @@ impl Director {
     }
 
     /// What each worker has counted since the start; nothing zeroes that.
-    fn totals_of_workers(&self) -> Vec<Totals> {
-        let of_link = |link: &Arc<Link>| {
-            let slots = (0..self.services.slots()).filter_map(|slot| link.totals.get(slot));
-            totals(slots.map(|slot| slot.read()).fold(TotalsRead::default(), sum))
-        };
-        self.links.iter().map(of_link).collect()
+    fn totals_of_workers(&mut self, pump: Pump<'_>) -> Vec<Totals> {
+        let mut sums = vec![TotalsRead::default(); self.links.len()];
+        for slot in 0..self.services.slots() {
+            for (sum_so_far, link) in sums.iter_mut().zip(&self.links) {
+                let here = link.totals.get(slot).map(|slot| slot.read()).unwrap_or_default();
+                *sum_so_far = sum(*sum_so_far, here);
+            }
+            self.pause(pump);
+        }
+        sums.into_iter().map(totals).collect()
     }
 
     /// One page of services. The cursor is the number of a service, and that of a server within it.
@@ -73,7 +77,7 @@ impl Director {
         let service = piece.service;
         ServiceInfo {
             spec: service.spec.clone(),
-            runtime: service.runtime,
+            runtime: service.origin.runtime,
             totals: service.meter.totals(service.raw_totals(&read), self.services.reading),
             rates: service.meter.rates(),
             servers: piece.servers.iter().map(|server| self.server_info(server)).collect(),
@@ -84,7 +88,7 @@ impl Director {
         let (active, inactive, persistent, overloaded, unresolved) = self.counts(server.slot);
         ServerInfo {
             spec: server.spec.clone(),
-            runtime: server.runtime,
+            runtime: server.origin.runtime,
             active,
             inactive,
             persistent,
@@ -96,7 +100,8 @@ impl Director {
     }
 
     /// One page of connections, templates and what is expected last. The cursor is a worker's number and a slot of its
-    /// table; numbers behind the last worker's are those of shards of the others.
+    /// table; numbers behind the last worker's are those of shards of the others. A worker that does not answer is passed
+    /// over, and the page says so.
     pub(super) fn list_connections(
         &mut self,
         cursor: Option<u64>,
@@ -114,17 +119,20 @@ impl Director {
             let room = limit - connections.len() as u32;
             if let Some(shard) = worker.checked_sub(self.links.len()) {
                 let Some((page, next)) = self.shared_connections(shard, slot, room as usize) else {
-                    return Ok(Answer::Connections { connections, next: None });
+                    return Ok(Answer::Connections { connections, next: None, late: None });
                 };
                 connections.extend(page);
                 at = next.map_or((worker as u64 + 1) << 32, |slot| (worker as u64) << 32 | u64::from(slot));
                 continue;
             }
-            let page = self.ask_worker(worker, slot, room.min(LIST_BUDGET), pump)?;
+            let Some(page) = self.ask_worker(worker, slot, room.min(LIST_BUDGET), pump) else {
+                let late = Some(format!("worker {worker} did not list its connections in time"));
+                return Ok(Answer::Connections { connections, next: Some((worker as u64 + 1) << 32), late });
+            };
             connections.extend(page.connections.iter().map(|(conn, ticks)| conn_info(conn, *ticks, worker)));
             at = page.next.map_or((worker as u64 + 1) << 32, |slot| (worker as u64) << 32 | u64::from(slot));
         }
-        Ok(Answer::Connections { connections, next: Some(at) })
+        Ok(Answer::Connections { connections, next: Some(at), late: None })
     }
 
     /// One page of what is no worker's: shards of templates, then of expected connections. `None` behind the last.
@@ -142,21 +150,20 @@ impl Director {
         Some((page.iter().map(|expected| expected_info(expected, now)).collect(), next))
     }
 
-    fn ask_worker(&mut self, worker: usize, from: u32, most: u32, pump: Pump<'_>) -> Result<Page, ApiError> {
-        let late = || ApiError {
-            code: Code::Timeout,
-            place: format!("worker {worker}"),
-            text: "did not list its connections in time".to_owned(),
-        };
+    /// A page of a worker's table; nothing if it does not answer in time.
+    fn ask_worker(&mut self, worker: usize, from: u32, most: u32, pump: Pump<'_>) -> Option<Page> {
+        self.questions += 1;
+        let question = self.questions;
         self.listed[worker] = None;
-        self.links[worker].commands.push(Command::List { from, most }).map_err(|_| late())?;
+        self.links[worker].commands.push(Command::List { question, from, most }).ok()?;
         loop {
             self.drain();
-            if let Some(page) = self.listed[worker].take() {
-                return Ok(page);
+            // A page that came too late answers an earlier question.
+            if let Some(page) = self.listed[worker].take_if(|page| page.question == question) {
+                return Some(page);
             }
-            if !pump() {
-                return Err(late());
+            if !self.wait(pump) {
+                return None;
             }
         }
     }
@@ -171,19 +178,21 @@ impl Director {
         }
     }
 
-    pub(super) fn list_neighbors(&self) -> Answer {
-        let mut neighbors: Vec<_> = self
-            .neighbors
-            .iter()
-            .map(|((interface, address), neighbor)| NeighborInfo {
-                address: *address,
-                interface: self.interfaces[usize::from(*interface)].name.to_string(),
-                mac: neighbor.mac.map(|mac| mac.to_string()),
-                state: neighbor.state.name().to_owned(),
-                age: self.now.0.saturating_sub(neighbor.since.0) / 1_000_000_000,
-            })
-            .collect();
-        neighbors.sort_by(|a, b| (&a.interface, a.address).cmp(&(&b.interface, b.address)));
+    pub(super) fn list_neighbors(&mut self, pump: Pump<'_>) -> Answer {
+        let mut known: Vec<_> = self.neighbors.iter().map(|(key, it)| (*key, it.mac, it.state, it.since)).collect();
+        let name = |director: &Self, interface: u16| director.interfaces[usize::from(interface)].name.clone();
+        known.sort_unstable_by_key(|((interface, address), ..)| (name(self, *interface), *address));
+        let mut neighbors = Vec::with_capacity(known.len());
+        for ((interface, address), mac, state, since) in known {
+            neighbors.push(NeighborInfo {
+                address,
+                interface: name(self, interface).to_string(),
+                mac: mac.map(|mac| mac.to_string()),
+                state: state.name().to_owned(),
+                age: self.now.0.saturating_sub(since.0) / 1_000_000_000,
+            });
+            self.pause(pump);
+        }
         Answer::Neighbors { neighbors }
     }
 
@@ -207,7 +216,7 @@ impl Director {
                 Ok(Answer::Text { text: procfs::stats(&totals, &self.total.rates()), next: None })
             }
             "ip_vs_stats_percpu" => {
-                let (totals, workers) = (self.totals(), self.totals_of_workers());
+                let (totals, workers) = (self.totals(), self.totals_of_workers(pump));
                 Ok(Answer::Text { text: procfs::stats_per_worker(&workers, &totals, &self.total.rates()), next: None })
             }
             "ip_vs_app" => {
@@ -232,7 +241,7 @@ impl Director {
         pump: Pump<'_>,
     ) -> Result<Answer, ApiError> {
         let mut text = if cursor.is_none() { head.to_owned() } else { String::new() };
-        let Answer::Connections { connections, next } =
+        let Answer::Connections { connections, next, late: _ } =
             self.list_connections(cursor.map(|cursor| cursor.service), None, pump)?
         else {
             return Ok(Answer::Text { text, next: None });

@@ -7,7 +7,7 @@ use dataplane::wire::ethernet::MacAddr;
 use ipnet::IpNet;
 
 use super::Director;
-use super::reload::Changes;
+use super::converge::Changes;
 use crate::api::{ApiError, Code, MarkInfo, MarkSpec, Ports};
 use crate::config::{Config, Mac, rules};
 
@@ -140,7 +140,7 @@ mod tests {
         let mut follow = |file: &[u32], prune| {
             let mut changes = Changes::default();
             director.converge_marks(&config(file), prune, &mut changes);
-            let running: Vec<u32> = director.running_config().marks.iter().map(|rule| rule.spec.mark).collect();
+            let running: Vec<u32> = director.running_settings().marks.iter().map(|rule| rule.spec.mark).collect();
             (running, changes.lines().join("; "))
         };
         let changes = "mark rule 1 --interface wan removed; mark rule 5 --interface wan added".to_owned();

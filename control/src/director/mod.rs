@@ -5,7 +5,9 @@
 //! the workers by hand.
 
 mod addresses;
+mod audit;
 mod cables;
+mod converge;
 mod discovery;
 mod doctor;
 mod edits;
@@ -18,20 +20,25 @@ mod lab;
 mod listing;
 mod marks;
 mod orphans;
+mod pauses;
 mod publish;
 mod reload;
 mod routes;
 mod rules;
+mod running;
 #[cfg(test)]
 mod statistics_tests;
 mod status;
 mod stores;
 mod sysctl;
+mod timeouts;
 mod vips;
 mod watch;
 
+pub use audit::Requester;
 pub use facts::{Devices, Facts};
-pub use reload::validate;
+pub use pauses::{Garbage, Host, Pump};
+pub use reload::{Prepared, validate};
 use watch::Wish;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,9 +73,6 @@ const TEMPLATES: usize = 1024;
 const SAMPLE_BUDGET: usize = 2048;
 /// Slots of removed servers looked at in one round of housekeeping.
 const SWEEP_BUDGET: usize = 16_384;
-
-/// Called while the director waits for its workers; `false` = the time is up.
-pub type Pump<'a> = &'a mut dyn FnMut() -> bool;
 
 /// What a worker gets of the director.
 #[derive(Debug)]
@@ -106,7 +110,12 @@ pub struct Director {
     neighbors: Neighbors,
     services: Services,
     marks: Vec<MarkInfo>,
+    /// To be published next.
     tables: Tables,
+    /// Published last.
+    published: Tables,
+    /// Changes on their way from `services` into `tables`.
+    pending: publish::Pending,
     publisher: Publisher,
     links: Vec<Arc<Link>>,
     hearts: Vec<heartbeat::Heart>,
@@ -119,6 +128,11 @@ pub struct Director {
     watches: watch::Watches,
     examination: doctor::Examination,
     orphans: orphans::Orphans,
+    audit: audit::Audit,
+    /// The server from which on routes are to be forgotten.
+    forgetting: Option<u32>,
+    /// Answers of workers are told apart by the number of their question.
+    questions: u64,
     started: Nanos,
     now: Nanos,
     /// When all services together are sampled next; not before there is one.
@@ -158,7 +172,9 @@ impl Director {
                 Links::of(config.interfaces.iter().flat_map(|interface| &interface.addresses)),
             ),
             marks: Vec::new(),
+            published: tables.clone(),
             tables,
+            pending: publish::Pending::default(),
             publisher,
             stores: stores::Stores::default(),
             hearts: links.iter().map(|_| heartbeat::Heart::new(now)).collect(),
@@ -171,6 +187,9 @@ impl Director {
             watches: watch::Watches::default(),
             examination: doctor::Examination::default(),
             orphans: orphans::Orphans::default(),
+            audit: audit::Audit::default(),
+            forgetting: None,
+            questions: 0,
             started: now,
             now,
             next_sample: None,
@@ -187,8 +206,10 @@ impl Director {
         director.tables.sysctls = Arc::new(Sysctls::usual(config.ipvs.strict_parity));
         director.take_own_addresses();
         let rules = config.control.rules.clone();
-        director.converge(config, false)?;
+        let nobody = &mut || false;
+        director.converge(config, false, nobody)?;
         rules.map_or(Ok(()), |rules| director.restore(&rules))?;
+        while !director.take_services(usize::MAX) {}
         director.publish();
         Ok((director, seats))
     }
@@ -206,15 +227,22 @@ impl Director {
     /// What packets and time ask for. Returns the items handled.
     pub fn turn(&mut self, now: Nanos) -> usize {
         self.now = now;
-        let items = self.drain() + self.time_neighbors();
-        if now >= self.next_round {
-            self.keep_house();
-        }
+        let items = self.serve_network();
         self.end_orphans();
-        self.sample();
-        if self.unpublished || self.is_held() {
+        self.forget_routes();
+        if self.unpublished || self.is_held() || self.services.changed() > 0 {
             self.publish();
         }
+        items
+    }
+
+    /// What cannot wait for the end of a long request.
+    fn serve_network(&mut self) -> usize {
+        let items = self.drain() + self.time_neighbors();
+        if self.now >= self.next_round {
+            self.keep_house();
+        }
+        self.sample();
         items
     }
 
@@ -232,10 +260,8 @@ impl Director {
         self.expire_templates();
         self.services.forget_destinations(self.now.tick(), &self.tables.sysctls);
         self.sweep_watches();
-        self.publisher.sweep();
-        if self.publisher.behind().is_none() {
-            self.services.sweep(SWEEP_BUDGET);
-        }
+        self.sweep_tables();
+        self.sweep_slots(SWEEP_BUDGET);
     }
 
     /// Ends persistence templates, and expected connections, whose time has come.
@@ -260,17 +286,16 @@ impl Director {
             Request::Daemons => Ok(Answer::Daemons { daemons: Vec::new() }),
             Request::Status => Ok(self.status()),
             Request::Stats => Ok(self.stats()),
-            Request::Neighbors => Ok(self.list_neighbors()),
+            Request::Neighbors => Ok(self.list_neighbors(pump)),
             Request::Routes => Ok(self.list_routes()),
             Request::Vips { cursor } => Ok(self.list_vips(cursor)),
             Request::Marks => Ok(Answer::Marks { rules: self.marks.clone() }),
             Request::Steering => Ok(Answer::Steering(Box::new(SteeringReport::of(&self.facts.steering)))),
-            Request::ConfigShow => Ok(Answer::Text { text: crate::config::render(&self.running_config()), next: None }),
+            Request::ConfigShow { cursor } => Ok(self.show_config(cursor)),
             Request::Proc { name, cursor } => self.proc(&name, cursor, pump),
             Request::Reload { prune } => {
-                let changes = self.reload(prune)?;
-                self.commit(pump)?;
-                Ok(Answer::Reloaded { changes })
+                let prepared = self.prepare()?;
+                self.reload(prepared, prune, pump)
             }
             Request::TraceStart { filter, count, seconds } => self.start_watch(&Wish::trace(filter, count, seconds)),
             Request::CaptureStart { filter, count, seconds, snaplen } => {
@@ -280,20 +305,20 @@ impl Director {
             Request::WatchStop { watch } => self.stop_watch(watch),
             Request::DoctorArp { examination } => self.doctor_arp(examination),
             Request::Batch { requests, more } => {
-                let result = self.batch(requests);
-                if more {
-                    self.hold(pump)?
-                } else {
-                    self.commit(pump)?
-                }
-                result.map(|()| Answer::Done)
+                let result = self.batch(requests, pump);
+                let published = if more { self.hold(pump) } else { self.commit(pump) };
+                result.and(published).map(|()| Answer::Done)
             }
             edit => {
-                let result = self.edit(edit, true);
-                self.commit(pump)?;
-                result.map(|()| Answer::Done)
+                let result = self.change(edit, pump);
+                result.and(self.commit(pump)).map(|()| Answer::Done)
             }
         }
+    }
+
+    /// Whoever asks from now on, for the log.
+    pub fn requested_by(&mut self, requester: &Requester) {
+        self.audit.begin(requester);
     }
 
     /// The counters of all services since the start.

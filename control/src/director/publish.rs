@@ -1,12 +1,14 @@
 //! Publication: what changed becomes tables that every worker sees.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use dataplane::clock::Nanos;
+use dataplane::service::{Caller, Listener};
 
+use super::pauses::SLICE;
 use super::{Director, Pump};
 use crate::api::{ApiError, Code};
-use crate::net;
 
 /// Nanoseconds that a batch waits for the one that was to follow it.
 const PATIENCE: u64 = 1_000_000_000;
@@ -14,25 +16,50 @@ const PATIENCE: u64 = 1_000_000_000;
 const MOST_HELD: usize = 32_768;
 /// Slots of removed servers looked at after a change.
 const SWEEP_BUDGET: usize = 64;
+/// Changes that one turn makes ready to be published, where nobody waits for them.
+const TURN_BUDGET: usize = 1024;
+
+/// Changes on their way into the tables.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    listeners: VecDeque<(Listener, bool)>,
+    paths: VecDeque<IpAddr>,
+    callers: VecDeque<(Listener, Option<Caller>)>,
+}
 
 impl Director {
     /// Publishes what changed and waits until every worker has seen it.
     pub(super) fn commit(&mut self, pump: Pump<'_>) -> Result<(), ApiError> {
         self.held_until = None;
+        while !self.take_services(SLICE) {
+            self.pause(pump);
+        }
         self.publish();
+        self.audit.end();
         while let Some(worker) = self.publisher.behind() {
             self.drain();
-            if !pump() {
-                return Err(ApiError {
-                    code: Code::Timeout,
-                    place: format!("worker {worker}"),
-                    text: "did not take over the new tables in time; they stay published".to_owned(),
-                });
+            if !self.wait(pump) {
+                return Err(self.late(worker));
             }
         }
-        self.publisher.sweep();
-        self.services.sweep(SWEEP_BUDGET);
+        self.sweep_tables();
+        self.sweep_slots(SWEEP_BUDGET);
         Ok(())
+    }
+
+    /// What was published is in force, but for a worker that has not taken it over.
+    fn late(&self, worker: usize) -> ApiError {
+        let stalled = self.hearts[worker].stalled_for(self.now);
+        let why = match stalled {
+            Some(time) => format!("it has been stalled for {} ms", time.as_millis()),
+            None => "it is busy".to_owned(),
+        };
+        let cpu = self.facts.cpus.get(worker).copied().unwrap_or(0);
+        ApiError {
+            code: Code::Late,
+            place: String::new(),
+            text: format!("applied; worker {worker} (CPU {cpu}) has not taken it over yet: {why}. Do not repeat it"),
+        }
     }
 
     /// Keeps changes of services back: more of them follow, and are to be published together with these.
@@ -49,55 +76,91 @@ impl Director {
         self.held_until.is_some()
     }
 
-    /// Publishes what changed, if anything did.
+    /// Publishes what changed, if anything did. Changes of services that wait, and many of them at once, follow later.
     pub(super) fn publish(&mut self) {
         // Who was to send more may have gone.
         self.held_until = self.held_until.filter(|until| self.now < *until);
-        if !self.is_held() {
-            self.take_services();
+        if self.is_held() || !self.take_services(TURN_BUDGET) {
+            return self.publish_net();
         }
         if self.net_changed {
-            let version = self.tables.net.version.wrapping_add(1);
-            self.tables.net =
-                Arc::new(net::tables(version, &self.interfaces, &self.routes, &self.neighbors, self.facts.seeds.maps));
-            self.net_changed = false;
+            self.make_net();
             self.unpublished = true;
         }
         if self.unpublished {
+            self.published = self.tables.clone();
             self.publisher.publish(self.tables.clone());
+            self.sweep_tables();
             self.unpublished = false;
         }
     }
 
-    fn take_services(&mut self) {
-        self.follow_addresses(true);
-        for (key, service) in self.services.take_changes() {
+    /// Frees slots of removed servers, unless a worker may still see these.
+    pub(super) fn sweep_slots(&mut self, most: usize) {
+        if self.publisher.behind().is_none() && self.is_settled() {
+            self.services.sweep(most);
+        }
+    }
+
+    /// Whether every change of services is in the tables that were published last.
+    fn is_settled(&self) -> bool {
+        self.services.changed() == 0 && !self.unpublished
+    }
+
+    /// Brings at most so many changes of each kind into the tables to be published. Returns whether these are all.
+    pub(super) fn take_services(&mut self, most: usize) -> bool {
+        if !self.follow_addresses(true, most) {
+            return false;
+        }
+        for (key, service) in self.services.take_changes(most) {
             self.unpublished = true;
             match service {
                 Some(service) => self.tables.services.insert(key, service),
                 None => self.tables.services.remove(&key),
             };
         }
-        for (listener, present) in self.services.take_listener_changes() {
-            match present {
-                true => self.tables.listeners.insert(listener, ()),
-                false => self.tables.listeners.remove(&listener),
-            };
+        self.services.changed() == 0 && self.take_index(most)
+    }
+
+    /// The same of what services amount to: where servers listen, paths to them, and whose calls are whose.
+    fn take_index(&mut self, most: usize) -> bool {
+        let (pending, tables) = (&mut self.pending, &mut self.tables);
+        if pending.listeners.is_empty() {
+            pending.listeners = self.services.take_listener_changes();
         }
-        for (address, path) in self.services.take_path_changes() {
+        if pending.paths.is_empty() {
+            pending.paths = self.services.take_path_changes().into();
+        }
+        if pending.callers.is_empty() {
+            pending.callers = self.services.take_caller_changes().into();
+        }
+        for (listener, present) in first(&mut pending.listeners, most) {
             self.unpublished = true;
-            match path {
-                Some(path) => self.tables.paths.insert(address, path),
-                None => self.tables.paths.remove(&address),
+            match present {
+                true => tables.listeners.insert(listener, ()),
+                false => tables.listeners.remove(&listener),
             };
         }
-        for (listener, service) in self.services.take_caller_changes() {
+        for address in first(&mut pending.paths, most) {
+            self.unpublished = true;
+            match self.services.path(address) {
+                Some(path) => tables.paths.insert(address, path),
+                None => tables.paths.remove(&address),
+            };
+        }
+        for (listener, service) in first(&mut pending.callers, most) {
             self.unpublished = true;
             match service {
-                Some(service) => self.tables.callers.insert(listener, service),
-                None => self.tables.callers.remove(&listener),
+                Some(service) => tables.callers.insert(listener, service),
+                None => tables.callers.remove(&listener),
             };
         }
-        self.tables.unhooked = self.services.unhooked();
+        tables.unhooked = self.services.unhooked();
+        pending.listeners.len() + pending.paths.len() + pending.callers.len() == 0
     }
+}
+
+/// Takes the first so many out.
+fn first<T>(queue: &mut VecDeque<T>, most: usize) -> impl Iterator<Item = T> {
+    queue.drain(..most.min(queue.len()))
 }

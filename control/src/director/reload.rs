@@ -1,69 +1,92 @@
-//! The file and the running state: converging to a configuration, and the running configuration as a file.
+//! The file and the running state: reading it again, and converging to what it says.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-use dataplane::clock::ticks;
 use dataplane::flow::ServiceKey;
 use dataplane::limiter::Limits;
-use dataplane::proto::Timeouts;
-use dataplane::proto::udp::State;
 use dataplane::tables::Options;
-use log::info;
 
-use super::Director;
-use crate::api::{ApiError, Code, MarkInfo, Request};
-use crate::config::{self, Config, Server};
+use super::audit::count;
+use super::converge::Changes;
+use super::{Director, Pump};
+use crate::api::{Answer, ApiError, Code};
+use crate::config::{self, Config};
 use crate::ipvs;
 use crate::statistics::Reading;
 
-/// Most changes that are told one by one.
-const MOST_TOLD: usize = 5000;
-
-/// What a reload changed.
-#[derive(Debug, Default)]
-pub(super) struct Changes {
-    told: Vec<String>,
-    untold: usize,
+/// A file that has been read and checked; not yet compared with what runs.
+#[derive(Debug)]
+pub struct Prepared {
+    config: Config,
+    /// The services that it has.
+    wanted: HashSet<ServiceKey>,
 }
 
-impl Changes {
-    pub(super) fn note(&mut self, text: impl FnOnce() -> String) {
-        if self.told.len() < MOST_TOLD {
-            self.told.push(text());
-        } else {
-            self.untold += 1;
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.told.len() + self.untold
-    }
-
-    pub(super) fn lines(mut self) -> Vec<String> {
-        if self.untold > 0 {
-            self.told.push(format!("and {} changes more", self.untold));
-        }
-        self.told
-    }
-}
-
-impl Director {
-    /// Reads the file again and converges to it. Returns what changed, one line each.
-    pub(super) fn reload(&mut self, prune: bool) -> Result<Vec<String>, ApiError> {
-        let Some(file) = self.facts.file.clone() else {
-            return Err(super::unsupported("this director was started without a configuration file"));
-        };
-        let error = |text: String| ApiError { code: Code::Config, place: file.display().to_string(), text };
-        let config = config::load(&file).map_err(|errors| ApiError {
+impl Prepared {
+    /// Reads and checks a file. That takes its time where it is large: any thread may do it.
+    pub fn read(file: &Path) -> Result<Self, ApiError> {
+        let config = config::load(file).map_err(|errors| ApiError {
             code: Code::Config,
             place: String::new(),
             text: errors.to_string(),
         })?;
-        self.needs_restart(&config).map_err(error)?;
-        let changes = self.converge(config, prune)?;
-        info!("{}: reloaded, {} changes", file.display(), changes.len());
-        Ok(changes.lines())
+        Self::of(config)
+    }
+
+    fn of(config: Config) -> Result<Self, ApiError> {
+        validate(&config)?;
+        let wanted = config.services.iter().map(|service| service.spec.key).collect();
+        Ok(Self { config, wanted })
+    }
+}
+
+impl Director {
+    /// The file that a reload reads.
+    pub fn file(&self) -> Result<PathBuf, ApiError> {
+        let none = || super::unsupported("this director was started without a configuration file");
+        self.facts.file.clone().ok_or_else(none)
+    }
+
+    /// What a stop loses that was made at run time; nothing if nothing was.
+    #[must_use]
+    pub fn lost_by_a_stop(&self) -> Option<String> {
+        let (services, servers, edited) = self.services.made_at_run_time();
+        let routes = self.routes.iter().filter(|route| route.runtime).count();
+        let marks = self.marks.iter().filter(|rule| rule.runtime).count();
+        let all = [(services, "service"), (servers, "server"), (routes, "route"), (marks, "mark rule")];
+        let made = all.into_iter().filter(|(number, _)| *number > 0).map(|(number, thing)| count(number, thing));
+        let mut lost = made.collect::<Vec<_>>().join(", ");
+        if !lost.is_empty() {
+            lost += " made at run time will be lost";
+        }
+        if edited > 0 {
+            let and = if lost.is_empty() { "" } else { "; " };
+            lost += &format!("{and}{} set at run time will be as in the file again", count(edited, "entry"));
+        }
+        (!lost.is_empty()).then(|| format!("{lost} (`ipvsadm -Sn`, `sluice config show` write such things down)"))
+    }
+
+    pub(super) fn prepare(&self) -> Result<Prepared, ApiError> {
+        Prepared::read(&self.file()?)
+    }
+
+    /// Converges to a file that has been read. Returns what changed, one line each; that a worker is late to take it over
+    /// is told beside that.
+    pub fn reload(&mut self, prepared: Prepared, prune: bool, host: Pump<'_>) -> Result<Answer, ApiError> {
+        let file = self.file()?.display().to_string();
+        let error = |text: String| ApiError { code: Code::Config, place: file.clone(), text };
+        self.needs_restart(&prepared.config).map_err(error)?;
+        let changes = self.converge_to(prepared, prune, host)?;
+        let number = changes.len();
+        let lines = changes.lines();
+        for line in &lines {
+            self.audit.note(line);
+            self.pause(host);
+        }
+        self.audit.note(format_args!("{file} reloaded: {}", count(number, "change")));
+        let late = self.commit(host).err().map(|error| error.to_string());
+        Ok(Answer::Reloaded { changes: lines, late })
     }
 
     /// What only a new start can change.
@@ -89,13 +112,18 @@ impl Director {
     }
 
     /// Makes the running state what a configuration says. What was made at run time stays, unless `prune`.
-    pub(super) fn converge(&mut self, mut config: Config, prune: bool) -> Result<Changes, ApiError> {
-        validate(&config)?;
+    pub(super) fn converge(&mut self, config: Config, prune: bool, host: Pump<'_>) -> Result<Changes, ApiError> {
+        self.converge_to(Prepared::of(config)?, prune, host)
+    }
+
+    fn converge_to(&mut self, prepared: Prepared, prune: bool, host: Pump<'_>) -> Result<Changes, ApiError> {
+        let Prepared { mut config, wanted } = prepared;
         let mut changes = Changes::default();
         let services = std::mem::take(&mut config.services);
-        self.follow_addresses(true);
-        let converged = self.converge_services(services, prune, &mut changes);
-        self.follow_addresses(false);
+        self.follow_all_addresses(true, host);
+        let converged = self.converge_services(services, &wanted, prune, &mut changes, host);
+        (self.facts.discard)(Box::new(wanted));
+        self.follow_all_addresses(false, host);
         converged?;
         self.converge_net(&config, prune, &mut changes);
         let options = Options {
@@ -120,15 +148,12 @@ impl Director {
         if config.dataplane.unwrap_ipip != self.config.dataplane.unwrap_ipip {
             changes.note(|| format!("unwrap_ipip is {}", config.dataplane.unwrap_ipip));
         }
-        if config.ipvs.timeouts != self.config.ipvs.timeouts {
-            self.tables.timeouts = Arc::new(timeouts_of(&config.ipvs.timeouts));
-            changes.note(|| "timeouts changed".to_owned());
-        }
-        self.converge_sysctls(&config, &mut changes)?;
+        self.converge_timeouts(&config, prune, &mut changes);
+        self.converge_sysctls(&config, prune, &mut changes)?;
         if config.vips != self.config.vips {
             changes.note(|| "virtual addresses changed".to_owned());
         }
-        self.converge_vips(&config, prune);
+        self.converge_vips(&config, prune, host);
         self.converge_marks(&config, prune, &mut changes);
         if config.ipvs.strict_parity != self.config.ipvs.strict_parity {
             changes.note(|| format!("strict_parity is {}", config.ipvs.strict_parity));
@@ -157,134 +182,6 @@ impl Director {
     pub(super) fn interface_index(&self, name: &str) -> Option<u16> {
         self.interfaces.iter().position(|i| *i.name == *name).map(|index| index as u16)
     }
-
-    /// Takes the services as the file has them; each is forgotten when it runs, so that there is never twice a table.
-    fn converge_services(
-        &mut self,
-        services: Vec<config::Service>,
-        prune: bool,
-        changes: &mut Changes,
-    ) -> Result<(), ApiError> {
-        let wanted: HashSet<ServiceKey> = services.iter().map(|service| service.spec.key).collect();
-        let gone: Vec<ServiceKey> = self
-            .services
-            .newest_first()
-            .filter(|service| (prune || !service.runtime) && !wanted.contains(&service.spec.key))
-            .map(|service| service.spec.key)
-            .collect();
-        for key in gone {
-            self.delete_service(&key)?;
-            changes.note(|| format!("service {key} removed"));
-        }
-        for service in services {
-            self.converge_service(&service, prune, changes)?;
-        }
-        Ok(())
-    }
-
-    fn converge_service(
-        &mut self,
-        service: &config::Service,
-        prune: bool,
-        changes: &mut Changes,
-    ) -> Result<(), ApiError> {
-        let key = service.spec.key;
-        match self.services.get(&key).map(|running| running.spec == service.spec) {
-            None => {
-                self.edit(Request::AddService { service: service.spec.clone() }, false)?;
-                changes.note(|| format!("service {key} added"));
-            }
-            Some(false) => {
-                self.edit(Request::EditService { service: service.spec.clone() }, false)?;
-                changes.note(|| format!("service {key} changed"));
-            }
-            Some(true) => {}
-        }
-        self.services.set_runtime(&key, None, false);
-        self.file_has(&key);
-        let running: Vec<_> = self
-            .services
-            .get(&key)
-            .map_or(Vec::new(), |running| running.servers.iter().map(|s| (s.spec.address, s.runtime)).collect());
-        let kept = |address| service.servers.iter().any(|server| server.spec.address == address);
-        for (address, runtime) in running {
-            if (prune || !runtime) && !kept(address) {
-                self.edit(Request::DeleteServer { key, address }, false)?;
-                changes.note(|| format!("service {key}: server {address} removed"));
-            }
-        }
-        service.servers.iter().try_for_each(|server| self.converge_server(key, server, changes))
-    }
-
-    fn converge_server(&mut self, key: ServiceKey, server: &Server, changes: &mut Changes) -> Result<(), ApiError> {
-        let spec = server.spec.clone();
-        let address = spec.address;
-        let running = self.services.get(&key).and_then(|s| s.servers.iter().find(|s| s.spec.address == address));
-        let change = match running.map(|running| running.spec == spec) {
-            None => {
-                self.edit(Request::AddServer { key, server: spec }, false)?;
-                "added"
-            }
-            Some(false) => {
-                self.edit(Request::EditServer { key, server: spec }, false)?;
-                "changed"
-            }
-            Some(true) => "",
-        };
-        self.services.set_runtime(&key, Some(address), false);
-        if !change.is_empty() {
-            changes.note(|| format!("service {key}: server {address} {change}"));
-        }
-        Ok(())
-    }
-
-    /// The running configuration: the file's own parts, and routes and services as they are now, services oldest first.
-    pub(super) fn running_config(&self) -> Config {
-        let mut config = self.config.clone();
-        let service = |running: &ipvs::Service| config::Service {
-            spec: running.spec.clone(),
-            servers: running
-                .servers
-                .iter()
-                .rev()
-                .map(|s| Server { spec: s.spec.clone(), place: Default::default() })
-                .collect(),
-            place: Default::default(),
-        };
-        config.services = self.services.oldest_first().map(service).collect();
-        let rule = |rule: &MarkInfo| config::MarkRule { spec: rule.spec.clone(), place: Default::default() };
-        config.marks = self.marks.iter().map(rule).collect();
-        config.routes = self.running_routes();
-        config.ipvs.sysctls = self.running_sysctls();
-        let (timeouts, usual) = (&self.tables.timeouts, config.ipvs.timeouts.profile.timeouts());
-        let differs = |now: u32, usual: u32| (now != usual).then_some(now / dataplane::clock::TICKS_PER_SECOND);
-        config.ipvs.timeouts.tcp = std::array::from_fn(|state| differs(timeouts.tcp[state], usual.tcp[state]));
-        config.ipvs.timeouts.sctp = std::array::from_fn(|state| differs(timeouts.sctp[state], usual.sctp[state]));
-        let [stream, one_way] = [State::Stream, State::OneWay];
-        config.ipvs.timeouts.udp = differs(timeouts.udp.of(stream), usual.udp.of(stream));
-        let mut implied = usual.udp;
-        implied.set(timeouts.udp.of(stream));
-        config.ipvs.timeouts.udp_one_way = differs(timeouts.udp.of(one_way), implied.of(one_way));
-        config
-    }
-}
-
-/// The timeouts of a profile, with those that the file names.
-fn timeouts_of(wanted: &config::Timeouts) -> Timeouts {
-    let mut timeouts = wanted.profile.timeouts();
-    let by_state = wanted.tcp.iter().zip(&mut timeouts.tcp).chain(wanted.sctp.iter().zip(&mut timeouts.sctp));
-    for (seconds, place) in by_state {
-        if let Some(seconds) = seconds {
-            *place = ticks(*seconds);
-        }
-    }
-    if let Some(seconds) = wanted.udp {
-        timeouts.udp.set(ticks(seconds));
-    }
-    if let Some(seconds) = wanted.udp_one_way {
-        timeouts.udp.set_one_way(ticks(seconds));
-    }
-    timeouts
 }
 
 /// Whether this director can be what a configuration says; the configuration itself is in order.
@@ -298,22 +195,4 @@ pub fn validate(config: &Config) -> Result<(), ApiError> {
         ipvs::validate(&service.spec, service.servers.iter().map(|server| &server.spec), &links)
             .map_err(|error| ApiError { place: format!("{}: {}", service.place, error.place), ..error })
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use dataplane::proto::sctp::State;
-
-    use super::*;
-
-    #[test]
-    fn a_file_names_timeouts_by_state() {
-        let text = "schema = 1\n[ipvs.timeouts]\nsctp_c_sent = 7\nsctp = 30\nudp = 8\n";
-        let read = config::parse(text, "t.toml").map(|config| timeouts_of(&config.ipvs.timeouts));
-        let mut wanted = Timeouts::default();
-        wanted.sctp[State::CookieSent as usize] = ticks(7);
-        wanted.sctp[State::Established as usize] = ticks(30);
-        wanted.udp.set(ticks(8));
-        assert_eq!(read.expect("a right file"), wanted);
-    }
 }

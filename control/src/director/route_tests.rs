@@ -62,7 +62,7 @@ fn a_route_comes_and_goes() {
     let all = [row("192.0.2.0/24", "unreachable", true), row("10.2.0.0/16", "10.1.0.254", true)];
     assert_eq!(listed(&director)[..2], all);
     assert_eq!(add(&mut director, by_router).unwrap_err().code, Code::Exists);
-    let shown = director.running_config();
+    let shown = director.running_settings();
     assert_eq!(shown.routes.len(), 3);
     assert_eq!(config::parse(&config::render(&shown), "shown").unwrap().routes, shown.routes);
     change(&mut director, Request::DeleteRoute { to: "192.0.2.0/24".into() }).unwrap();
@@ -100,9 +100,9 @@ fn a_reload_keeps_what_was_added_and_brings_back_what_was_removed() {
     let mut director = director();
     add(&mut director, RouteSpec { blackhole: true, ..spec("192.0.2.0/24") }).unwrap();
     change(&mut director, Request::DeleteRoute { to: "0.0.0.0/0".into() }).unwrap();
-    director.converge(file(), false).unwrap();
+    director.converge(file(), false, &mut || true).unwrap();
     let (own, files) = (row("192.0.2.0/24", "blackhole", true), row("0.0.0.0/0", "10.0.0.254", false));
     assert_eq!(listed(&director), [own, files.clone()]);
-    director.converge(file(), true).unwrap();
+    director.converge(file(), true, &mut || true).unwrap();
     assert_eq!(listed(&director), [files]);
 }

@@ -4,10 +4,13 @@ use dataplane::route::Action;
 use ipnet::IpNet;
 
 use super::Director;
-use super::reload::Changes;
+use super::converge::Changes;
 use crate::api::{Answer, ApiError, Code, RouteInfo, RouteSpec};
 use crate::config::{self, Config, RouteAction};
 use crate::net::{self, NetRoute};
+
+/// Servers that forget their routes in one turn.
+const FORGOTTEN: u32 = 8192;
 
 impl Director {
     /// The file's routes, and those made at run time that it does not speak of.
@@ -25,7 +28,16 @@ impl Director {
     fn set_routes(&mut self, routes: Vec<NetRoute>) {
         self.routes = routes;
         self.net_changed = true;
-        self.services.forget_routes();
+        self.services.forget_paths();
+        self.forgetting = Some(0);
+        self.forget_routes();
+    }
+
+    /// Goes on having servers forget how they were reached by the routes of before; a bounded number in a turn.
+    pub(super) fn forget_routes(&mut self) {
+        if let Some(from) = self.forgetting {
+            self.forgetting = self.services.forget_routes(from, FORGOTTEN);
+        }
     }
 
     /// Adds a route at run time.

@@ -54,10 +54,15 @@ mod tests {
     fn rules_follow_the_services_of_the_file_and_are_made_at_run_time() {
         let rules = "-a -t 10.0.0.100:80 -r 10.1.0.11:8080 -m\n-A -u 10.0.0.100:53 -s rr\n";
         let director = start("good", Some(rules)).expect("it starts");
-        let seen: Vec<_> =
-            director.services.oldest_first().map(|s| (s.spec.key.to_string(), s.runtime, s.servers.len())).collect();
+        let seen: Vec<_> = director
+            .services
+            .oldest_first()
+            .map(|s| (s.spec.key.to_string(), s.origin.runtime, s.servers.len()))
+            .collect();
         assert_eq!(seen, [("TCP 10.0.0.100:80".to_owned(), false, 1), ("UDP 10.0.0.100:53".to_owned(), true, 0)]);
-        assert!(director.services.newest_first().all(|service| service.servers.iter().all(|server| server.runtime)));
+        assert!(
+            director.services.newest_first().all(|service| service.servers.iter().all(|server| server.origin.runtime))
+        );
     }
 
     #[test]

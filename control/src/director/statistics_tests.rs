@@ -33,7 +33,7 @@ impl Story {
     fn ipvsadm(&mut self, lines: &[&str]) {
         let changes = rules::read(&lines.join("\n"), "test", &Names::from_text("", "")).expect("good lines");
         for (_, request) in changes {
-            self.director.edit(request, true).expect("it is done");
+            self.director.change(request, &mut || true).expect("it is done");
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use dataplane::sysctl::{SysctlError, Sysctls};
 
 use super::Director;
-use super::reload::Changes;
+use super::converge::{Changes, KEPT, UNDONE};
 use crate::api::{Answer, ApiError, Code};
 use crate::config::Config;
 
@@ -36,21 +36,32 @@ impl Director {
         self.links.iter().any(|link| link.connections.load(Relaxed) > u64::from(most))
     }
 
-    /// What the file says differently from what it said before; a setting that it does not name takes its default.
-    pub(super) fn converge_sysctls(&mut self, config: &Config, changes: &mut Changes) -> Result<(), ApiError> {
+    /// What the file says differently from what it said before; a setting that it does not name takes its default. What
+    /// was set at run time stays where the file says what it said, unless `prune`.
+    pub(super) fn converge_sysctls(
+        &mut self,
+        config: &Config,
+        prune: bool,
+        changes: &mut Changes,
+    ) -> Result<(), ApiError> {
         let said = |config: &Config, name: &str| {
             let usual = || Sysctls::usual(config.ipvs.strict_parity).get(name).unwrap_or_default();
             config.ipvs.sysctls.get(name).cloned().unwrap_or_else(usual)
         };
         for name in Sysctls::NAMES {
             let (before, value) = (said(&self.config, name), said(config, name));
-            if before == value {
+            let running = self.tables.sysctls.get(name).unwrap_or_default();
+            let line = |old: &str, new: &str| format!("{} -> {}", old.replace('\t', " "), new.replace('\t', " "));
+            if running == value {
                 continue;
             }
-            if self.tables.sysctls.get(name).ok() != Some(value.clone()) {
-                self.set_sysctl(name, &value)?;
-                changes.note(|| format!("{name} is {}", value.replace('\t', " ")));
+            if before == value && !prune {
+                changes.keep(|| format!("{name}: {KEPT}: {}", line(&value, &running)));
+                continue;
             }
+            self.set_sysctl(name, &value)?;
+            let undone = if running == before { "" } else { UNDONE };
+            changes.note(|| format!("{name} {}{undone}", line(&running, &value)));
         }
         Ok(())
     }

@@ -53,7 +53,7 @@ fn take_away(director: &mut Director, address: &str) -> Result<(), (Code, String
 }
 
 fn reload(director: &mut Director, text: &str, prune: bool) {
-    director.converge(file(text), prune).expect("a possible file");
+    director.converge(file(text), prune, &mut || true).expect("a possible file");
     director.publish();
 }
 

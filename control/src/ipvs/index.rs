@@ -2,7 +2,7 @@
 //! addresses, and where servers listen for what NAT sends them (the kernel's `rs_table`). Kept by each edit, so that
 //! none looks at the whole table.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use dataplane::flow::{Family, ServiceKey};
@@ -27,12 +27,12 @@ pub(super) struct Index {
 #[derive(Debug)]
 struct Counts<T> {
     of: HashMap<T, u32>,
-    changes: Vec<(T, bool)>,
+    changes: VecDeque<(T, bool)>,
 }
 
 impl<T> Default for Counts<T> {
     fn default() -> Self {
-        Self { of: HashMap::new(), changes: Vec::new() }
+        Self { of: HashMap::new(), changes: VecDeque::new() }
     }
 }
 
@@ -41,7 +41,7 @@ impl<T: Copy + Eq + std::hash::Hash> Counts<T> {
         let count = self.of.entry(item).or_default();
         *count += 1;
         if *count == 1 {
-            self.changes.push((item, true));
+            self.changes.push_back((item, true));
         }
     }
 
@@ -50,7 +50,7 @@ impl<T: Copy + Eq + std::hash::Hash> Counts<T> {
         *count -= 1;
         if *count == 0 {
             self.of.remove(&item);
-            self.changes.push((item, false));
+            self.changes.push_back((item, false));
         }
     }
 }
@@ -129,15 +129,26 @@ impl Services {
         self.index.addresses.of.get(&address).copied().unwrap_or_default()
     }
 
-    /// Virtual addresses that came since the last call and are there, in order.
-    pub fn take_new_addresses(&mut self) -> Vec<IpAddr> {
-        let changes = std::mem::take(&mut self.index.addresses.changes);
-        let came = changes.into_iter().filter(|(address, came)| *came && self.has_address(*address));
+    /// Virtual addresses that came since they were taken, the first so many of them, in order.
+    pub fn take_new_addresses(&mut self, most: usize) -> Vec<IpAddr> {
+        let changes = &mut self.index.addresses.changes;
+        let taken: Vec<_> = changes.drain(..most.min(changes.len())).collect();
+        if changes.is_empty() {
+            // What a large reload needed is not kept.
+            *changes = VecDeque::new();
+        }
+        let came = taken.into_iter().filter(|(address, came)| *came && self.has_address(*address));
         came.map(|(address, _)| address).collect()
     }
 
+    /// Whether some have not been taken.
+    #[must_use]
+    pub fn has_new_addresses(&self) -> bool {
+        !self.index.addresses.changes.is_empty()
+    }
+
     /// Where servers listen for what NAT sends them: what came (`true`) or went since the last call, in order.
-    pub fn take_listener_changes(&mut self) -> Vec<(Listener, bool)> {
+    pub fn take_listener_changes(&mut self) -> VecDeque<(Listener, bool)> {
         std::mem::take(&mut self.index.listeners.changes)
     }
 

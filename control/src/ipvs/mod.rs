@@ -3,10 +3,12 @@
 //! server.
 
 mod callers;
+mod changed;
 mod check;
 mod estimate;
 mod index;
 mod memory;
+mod origin;
 mod paths;
 mod slots;
 mod upkeep;
@@ -22,7 +24,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use dataplane::clock::Nanos;
 use dataplane::flow::{Family, ServiceKey};
 use dataplane::sched::Scheduler;
-use dataplane::service::{Servers, ServiceState, TotalsRead, VirtualService};
+use dataplane::service::{Servers, ServiceState, TotalsRead};
 
 use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
 use crate::statistics::{Meter, Reading, sum};
@@ -32,6 +34,7 @@ use paths::Paths;
 
 pub use check::Links;
 pub use memory::{Memory, needed};
+pub use origin::Origin;
 pub use slots::Slots;
 pub use walk::Piece;
 
@@ -43,8 +46,8 @@ pub type ReadTotals<'a> = &'a dyn Fn(u32) -> TotalsRead;
 pub struct Service {
     /// Settings.
     pub spec: ServiceSpec,
-    /// Made at run time.
-    pub runtime: bool,
+    /// Where it comes from.
+    pub origin: Origin<ServiceSpec>,
     /// Last added first.
     pub servers: Vec<ServerEntry>,
     /// Totals and rates.
@@ -67,8 +70,8 @@ pub struct Service {
 pub struct ServerEntry {
     /// Settings.
     pub spec: ServerSpec,
-    /// Made at run time.
-    pub runtime: bool,
+    /// Where it comes from.
+    pub origin: Origin<ServerSpec>,
     /// Slot of its state.
     pub slot: u32,
     /// Totals and rates.
@@ -91,6 +94,12 @@ impl Service {
         // A connection counts for the service whose packet began it, all its packets for the one whose server it has.
         let begun = self.state.elsewhere.load(Relaxed).wrapping_sub(all.guests);
         TotalsRead { connections: all.connections.wrapping_add(begun), guests: 0, ..all }
+    }
+
+    /// One of its servers.
+    #[must_use]
+    pub fn server(&self, address: SocketAddr) -> Option<&ServerEntry> {
+        self.servers.iter().find(|server| server.spec.address == address)
     }
 
     fn position(&self, address: SocketAddr) -> Option<usize> {
@@ -253,7 +262,7 @@ impl Services {
         let number = self.added;
         let service = Service {
             spec,
-            runtime,
+            origin: Origin::new(runtime),
             servers: Vec::new(),
             meter: Meter::default(),
             scheduler,
@@ -272,8 +281,8 @@ impl Services {
         Ok(())
     }
 
-    /// Replaces the settings of a service; its servers and counts stay.
-    pub fn edit(&mut self, spec: ServiceSpec) -> Result<(), ApiError> {
+    /// Replaces the settings of a service, at run time or as the file has them; its servers and counts stay.
+    pub fn edit(&mut self, spec: ServiceSpec, runtime: bool) -> Result<(), ApiError> {
         let key = spec.key;
         let service = self.by_key.get_mut(&key).ok_or_else(|| no_service(&key))?;
         let scheduler = check::service(&spec)?;
@@ -289,6 +298,7 @@ impl Services {
             self.index
                 .edit_service([&service.spec, &spec], service.servers.iter().map(|server| (&server.spec, server.slot)));
         }
+        service.origin.edited(&service.spec, &spec, runtime);
         service.spec = spec;
         self.dirty.insert(key);
         Ok(())
@@ -346,7 +356,16 @@ impl Services {
             Some((meter, _)) => meter.zeroed(now, self.reading),
             None => Meter::starting_at(now),
         };
-        let entry = ServerEntry { spec, runtime, slot, meter, number, generation, last_weight, joined: now };
+        let entry = ServerEntry {
+            spec,
+            origin: Origin::new(runtime),
+            slot,
+            meter,
+            number,
+            generation,
+            last_weight,
+            joined: now,
+        };
         service.change_list(|servers| {
             if servers.len() == servers.capacity() {
                 servers.reserve_exact(growth(servers.len()));
@@ -357,8 +376,8 @@ impl Services {
         Ok(())
     }
 
-    /// Replaces the settings of a server.
-    pub fn edit_server(&mut self, key: &ServiceKey, spec: ServerSpec) -> Result<(), ApiError> {
+    /// Replaces the settings of a server, at run time or as the file has them.
+    pub fn edit_server(&mut self, key: &ServiceKey, spec: ServerSpec, runtime: bool) -> Result<(), ApiError> {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
         check::values(&service.spec, &spec)?;
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
@@ -371,7 +390,9 @@ impl Services {
             if spec.weight > 0 {
                 servers[at].last_weight = spec.weight;
             }
-            servers[at].spec = spec;
+            let server = &mut servers[at];
+            server.origin.edited(&server.spec, &spec, runtime);
+            server.spec = spec;
         });
         self.dirty.insert(*key);
         Ok(())
@@ -394,31 +415,5 @@ impl Services {
         self.slots.retire((*key, address), entry.slot, (entry.meter, service.number));
         self.dirty.insert(*key);
         Ok(())
-    }
-
-    /// Keeps or drops the mark that something was made at run time.
-    pub fn set_runtime(&mut self, key: &ServiceKey, server: Option<SocketAddr>, runtime: bool) {
-        let Some(service) = self.by_key.get_mut(key) else { return };
-        match server {
-            None => service.runtime = runtime,
-            Some(address) => {
-                if let Some(at) = service.position(address) {
-                    service.servers[at].runtime = runtime;
-                }
-            }
-        }
-    }
-
-    /// How many services changed since what changed was taken.
-    #[must_use]
-    pub fn changed(&self) -> usize {
-        self.dirty.len()
-    }
-
-    /// What changed since the last call, as workers should see it: `None` = gone.
-    pub fn take_changes(&mut self) -> Vec<(ServiceKey, Option<Arc<VirtualService>>)> {
-        let dirty = std::mem::take(&mut self.dirty);
-        let view = |key: &ServiceKey| self.by_key.get(key).map(|service| Arc::new(service.worker_view()));
-        dirty.into_iter().map(|key| (key, view(&key))).collect()
     }
 }

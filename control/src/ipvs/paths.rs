@@ -56,10 +56,15 @@ impl Paths {
 }
 
 impl Services {
-    /// Paths that changed since the last call, as workers should see them: `None` = gone.
-    pub fn take_path_changes(&mut self) -> Vec<(IpAddr, Option<PathTo>)> {
-        let changed = std::mem::take(&mut self.paths.changed);
-        changed.into_iter().map(|address| (address, self.paths.of.get(&address).map(Known::view))).collect()
+    /// Addresses to which paths changed since the last call.
+    pub fn take_path_changes(&mut self) -> Vec<IpAddr> {
+        std::mem::take(&mut self.paths.changed).into_iter().collect()
+    }
+
+    /// The path to an address, as workers should see it; `None` where no tunnel leads there.
+    #[must_use]
+    pub fn path(&self, address: IpAddr) -> Option<PathTo> {
+        self.paths.of.get(&address).map(Known::view)
     }
 }
 

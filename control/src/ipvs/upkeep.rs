@@ -10,12 +10,17 @@ use dataplane::sysctl::Sysctls;
 use super::Services;
 
 impl Services {
-    /// Routes have changed: servers forget which kind of packet made theirs, and nothing is known of their paths.
-    pub fn forget_routes(&self) {
+    /// Nothing is known of the paths to servers: routes have changed.
+    pub fn forget_paths(&self) {
         self.paths.forget();
-        let slots = self.by_key.values().flat_map(|service| &service.servers).map(|server| server.slot);
-        let states = slots.filter_map(|slot| self.slots.states().get(slot));
+    }
+
+    /// Has servers forget which kind of packet made their routes, so many from a slot on. Returns where to go on.
+    pub fn forget_routes(&self, from: u32, most: u32) -> Option<u32> {
+        let end = self.slots.end().min(from.saturating_add(most));
+        let states = (from..end).filter_map(|slot| self.slots.states().get(slot));
         states.for_each(|state| state.forget_route(&PathMtu::default()));
+        (end < self.slots.end()).then_some(end)
     }
 
     /// Has schedulers that remember where destinations went forget what they have not needed for long.

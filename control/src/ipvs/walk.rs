@@ -38,6 +38,12 @@ impl Services {
         self.order.values().rev().filter_map(|key| self.by_key.get(key))
     }
 
+    /// The keys of all services, last added first.
+    #[must_use]
+    pub fn keys(&self) -> Vec<ServiceKey> {
+        self.order.values().rev().copied().collect()
+    }
+
     /// All services, first added first.
     pub fn oldest_first(&self) -> impl Iterator<Item = &Service> {
         self.order.values().filter_map(|key| self.by_key.get(key))
@@ -64,6 +70,34 @@ impl Services {
             room -= servers.len() + 1;
             pieces.push(Piece { servers, ..piece });
             if let (true, Some(last)) = (servers.len() < whole, servers.last()) {
+                return (pieces, Some(Cursor { service: number, server: last.number }));
+            }
+        }
+        (pieces, None)
+    }
+
+    /// A page of the list in the order in which things were added, from a cursor on, or from the start: `room` services and
+    /// servers together at most, and where to go on. The servers of a piece are still last added first.
+    #[must_use]
+    pub fn page_from_oldest(&self, from: Option<Cursor>, room: usize) -> (Vec<Piece<'_>>, Option<Cursor>) {
+        let from = from.unwrap_or(Cursor { service: 0, ..Cursor::START });
+        let mut pieces = Vec::new();
+        let mut room = room.max(2);
+        for (&number, key) in self.order.range(from.service..) {
+            let Some(service) = self.by_key.get(key) else { continue };
+            let continued = number == from.service && from.server != Cursor::START.server;
+            let after = if continued { from.server } else { 0 };
+            let servers = &service.servers[..service.servers.partition_point(|server| server.number > after)];
+            if continued && servers.is_empty() {
+                continue;
+            }
+            if room < 2 {
+                return (pieces, Some(Cursor { service: number, ..Cursor::START }));
+            }
+            let fits = &servers[servers.len() - servers.len().min(room - 1)..];
+            room -= fits.len() + 1;
+            pieces.push(Piece { service, servers: fits, continued });
+            if let (true, Some(last)) = (fits.len() < servers.len(), fits.first()) {
                 return (pieces, Some(Cursor { service: number, server: last.number }));
             }
         }
@@ -113,16 +147,13 @@ impl Services {
         self.slots.end()
     }
 
-    /// Has one service, or all, and their servers count from zero.
-    pub fn zero(&mut self, key: Option<ServiceKey>, read: ReadTotals<'_>) {
-        let all = key.is_none().then(|| self.order.values()).into_iter().flatten();
-        for key in all.chain(&key) {
-            let Some(service) = self.by_key.get_mut(key) else { continue };
-            let now = service.count(read, &mut self.sum);
-            service.meter = service.meter.zeroed(now, self.reading);
-            for server in &mut service.servers {
-                server.meter = server.meter.zeroed(read(server.slot), self.reading);
-            }
+    /// Has a service and its servers count from zero.
+    pub fn zero(&mut self, key: &ServiceKey, read: ReadTotals<'_>) {
+        let Some(service) = self.by_key.get_mut(key) else { return };
+        let now = service.count(read, &mut self.sum);
+        service.meter = service.meter.zeroed(now, self.reading);
+        for server in &mut service.servers {
+            server.meter = server.meter.zeroed(read(server.slot), self.reading);
         }
     }
 }

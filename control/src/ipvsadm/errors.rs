@@ -6,6 +6,8 @@ use crate::api::{ApiError, Code};
 pub(super) const USAGE: i32 = 2;
 /// Exit code of a request that the director refused.
 pub(super) const REFUSED: i32 = 255;
+/// Exit code of a change that is applied, or a list that is printed, where a worker is late.
+pub(super) const LATE: i32 = crate::tool::LATE as i32;
 
 const TRY: &str = "Try `ipvsadm -h' or 'ipvsadm --help' for more information.";
 const UNICAST: &str = "Invalid operation.  Possibly wrong module version, address not unicast, ...";

@@ -62,12 +62,13 @@ pub fn run(args: &[String], stdin: &mut dyn BufRead, client: &mut dyn Client) ->
 
 /// The same, with given names instead of this machine's.
 pub fn run_with(args: &[String], stdin: &mut dyn BufRead, client: &mut dyn Client, names: &Names) -> Outcome {
-    let mut session = Session { client, names, out: String::new(), err: String::new() };
+    let mut session = Session { client, names, out: String::new(), err: String::new(), late: false };
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let task =
         if words.is_empty() { Ok(Task::Services(None, Given::default())) } else { Task::read(&words, session.names) };
     let end = task.and_then(|task| session.perform(task, Some(stdin)));
     let code = end.unwrap_or_else(|stop| session.end(&stop));
+    let code = if code == 0 && session.late { errors::LATE } else { code };
     Outcome { code, out: session.out, err: session.err }
 }
 
@@ -77,6 +78,8 @@ struct Session<'a> {
     names: &'a Names,
     out: String,
     err: String,
+    /// A worker did not answer in time; the text is told.
+    late: bool,
 }
 
 impl Session<'_> {
@@ -84,7 +87,7 @@ impl Session<'_> {
     fn perform(&mut self, task: Task, stdin: Option<&mut dyn BufRead>) -> Result<i32, Stop> {
         match task {
             Task::Change(deed, request) => {
-                self.client.ask(request).map_err(|error| refused(deed, &error))?;
+                self.change(request).map_err(|error| refused(deed, &error))?;
             }
             Task::Services(key, given) => {
                 let (table_size, services) = self.services(key)?;
@@ -127,10 +130,9 @@ impl Session<'_> {
         let mut cursor = None;
         let mut out = conns::title(given);
         loop {
-            let Answer::Connections { connections, next } = self.fetch(Request::Connections { cursor, limit: None })?
-            else {
-                return Err(confused());
-            };
+            let answer = self.fetch(Request::Connections { cursor, limit: None })?;
+            let Answer::Connections { connections, next, late } = answer else { return Err(confused()) };
+            late.iter().for_each(|text| self.is_late(text));
             connections.iter().for_each(|conn| out += &conns::connection(conn, given, self.names));
             if next.is_none() {
                 self.out += &out;
@@ -138,6 +140,20 @@ impl Session<'_> {
             }
             cursor = next;
         }
+    }
+
+    /// Asks for a change. One that a worker has not taken over yet is done.
+    fn change(&mut self, request: Request) -> Result<(), ApiError> {
+        match self.client.ask(request) {
+            Err(error) if error.code == Code::Late => self.is_late(&error.text),
+            answer => drop(answer?),
+        }
+        Ok(())
+    }
+
+    fn is_late(&mut self, text: &str) {
+        self.late = true;
+        self.complain(text);
     }
 
     fn fetch(&mut self, request: Request) -> Result<Answer, Stop> {

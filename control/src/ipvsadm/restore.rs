@@ -118,7 +118,7 @@ impl Queue {
 fn ask(batch: &[(Deed, Request)], more: bool, session: &mut Session<'_>) -> Result<(), (usize, Stop)> {
     let [(deed, request)] = batch else {
         let requests = batch.iter().map(|(_, request)| request.clone()).collect();
-        let Err(error) = session.client.ask(Request::Batch { requests, more }) else { return Ok(()) };
+        let Err(error) = session.change(Request::Batch { requests, more }) else { return Ok(()) };
         return Err(match error.batch_position() {
             Some((position, error)) if position < batch.len() => (position, refused(batch[position].0, &error)),
             // Nobody knows how far it came.
@@ -128,5 +128,5 @@ fn ask(batch: &[(Deed, Request)], more: bool, session: &mut Session<'_>) -> Resu
             },
         });
     };
-    session.client.ask(request.clone()).map(drop).map_err(|error| (0, refused(*deed, &error)))
+    session.change(request.clone()).map_err(|error| (0, refused(*deed, &error)))
 }

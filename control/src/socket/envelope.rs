@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
+use super::strict;
 use crate::api::{Answer, ApiError, Code, MAX_REQUEST, Request, VERSION};
 
 /// A request's id: any whole number of 64 bits; `None` (null) if there was none that could be read.
@@ -56,7 +57,7 @@ fn object(line: &[u8]) -> Result<Map<String, Value>, ApiError> {
     }
     let text = std::str::from_utf8(line)
         .map_err(|error| bad("", format!("the line is not UTF-8 text: byte {}", error.valid_up_to() + 1)))?;
-    match serde_json::from_str(text) {
+    match strict::from_str(text) {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(bad("", "the line is not a JSON object; a request is {\"v\":1,\"id\":1,\"op\":\"status\"}")),
         Err(error) => Err(bad("", format!("the line is not JSON: {error}"))),

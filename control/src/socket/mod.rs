@@ -13,24 +13,30 @@ mod client;
 mod envelope;
 mod lines;
 mod listen;
+mod seats;
 mod serve;
+mod strict;
 #[cfg(test)]
 mod tests;
 
 use crossbeam::channel::Sender;
 
 use crate::api::{Answer, ApiError, Request};
+use crate::director::Requester;
 
 pub use client::{SocketClient, no_connection};
 pub use envelope::{Id, parse_line};
 pub use listen::ServeError;
-pub use serve::{MAX_CONNECTIONS, Server, serve};
+pub use seats::MAX_CONNECTIONS;
+pub use serve::{Server, serve};
 
 /// A request on its way to the control thread, and where the answer goes.
 #[derive(Debug)]
 pub struct Ask {
     /// What is wanted.
     pub request: Request,
+    /// Who wants it.
+    pub requester: Requester,
     /// Takes one answer. Dropping it instead is answered with an internal error.
     pub reply: Sender<Result<Answer, ApiError>>,
 }

@@ -1,6 +1,5 @@
 //! The director's end of the socket.
 
-use std::collections::HashMap;
 use std::io::{self, BufReader, Write};
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
@@ -12,15 +11,16 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam::channel::{self, Receiver, Sender, select};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 
 use super::envelope::{answer_line, parse_line, too_long};
 use super::lines::{Line, Lines};
 use super::listen::{ServeError, SocketFile, listen};
+use super::seats::Seats;
 use super::{Ask, Id};
 use crate::api::{Answer, ApiError, Code, MAX_REQUEST, Request};
-
-/// Most connections at a time.
-pub const MAX_CONNECTIONS: usize = 64;
+use crate::director::Requester;
 
 /// How long a client may take to read what it asked for.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,13 +43,7 @@ pub struct Server {
 #[derive(Debug)]
 struct Shared {
     closing: AtomicBool,
-    connections: Mutex<Connections>,
-}
-
-#[derive(Debug, Default)]
-struct Connections {
-    next: u64,
-    open: HashMap<u64, (UnixStream, Option<JoinHandle<()>>)>,
+    seats: Mutex<Seats>,
 }
 
 /// What a connection needs to have requests answered.
@@ -69,7 +63,7 @@ pub fn serve(path: &Path, mode: u32, group: Option<&str>, handler: Sender<Ask>) 
     let refused = |error| ServeError::Io { doing: "serve", path: path.to_owned(), error };
     let (listener, file) = listen(path, mode, group)?;
     let (open, closed) = channel::bounded(0);
-    let shared = Arc::new(Shared { closing: AtomicBool::new(false), connections: Mutex::default() });
+    let shared = Arc::new(Shared { closing: AtomicBool::new(false), seats: Mutex::default() });
     let handle = OwnedFd::from(listener.try_clone().map_err(refused)?);
     let (desk, state) = (Desk { handler, closed }, Arc::clone(&shared));
     let acceptor = thread::Builder::new().name("control-accept".to_owned());
@@ -88,19 +82,17 @@ impl Drop for Server {
         if let Some(acceptor) = self.acceptor.take() {
             _ = acceptor.join();
         }
-        let open: Vec<_> = self.shared.lock().open.drain().map(|(_, connection)| connection).collect();
-        for (stream, _) in &open {
-            _ = stream.shutdown(Shutdown::Both);
-        }
-        for thread in open.into_iter().filter_map(|(_, thread)| thread) {
+        // Not under the lock: they take it at their end.
+        let threads = self.shared.lock().close();
+        for thread in threads {
             _ = thread.join();
         }
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Connections> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn accept(self: &Arc<Self>, listener: &UnixListener, desk: &Desk) {
@@ -117,32 +109,53 @@ impl Shared {
         }
     }
 
-    /// Gives a connection its thread, if there is room.
+    /// Gives a connection its thread, if there is room, or one that idles goes.
     fn admit(self: &Arc<Self>, stream: UnixStream, desk: &Desk) {
-        let mut connections = self.lock();
-        if connections.open.len() >= MAX_CONNECTIONS {
-            drop(connections);
-            return turn_away(stream, format!("there are {MAX_CONNECTIONS} connections already; try again later"));
+        let Peer { uid, requester } = Peer::of(&stream);
+        let mut seats = self.lock();
+        let gone = match seats.room_for(uid) {
+            Ok(gone) => gone,
+            Err(text) => return turn_away(stream, text),
+        };
+        if let Some(idle) = gone {
+            turn_away(idle, "closed, because it idled longest and another connection wanted its place".to_owned());
         }
         let Ok(kept) = stream.try_clone() else {
-            drop(connections);
             return turn_away(stream, "the director is out of file descriptors".to_owned());
         };
-        let number = connections.next;
-        connections.next += 1;
+        let number = seats.number();
         let (state, desk) = (Arc::clone(self), desk.clone());
-        // The lock is held until the thread is in the map, so it cannot look for itself too early.
+        // The lock is held until the thread has its seat, so it cannot look for itself too early.
         let thread = thread::Builder::new().name(format!("control-{number}")).spawn(move || {
-            if let Err(error) = converse(&stream, &desk) {
+            let guest = Guest { number, requester, desk: &desk, shared: &state };
+            if let Err(error) = guest.converse(&stream) {
                 log::debug!("control connection {number}: {error}");
             }
             _ = stream.shutdown(Shutdown::Both);
-            state.lock().open.remove(&number);
+            state.lock().leave(number);
         });
         match thread {
-            Ok(thread) => _ = connections.open.insert(number, (kept, Some(thread))),
+            Ok(thread) => seats.take(number, kept, thread, uid),
             Err(error) => log::warn!("control socket: no thread for a connection: {error}"),
         }
+    }
+}
+
+/// Who is at the other end.
+struct Peer {
+    uid: u32,
+    requester: Requester,
+}
+
+impl Peer {
+    fn of(stream: &UnixStream) -> Self {
+        let Ok(found) = getsockopt(stream, PeerCredentials) else {
+            return Self { uid: u32::MAX, requester: Requester::named("somebody unknown") };
+        };
+        // Of another PID namespace: 0.
+        let (uid, pid) = (found.uid(), found.pid());
+        let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        Self { uid, requester: Requester::process(&program, uid, pid) }
     }
 }
 
@@ -151,36 +164,48 @@ fn turn_away(mut stream: UnixStream, text: String) {
     let error = ApiError { code: Code::Full, place: String::new(), text };
     _ = stream.set_nonblocking(true);
     _ = stream.write_all(&answer_line(&None, &Err(error)));
-    _ = stream.shutdown(Shutdown::Write);
+    _ = stream.shutdown(Shutdown::Both);
 }
 
-/// Answers line by line until the client has enough.
-fn converse(stream: &UnixStream, desk: &Desk) -> io::Result<()> {
-    stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-    let mut lines = Lines::new(BufReader::new(stream), MAX_REQUEST);
-    let mut writer = stream;
-    while let Some(line) = lines.next()? {
-        let (id, answer) = match line {
-            Line::TooLong => (None, Err(too_long())),
-            Line::Whole(line) => desk.answer(&line),
-        };
-        writer.write_all(&answer_line(&id, &answer))?;
+/// A connection, as its thread has it.
+struct Guest<'a> {
+    number: u64,
+    requester: Requester,
+    desk: &'a Desk,
+    shared: &'a Shared,
+}
+
+impl Guest<'_> {
+    /// Answers line by line until the client has enough.
+    fn converse(&self, stream: &UnixStream) -> io::Result<()> {
+        stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+        let mut lines = Lines::new(BufReader::new(stream), MAX_REQUEST);
+        let mut writer = stream;
+        while let Some(line) = lines.next()? {
+            self.shared.lock().idles(self.number, false);
+            let (id, answer) = match line {
+                Line::TooLong => (None, Err(too_long())),
+                Line::Whole(line) => self.answer(&line),
+            };
+            writer.write_all(&answer_line(&id, &answer))?;
+            self.shared.lock().idles(self.number, true);
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-impl Desk {
     fn answer(&self, line: &[u8]) -> (Id, Result<Answer, ApiError>) {
         match parse_line(line) {
-            Ok((id, request)) => (id, self.ask(request)),
+            Ok((id, request)) => (id, self.desk.ask(request, self.requester.clone())),
             Err((id, error)) => (id, Err(error)),
         }
     }
+}
 
+impl Desk {
     /// Waits for the control thread, unless the socket closes.
-    fn ask(&self, request: Request) -> Result<Answer, ApiError> {
+    fn ask(&self, request: Request, requester: Requester) -> Result<Answer, ApiError> {
         let (reply, answer) = channel::bounded(1);
-        let ask = Ask { request, reply };
+        let ask = Ask { request, requester, reply };
         select! {
             send(self.handler, ask) -> sent => sent.map_err(|_| going_down())?,
             recv(self.closed) -> _ => return Err(going_down()),

@@ -1,7 +1,7 @@
 //! Both ends over a real socket, and every kind of bad guest.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -151,6 +151,7 @@ fn refusals_name_the_field() {
         (r#"{"v":1,"op":"batch","requests":[7]}"#.to_owned(), "requests[0]", "not an object"),
         (r#"{"v":1,"op":"batch"}"#.to_owned(), "requests", "missing"),
         (r#"{"v":1,"op":"batch","requests":[],"y":1}"#.to_owned(), "y", "unknown field"),
+        (r#"{"v":1,"op":"timeouts","op":"flush"}"#.to_owned(), "", "duplicate key \"op\""),
         ("[1]".to_owned(), "", "not a JSON object"),
         (String::new(), "", "not JSON"),
         ("[".repeat(100_000), "", "not JSON"),
@@ -210,23 +211,35 @@ fn half_a_line_and_no_answer_wanted() {
 }
 
 #[test]
-fn slow_guests_hold_nobody_up_and_there_are_only_so_many() {
+fn slow_guests_hold_nobody_up_and_idle_ones_go() {
     let room = Room::new();
     let server = open(&room);
-    let mut slow: Vec<Guest> = (0..MAX_CONNECTIONS - 1).map(|_| Guest::new(&room)).collect();
+    let mut slow: Vec<Guest> = (0..MAX_CONNECTIONS).map(|_| Guest::new(&room)).collect();
     slow.iter_mut().for_each(|guest| guest.say(b"{\"v\":1"));
     let mut client = SocketClient::connect(&room.socket()).unwrap();
-    assert!(client.ask(Request::Flush).is_ok());
-    let mut late = SocketClient::connect(&room.socket()).unwrap();
-    let error = late.ask(Request::Flush).unwrap_err();
-    assert_eq!(error.code, Code::Full, "{error}");
-    drop(slow);
-    assert!(soon(|| SocketClient::connect(&room.socket()).unwrap().ask(Request::Flush).is_ok()));
+    assert!(client.ask(Request::Flush).is_ok(), "half a line is idling, too");
+    let told = slow[0].hear();
+    assert_eq!(told["error"]["code"], "full", "{told}");
+    assert!(told["error"]["text"].as_str().unwrap().contains("idled longest"), "{told}");
+    slow[1].say(b",\"id\":1,\"op\":\"flush\"}\n");
+    assert_eq!(slow[1].hear()["ok"]["text"], "Flush", "the others stay");
     let before = Instant::now();
     drop(server);
     assert!(before.elapsed() < Duration::from_secs(2));
     assert_eq!(client.ask(Request::Flush).unwrap_err().code, Code::Internal);
     assert!(!room.socket().exists());
+}
+
+#[test]
+fn who_asks_is_told_to_the_director() {
+    let room = Room::new();
+    let (handler, asks) = channel::bounded::<Ask>(1);
+    let _server = serve(&room.socket(), 0o660, None, handler).unwrap();
+    Guest::new(&room).say(b"{\"v\":1,\"op\":\"flush\"}\n");
+    let told = asks.recv().unwrap().requester.to_string();
+    let comm = std::fs::read_to_string("/proc/self/comm").unwrap();
+    let uid = std::fs::metadata("/proc/self").unwrap().uid();
+    assert_eq!(told, format!("{} (uid {uid}, pid {})", comm.trim(), std::process::id()));
 }
 
 #[test]

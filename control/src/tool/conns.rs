@@ -13,12 +13,14 @@ pub(super) fn run(options: &Conns, json: bool, client: &mut dyn Client, out: &mu
     let mut printer = if json { Printer::json(out)? } else { Printer::Table(Table::new(&HEADINGS)) };
     let mut left = options.limit.unwrap_or(u64::MAX);
     let mut cursor = None;
+    let mut workers_late = Vec::new();
     while left > 0 {
         let answer = client.ask(Request::Connections { cursor, limit: None })?;
-        let Answer::Connections { connections, next } = answer else { return Err(Failure::Strange) };
+        let Answer::Connections { connections, next, late } = answer else { return Err(Failure::Strange) };
         let room = usize::try_from(left).unwrap_or(usize::MAX);
         let page: Vec<ConnInfo> = connections.into_iter().filter(|conn| wanted(options, conn)).take(room).collect();
         left -= page.len() as u64;
+        workers_late.extend(late);
         printer.page(page, out)?;
         // A director that does not move on would keep us for ever.
         if next.is_none() || next == cursor {
@@ -26,7 +28,8 @@ pub(super) fn run(options: &Conns, json: bool, client: &mut dyn Client, out: &mu
         }
         cursor = next;
     }
-    printer.end(out)
+    printer.end(out)?;
+    if workers_late.is_empty() { Ok(()) } else { Err(Failure::Late(workers_late.join("; "))) }
 }
 
 fn wanted(options: &Conns, conn: &ConnInfo) -> bool {

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::api::{Answer, ApiError, Client, PageError, Request, every_text};
+use crate::api::{Answer, ApiError, Client, Code, PageError, Request, every_text};
 use crate::config::DEFAULT_SOCKET;
 use crate::ipvsadm;
 
@@ -59,11 +59,16 @@ fn default_socket() -> PathBuf {
     configured.map_or_else(|| PathBuf::from(DEFAULT_SOCKET), PathBuf::from)
 }
 
+/// Exit code where a change is applied, or a list printed, and a worker is late.
+pub const LATE: u8 = 4;
+
 /// Why a subcommand did not do what it should.
 #[derive(Debug)]
 enum Failure {
     /// The director refused.
     Refused(ApiError),
+    /// It is done, but for a worker that is late.
+    Late(String),
     /// The output does not take any more.
     Output(io::Error),
     /// A file cannot be written.
@@ -76,14 +81,14 @@ enum Failure {
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
-        Self::Refused(error)
+        if error.code == Code::Late { Self::Late(error.text) } else { Self::Refused(error) }
     }
 }
 
 impl From<PageError> for Failure {
     fn from(error: PageError) -> Self {
         match error {
-            PageError::Refused(error) => Self::Refused(error),
+            PageError::Refused(error) => error.into(),
             PageError::Strange => Self::Strange,
         }
     }
@@ -114,6 +119,10 @@ fn run(
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
         Err(Failure::Output(error)) => writeln!(err, "sluice: cannot write: {error}"),
         Err(Failure::File(path, error)) => writeln!(err, "sluice: cannot write {}: {error}", path.display()),
+        Err(Failure::Late(text)) => {
+            _ = out.flush().and_then(|()| writeln!(err, "sluice: {text}"));
+            return LATE;
+        }
         Err(Failure::Refused(error)) => {
             _ = out.flush();
             writeln!(err, "sluice: {error}")
@@ -149,7 +158,7 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Services => return services::run(json, client, out),
         Command::Vip { command: VipCommand::List } => return network::vips(json, client, out),
         Command::Vip { command: VipCommand::Del { address } } => Request::DeleteVip { address: *address },
-        Command::Proc { name } => return proc(name, json, client, out),
+        Command::Proc { name } => return text(Request::Proc { name: name.clone(), cursor: None }, json, client, out),
         Command::Status => Request::Status,
         Command::Stats { .. } => Request::Stats,
         Command::Neigh => Request::Neighbors,
@@ -159,7 +168,9 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Mark { command } => command.request(),
         Command::Sysctl { setting } => sysctl(setting.as_deref()),
         Command::Reload { prune } => Request::Reload { prune: *prune },
-        Command::Config { command: ConfigCommand::Show } => Request::ConfigShow,
+        Command::Config { command: ConfigCommand::Show } => {
+            return text(Request::ConfigShow { cursor: None }, json, client, out);
+        }
         // Has been taken care of.
         Command::Ipvsadm { .. } => return Ok(()),
     };
@@ -183,9 +194,8 @@ fn sysctl(setting: Option<&str>) -> Request {
     }
 }
 
-/// A file of `/proc/net`, piece by piece; as JSON in one.
-fn proc(name: &str, json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
-    let request = Request::Proc { name: name.to_owned(), cursor: None };
+/// A text, page by page; as JSON in one.
+fn text(request: Request, json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
     if !json {
         return every_text(client, request, |piece| Ok(out.write_all(piece.as_bytes())?));
     }
@@ -217,8 +227,13 @@ fn show(command: &Command, answer: &Answer, out: &mut dyn Write) -> Result<(), F
             settings.iter().try_for_each(|(name, value)| writeln!(out, "net.ipv4.vs.{name} = {value}"))?;
         }
         Answer::Steering(report) => out.write_all(report.text.as_bytes())?,
-        Answer::Reloaded { changes } if changes.is_empty() => writeln!(out, "nothing changed")?,
-        Answer::Reloaded { changes } => changes.iter().try_for_each(|change| writeln!(out, "{change}"))?,
+        Answer::Reloaded { changes, late } => {
+            changes.iter().try_for_each(|change| writeln!(out, "{change}"))?;
+            if changes.is_empty() {
+                writeln!(out, "nothing changed")?;
+            }
+            late.as_ref().map_or(Ok(()), |text| Err(Failure::Late(text.clone())))?;
+        }
         Answer::Text { text, .. } => out.write_all(text.as_bytes())?,
         Answer::Done => {}
         Answer::Services { .. }

@@ -92,7 +92,7 @@ TCP 10.0.0.100:80  wlc               2         7      9         100           90
 fn conns_pages_filters_and_stops() {
     let page = |ports: std::ops::Range<u16>, next| {
         let connections = ports.map(|p| conn(p, if p % 2 == 0 { Protocol::Udp } else { Protocol::Tcp })).collect();
-        Ok(Answer::Connections { connections, next })
+        Ok(Answer::Connections { connections, next, late: None })
     };
     let pages = || vec![page(0..4, Some(7)), page(4..8, None)];
     let count = |line: &str| {
@@ -112,7 +112,9 @@ fn conns_pages_filters_and_stops() {
     assert!(out.contains("UDP       192.0.2.1:0  10.0.0.100:80  10.1.0.11:8080  ESTABLISHED  14m 59s"), "{out}");
     assert_eq!(asked[1], Request::Connections { cursor: Some(7), limit: None });
     for (line, wanted) in [("sluice --json conns", 8), ("sluice --json conns --state x", 0)] {
-        let Ok(Answer::Connections { connections, next: None }) = serde_json::from_str(&call(line, pages()).1) else {
+        let Ok(Answer::Connections { connections, next: None, late: None }) =
+            serde_json::from_str(&call(line, pages()).1)
+        else {
             panic!("{line}");
         };
         assert_eq!(connections.len(), wanted);
@@ -207,7 +209,7 @@ fn the_rest() {
     let vip = VipInfo { address, interfaces: vec!["wan".to_owned()], origin: VipOrigin::Runtime, services: 0 };
     let vips = printed("sluice vip list", Answer::Vips { vips: vec![vip], next: None });
     assert!(vips.contains("10.0.0.2  wan         runtime         0"), "{vips}");
-    assert_eq!(printed("sluice reload", Answer::Reloaded { changes: vec![] }), "nothing changed\n");
+    assert_eq!(printed("sluice reload", Answer::Reloaded { changes: vec![], late: None }), "nothing changed\n");
     assert_eq!(printed("sluice config show", Answer::Text { text: "schema = 1\n".into(), next: None }), "schema = 1\n");
     let (.., asked) = call("sluice reload --prune", vec![Ok(Answer::Done)]);
     assert_eq!(asked, [Request::Reload { prune: true }]);

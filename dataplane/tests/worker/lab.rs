@@ -245,6 +245,7 @@ impl Lab {
     /// Publishes the tables; the worker sees them in its next turn.
     pub(crate) fn publish(&mut self) {
         self.publisher.publish(self.tables.clone());
+        drop(self.publisher.sweep());
     }
 
     /// Starts a watch of packets that fit all terms, on every worker.

@@ -244,9 +244,9 @@ fn a_listing_comes_in_pieces() {
     (0..50).for_each(|sport| lab.feed(WAN, &tcp(client(2), sport, SYN)));
     let (mut from, mut listed, mut pieces) = (Some(0), 0, 0);
     while let Some(at) = from {
-        lab.link.commands.push(Command::List { from: at, most: 20 }).expect("room for a command");
+        lab.link.commands.push(Command::List { question: 1, from: at, most: 20 }).expect("room for a command");
         lab.turn();
-        let Some(Report::Listed(Page { connections, next })) = lab.reports().pop() else { panic!("no answer") };
+        let Some(Report::Listed(Page { connections, next, .. })) = lab.reports().pop() else { panic!("no answer") };
         assert!(connections.iter().all(|(_, left)| (5900..=6000).contains(left)), "SYN_RECV lives for a minute");
         (from, listed, pieces) = (next, listed + connections.len(), pieces + 1);
     }

@@ -69,7 +69,7 @@ fn open(lab: &mut Lab, numbers: Range<u32>) {
 /// Has the worker list a page in a turn in which a burst of these connections is forwarded.
 fn page(lab: &mut Lab, from: u32, busy: impl Iterator<Item = u32>) -> Page {
     lab.link.longest_turn.store(0, Relaxed);
-    lab.link.commands.push(Command::List { from, most: u32::MAX }).expect("room for a command");
+    lab.link.commands.push(Command::List { question: 1, from, most: u32::MAX }).expect("room for a command");
     forwards(lab, busy.take(BURST).map(|n| tcp(n, ACK)));
     let most = LIST_BUDGET as usize + COMMAND_BUDGET + BURST + EXPIRE_BUDGET;
     assert!(lab.link.longest_turn.load(Relaxed) <= most as u64);
@@ -88,7 +88,7 @@ fn who_lives_through_a_listing_is_listed_once() {
     let mut from = Some(0);
     while let Some(at) = from {
         let busy = (0..CONNECTIONS).skip(pages * 997).filter(|n| !ends(n));
-        let Page { connections, next } = page(&mut lab, at, busy);
+        let Page { connections, next, .. } = page(&mut lab, at, busy);
         for (conn, _) in connections {
             *listed.entry((Ipv4Addr::from_bits(conn.client), conn.client_port)).or_default() += 1;
         }
@@ -134,7 +134,7 @@ fn lists_asked_for_together_take_turns() {
     let mut lab = lab();
     open(&mut lab, 0..3000);
     for from in [0, 1000, 0] {
-        lab.link.commands.push(Command::List { from, most: u32::MAX }).expect("room for a command");
+        lab.link.commands.push(Command::List { question: 1, from, most: u32::MAX }).expect("room for a command");
     }
     for _ in 0..3 {
         lab.turn();

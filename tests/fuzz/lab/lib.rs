@@ -242,7 +242,7 @@ impl Lab {
         let (mut listed, mut cursor) = (Vec::new(), None);
         loop {
             match self.ask(Request::Connections { cursor, limit: None }) {
-                Ok(Answer::Connections { connections, next }) => {
+                Ok(Answer::Connections { connections, next, late: None }) => {
                     listed.extend(connections);
                     cursor = next;
                 }

@@ -131,7 +131,7 @@ impl Fake {
         let start = usize::try_from(cursor.unwrap_or(0)).unwrap();
         let end = (start + 2).min(self.connections.len());
         let next = (end < self.connections.len()).then_some(end as u64);
-        Answer::Connections { connections: self.connections[start..end].to_vec(), next }
+        Answer::Connections { connections: self.connections[start..end].to_vec(), next, late: None }
     }
 }
 

@@ -1,0 +1,215 @@
+//! One line in the log for every change of the running state: who asked for it, what, old value -> new value.
+
+use std::fmt;
+use std::sync::Arc;
+
+use dataplane::clock::TICKS_PER_SECOND;
+use dataplane::flow::ServiceKey;
+use dataplane::proto::tcp::State;
+use dataplane::proto::udp;
+use log::info;
+
+use super::Director;
+use crate::api::{Request, ServerSpec, ServiceSpec};
+
+/// Lines of one request, or of batches that belong together. What is beyond is counted.
+const MOST_LINES: usize = 5000;
+
+/// Who asks for something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requester(Arc<str>);
+
+impl Requester {
+    /// Somebody by a name: a signal, a test.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// A process at the other end of a socket (`SO_PEERCRED`), with the name of its program.
+    #[must_use]
+    pub fn process(program: &str, uid: u32, pid: i32) -> Self {
+        let plain = |character: &char| character.is_ascii_graphic();
+        let program: String = program.chars().filter(plain).take(16).collect();
+        Self(format!("{} (uid {uid}, pid {pid})", if program.is_empty() { "?" } else { &program }).into())
+    }
+}
+
+impl fmt::Display for Requester {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the log is told of the present request.
+#[derive(Debug)]
+pub(super) struct Audit {
+    requester: Requester,
+    told: usize,
+    untold: usize,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self { requester: Requester::named("sluiced"), told: 0, untold: 0 }
+    }
+}
+
+impl Audit {
+    /// Somebody else asks, or asks again.
+    pub(super) fn begin(&mut self, requester: &Requester) {
+        if self.requester != *requester {
+            self.end();
+            self.requester = requester.clone();
+        }
+    }
+
+    /// Something changed.
+    pub(super) fn note(&mut self, line: impl fmt::Display) {
+        if self.told < MOST_LINES {
+            self.told += 1;
+            info!("{}: {line}", self.requester);
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    /// The request is done.
+    pub(super) fn end(&mut self) {
+        if self.untold > 0 {
+            info!("{}: and {} more changes", self.requester, self.untold);
+        }
+        (self.told, self.untold) = (0, 0);
+    }
+}
+
+impl Director {
+    /// What a request changes, in words; nothing where it changes nothing. Ask before it is carried out.
+    pub(super) fn words(&self, request: &Request) -> Option<String> {
+        Some(match request {
+            Request::AddService { service } => format!("service {} added: {}", service.key, service.options()),
+            Request::EditService { service } => self.edited_service(service)?,
+            Request::DeleteService { key } => {
+                let servers = self.services.get(key).map_or(0, |service| service.servers.len());
+                format!("service {key} removed, with {}", count(servers, "server"))
+            }
+            Request::AddServer { key, server } => {
+                format!("service {key}: server {} added: {}", server.address, server.options())
+            }
+            Request::EditServer { key, server } => self.edited_server(key, server)?,
+            Request::DeleteServer { key, address } => format!("service {key}: server {address} removed"),
+            Request::Flush if self.services.is_empty() => return None,
+            Request::Flush => {
+                let (services, servers) = (self.services.len(), self.services.servers());
+                format!("everything removed: {}, {}", count(services, "service"), count(servers, "server"))
+            }
+            Request::Zero { key: Some(key) } => format!("service {key}: counters zeroed"),
+            Request::Zero { key: None } => "all counters zeroed".to_owned(),
+            Request::SetTimeouts { tcp, tcp_fin, udp } => self.other_timeouts([*tcp, *tcp_fin, *udp])?,
+            Request::AddMark { rule } => format!("mark rule {rule} added"),
+            Request::DeleteMark { rule } => format!("mark rule {rule} removed"),
+            Request::SetSysctl { name, value } => {
+                let old = self.tables.sysctls.get(name).unwrap_or_default();
+                format!("net.ipv4.vs.{name} {} -> {}", blanks(&old), blanks(value))
+            }
+            Request::AddRoute { route } => format!("route {} added", route.to),
+            Request::DeleteRoute { to } => format!("route {to} removed"),
+            Request::DeleteVip { address } => format!("virtual address {address} removed"),
+            _ => return None,
+        })
+    }
+
+    fn edited_service(&self, new: &ServiceSpec) -> Option<String> {
+        let changes = self.services.get(&new.key)?.spec.changes_to(new);
+        (!changes.is_empty()).then(|| format!("service {}: {changes}", new.key))
+    }
+
+    fn edited_server(&self, key: &ServiceKey, new: &ServerSpec) -> Option<String> {
+        let changes = self.services.get(key)?.server(new.address)?.spec.changes_to(new);
+        (!changes.is_empty()).then(|| format!("service {key}: server {}: {changes}", new.address))
+    }
+
+    fn other_timeouts(&self, new: [u32; 3]) -> Option<String> {
+        let (tcp, udp) = (&self.tables.timeouts.tcp, self.tables.timeouts.udp.of(udp::State::Stream));
+        let old = [tcp[State::Established as usize], tcp[State::FinWait as usize], udp];
+        let all = ["tcp", "tcp_fin", "udp"].into_iter().zip(old.map(|ticks| ticks / TICKS_PER_SECOND)).zip(new);
+        let changed = all.filter(|((_, old), new)| *new > 0 && old != new);
+        let words: Vec<String> = changed.map(|((name, old), new)| format!("timeout {name} {old} -> {new} s")).collect();
+        (!words.is_empty()).then(|| words.join(", "))
+    }
+}
+
+/// A number of things.
+pub(super) fn count(number: usize, thing: &str) -> String {
+    match (number, thing.strip_suffix('y')) {
+        (1, _) => format!("1 {thing}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {thing}s"),
+    }
+}
+
+/// Values of several numbers have tabs between them.
+fn blanks(value: &str) -> String {
+    value.replace('\t', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::director::lab;
+
+    #[test]
+    fn a_requester_is_one_line_whatever_a_program_calls_itself() {
+        assert_eq!(Requester::process("ipvsadm", 0, 4711).to_string(), "ipvsadm (uid 0, pid 4711)");
+        assert_eq!(Requester::process("a\nINFO fake\u{1b}[1m", 5, 1).to_string(), "aINFOfake[1m (uid 5, pid 1)");
+        assert_eq!(Requester::process("\n", 5, 1).to_string(), "? (uid 5, pid 1)");
+    }
+
+    #[test]
+    fn every_change_has_words_with_old_and_new() {
+        let mut director = lab::fresh(
+            "schema = 1\n[[interface]]\nname = \"wan\"\ndevice = \"tap:wan\"\naddresses = [\"10.0.0.1/24\"]\n\
+             [[service]]\nprotocol = \"tcp\"\naddress = \"10.0.0.100:80\"\n[[service.server]]\n\
+             address = \"10.0.0.11\"\nweight = 3\n",
+        );
+        let key = r#""key":{"protocol":"tcp","address":"10.0.0.100","port":80}"#;
+        let server = |weight| format!(r#""server":{{"address":"10.0.0.11:80","forward":"nat","weight":{weight}}}"#);
+        let service = |scheduler: &str| format!(r#""service":{{{key},"scheduler":"{scheduler}"}}"#);
+        let cases = [
+            (
+                format!(r#"{{"op":"edit-server",{key},{}}}"#, server(0)),
+                "service TCP 10.0.0.100:80: server 10.0.0.11:80: weight 3 -> 0",
+            ),
+            (format!(r#"{{"op":"edit-service",{}}}"#, service("rr")), "service TCP 10.0.0.100:80: scheduler wlc -> rr"),
+            (r#"{"op":"set-timeouts","tcp":0,"tcp_fin":7,"udp":300}"#.to_owned(), "timeout tcp_fin 120 -> 7 s"),
+            (r#"{"op":"set-sysctl","name":"drop_entry","value":"3"}"#.to_owned(), "net.ipv4.vs.drop_entry 1 -> 3"),
+            (
+                format!(r#"{{"op":"delete-server",{key},"address":"10.0.0.11:80"}}"#),
+                "service TCP 10.0.0.100:80: server 10.0.0.11:80 removed",
+            ),
+            (r#"{"op":"flush"}"#.to_owned(), "everything removed: 1 service, 0 servers"),
+            (format!(r#"{{"op":"add-service",{}}}"#, service("sh")), "service TCP 10.0.0.100:80 added: scheduler sh"),
+            (
+                format!(r#"{{"op":"add-server",{key},{}}}"#, server(1)),
+                "service TCP 10.0.0.100:80: server 10.0.0.11:80 added: forward nat, weight 1",
+            ),
+            (format!(r#"{{"op":"delete-service",{key}}}"#), "service TCP 10.0.0.100:80 removed, with 1 server"),
+        ];
+        for (line, words) in cases {
+            let request: Request = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert_eq!(director.words(&request).as_deref(), Some(words), "{line}");
+            director.change(request, &mut || true).expect("it is possible");
+        }
+        let again = Request::SetTimeouts { tcp: 900, tcp_fin: 7, udp: 0 };
+        assert_eq!((director.words(&again), director.words(&Request::Flush)), (None, None), "nothing changes");
+    }
+
+    #[test]
+    fn a_storm_of_changes_is_counted() {
+        let mut audit = Audit::default();
+        (0..MOST_LINES + 7).for_each(|change| audit.note(change));
+        assert_eq!((audit.told, audit.untold), (MOST_LINES, 7));
+        audit.end();
+        assert_eq!((audit.told, audit.untold), (0, 0));
+    }
+}

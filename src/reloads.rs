@@ -1,0 +1,127 @@
+//! Reloads: the file is read and checked by a thread of its own, which costs the control thread nothing; then the director
+//! converges to it in slices.
+//!
+//! ```text
+//! asked for -> thread: read, check -> control: converge, publish -> answered -> thread: memory goes back to the system
+//! ```
+//!
+//! One at a time. Who asks meanwhile waits for a reading of its own: the file may have changed again.
+
+use std::collections::VecDeque;
+use std::thread;
+
+use control::api::{Answer, ApiError, Code};
+use control::director::{Director, Prepared, Requester};
+use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
+use log::{error, warn};
+use sd_notify::NotifyState;
+
+use crate::background;
+use crate::dpdk::heap;
+use crate::serve::{PATIENCE, Waiting, Watchdog, tell};
+
+/// A reload that somebody wants.
+pub(crate) struct Reload {
+    /// Also undo what was made at run time.
+    pub(crate) prune: bool,
+    /// Who wants it.
+    pub(crate) requester: Requester,
+    /// Takes the answer; a signal wants none.
+    pub(crate) reply: Option<Sender<Result<Answer, ApiError>>>,
+}
+
+impl Reload {
+    /// By SIGHUP.
+    pub(crate) fn signalled() -> Self {
+        Self { prune: false, requester: Requester::named("SIGHUP"), reply: None }
+    }
+
+    fn answer(self, answer: Result<Answer, ApiError>) {
+        if let Err(error) = &answer {
+            error!("{}: reload: nothing changed: {error}", self.requester);
+        }
+        if let Ok(Answer::Reloaded { late: Some(late), .. }) = &answer {
+            warn!("{}: reload: {late}", self.requester);
+        }
+        // Who asked may have gone.
+        self.reply.map(|reply| reply.send(answer));
+    }
+}
+
+/// Those that are wanted, in order.
+#[derive(Default)]
+pub(crate) struct Reloads {
+    waiting: VecDeque<Reload>,
+    reading: Option<Reading>,
+}
+
+/// A file that is being read.
+struct Reading {
+    reload: Reload,
+    prepared: Receiver<Result<Prepared, ApiError>>,
+    /// Dropped when the director has converged.
+    _under_way: Sender<()>,
+}
+
+impl Reloads {
+    /// Asks for one. Each connection waits for its answer, so they are few.
+    pub(crate) fn ask(&mut self, reload: Reload) {
+        let again = reload.reply.is_none() && self.waiting.iter().any(|waiting| waiting.reply.is_none());
+        if !again {
+            self.waiting.push_back(reload);
+        }
+    }
+
+    /// Has the director converge to a file that has been read; begins to read the next.
+    pub(crate) fn go_on(&mut self, director: &mut Director, watchdog: &mut Watchdog) {
+        if let Some(reading) = self.reading.take() {
+            match reading.prepared.try_recv() {
+                Err(TryRecvError::Empty) => self.reading = Some(reading),
+                Ok(prepared) => {
+                    director.requested_by(&reading.reload.requester);
+                    let prune = reading.reload.prune;
+                    let converge = |prepared| director.reload(prepared, prune, &mut Waiting::new(PATIENCE, watchdog));
+                    reading.reload.answer(prepared.and_then(converge));
+                    tell(&[NotifyState::Ready]);
+                }
+                Err(TryRecvError::Disconnected) => {
+                    reading.reload.answer(Err(failed("the thread that reads the file has failed")));
+                    tell(&[NotifyState::Ready]);
+                }
+            }
+        }
+        if self.reading.is_none()
+            && let Some(reload) = self.waiting.pop_front()
+        {
+            match NotifyState::monotonic_usec_now() {
+                Ok(now) => tell(&[NotifyState::Reloading, now]),
+                Err(error) => warn!("the service manager cannot be told of the reload: {error}"),
+            }
+            self.begin(director, reload);
+        }
+    }
+
+    fn begin(&mut self, director: &Director, reload: Reload) {
+        let (prepared, receiver) = bounded(1);
+        let (under_way, over) = bounded::<()>(0);
+        let file = director.file();
+        let body = move || {
+            background::step_back();
+            // The control thread may be gone.
+            _ = prepared.send(file.and_then(|file| Prepared::read(&file)));
+            _ = over.recv();
+            heap::trim();
+        };
+        match thread::Builder::new().name("reload".to_owned()).spawn(body) {
+            Ok(_) => self.reading = Some(Reading { reload, prepared: receiver, _under_way: under_way }),
+            Err(error) => {
+                reload.answer(Err(failed(&format!("no thread to read the file: {error}"))));
+                tell(&[NotifyState::Ready]);
+            }
+        }
+    }
+}
+
+fn failed(text: &str) -> ApiError {
+    ApiError { code: Code::Internal, place: String::new(), text: text.to_owned() }
+}
