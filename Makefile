@@ -1,4 +1,4 @@
-# The habits of the house. `make demo` and `make test` need a Debian 12, root, git, make and the Rust toolchain.
+# `make demo` and `make test` need a Debian 12, root, git, make and the Rust toolchain.
 
 CARGO ?= cargo
 SECONDS ?= 600

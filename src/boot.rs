@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     stop.store(true, Ordering::Release);
     let panicked = workers?.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
     if panicked > 0 {
-        return Err(failed(format!("{panicked} of the workers panicked; what they said stands above")));
+        return Err(failed(format!("{panicked} of the workers panicked; see their messages above")));
     }
     info!("stopped");
     outcome

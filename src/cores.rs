@@ -6,7 +6,7 @@ use core_affinity::CoreId;
 pub(crate) fn check(wanted: &[usize]) -> Result<(), String> {
     let there: Vec<usize> = core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
     match wanted.iter().find(|cpu| !there.contains(cpu)) {
-        Some(cpu) => Err(format!("CPU {cpu} is not available to this process; there are {there:?}")),
+        Some(cpu) => Err(format!("CPU {cpu} is not available to this process; available are {there:?}")),
         None => Ok(()),
     }
 }

@@ -98,7 +98,7 @@ fn items(config: &Config, packets: usize, data_room: usize, signposts: bool) -> 
             workers * ConnMemory::bytes(connections, signposts),
             format!(
                 "{connections} on each worker{}",
-                if signposts { ", and signposts to those of others" } else { "" }
+                if signposts { ", and signposts to the other workers' connections" } else { "" }
             ),
         ),
         item("services", needed.services, config.services.len().to_string()),
@@ -118,7 +118,7 @@ fn templates(config: &Config) -> Item {
         let read = if service.spec.engine.is_some() { template::MOST * CALL_ID } else { 0 };
         bytes = bytes.max(Templates::bytes() + read);
     }
-    Item { name: "templates", bytes, note: format!("{}, as they come", template::MOST) }
+    Item { name: "templates", bytes, note: format!("{} at most, allocated when needed", template::MOST) }
 }
 
 fn packet_pool(config: &Config, packets: usize, data_room: usize) -> Item {
@@ -166,11 +166,11 @@ impl fmt::Display for Plan {
         for Item { name, bytes, note } in self.items.iter().filter(|item| item.bytes > 0) {
             writeln!(f, "{name:<12} {:>8.1} MiB  {note}", mib(*bytes))?;
         }
-        write!(f, "{:<12} {:>8.1} MiB", "in all", mib(self.items.iter().map(|item| item.bytes).sum()))?;
+        write!(f, "{:<12} {:>8.1} MiB", "total", mib(self.items.iter().map(|item| item.bytes).sum()))?;
         if self.reading >= MIB {
             write!(
                 f,
-                "\n{:<12} {:>8.1} MiB  more, about, while a file is read, at the start and at a reload",
+                "\n{:<12} {:>8.1} MiB  about this much more while the file is read, at the start and at a reload",
                 "reading",
                 mib(self.reading)
             )?;

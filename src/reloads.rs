@@ -95,7 +95,7 @@ impl Reloads {
         {
             match NotifyState::monotonic_usec_now() {
                 Ok(now) => tell(&[NotifyState::Reloading, now]),
-                Err(error) => warn!("the service manager cannot be told of the reload: {error}"),
+                Err(error) => warn!("cannot notify the service manager of the reload: {error}"),
             }
             self.begin(director, reload);
         }

@@ -108,7 +108,7 @@ pub(crate) fn control(
 
 /// Tells the service manager, if one listens (`NOTIFY_SOCKET`).
 pub(crate) fn tell(state: &[NotifyState<'_>]) {
-    sd_notify::notify(state).unwrap_or_else(|error| warn!("the service manager cannot be told: {error}"));
+    sd_notify::notify(state).unwrap_or_else(|error| warn!("cannot notify the service manager: {error}"));
 }
 
 /// When the service manager's watchdog is to be fed: at half its patience, and only while every worker turns.

@@ -2,10 +2,13 @@
 //! file may be, and that what users read (documents, configuration files) agrees with the code.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 
 use dataplane::counters::Counters;
+
+#[path = "helpers/tree.rs"]
+mod tree;
+
+use tree::{files, read, root, without_tests};
 
 /// Where code that the compiler does not check may live: directories and files.
 const UNSAFE_ROOMS: [&str; 3] = ["dpdk-sys/", "src/dpdk/", "dataplane/src/prefetch.rs"];
@@ -50,46 +53,9 @@ const OUTSIDE: [&str; 10] = [
     "rand::",
 ];
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// Files below a directory of the house with an ending, relative to the root.
-fn files(below: &str, ending: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut rooms = vec![root().join(below)];
-    while let Some(room) = rooms.pop() {
-        let entries = fs::read_dir(&room).unwrap_or_else(|error| panic!("{}: {error}", room.display()));
-        for path in entries.map(|entry| entry.expect("a directory can be read to its end").path()) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_dir() && name != "target" && !name.starts_with('.') {
-                rooms.push(path);
-            } else if path.is_file() && name.ends_with(ending) {
-                found.push(relative(&path));
-            }
-        }
-    }
-    found.sort();
-    assert!(!found.is_empty(), "no {ending} in {below}");
-    found
-}
-
-fn relative(path: &Path) -> String {
-    path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned()
-}
-
 /// A line without its comment.
 fn code(line: &str) -> &str {
     line.split("//").next().unwrap_or("")
-}
-
-/// The product's part of a file: what stands before its tests.
-fn without_tests(text: &str) -> &str {
-    text.split("#[cfg(test)]\nmod tests").next().unwrap_or("")
 }
 
 /// Whether a line opens a block, function or implementation that the compiler does not check, or allows such.

@@ -149,7 +149,9 @@ fn list() {
     let spent = nanos(|| {
         loop {
             let answer = live.ask(Request::Connections { cursor, limit: None });
-            let Ok(Answer::Connections { connections, next, late: None }) = answer else { panic!("no page at {cursor:?}") };
+            let Ok(Answer::Connections { connections, next, late: None }) = answer else {
+                panic!("no page at {cursor:?}")
+            };
             connections.iter().for_each(|conn| seen[Traffic::flow_of(conn.client) as usize] += 1);
             (cursor, answers) = (next, answers + 1);
             if cursor.is_none() {

@@ -28,8 +28,8 @@ namespace() { # NAMESPACE
 }
 
 up() { # NAME
-    for room in client director switch rs1 rs2 rs3; do
-        namespace "$1-$room"
+    for host in client director switch rs1 rs2 rs3; do
+        namespace "$1-$host"
     done
 
     ip -n "$1-switch" link add br1 type bridge mcast_snooping 0
@@ -70,9 +70,9 @@ up() { # NAME
 }
 
 down() { # NAME
-    for room in client director switch rs1 rs2 rs3; do
-        if [ -e "/run/netns/$1-$room" ]; then
-            ip netns delete "$1-$room"
+    for host in client director switch rs1 rs2 rs3; do
+        if [ -e "/run/netns/$1-$host" ]; then
+            ip netns delete "$1-$host"
         fi
     done
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a Linux host a real server for direct routing or tunnels: it holds virtual addresses, and nobody hears of it.
+# Makes a Linux host a real server for direct routing or tunnels: it holds virtual addresses, and does not answer ARP for them.
 #
 #   realserver.sh dr start VIP...     VIP on lo
 #   realserver.sh tun start VIP...    VIP on tunl0 (IP in IP), an IPv6 one on ip6tnl0; DEVICE=NAME names another
@@ -84,7 +84,7 @@ hold() { # METHOD VIP
     [ "$1" = dr ] || device=$(tunnel_device "$2")
     [ "$1" = dr ] || open_tunnel "$device"
     if has "$2" "$device"; then
-        # Somebody else's work, unless it is in the list: held as well, and left there.
+        # Made by others, unless it is in the list: held as well, and left there.
         grep -qs "^$2 " "$state/addresses" || echo "$2 $device found" >>"$state/addresses"
         return
     fi
@@ -114,7 +114,7 @@ start() { # METHOD VIP...
     mkdir -p "$state" || fail "cannot make $state"
     # Where not even the first address can be held, nothing stays changed.
     trap '[ -s "$state/addresses" ] || restore' EXIT
-    # Before the address is there: nobody is to hear of it.
+    # Before the address is there: nothing may be announced.
     setting "$sysctl/all/arp_ignore" 1 1 2 8
     setting "$sysctl/all/arp_announce" 2
     for vip in "$@"; do

@@ -35,13 +35,13 @@ reasons! {
         NatReply "nat_reply",
         /// Client to server, only the MAC changed.
         Dr "dr",
-        /// Client to whom it sent to, past a service by mark without a usable server.
+        /// Client to its own destination: the service by mark has no usable server, and `cache_bypass` is on.
         Bypass "bypass",
-        /// Client to server, wrapped.
+        /// Client to server, in a tunnel.
         Tun "tun",
-        /// An ICMP error about a packet to the client, its ends rewritten, to the server.
+        /// An ICMP error about a packet to the client, addresses rewritten, to the server.
         IcmpRequest "icmp_request",
-        /// An ICMP error about a packet to the server, its ends rewritten, to the client.
+        /// An ICMP error about a packet to the server, addresses rewritten, to the client.
         IcmpReply "icmp_reply",
         /// Belongs to no connection: plain routing.
         Routed "routed",
@@ -51,11 +51,11 @@ reasons! {
 reasons! {
     /// Handed to another worker, which takes it over.
     Handoff "handoff" {
-        /// It belongs there by its addresses and ports.
+        /// By its addresses and ports it belongs to that worker.
         Landing "landing",
-        /// A reply whose connection is there.
+        /// A reply whose connection is on that worker.
         Signpost "signpost",
-        /// Finished; that worker sends by the port.
+        /// Finished; that worker has the transmit queue of the interface.
         Transmit "transmit",
     }
 }
@@ -67,7 +67,7 @@ reasons! {
         Arp "arp",
         /// Neighbour solicitation or advertisement.
         Neighbor6 "neighbor6",
-        /// A question which groups somebody listens to.
+        /// MLD query.
         GroupQuery "group_query",
     }
 }
@@ -77,13 +77,13 @@ reasons! {
     Answer "answer" {
         /// Echo request to one of our addresses.
         Echo "echo",
-        /// TCP segment that nobody expects.
+        /// TCP segment to a closed port, or of no connection.
         TcpReset "tcp_reset",
-        /// SCTP packet that nobody expects.
+        /// SCTP packet to a closed port, or of no association.
         Sctp "sctp",
-        /// UDP datagram that nobody expects.
+        /// UDP datagram to a closed port.
         PortUnreachable "port_unreachable",
-        /// A protocol that nobody speaks.
+        /// A protocol that the director does not support.
         ProtocolUnreachable "protocol_unreachable",
         /// A service without a usable server.
         NoServer "no_server",
@@ -97,18 +97,18 @@ reasons! {
         HostUnreachable "host_unreachable",
         /// Larger than the next link takes, and not to be fragmented.
         TooBig "too_big",
-        /// The first piece of a packet whose other pieces did not come in time.
+        /// The first fragment of a packet whose other fragments did not come in time: reassembly timed out.
         ReassemblyTime "reassembly_time",
         /// Options of an IPv4 header, or a field of an IPv6 header, that are wrong: a routing header with segments left, a
-        /// jumbo payload, a piece, not the last, whose length is no multiple of eight.
+        /// jumbo payload, a fragment, not the last, whose length is not a multiple of eight.
         ParameterProblem "parameter_problem",
-        /// An unknown option of IPv6 that wants its sender told.
+        /// An unknown IPv6 option that asks for an error to the sender.
         UnknownOption "unknown_option",
-        /// An extension header of IPv6 that nobody takes there: hop-by-hop options that do not stand first, AH.
+        /// An IPv6 extension header that is not accepted there: hop-by-hop options that are not first, AH.
         UnknownHeader "unknown_header",
-        /// A strict source route whose next station is not on a link here.
+        /// A strict source route whose next hop is not on a connected link.
         SourceRouteFailed "source_route_failed",
-        /// An ICMP error about a packet around a client's: the client is told of its own.
+        /// An ICMP error about a tunnel's packet: the client gets an error about its own packet.
         TunnelError "tunnel_error",
     }
 }
@@ -140,38 +140,38 @@ reasons! {
         Malformed "malformed",
         /// Wrong IP header checksum.
         HeaderChecksum "header_checksum",
-        /// An IPv4 source route, and `accept_source_route` is off, or it leads nowhere.
+        /// An IPv4 source route, and `accept_source_route` is off, or its next hop is the director again.
         SourceRoute "source_route",
         /// IPv6 options that are not well formed, or more than a header may have.
         BadOption "bad_option",
-        /// An unknown option of IPv6 that wants its packet discarded.
+        /// An unknown IPv6 option that asks for the packet to be dropped.
         UnknownOption "unknown_option",
         /// A routing header of IPv6 of a type that is switched off: segment routing, RPL.
         RoutingHeader "routing_header",
-        /// Source is ours, a group or a loopback.
+        /// Source is the director's own, a multicast or a loopback address.
         Martian "martian",
         /// Multicast or broadcast.
         Group "group",
         /// Transport header missing or cut.
         Transport "transport",
-        /// Was in a tunnel that experienced congestion, which its sender would not understand.
+        /// Came in a tunnel with congestion marked, and its sender does not support ECN.
         Congestion "congestion",
         /// Wrong transport checksum on a packet for the director itself, on an ICMP error that it would rewrite, or of an FTP
         /// control connection.
         TransportChecksum "transport_checksum",
-        /// A piece that contradicts its packet's other pieces, or of IPv6 one that is empty or ends within the headers.
+        /// A fragment that contradicts the packet's other fragments, or of IPv6 one that is empty or ends within the headers.
         FragmentInvalid "fragment_invalid",
-        /// A piece that shares bytes with another of its packet, and all of that packet.
+        /// A fragment that overlaps another of its packet, and all fragments of that packet.
         FragmentOverlap "fragment_overlap",
-        /// A piece whose bytes have all come before.
+        /// A fragment whose bytes have all come before.
         FragmentDuplicate "fragment_duplicate",
-        /// A piece beyond the end of the largest packet, or all pieces of a packet that would be larger.
+        /// A fragment beyond the end of the largest packet, or all fragments of a packet that would be larger.
         FragmentOversize "fragment_oversize",
-        /// Fragments of a datagram that has more of them than any path makes, the last one included.
+        /// Fragments of a packet that has more than 1,366 of them.
         FragmentTooMany "fragment_too_many",
-        /// Pieces of an incomplete packet that made room for others.
+        /// Fragments of an incomplete packet, displaced by others.
         FragmentEvicted "fragment_evicted",
-        /// Pieces of a packet that did not become whole in time.
+        /// Fragments of a packet that was not complete in time: reassembly timed out.
         FragmentTimeout "fragment_timeout",
         /// Neighbour discovery that is not valid.
         InvalidDiscovery "invalid_discovery",
@@ -179,7 +179,7 @@ reasons! {
         RouterDiscovery "router_discovery",
         /// ICMP message for the director that needs no answer.
         Icmp "icmp",
-        /// A reset, or an SCTP packet that asks for no answer, that belongs to nothing.
+        /// A reset, or an SCTP packet that needs no answer, of no connection.
         StrayReset "stray_reset",
         /// For others, and `ip_forward` is off.
         ForwardingOff "forwarding_off",
@@ -187,13 +187,13 @@ reasons! {
         BackToSender "back_to_sender",
         /// A blackhole route.
         Blackhole "blackhole",
-        /// The next link takes less, and there would be more pieces than a port's queue takes, or no room for data.
+        /// Larger than the next link's MTU, and it would be more fragments than a transmit queue takes, or fragments without data.
         NeedsFragmenting "needs_fragmenting",
-        /// A tunnel by the next link would take less than any link must.
+        /// The MTU of the next link leaves a tunnel less than the minimum MTU.
         TunnelTooNarrow "tunnel_too_narrow",
         /// Would have started a connection, and `drop_packet` is on.
         Defence "defence",
-        /// For a service whose clients' calls stay together, and no SIP message with a Call-ID.
+        /// For a service with the persistence engine sip, and not a SIP message with a Call-ID.
         NoCallId "no_call_id",
         /// The connection's server was removed.
         ServerGone "server_gone",
@@ -201,11 +201,11 @@ reasons! {
         ConnectionsFull "connections_full",
         /// Of a client that would need a persistence template: there are as many as can be, and none may give way.
         TemplatesFull "templates_full",
-        /// Would have opened a control connection of FTP, and as many are looked into as can be.
+        /// Would have opened an FTP control connection, and the table of these is full.
         FtpFull "ftp_full",
-        /// It waited for a neighbour that has not answered yet, and a later packet took its place.
+        /// It waited for a neighbour that has not answered yet, and a later packet displaced it.
         ParkFull "park_full",
-        /// Control does not keep up.
+        /// The control thread does not keep up.
         PuntFull "punt_full",
         /// An ICMP error was due but `icmp_rate` or `icmp_target_rate` held it back.
         IcmpLimited "icmp_limited",
@@ -215,22 +215,22 @@ reasons! {
         EchoLimited "echo_limited",
         /// A reset was due but `reset_rate` held it back.
         ResetLimited "reset_limited",
-        /// An answer, or the pieces of a packet, were due but there was no buffer for them.
+        /// An answer, or the fragments of a packet, were due but there was no buffer for them.
         NoBuffer "no_buffer",
-        /// Its buffer has no room in front for the headers of a tunnel.
+        /// Its buffer has no headroom for the headers of a tunnel.
         NoHeadroom "no_headroom",
-        /// Its buffer has no room behind for the longer address of an FTP answer.
+        /// Its buffer has no tailroom for the longer address of an FTP answer.
         NoTailroom "no_tailroom",
         /// It cannot go on, and no answer may be given: it is an ICMP error, or a fragment but not the first, or there
         /// is no way back.
         Unanswerable "unanswerable",
-        /// The device took no more.
+        /// The transmit queue is full.
         TransmitFull "transmit_full",
         /// The worker it belongs to does not keep up.
         HandoffFull "handoff_full",
         /// A new connection whose replies land on a worker that does not keep up with signposts.
         SignpostFull "signpost_full",
-        /// It followed a signpost to a connection that is over, and would start a new one.
+        /// It followed a signpost to a connection that has ended, and would start a new one.
         SignpostStale "signpost_stale",
     }
 }
@@ -246,11 +246,11 @@ reasons! {
         TcpReset "tcp_reset",
         /// SCTP: ABORT, SHUTDOWN COMPLETE.
         Sctp "sctp",
-        /// Frames of control: ARP, neighbour discovery.
+        /// ARP, neighbour discovery and MLD.
         Control "control",
-        /// Pieces of packets that were fragmented.
+        /// Fragments.
         Fragment "fragment",
-        /// Own packets that found no queue or no neighbour.
+        /// Own packets that were lost: no queue, no buffer or no neighbour.
         Lost "lost",
     }
 }

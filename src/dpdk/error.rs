@@ -151,15 +151,15 @@ impl fmt::Display for Error {
         match self {
             Self::AlreadyStarted => f.write_str("DPDK has been started in this process before; it starts once"),
             Self::Nul(text) => write!(f, "{text:?} contains a zero byte"),
-            Self::Eal(cause) => write!(f, "DPDK's environment does not start: {cause}"),
-            Self::Thread(cause) => write!(f, "this thread cannot join DPDK: {cause}"),
-            Self::Pool { name, cause } => write!(f, "packet pool {name:?} cannot be made: {cause}"),
+            Self::Eal(cause) => write!(f, "DPDK does not start: {cause}"),
+            Self::Thread(cause) => write!(f, "cannot register this thread with DPDK: {cause}"),
+            Self::Pool { name, cause } => write!(f, "cannot create packet pool {name:?}: {cause}"),
             Self::Spec { text, why } => write!(f, "device {text:?}: {why}"),
             Self::Device { interface, device, step, cause } => {
                 write!(f, "interface {interface:?}, device {device:?}: cannot {step}: {cause}")
             }
             Self::Offer { interface, device, wanted, offered } => {
-                write!(f, "interface {interface:?}, device {device:?}: wants {wanted}, but {offered}")
+                write!(f, "interface {interface:?}, device {device:?}: needs {wanted}, but {offered}")
             }
         }
     }

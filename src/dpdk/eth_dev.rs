@@ -142,7 +142,7 @@ impl Opened {
         let setup = Setup { spec, interface };
         setup.check_pool(&wanted)?;
         let device = Arc::new(setup.open(eal, &wanted)?);
-        let info = offer::device_info(device.port).map_err(|cause| setup.failed("ask what it offers", cause))?;
+        let info = offer::device_info(device.port).map_err(|cause| setup.failed("query its capabilities", cause))?;
         let caps = Caps::of(&info);
         Ok(Self { spec: spec.clone(), interface: interface.to_owned(), wanted, device, caps })
     }
@@ -157,7 +157,7 @@ impl Opened {
         let Self { spec, interface, wanted, device, caps } = self;
         let setup = Setup { spec: &spec, interface: &interface };
         let port = device.port;
-        let info = offer::device_info(port).map_err(|cause| setup.failed("ask what it offers", cause))?;
+        let info = offer::device_info(port).map_err(|cause| setup.failed("query its capabilities", cause))?;
         setup.check_offer(&wanted, config, &caps)?;
         let hashes = setup.configure(port, &info, &caps, &wanted, config)?;
         setup.queues(port, &info, &device, config)?;

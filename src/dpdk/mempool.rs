@@ -123,7 +123,7 @@ impl Drop for Mempool {
             // SAFETY: nobody takes packets (the last holder is here) and none are out, so none will come back.
             unsafe { dpdk_sys::rte_mempool_free(self.raw.as_ptr()) };
         } else {
-            log::warn!("{missing} packets outlive their pool: its memory stays until the process ends");
+            log::warn!("{missing} packets were not returned to their pool: its memory is freed when the process ends");
             Runtime::keep_memory();
         }
     }

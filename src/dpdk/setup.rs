@@ -38,9 +38,10 @@ impl Setup<'_> {
     }
 
     pub(super) fn check_pool(&self, wanted: &OpenConfig) -> Result<(), Error> {
-        let (room, needed) = (wanted.pool.data_room(), usize::from(wanted.mtu) + FRAME_OVERHEAD);
-        match room < needed {
-            true => Err(self.short(format!("frames of {needed} bytes"), format!("a packet of its pool holds {room}"))),
+        let (size, needed) = (wanted.pool.data_room(), usize::from(wanted.mtu) + FRAME_OVERHEAD);
+        match size < needed {
+            true => Err(self
+                .short(format!("frames of {needed} bytes"), format!("a packet buffer of its pool has {size} bytes"))),
             false => Ok(()),
         }
     }
@@ -63,7 +64,7 @@ impl Setup<'_> {
             unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut port) }
         })?;
         Device::hold(eal, port, self.spec.is_virtual(), Arc::clone(&wanted.pool)).ok_or_else(|| {
-            let said = vec!["another interface has it".to_owned()];
+            let said = vec!["another interface uses this device".to_owned()];
             self.failed("open it", Cause { errno: Errno::Busy, said })
         })
     }
@@ -124,7 +125,7 @@ impl Setup<'_> {
             wanted.rx_adv_conf.rss_conf.rss_hf = rss.types;
             match configure(&wanted) {
                 Ok(_) => return Ok(true),
-                Err(cause) => log::warn!("{}", self.failed("have it hash", cause)),
+                Err(cause) => log::warn!("{}", self.failed("set up RSS", cause)),
             }
         }
         configure(&plain).map(|_| false).map_err(|cause| self.failed("configure it", cause))
@@ -138,7 +139,7 @@ impl Setup<'_> {
         config: &EthConfig,
     ) -> Result<(), Error> {
         let (mut rx_slots, mut tx_slots) = (config.rx_desc, config.tx_desc);
-        self.attempt("size its rings", || {
+        self.attempt("set the sizes of its rings", || {
             // SAFETY: both numbers are writable.
             unsafe { dpdk_sys::rte_eth_dev_adjust_nb_rx_tx_desc(port, &raw mut rx_slots, &raw mut tx_slots) }
         })?;
@@ -170,7 +171,7 @@ impl Setup<'_> {
             let Self { interface, spec, .. } = self;
             let most = caps.max_mtu;
             log::warn!(
-                "interface {interface:?}, device {spec}: the driver sets no MTU above {most}; set {mtu} outside"
+                "interface {interface:?}, device {spec}: the driver sets no MTU above {most}; set {mtu} with: ip link set dev NAME mtu {mtu}"
             );
             return Ok(());
         }

@@ -200,5 +200,5 @@ fn status_tells_how_workers_turn_and_a_stop_of_all_is_no_stall() {
     assert!((0.0..=100.0).contains(&number("load")) && number("longest_turn_1s") >= 0.0, "{worker}");
     assert!(number("stalls") == 0.0 && worker["stalled_for"].is_null(), "{worker}");
     let ran = lab.tool(&["status"]).good();
-    assert!(ran.out.contains("LOAD") && ran.out.contains("  turns  "), "{ran:?}");
+    assert!(ran.out.contains("LOAD") && ran.out.contains("  polling  "), "{ran:?}");
 }

@@ -58,7 +58,7 @@ fn agrees(lab: &Lab, connections: u32, services: &str) -> (Process, String) {
         None => director.said().contains("is up").then_some(()),
     };
     until(Duration::from_secs(60), up).expect("sluiced is up");
-    let (sum, taken) = (computed(&said, "in all").expect("a sum"), resident(&director));
+    let (sum, taken) = (computed(&said, "total").expect("a sum"), resident(&director));
     assert!((0.95..1.05).contains(&(sum / taken)), "{said}{taken:.1} MiB taken");
     (director, said)
 }
@@ -94,7 +94,7 @@ fn a_large_table_takes_what_was_computed_and_is_listed_beside_other_requests() {
     let (director, said) = agrees(&lab, 1000, &table(5000));
     lab.tool(&["reload"]).good();
     let after = resident(&director);
-    let [sum, reading] = ["in all", "reading"].map(|name| computed(&said, name).expect("both are there"));
+    let [sum, reading] = ["total", "reading"].map(|name| computed(&said, name).expect("both are there"));
     let peak = counted(&director, "VmHWM:");
     assert!((0.9..1.1).contains(&((sum + reading) / peak)), "{said}\n{peak:.1} MiB taken during the reload");
     assert!((0.95..1.05).contains(&(sum / after)), "{said}\n{after:.1} MiB taken after the reload");

@@ -57,7 +57,7 @@ fn a_server_for_direct_routing_and_back() {
     assert_eq!(lab.fetch(5, 1).into_iter().collect::<Vec<_>>(), [("rs1".to_owned(), 5)]);
     assert!(lab.counter("forward_dr") >= 20);
     let doctor = lab.tool(&["doctor", "arp"]).good();
-    assert!(doctor.out.starts_with("nobody else answers for a virtual address: 2 questions"), "{doctor:?}");
+    assert!(doctor.out.starts_with("no other host answers for a virtual address: 2 requests"), "{doctor:?}");
     assert!(doctor.took < Duration::from_secs(4), "{doctor:?}");
 
     lab.run("rs1", &["sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=0"]).good();

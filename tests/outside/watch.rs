@@ -28,7 +28,7 @@ fn a_trace_and_a_capture_while_traffic_runs() {
     let file = lab.path("taken.pcapng");
     let captured = lab.tool(&["capture", "tcp", "dst", "port", "80", "-n", "400", "-w", utf8(&file)]).good();
     assert!(captured.took < Duration::from_secs(10), "{:?}", captured.took);
-    assert_eq!(captured.out, "400 packets; that many were wanted\n", "nothing is lost: there is room for as many");
+    assert_eq!(captured.out, "400 packets; count reached\n", "nothing is lost: there is room for as many");
     let read = |filter: &str| {
         let ran = lab.run("client", &["tcpdump", "-n", "-r", utf8(&file), filter]).good();
         ran.out.lines().map(str::to_owned).collect::<Vec<_>>()
@@ -49,7 +49,7 @@ fn a_trace_and_a_capture_while_traffic_runs() {
 fn a_watch_stops_with_its_time_and_says_what_is_wrong_with_a_filter() {
     let Some(lab) = Lab::of_web_servers(Load::Light, "rr") else { return };
     let silent = lab.tool(&["trace", "udp", "port", "9", "--seconds", "1"]).good();
-    assert_eq!(silent.out, "0 packets; the time is over\n");
+    assert_eq!(silent.out, "0 packets; timed out\n");
     assert!((Duration::from_secs(1)..Duration::from_secs(4)).contains(&silent.took), "{:?}", silent.took);
     let refused = lab.tool(&["trace", "interface", "wlan"]);
     assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""));

@@ -45,7 +45,7 @@ impl FromStr for Cursor {
             None => (number(text), Some(Self::START.server)),
         };
         let cursor = service.zip(server).map(|(service, server)| Self { service, server });
-        cursor.ok_or_else(|| format!("{text:?} is no cursor; pass on what \"next\" of the page before says"))
+        cursor.ok_or_else(|| format!("{text:?} is not a cursor; pass on what \"next\" of the page before says"))
     }
 }
 

@@ -48,7 +48,7 @@ impl<'r, 'a> Links<'r, 'a> {
     /// Why an address is not reached on the named link.
     fn unreached(&self, address: IpAddr, name: &str) -> String {
         match is_link_local(address) && self.named(name).is_some() {
-            true => format!("{address} cannot be reached: {name} has no IPv6 address"),
+            true => format!("{address} is not reachable: {name} has no IPv6 address"),
             false => format!("{address} is on no prefix of {name}"),
         }
     }
@@ -63,7 +63,7 @@ impl<'r, 'a> Links<'r, 'a> {
         if nets.is_empty() {
             "no interface has an address".to_owned()
         } else {
-            format!("there are {}", nets.join(", "))
+            format!("connected are {}", nets.join(", "))
         }
     }
 }
@@ -85,7 +85,7 @@ impl<K: Eq + Hash> Once<K> {
     pub(super) fn insert(&mut self, value: K, shown: impl std::fmt::Display, scope: &Scope<'_>, key: &str) {
         let line = scope.place().line;
         match self.0.get(&value) {
-            Some(first) => scope.wrong(key, format!("{shown} is already in the table of line {first}")),
+            Some(first) => scope.wrong(key, format!("{shown} is a duplicate of line {first}")),
             None => _ = self.0.insert(value, line),
         }
     }
@@ -105,7 +105,7 @@ pub(super) fn interfaces(links: &Links<'_, '_>) {
             // A link-local one may be used on each link.
             let link = is_link_local(net.addr()).then_some(&value.name);
             if !addresses.insert((net.addr(), link)) {
-                scope.wrong_element("addresses", index, format!("{} is there twice", net.addr()));
+                scope.wrong_element("addresses", index, format!("{} is a duplicate", net.addr()));
             }
         }
         parent(links, value, scope);
@@ -186,7 +186,7 @@ pub(super) fn vips(links: &Links<'_, '_>, vips: &[Read<'_, Vip>]) {
             if let Some(text) = links.known(name) {
                 scope.wrong_element("interfaces", index, text);
             } else if !names.insert(name) {
-                scope.wrong_element("interfaces", index, format!("{name} is there twice"));
+                scope.wrong_element("interfaces", index, format!("{name} is a duplicate"));
             }
         }
     }

@@ -54,7 +54,7 @@ mod tests {
     fn faults() {
         for (text, part) in [
             ("pcie:1", "did you mean pci?"),
-            ("wlan0", "there are pci, af_packet"),
+            ("wlan0", "known: pci, af_packet"),
             ("tap:", "names no device"),
             ("tap", "names no device"),
             ("tap:a b", "white space"),

@@ -17,7 +17,7 @@ impl Mac {
         self.0[0] & 1 == 1
     }
 
-    /// Whether it is all zeros, which is nobody's address.
+    /// Whether it is all zeros, which is not a unicast address.
     #[must_use]
     pub fn is_zero(self) -> bool {
         self.0 == [0; 6]
@@ -27,9 +27,9 @@ impl Mac {
     #[must_use]
     pub fn fault(self) -> Option<&'static str> {
         if self.is_group() {
-            Some("is a multicast address; the first byte of a station's address is even")
+            Some("is a multicast address; the first byte of a unicast address is even")
         } else if self.is_zero() {
-            Some("is nobody's address")
+            Some("is not a unicast address")
         } else {
             None
         }

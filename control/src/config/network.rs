@@ -95,15 +95,17 @@ fn interface(scope: &Scope<'_>) -> Option<Interface> {
 fn shape(scope: &Scope<'_>) {
     if scope.has("parent") {
         for key in ["mac", "side"].into_iter().filter(|key| scope.has(key)) {
-            scope.wrong(key, "is its parent's: a VLAN has none of its own");
+            scope.wrong(key, "is not for a VLAN: it has the MAC address of its parent");
         }
     }
     match (scope.has("device"), scope.has("parent"), scope.has("vlan")) {
         (true, false, false) | (false, true, true) => {}
         (false, false, false) => scope.wrong("device", "is missing; or give parent and vlan"),
-        (true, _, _) => scope.wrong("device", "excludes parent and vlan: a VLAN uses the device of its parent"),
-        (false, true, false) => scope.wrong("parent", "is there without vlan; give both"),
-        (false, false, true) => scope.wrong("vlan", "is there without parent; give both"),
+        (true, _, _) => {
+            scope.wrong("device", "is not allowed with parent and vlan: a VLAN uses the device of its parent")
+        }
+        (false, true, false) => scope.wrong("parent", "is given without vlan; give both"),
+        (false, false, true) => scope.wrong("vlan", "is given without parent; give both"),
     }
 }
 
@@ -131,7 +133,7 @@ fn host_in_net(spot: &Spot<'_>) -> Option<IpNet> {
     station_fault(net.addr()).map_or(Some(()), |fault| spot.wrong(format!("{net} {fault}")))?;
     let IpNet::V4(four) = net else { return Some(net) };
     if four.prefix_len() < 31 && four.addr() == four.network() {
-        return spot.wrong(format!("{net} is the name of the network, not an address in it"));
+        return spot.wrong(format!("{net} is the network address, not the address of a host"));
     }
     if four.prefix_len() < 31 && four.addr() == four.broadcast() {
         return spot.wrong(format!("{net} is the broadcast address of its network"));
@@ -142,7 +144,7 @@ fn host_in_net(spot: &Spot<'_>) -> Option<IpNet> {
 /// What keeps an address from belonging to one station, if anything does.
 pub(super) fn station_fault(address: IpAddr) -> Option<&'static str> {
     match address {
-        _ if address.is_unspecified() => Some("is no address"),
+        _ if address.is_unspecified() => Some("is not an address of a host"),
         _ if address.is_multicast() => Some("is a multicast address"),
         _ if address.is_loopback() => Some("is a loopback address"),
         IpAddr::V4(four) if four.is_broadcast() => Some("is the broadcast address"),
@@ -189,7 +191,8 @@ fn action(scope: &Scope<'_>) -> Option<RouteAction> {
             return None;
         }
         _ => {
-            scope.wrong("to", "has more than one way; give via or interface, unreachable = true or blackhole = true");
+            scope
+                .wrong("to", "has more than one target; give via or interface, unreachable = true or blackhole = true");
             return None;
         }
     };

@@ -30,7 +30,7 @@ pub fn service(spec: &ServiceSpec) -> Vec<Fault> {
         wrong(key, text);
     }
     if let Some(seconds) = spec.persistence.filter(|seconds| !(1..=PERSISTENCE_MAX).contains(seconds)) {
-        wrong("persistence", format!("{seconds} seconds are out of range; 1 to {PERSISTENCE_MAX}"));
+        wrong("persistence", format!("{seconds} is out of range; 1 to {PERSISTENCE_MAX} seconds"));
     }
     if spec.sched_flags & !7 != 0 {
         wrong("flags", format!("{:#x} has more than three bits", spec.sched_flags));
@@ -40,7 +40,7 @@ pub fn service(spec: &ServiceSpec) -> Vec<Fault> {
     }
     for (key, name) in [("scheduler", Some(&spec.scheduler)), ("engine", spec.engine.as_ref())] {
         if let Some(name) = name.filter(|name| name.is_empty() || name.len() > NAME_MAX) {
-            wrong(key, format!("{name:?} is no name of 1 to {NAME_MAX} characters"));
+            wrong(key, format!("{name:?} is not a name of 1 to {NAME_MAX} characters"));
         }
     }
     faults
@@ -49,7 +49,7 @@ pub fn service(spec: &ServiceSpec) -> Vec<Fault> {
 fn key_fault(spec: &ServiceSpec) -> Option<Fault> {
     match spec.key {
         ServiceKey::Address { address, .. } if !is_unicast(address) => {
-            Some(("address", format!("{address} is not the address of one station")))
+            Some(("address", format!("{address} is not a unicast address")))
         }
         ServiceKey::Address { port: 0, .. } if spec.persistence.is_none() => {
             Some(("address", "has no port; only a persistent service takes every port".to_owned()))
@@ -57,7 +57,7 @@ fn key_fault(spec: &ServiceSpec) -> Option<Fault> {
         ServiceKey::Address { protocol: Protocol::Tcp | Protocol::Sctp, .. } if spec.ops => {
             Some(("ops", "one-packet scheduling is for UDP services only".to_owned()))
         }
-        ServiceKey::Mark { fwmark: 0, .. } => Some(("fwmark", "0 is no mark".to_owned())),
+        ServiceKey::Mark { fwmark: 0, .. } => Some(("fwmark", "0 is not a mark; 1 to 4294967295".to_owned())),
         _ => None,
     }
 }
@@ -71,7 +71,7 @@ fn is_unicast(address: IpAddr) -> bool {
 pub fn server_address(address: IpAddr) -> Option<&'static str> {
     const LOOPBACK_BROADCAST: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 255, 255, 255));
     match address {
-        _ if !is_unicast(address) || address == LOOPBACK_BROADCAST => Some("is not the address of one station"),
+        _ if !is_unicast(address) || address == LOOPBACK_BROADCAST => Some("is not a unicast address"),
         IpAddr::V6(six) if six.is_unicast_link_local() => Some("is link-local; a real server needs one that is routed"),
         IpAddr::V6(six) if six.to_ipv4_mapped().is_some() => {
             Some("is an IPv4 address written as IPv6; write it as IPv4")
@@ -128,11 +128,13 @@ fn address_fault(service: &ServiceSpec, spec: &ServerSpec) -> Option<String> {
         return Some(format!("{ip} {fault}"));
     }
     if Family::of(ip) != family && spec.forward != Forward::Tun {
-        return Some(format!("{ip} is not of the family of the service; only forward = \"tun\" crosses families"));
+        return Some(format!("{ip} is not of the family of the service; only forward = \"tun\" allows another family"));
     }
     match (service.key, spec.forward) {
         (ServiceKey::Address { port: virtual_port, .. }, Forward::Dr | Forward::Tun) if port != virtual_port => {
-            Some(format!("port {port} cannot be: dr and tun leave the port as it is, {virtual_port}"))
+            Some(format!(
+                "port {port} is not the service's: dr and tun do not change the port, so it must be {virtual_port}"
+            ))
         }
         _ => None,
     }
@@ -164,7 +166,7 @@ pub fn mark(spec: &MarkSpec) -> Vec<Fault> {
         }
     }
     if spec.source_mac.is_some() && spec.not_source_mac.is_some() {
-        wrong("not_source_mac", "excludes source_mac; give one of them".to_owned());
+        wrong("not_source_mac", "is not allowed together with source_mac; give one of them".to_owned());
     }
     for (key, net) in [("source", spec.source), ("destination", spec.destination)] {
         if let Some(net) = net.filter(|net| *net != net.trunc()) {

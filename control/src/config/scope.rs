@@ -82,7 +82,7 @@ impl<'a> Scope<'a> {
         };
         let scopes: Vec<Scope<'a>> = array.iter().filter_map(|value| self.enter(key, value)).collect();
         if scopes.len() < array.len() {
-            self.wrong(key, format!("holds something else than tables; write [[{}]]", self.within(key)));
+            self.wrong(key, format!("has entries that are not tables; write [[{}]]", self.within(key)));
         }
         scopes
     }

@@ -66,7 +66,7 @@ fn key(scope: &Scope<'_>) -> Option<ServiceKey> {
         (Some(_), Some(_)) => {
             scope.has("protocol");
             scope.has("family");
-            scope.wrong("fwmark", "excludes address; a service is by mark or by address");
+            scope.wrong("fwmark", "is not allowed together with address; a service is by mark or by address");
             None
         }
         (Some(mark), None) => {

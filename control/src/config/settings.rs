@@ -79,13 +79,14 @@ fn workers(scope: &Scope<'_>, share_cpus: bool) -> Option<Vec<usize>> {
         scope.wrong("workers", "is empty; name at least one CPU");
     }
     if spots.len() > WORKERS_MAX {
-        scope.wrong("workers", format!("{} workers are too many; 1 to {WORKERS_MAX}", spots.len()));
+        scope.wrong("workers", format!("too many workers: {}; 1 to {WORKERS_MAX}", spots.len()));
     }
     let mut cpus = Vec::new();
     for spot in &spots {
         let Some(cpu) = spot.number::<usize>(0..=CPU_MAX) else { continue };
         if cpus.contains(&cpu) && !share_cpus {
-            let text = format!("CPU {cpu} is there twice; one worker on each (in a lab, share_cpus = true allows it)");
+            let text =
+                format!("CPU {cpu} is a duplicate; one worker on each CPU (in a lab, share_cpus = true allows it)");
             let _: Option<()> = spot.wrong(text);
         }
         cpus.push(cpu);
@@ -113,7 +114,11 @@ pub(super) fn control(top: &Scope<'_>) -> Control {
 fn socket(spot: &Spot<'_>) -> Option<PathBuf> {
     let text = spot.text()?;
     if text.len() >= SOCKET_PATH_MAX {
-        return spot.wrong(format!("{} bytes are too long for a socket; at most {}", text.len(), SOCKET_PATH_MAX - 1));
+        return spot.wrong(format!(
+            "{} bytes are too long for the path of a socket; at most {}",
+            text.len(),
+            SOCKET_PATH_MAX - 1
+        ));
     }
     absolute(spot, "socket")
 }
@@ -148,7 +153,7 @@ fn sysctl(scope: &Scope<'_>, name: &'static str) -> Option<String> {
     let mut sysctls = Sysctls::default();
     match sysctls.set(name, &text) {
         Ok(()) => sysctls.get(name).ok(),
-        Err(_) => spot.wrong(format!("{text:?} is not a value that the kernel takes for it")),
+        Err(_) => spot.wrong(format!("{text:?} is not a value that the kernel accepts here")),
     }
 }
 

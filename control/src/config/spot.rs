@@ -28,7 +28,7 @@ impl<'a> Spot<'a> {
     }
 
     fn wrong_type<T>(&self, wanted: &str) -> Option<T> {
-        self.wrong(format!("is of type {}; {wanted} is wanted", self.value.type_str()))
+        self.wrong(format!("is of type {}; it must be {wanted}", self.value.type_str()))
     }
 
     /// Whether it is a string, where other types are possible.
@@ -44,7 +44,7 @@ impl<'a> Spot<'a> {
     pub(super) fn number<T: TryFrom<i128>>(&self, range: RangeInclusive<i128>) -> Option<T> {
         let (low, high) = (*range.start(), *range.end());
         let Some(integer) = self.value.as_integer() else {
-            return self.wrong_type(&format!("a whole number, {low} to {high},"));
+            return self.wrong_type(&format!("a whole number, {low} to {high}"));
         };
         // Numbers of more than 128 bits are as wrong as those that only exceed the range.
         let negative = integer.as_str().starts_with('-');

@@ -4,7 +4,7 @@
 pub(super) fn hint(word: &str, known: &[&str]) -> String {
     match nearest(word, known).as_slice() {
         [] if known.is_empty() => String::new(),
-        [] => format!("; there are {}", known.join(", ")),
+        [] => format!("; known: {}", known.join(", ")),
         near => format!("; did you mean {}?", near.join(" or ")),
     }
 }
@@ -65,6 +65,6 @@ mod tests {
         assert_eq!(hint("wieght", &known), "; did you mean weight?");
         assert_eq!(hint("vi", &known), "; did you mean via or vip?");
         assert_eq!(hint("addr", &known), "; did you mean address?");
-        assert_eq!(hint("zzzzzz", &known), "; there are weight, address, via, vip");
+        assert_eq!(hint("zzzzzz", &known), "; known: weight, address, via, vip");
     }
 }

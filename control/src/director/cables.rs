@@ -30,7 +30,7 @@ impl Director {
         self.cables.next = Nanos(self.now.0 + PERIOD);
         let up = self.facts.devices.cables();
         if self.cables.up.replace(up).is_some_and(|before| before != up) {
-            info!("a link came or went: addresses are announced again");
+            info!("a link changed state: all addresses are announced again");
             let interfaces = (0u16..).zip(&self.interfaces).zip(&self.answered);
             let all: Vec<(u16, IpAddr)> = interfaces
                 .flat_map(|((index, here), vips)| {

@@ -55,8 +55,8 @@ impl Director {
         match examination {
             None if self.examination.is_over(self.now) => self.begin_examination(),
             Some(id) if id != self.examination.id || id == 0 => {
-                let text = "no such examination; begin another".to_owned();
-                return Err(ApiError { code: Code::NoEntry, place: format!("examination {id}"), text });
+                let text = "no such doctor run; start another".to_owned();
+                return Err(ApiError { code: Code::NoEntry, place: format!("doctor run {id}"), text });
             }
             _ => {}
         }

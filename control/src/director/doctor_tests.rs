@@ -101,7 +101,7 @@ fn questions_are_asked_by_nobody_on_every_interface_twice() {
     assert!(report(&mut director, Some(1)).over && sent(&director).is_empty());
     assert!(!report(&mut director, None).over && director.examination.id == 2, "another");
     let error = director.doctor_arp(Some(1)).expect_err("it is forgotten");
-    assert_eq!((error.code, &*error.place), (Code::NoEntry, "examination 1"));
+    assert_eq!((error.code, &*error.place), (Code::NoEntry, "doctor run 1"));
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Director {
     /// Why no synchronisation daemon starts: first what keeps it in the kernel (`ip_vs_genl_new_daemon`).
     fn no_daemon(&self, daemon: &DaemonSpec) -> ApiError {
         if self.services.mix_families() {
-            let text = "servers of another family than their service's cannot be synchronised".to_owned();
+            let text = "no synchronisation: a server has another address family than its service".to_owned();
             return ApiError { code: Code::Invalid, place: daemon.interface.clone(), text };
         }
         if self.interfaces.iter().any(|interface| *interface.name == *daemon.interface) {

@@ -121,10 +121,10 @@ impl Director {
             let cpu = self.facts.cpus.get(worker).copied().unwrap_or(0);
             match heart.look(beat, self.now) {
                 Some(Change::Stalled(stood)) => {
-                    error!("worker {worker} (CPU {cpu}) has stood still for {} ms", stood.as_millis());
+                    error!("worker {worker} (CPU {cpu}) is stalled: it has not polled for {} ms", stood.as_millis());
                 }
                 Some(Change::Resumed(stood)) => {
-                    warn!("worker {worker} (CPU {cpu}) turns again; it stood still for {} ms", stood.as_millis());
+                    warn!("worker {worker} (CPU {cpu}) recovered; it was stalled for {} ms", stood.as_millis());
                 }
                 None => {}
             }

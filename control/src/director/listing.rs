@@ -225,7 +225,7 @@ impl Director {
             _ => Err(ApiError {
                 code: Code::Invalid,
                 place: "name".to_owned(),
-                text: format!("no file {name:?}; there are {}", PROC_FILES.join(", ")),
+                text: format!("no file {name:?}; known: {}", PROC_FILES.join(", ")),
             }),
         }
     }

@@ -19,7 +19,7 @@ impl Director {
         }
         if let Some(name) = spec.interface.as_deref().filter(|name| self.interface_index(name).is_none()) {
             let names: Vec<&str> = self.interfaces.iter().map(|interface| &*interface.name).collect();
-            return refuse(Code::NoDevice, format!("there is no interface {name:?}; there are {}", names.join(", ")));
+            return refuse(Code::NoDevice, format!("there is no interface {name:?}; known: {}", names.join(", ")));
         }
         if self.marks.iter().any(|rule| rule.spec == spec) {
             return refuse(Code::Exists, "the rule exists".to_owned());
@@ -53,7 +53,7 @@ impl Director {
         new.iter().for_each(|rule| changes.note(|| format!("mark rule {} added", rule.spec)));
         let same_order = before.iter().map(|rule| &rule.spec).eq(self.marks.iter().map(|rule| &rule.spec));
         if gone.is_empty() && new.is_empty() && !same_order {
-            changes.note(|| "mark rules stand in another order".to_owned());
+            changes.note(|| "the order of the mark rules changed".to_owned());
         }
         self.use_marks();
     }
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!((error.code, error.place.as_str()), (Code::Exists, "mark 1 --interface wan"));
         let elsewhere = MarkSpec { interface: Some("lan".to_owned()), ..rule(3) };
         let error = refused(&mut director, Request::AddMark { rule: elsewhere });
-        assert_eq!((error.code, error.text.as_str()), (Code::NoDevice, "there is no interface \"lan\"; there are wan"));
+        assert_eq!((error.code, error.text.as_str()), (Code::NoDevice, "there is no interface \"lan\"; known: wan"));
         let ports = MarkSpec { source_port: Some(Ports { first: 1, last: 2 }), ..rule(3) };
         let error = refused(&mut director, Request::AddMark { rule: ports });
         assert!(error.code == Code::Invalid && error.text.starts_with("source_port: needs"), "{error}");
@@ -145,7 +145,7 @@ mod tests {
         };
         let changes = "mark rule 1 --interface wan removed; mark rule 5 --interface wan added".to_owned();
         assert_eq!(follow(&[2, 5], false), (vec![2, 5, 3, 4], changes));
-        assert_eq!(follow(&[5, 2], false), (vec![5, 2, 3, 4], "mark rules stand in another order".to_owned()));
+        assert_eq!(follow(&[5, 2], false), (vec![5, 2, 3, 4], "the order of the mark rules changed".to_owned()));
         assert_eq!(follow(&[5, 2, 3], false), (vec![5, 2, 3, 4], String::new()));
         let gone = "mark rule 4 --interface wan removed".to_owned();
         assert_eq!(follow(&[5, 2, 3], true), (vec![5, 2, 3], gone));

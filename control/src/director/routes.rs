@@ -44,7 +44,7 @@ impl Director {
     pub(super) fn add_route(&mut self, spec: &RouteSpec) -> Result<(), ApiError> {
         let route = self.read_route(spec)?;
         if self.routes.iter().any(|known| known.to == route.to) {
-            let text = "there is such a route; remove it first".to_owned();
+            let text = "this route exists; remove it first".to_owned();
             return Err(ApiError { code: Code::Exists, place: spec.to.clone(), text });
         }
         let added = self.net_route(&route, true);
@@ -73,7 +73,7 @@ impl Director {
         let read = config::parse(&text, "route").map_err(|errors| {
             wrong(errors.iter().map(|error| format!("{} {}", error.key, error.text)).collect::<Vec<_>>().join("; "))
         })?;
-        read.routes.into_iter().next().ok_or_else(|| wrong("is no route".to_owned()))
+        read.routes.into_iter().next().ok_or_else(|| wrong("is not a route".to_owned()))
     }
 
     fn net_route(&self, route: &config::Route, runtime: bool) -> Option<NetRoute> {

@@ -32,7 +32,7 @@ impl Director {
     pub(super) fn delete_vip(&mut self, address: IpAddr) -> Result<(), ApiError> {
         let refuse = |code, text: String| Err(ApiError { code, place: address.to_string(), text });
         if !self.vips.contains_key(&address) {
-            return refuse(Code::NoEntry, "is no virtual address; `sluice vip list` has them".to_owned());
+            return refuse(Code::NoEntry, "is not a virtual address; `sluice vip list` lists them".to_owned());
         }
         match self.services.of_address(address) {
             0 => self.answer_no_more(address),

@@ -113,7 +113,8 @@ impl Director {
     fn free_slot(&self) -> Result<u8, ApiError> {
         let on = &self.watches.on;
         if on.len() >= MAX_WATCHES {
-            let text = format!("{MAX_WATCHES} watches are on already; wait until one ends, or stop one");
+            let text =
+                format!("{MAX_WATCHES} watches (traces and captures) run already; wait until one ends, or stop one");
             return Err(ApiError { code: Code::Full, place: String::new(), text });
         }
         let next = (self.watches.last % u64::from(u8::BITS)) as u8;
@@ -216,7 +217,7 @@ fn within<T: PartialOrd + From<u8> + std::fmt::Display>(place: &str, value: T, m
 }
 
 fn gone(id: u64) -> ApiError {
-    let text = "no such watch; it is over, or nobody asked for it for 15 s".to_owned();
+    let text = "no such watch; it ended, or was not read for 15 s".to_owned();
     ApiError { code: Code::NoEntry, place: format!("watch {id}"), text }
 }
 

@@ -167,10 +167,9 @@ fn a_trace_tells_of_a_connection_in_words() {
         stages(first),
         [
             "parse: IPv4, 40 bytes, time to live 64",
-            "lookup: no entry fits",
+            "lookup: no entry",
             "decide: new connection to service TCP 10.0.0.100:80: rr chose 10.1.0.11:8080 (1 of 1 servers \
-             usable); NONE -> SYN_RECV, inactive -> active (its server has 1 active, 0 inactive); ends after 60 s of \
-             silence",
+             usable); NONE -> SYN_RECV, inactive -> active (its server has 1 active, 0 inactive); idle timeout 60 s",
             "rewrite: nat: destination 10.0.0.100:80 -> 10.1.0.11:8080, time to live 64 -> 63",
             "resolve: next hop 10.1.0.11 on lan; sent by lan to 02:00:00:00:00:11, 54 bytes",
             "verdict: forward_nat_request: Client to server, destination rewritten.",
@@ -188,7 +187,7 @@ fn a_trace_tells_of_a_connection_in_words() {
     assert_eq!((page.packets.len(), page.over.as_deref()), (1, Some("count")));
     let said = stages(&page.packets[0]);
     assert!(said[2].contains("request key") && said[2].contains("SYN_RECV -> ESTABLISHED, active"), "{said:?}");
-    assert!(said[4].contains("as the connection remembers"), "{said:?}");
+    assert!(said[4].contains("from the cache of the connection"), "{said:?}");
     let gone = lab.ask(Request::WatchNext { watch: watch.watch }).unwrap_err();
     assert_eq!(gone.code, Code::NoEntry);
 }
@@ -209,8 +208,8 @@ fn a_trace_tells_of_templates_and_of_connections_of_one_packet() {
     let page = lab.next(watch);
     let [persistent, single] = &page.packets[..] else { panic!("{page:?}") };
     let said = &stages(persistent)[2];
-    let wanted = "decide: new connection to service TCP 10.0.0.100:82: 10.1.0.11:8080 by the client's template, or, where \
-                  that is new, by rr (1 of 1 servers usable); NONE -> SYN_RECV";
+    let wanted = "decide: new connection to service TCP 10.0.0.100:82: 10.1.0.11:8080 by the client's persistence \
+                  template, or by rr if the template is new (1 of 1 servers usable); NONE -> SYN_RECV";
     assert!(said.starts_with(wanted), "{said}");
     let said = stages(single);
     assert!(

@@ -19,19 +19,19 @@ pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
     let key = &spec.key;
     let Some(scheduler) = Scheduler::from_name(&spec.scheduler) else {
         let names: Vec<&str> = Scheduler::ALL.iter().map(|s| s.name()).collect();
-        let text = format!("scheduler {:?} is not available; there are {}", spec.scheduler, names.join(", "));
+        let text = format!("scheduler {:?} is not available; known: {}", spec.scheduler, names.join(", "));
         return refuse(Code::NoEntry, key, text);
     };
     if let Some(engine) = &spec.engine
         && Engine::from_name(engine).is_none()
     {
-        return refuse(Code::NoEntry, key, format!("no persistence engine {engine:?}; there is sip"));
+        return refuse(Code::NoEntry, key, format!("no persistence engine {engine:?}; known: sip"));
     }
     match key {
         ServiceKey::Address { port: 0, .. } if spec.persistence.is_none() => {
             refuse(Code::Invalid, key, "port 0 needs a persistent service")
         }
-        ServiceKey::Mark { fwmark: 0, .. } => refuse(Code::Invalid, key, "0 is no mark"),
+        ServiceKey::Mark { fwmark: 0, .. } => refuse(Code::Invalid, key, "0 is not a mark; 1 to 4294967295"),
         _ => Ok(scheduler),
     }
 }
@@ -82,7 +82,7 @@ pub(super) fn possible(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), A
     if let (Forward::Dr | Forward::Tun, ServiceKey::Address { port, .. }) = (spec.forward, service.key)
         && port != spec.address.port()
     {
-        let text = format!("direct routing and tunnels change no port; use {port}");
+        let text = format!("direct routing and tunnels do not change the port; use {port}");
         return refuse(Code::Invalid, &place(service, spec), text);
     }
     Ok(())
@@ -109,7 +109,7 @@ impl Links {
 
     fn fault(&self, address: IpAddr) -> Option<&'static str> {
         let hit = self.0.iter().any(|broadcast| IpAddr::V4(*broadcast) == address);
-        hit.then_some("is the broadcast address of a link; a real server needs an address of its own")
+        hit.then_some("is the broadcast address of a link; a real server needs a unicast address")
     }
 }
 

@@ -342,7 +342,7 @@ impl Services {
         let (slot, kept) = self.slots.take(*key, spec.address).ok_or_else(|| ApiError {
             code: Code::Full,
             place: key.to_string(),
-            text: format!("no room for more than {} real servers", dataplane::service::MAX_SERVERS),
+            text: format!("the table of real servers is full ({})", dataplane::service::MAX_SERVERS),
         })?;
         configure(slot, &spec, &self.slots, &mut self.paths);
         let generation = self.slots.states().get(slot).map_or(0, |state| state.generation.load(Relaxed));

@@ -195,6 +195,6 @@ impl From<PageError> for Stop {
 
 /// The director answered another question.
 fn confused() -> Stop {
-    let text = "the answer does not belong to the request: tool and director are of different versions".to_owned();
+    let text = "the answer does not match the request: tool and director have different versions".to_owned();
     not_listed(&ApiError { code: Code::Internal, place: "director".to_owned(), text })
 }

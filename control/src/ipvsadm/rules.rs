@@ -47,12 +47,12 @@ fn change(line: &str, names: &Names) -> Result<Option<Request>, String> {
 pub fn load(path: &std::path::Path) -> Result<Vec<(Place, Request)>, ConfigErrors> {
     let file = path.display().to_string();
     let unread = |error: &dyn std::fmt::Display| -> ConfigError {
-        Place { file: file.as_str().into(), line: 0 }.error("", format!("cannot be read: {error}"))
+        Place { file: file.as_str().into(), line: 0 }.error("", format!("cannot read the file: {error}"))
     };
     match std::fs::read_to_string(path) {
         Ok(text) => read(&text, &file, &Names::system()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            log::info!("{file} is not there; nothing is restored");
+            log::info!("{file} does not exist; no rules are restored");
             Ok(Vec::new())
         }
         Err(error) => Err(unread(&error).into()),

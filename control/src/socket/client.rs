@@ -39,7 +39,7 @@ impl SocketClient {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
                 failure(Code::Timeout, format!("the director on {path} does not answer"))
             }
-            _ => failure(Code::Internal, format!("the connection to {path} broke: {error}")),
+            _ => failure(Code::Internal, format!("the connection to {path} was lost: {error}")),
         }
     }
 

@@ -75,10 +75,10 @@ fn whole_number(value: Value) -> Id {
 fn envelope(fields: &mut Map<String, Value>, bad_id: bool) -> Result<(), ApiError> {
     match fields.remove("v") {
         Some(version) if version == VERSION => {}
-        Some(version) => return Err(bad("v", format!("version {version} is not spoken here; {VERSION} is"))),
+        Some(version) => return Err(bad("v", format!("protocol version {version} is not supported; use {VERSION}"))),
         None => return Err(bad("v", format!("is missing; write \"v\":{VERSION}"))),
     }
-    if bad_id { Err(bad("id", "is not a whole number of 64 bits")) } else { Ok(()) }
+    if bad_id { Err(bad("id", "is not a whole number (64 bits)")) } else { Ok(()) }
 }
 
 /// Reads a request out of its fields.
@@ -106,7 +106,7 @@ fn batch(mut fields: Map<String, Value>) -> Result<Request, ApiError> {
     let more = match fields.remove("more") {
         None => false,
         Some(Value::Bool(more)) => more,
-        Some(_) => return Err(bad("more", "is neither true nor false")),
+        Some(_) => return Err(bad("more", "is not true or false")),
     };
     if let Some((name, _)) = fields.into_iter().next() {
         return Err(bad(name, "unknown field"));

@@ -219,10 +219,10 @@ impl Desk {
 }
 
 fn no_answer() -> ApiError {
-    let text = format!("no answer after {} seconds; it may still come to pass", ANSWER_TIMEOUT.as_secs());
+    let text = format!("no answer after {} seconds; the request may still be carried out", ANSWER_TIMEOUT.as_secs());
     ApiError { code: Code::Timeout, place: String::new(), text }
 }
 
 fn going_down() -> ApiError {
-    ApiError { code: Code::Internal, place: String::new(), text: "the director is going down".to_owned() }
+    ApiError { code: Code::Internal, place: String::new(), text: "the director is stopping".to_owned() }
 }

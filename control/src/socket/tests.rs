@@ -124,7 +124,7 @@ fn refusals_name_the_field() {
     let key = r#""key":{"protocol":"tcp","address":"10.0.0.1","port":80}"#;
     for (line, wanted, part) in [
         (r#"{"id":1,"op":"flush"}"#.to_owned(), "v", "is missing"),
-        (r#"{"v":2,"id":1,"op":"flush"}"#.to_owned(), "v", "version 2 is not spoken"),
+        (r#"{"v":2,"id":1,"op":"flush"}"#.to_owned(), "v", "version 2 is not supported"),
         (r#"{"v":1,"id":1.5,"op":"flush"}"#.to_owned(), "id", "whole number"),
         (r#"{"v":1,"id":"x","op":"flush"}"#.to_owned(), "id", "whole number"),
         (r#"{"v":1,"id":1}"#.to_owned(), "op", "missing field"),

@@ -70,7 +70,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: VipCommand,
     },
-    /// Which worker gets what: the case in force on each port, what crosses between workers, and why
+    /// Which worker gets what: the case in force on each port, what is handed to another worker, and why
     Steering,
     /// Settings of net.ipv4.vs: lists them, shows one, or writes NAME=VALUE
     Sysctl {
@@ -164,18 +164,18 @@ pub(super) enum ConfigCommand {
 pub(super) enum DoctorCommand {
     /// Who else answers ARP or neighbour discovery for virtual addresses
     ///
-    /// Asks on every interface, in about a second. Names each station that answers, and says what to do. The exit code is
-    /// 0 if nobody does, 1 if somebody does.
+    /// Asks on every interface, in about a second. Names each host that answers, and says what to do. The exit code is
+    /// 0 if none does, 1 if one does.
     Arp,
 }
 
 const FILTER: &str = "\
-FILTER is a list of conditions that all must hold; without any, every packet is meant:
+FILTER is a list of conditions that all must hold; without any, it matches every packet:
   tcp  udp  sctp  icmp  arp  ip  ip6
   host ADDRESS     src ADDRESS     dst ADDRESS     ADDRESS is 10.0.0.1, fd00::1 or 10.0.0.0/24
   port NUMBER      src port NUMBER dst port NUMBER
-  interface NAME   where it arrived; of one on a device, its VLANs too
-`not` before a condition turns it round, `and` may stand between two. It looks at packets as they are received.";
+  interface NAME   where it arrived; an interface that has a device includes its VLANs
+`not` before a condition negates it; `and` between two is optional. Packets are matched as they are received.";
 
 /// Which packets, and how long.
 #[derive(Clone, Debug, Default, Args)]
@@ -248,7 +248,7 @@ fn protocol(text: &str) -> Result<Protocol, String> {
         "tcp" => Ok(Protocol::Tcp),
         "udp" => Ok(Protocol::Udp),
         "sctp" => Ok(Protocol::Sctp),
-        _ => Err("there are tcp, udp, sctp".to_owned()),
+        _ => Err("known: tcp, udp, sctp".to_owned()),
     }
 }
 

@@ -46,24 +46,24 @@ fn print(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
     if report.leaks.iter().any(|leak| leak.address.is_ipv4()) {
         writeln!(
             out,
-            "Who hears them sends past the director. On a server that is to hold the address and be silent about it: \
-             the address on lo, as /32; net.ipv4.conf.all.arp_ignore = 1; net.ipv4.conf.all.arp_announce = 2. The scripts \
-             of conf/realserver do that. On any other station: take the address away."
+            "Hosts that hear these answers send past the director. On a real server (DR or tunnel): put the address on \
+             lo, as /32; net.ipv4.conf.all.arp_ignore = 1; net.ipv4.conf.all.arp_announce = 2; \
+             conf/realserver/realserver.sh does that. On any other host: remove the address."
         )?;
     }
     if report.leaks.iter().any(|leak| leak.address.is_ipv6()) {
         writeln!(
             out,
-            "Neighbour discovery is answered for an IPv6 address that is on the interface itself. On a server: have it \
-             on lo, as /128, and nowhere else (conf/realserver)."
+            "A host answers neighbour discovery for IPv6 addresses of that interface. On a real server: put the address \
+             on lo, as /128, and on no other interface (conf/realserver/realserver.sh)."
         )?;
     }
     if report.unasked > 0 {
-        writeln!(out, "{} questions were too many for one examination, and were not asked", report.unasked)?;
+        writeln!(out, "{} requests were too many for one run, and were not sent", report.unasked)?;
     }
     if report.leaks.is_empty() {
-        let questions = if report.asked == 1 { "question" } else { "questions" };
-        writeln!(out, "nobody else answers for a virtual address: {} {questions}, each asked twice", report.asked)?;
+        let questions = if report.asked == 1 { "request" } else { "requests" };
+        writeln!(out, "no other host answers for a virtual address: {} {questions}, each sent twice", report.asked)?;
     }
     Ok(())
 }

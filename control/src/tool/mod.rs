@@ -127,7 +127,9 @@ fn run(
             _ = out.flush();
             writeln!(err, "sluice: {error}")
         }
-        Err(Failure::Strange) => writeln!(err, "sluice: the director answered something else; is it of this version?"),
+        Err(Failure::Strange) => {
+            writeln!(err, "sluice: unexpected answer; do tool and director have the same version?")
+        }
     };
     _ = said;
     1

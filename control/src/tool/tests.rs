@@ -224,7 +224,7 @@ fn the_doctor_asks_until_it_is_over_and_says_what_to_do() {
     let good = Answer::DoctorArp(DoctorReport { over: true, ..begun.clone() });
     let (code, out, err, requests) = call("sluice doctor arp", vec![Ok(Answer::DoctorArp(begun.clone())), Ok(good)]);
     assert_eq!((code, &*err), (0, ""));
-    assert_eq!(out, "nobody else answers for a virtual address: 4 questions, each asked twice\n");
+    assert_eq!(out, "no other host answers for a virtual address: 4 requests, each sent twice\n");
     assert_eq!(requests, [None, Some(7)].map(|examination| Request::DoctorArp { examination }));
 
     let leak = |address: &str, servers| ArpLeak {
@@ -241,7 +241,7 @@ fn the_doctor_asks_until_it_is_over_and_says_what_to_do() {
     assert_eq!(lines[0], "10.0.0.100 is answered on wan by 02:00:00:00:02:0b (10.1.0.11) too");
     assert_eq!(lines[1], "fd00::100 is answered on wan by 02:00:00:00:02:0b too");
     assert!(
-        lines[2].contains("arp_ignore = 1") && lines[3].contains("/128") && lines[4].starts_with("3 questions"),
+        lines[2].contains("arp_ignore = 1") && lines[3].contains("/128") && lines[4].starts_with("3 requests"),
         "{out}"
     );
     let (code, out, ..) = call("sluice doctor arp --json", vec![Ok(bad.clone())]);
@@ -278,7 +278,7 @@ fn refusals() {
     assert_eq!((code, out.as_str(), err.as_str()), (1, "", "sluice: proc: no such file\n"));
     let (code, _, err, _) = call("sluice conns", vec![Ok(Answer::Done)]);
     assert_eq!(code, 1);
-    assert!(err.contains("answered something else"), "{err}");
+    assert!(err.contains("unexpected answer"), "{err}");
     for line in ["sluice", "sluice nonsense", "sluice config", "sluice conns --client x", "sluice conns -n x"] {
         assert!(Arguments::try_parse_from(line.split_whitespace()).is_err(), "{line}");
     }

@@ -112,14 +112,18 @@ fn end(last: &WatchPage, json: bool, out: &mut dyn Write) -> Result<(), Failure>
         return print_json(&WatchPage { packets: Vec::new(), frames: Vec::new(), ..last.clone() }, out);
     }
     let why = match last.over.as_deref() {
-        Some("count") => "that many were wanted",
-        Some("time") => "the time is over",
+        Some("count") => "count reached",
+        Some("time") => "timed out",
         _ => "stopped",
     };
     let packets = if last.seen == 1 { "packet" } else { "packets" };
     writeln!(out, "{} {packets}; {why}", last.seen)?;
     if last.lost > 0 {
-        writeln!(out, "{} records lost: more came than could be taken; a narrower filter helps", last.lost)?;
+        writeln!(
+            out,
+            "{} records lost: packets came faster than the tool could read them; use a narrower filter",
+            last.lost
+        )?;
     }
     Ok(())
 }

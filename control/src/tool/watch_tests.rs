@@ -41,8 +41,8 @@ fn trace_prints_until_it_is_over() {
 +0.500000 s  worker 1  TCP 10.0.0.9:4000 > 10.0.0.100:80 SYN
     parse    IPv4, 40 bytes
     verdict  drop_martian: Impossible.
-2 packets; that many were wanted
-3 records lost: more came than could be taken; a narrower filter helps
+2 packets; count reached
+3 records lost: packets came faster than the tool could read them; use a narrower filter
 ";
     assert_eq!((code, out.as_str(), err.as_str()), (0, wanted, ""));
     let start = Request::TraceStart { filter: "tcp dst port 80".into(), count: Some(2), seconds: Some(5) };
@@ -78,7 +78,7 @@ fn capture_writes_what_others_can_read() {
     let file = std::env::temp_dir().join(format!("sluice-capture-{}.pcapng", std::process::id()));
     let line = format!("sluice capture icmp -w {} --snaplen 4", file.display());
     let (code, out, ..) = call(&line, vec![watching(9), watched(vec![], frames, Some("time"))]);
-    assert_eq!((code, out.lines().next()), (0, Some("2 packets; the time is over")));
+    assert_eq!((code, out.lines().next()), (0, Some("2 packets; timed out")));
     let mut reader = PcapNgReader::new(std::fs::File::open(&file).unwrap()).unwrap();
     let (mut packets, mut interfaces) = (Vec::new(), 0);
     while let Some(block) = reader.next_block() {

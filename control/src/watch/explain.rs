@@ -19,15 +19,17 @@ pub fn packet(record: &Record, trace: &Trace, net: &Net) -> PacketInfo {
     let mut stages = Stages::default();
     match trace.arrival {
         Arrival::Device => {}
-        Arrival::Landed => stages.add("taken over", "from another worker: it belongs here"),
-        Arrival::Signed { .. } => stages.add("taken over", "from another worker: a reply of a connection here"),
+        Arrival::Landed => {
+            stages.add("taken over", "from another worker: by its addresses and ports it belongs to this one")
+        }
+        Arrival::Signed { .. } => stages.add("taken over", "from another worker: a reply of a connection of this one"),
     }
     stages.add("parse", parsed(trace));
     if let Some(worker) = trace.steered {
         stages.add("steer", format!("belongs to worker {worker}"));
     }
     if let Some(candidate) = trace.candidate {
-        stages.add("lookup", if candidate { "an entry whose tag fits" } else { "no entry fits" });
+        stages.add("lookup", if candidate { "candidate entry found" } else { "no entry" });
     }
     if let Some(decided) = &trace.decided {
         stages.add("decide", decision(decided));
@@ -117,7 +119,7 @@ fn step(step: Step) -> String {
         Step::Answer(reason) | Step::Problem { kind: reason, .. } => reason.name().to_owned(),
         Step::Send { reason, .. } => reason.name().to_owned(),
         Step::Handoff { worker, .. } => format!("handed to worker {worker}"),
-        Step::Gather => "kept until its packet is whole".to_owned(),
+        Step::Gather => "kept for reassembly".to_owned(),
         Step::Undecided => "undecided".to_owned(),
     }
 }
@@ -129,8 +131,8 @@ fn decision(decided: &Decided) -> String {
         (_, Some(service), None) => format!("{}{}", anew(decided), unscheduled(service, decided.step)),
         _ => {
             let none = match decided.step {
-                Step::Send { .. } => "no connection, not for the director: routed",
-                Step::Handoff { .. } => "no connection here",
+                Step::Send { .. } => "no connection, not addressed to the director: routed",
+                Step::Handoff { .. } => "no connection on this worker",
                 _ => "no connection, no service",
             };
             format!("{}{none}", anew(decided))
@@ -160,7 +162,7 @@ fn anew(decided: &Decided) -> String {
     match &decided.found {
         Some((_, before)) if decided.ends => {
             format!(
-                "the connection of these ends, in {}, ends here; ",
+                "the old connection with these addresses and ports, in state {}, ends; ",
                 state_name(before.protocol_number(), before.state)
             )
         }
@@ -173,10 +175,10 @@ fn scheduled(service: &Scheduling, conn: &Conn, decided: &Decided) -> String {
     let Scheduling { key, scheduler, servers, usable } = service;
     let who = match (scheduler.name(), conn.controller) {
         (name, _) if conn.method() == ForwardMethod::Bypass => {
-            format!("{name} finds no server, cache_bypass lets it go on to whom it was sent")
+            format!("{name} finds no server; with cache_bypass the packet goes on to its own destination")
         }
         (name, NONE) => format!("{name} chose {server}"),
-        (name, _) => format!("{server} by the client's template, or, where that is new, by {name}"),
+        (name, _) => format!("{server} by the client's persistence template, or by {name} if the template is new"),
     };
     // Every connection is counted inactive before its first state.
     let life = life(0, true, conn, decided.counts);
@@ -202,7 +204,7 @@ fn life(state: u8, was_inactive: bool, now: &Conn, (active, inactive): (u32, u32
         (false, false) => ", active",
     };
     let seconds = now.timeout / TICKS_PER_SECOND;
-    format!("{state}{moved} (its server has {active} active, {inactive} inactive); ends after {seconds} s of silence")
+    format!("{state}{moved} (its server has {active} active, {inactive} inactive); idle timeout {seconds} s")
 }
 
 fn rewritten(before: &Outline, now: &Outline, conn: Option<&Conn>) -> String {
@@ -231,7 +233,7 @@ fn rewritten(before: &Outline, now: &Outline, conn: Option<&Conn>) -> String {
 fn resolved(outcome: &Outcome, route: Option<Route>, net: &Net, stages: &mut Stages) {
     let own = outcome.counters.iter().any(|counter| counter.starts_with("sent_"));
     let hop = route.map(|route| {
-        let known = if route.remembered { ", as the connection remembers" } else { "" };
+        let known = if route.remembered { ", from the cache of the connection" } else { "" };
         format!("next hop {} on {}{known}", route.neighbor, interface_name(route.interface, net))
     });
     if let Some(waiting) = outcome.waits {
@@ -262,7 +264,7 @@ fn ended(outcome: &Outcome, stages: &mut Stages) -> String {
             verdict.to_owned()
         }
         (None, Some(_)) => {
-            stages.add("verdict", "none yet: parked until the neighbour answers or fails");
+            stages.add("verdict", "none yet: parked, waits for ARP or neighbour discovery");
             "parked".to_owned()
         }
         (None, None) => {

@@ -31,14 +31,16 @@ pub fn parse(text: &str, place: impl Fn(&str) -> Option<Lan>) -> Result<Filter, 
     let mut filter = Filter::default();
     while words.peek().is_some() {
         let wanted = words.next_if_eq(&"not").is_none();
-        let Some(word) = words.next() else { return Err(wrong("\"not\" is the last word; a condition follows it")) };
+        let Some(word) = words.next() else {
+            return Err(wrong("\"not\" is the last word; write a condition after it"));
+        };
         let term = one(word, &mut words, &place)?;
         filter.terms.push((term, wanted));
         if filter.terms.len() > MOST_TERMS {
             return Err(wrong(format!("more than {MOST_TERMS} conditions")));
         }
         if words.next_if_eq(&"and").is_some() && words.peek().is_none() {
-            return Err(wrong("\"and\" is the last word; a condition follows it"));
+            return Err(wrong("\"and\" is the last word; write a condition after it"));
         }
     }
     Ok(filter)
@@ -66,9 +68,13 @@ fn one<'a>(
             let lan = place(name).ok_or_else(|| wrong(format!("no interface {name:?}; see: sluice status")))?;
             if lan.vlan() == 0 { Term::Device(lan.port()) } else { Term::Vlan(lan) }
         }
-        "or" => return Err(wrong("\"or\" is not possible: all conditions must hold; start one watch for each side")),
-        "and" => return Err(wrong("\"and\" stands between two conditions")),
-        other => return Err(wrong(format!("{other:?} is no word of a filter; there are {WORDS}"))),
+        "or" => {
+            return Err(wrong(
+                "\"or\" is not possible: all conditions must hold; start one trace or capture for each side",
+            ));
+        }
+        "and" => return Err(wrong("\"and\" belongs between two conditions")),
+        other => return Err(wrong(format!("unknown word {other:?}; known: {WORDS}"))),
     })
 }
 
@@ -135,7 +141,7 @@ mod tests {
     #[test]
     fn errors_name_the_word_and_what_would_be_right() {
         for (text, said) in [
-            ("tpc", "\"tpc\" is no word of a filter; there are tcp, udp,"),
+            ("tpc", "unknown word \"tpc\"; known: tcp, udp,"),
             ("host", "\"host\" needs an address as 10.0.0.1"),
             ("host x", "\"x\" after \"host\" is not an address"),
             ("src and", "\"and\" after \"src\" is not an address"),
@@ -145,7 +151,7 @@ mod tests {
             ("interface wan", "no interface \"wan\"; see: sluice status"),
             ("tcp or udp", "\"or\" is not possible: all conditions must hold"),
             ("tcp and", "\"and\" is the last word"),
-            ("and tcp", "\"and\" stands between two conditions"),
+            ("and tcp", "\"and\" belongs between two conditions"),
             ("tcp not", "\"not\" is the last word"),
         ] {
             let error = read(text).expect_err(text);

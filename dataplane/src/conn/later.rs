@@ -70,7 +70,7 @@ impl ConnTable {
     fn settle_all(&mut self) {
         for (entry, hash) in std::mem::take(&mut self.later.waiting) {
             let linked = self.link_newest(entry, hash, REPLY);
-            debug_assert!(linked, "there was room");
+            debug_assert!(linked, "there was a free place");
         }
         self.later.filter = [0; WORDS];
     }

@@ -293,7 +293,9 @@ impl Why {
             Self::FewQueues => Some("no more workers than the device has receive queues"),
             Self::OneQueue => Some("a device with RSS and a receive queue for each worker"),
             Self::NoHash | Self::Unsettable => Some("a device with RSS whose key and table can be set"),
-            Self::BothEndsOnly => Some("steering = \"tuple\": requests then land at home, replies need signposts"),
+            Self::BothEndsOnly => {
+                Some("steering = \"tuple\": requests then arrive at their connection's worker, replies need signposts")
+            }
         }
     }
 }

@@ -10,7 +10,11 @@ impl fmt::Display for Plan {
         let signposts = if self.signposts { "LVS-NAT replies need signposts" } else { "no signposts" };
         writeln!(f, "{workers}, steering by {}, {signposts}", self.steering)?;
         if self.steering != self.asked {
-            writeln!(f, "  {} was asked for, but a port faces clients and servers at once", self.asked)?;
+            writeln!(
+                f,
+                "  {} is configured, but an interface faces both clients and servers (its side is \"both\")",
+                self.asked
+            )?;
         }
         for port in &self.ports {
             writeln!(f, "{}: {}", port.port.name, port.port.caps)?;
@@ -25,7 +29,7 @@ impl PortPlan {
         writeln!(f, "  in force: {}, {}", self.case, Readers(self.rx_queues))?;
         let parts = [("requests", self.requests), ("LVS-NAT replies", self.replies)];
         let shares = parts.iter().filter_map(|(what, share)| share.map(|share| format!("{what} {share}")));
-        writeln!(f, "  will cross: {}", shares.collect::<Vec<_>>().join(", "))?;
+        writeln!(f, "  handed to another worker: {}", shares.collect::<Vec<_>>().join(", "))?;
         writeln!(f, "  why: {}", self.why)?;
         if let Some(better) = self.why.better() {
             writeln!(f, "  better: {better}")?;
@@ -76,9 +80,9 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Alone => "one worker",
-            Self::Hardware => "the device lands packets by their hash",
-            Self::OneQueue => "one worker receives everything and hands over",
-            Self::Anywhere => "packets arrive on any worker and are handed over",
+            Self::Hardware => "the device distributes packets by hash",
+            Self::OneQueue => "one worker receives everything and hands packets to the others",
+            Self::Anywhere => "packets arrive on any worker and are handed to the right one",
         })
     }
 }
@@ -86,14 +90,14 @@ impl fmt::Display for Case {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::OneWorker => "with one worker every packet is at home",
-            Self::Hashes => "the device hashes what the steering asks for",
+            Self::OneWorker => "with one worker nothing is handed over",
+            Self::Hashes => "the device hashes the fields that this steering needs",
             Self::FewQueues => "the device hashes, but has fewer rx queues than there are workers",
             Self::OneQueue => "the device has one rx queue",
             Self::NoHash => "the device does not hash TCP ports",
-            Self::Unsettable => "the device's hash key or indirection table cannot be set",
+            Self::Unsettable => "the driver does not let us set the device's hash key or indirection table",
             Self::BothEndsOnly => {
-                "the device hashes both ends of a packet, client steering asks for the client's alone"
+                "the device hashes source and destination, client steering needs a hash of the client's address and port alone"
             }
         })
     }

@@ -202,7 +202,7 @@ fn the_file_as_a_whole() {
                 "\nschema = 2\nnonsense = 1",
                 "t.toml:2: schema: 2 is a schema that this version does not know; it knows 1",
             ),
-            ("schema = \"1\"", "t.toml:1: schema: is of type string; a whole number, 0 to 4294967295, is wanted"),
+            ("schema = \"1\"", "t.toml:1: schema: is of type string; it must be a whole number, 0 to 4294967295"),
             (
                 "schema = 1\nservices = 1\n[[interfaces]]",
                 "t.toml:2: services: unknown key; did you mean service?\n\
@@ -210,7 +210,7 @@ fn the_file_as_a_whole() {
             ),
             ("schema = 1\n[interface]", "t.toml:2: interface: is of type table; write [[interface]]"),
             ("schema = 1\n[[control]]", "t.toml:2: control: is of type array; write [control]"),
-            ("schema = 1\nvip = [1]", "t.toml:2: vip: holds something else than tables; write [[vip]]"),
+            ("schema = 1\nvip = [1]", "t.toml:2: vip: has entries that are not tables; write [[vip]]"),
         ],
     );
     assert!(errors("schema = 1\na = \nb = 2\nb = 3").starts_with("t.toml:2: "), "{}", errors("a = "));
@@ -227,10 +227,10 @@ fn dataplane_and_control() {
         &[
             (
                 "[dataplane]\nworkers = [1, 2, 1]",
-                "t.toml:3: dataplane.workers: CPU 1 is there twice; one worker on each (in a lab, share_cpus = true allows it)",
+                "t.toml:3: dataplane.workers: CPU 1 is a duplicate; one worker on each CPU (in a lab, share_cpus = true allows it)",
             ),
             ("[dataplane]\nworkers = []", "t.toml:3: dataplane.workers: is empty; name at least one CPU"),
-            ("[dataplane]\nworkers = 1", "t.toml:3: dataplane.workers: is of type integer; a list is wanted"),
+            ("[dataplane]\nworkers = 1", "t.toml:3: dataplane.workers: is of type integer; it must be a list"),
             ("[dataplane]\nworkers = [\n1,\n-2]", "t.toml:5: dataplane.workers: -2 is too small; 0 to 1023"),
             ("[dataplane]\nconnections = 0", "t.toml:3: dataplane.connections: 0 is too small; 1 to 268435456"),
             ("[dataplane]\nworker = [1]", "t.toml:3: dataplane.worker: unknown key; did you mean workers?"),
@@ -240,7 +240,7 @@ fn dataplane_and_control() {
             ),
             (
                 "[dataplane]\nip_forward = 1",
-                "t.toml:3: dataplane.ip_forward: is of type integer; true or false is wanted",
+                "t.toml:3: dataplane.ip_forward: is of type integer; it must be true or false",
             ),
             ("[dataplane]\neal = [\"\"]", "t.toml:3: dataplane.eal: is empty"),
             ("[dataplane]\neal = [\"\\u0000\"]", "t.toml:3: dataplane.eal: has control characters"),
@@ -251,7 +251,7 @@ fn dataplane_and_control() {
             ("[control]\nrules = \"/etc/\"", "t.toml:3: control.rules: \"/etc/\" names a directory; name the file"),
             ("[control]\nsocket = \"a.sock\"", "t.toml:3: control.socket: \"a.sock\" is relative; begin with a slash"),
             ("[control]\nsocket = \"/run/\"", "t.toml:3: control.socket: \"/run/\" names a directory; name the socket"),
-            (&long, "t.toml:3: control.socket: 108 bytes are too long for a socket; at most 107"),
+            (&long, "t.toml:3: control.socket: 108 bytes are too long for the path of a socket; at most 107"),
         ],
     );
 }
@@ -269,7 +269,7 @@ fn all_errors_at_once_in_order() {
 #[test]
 fn files_that_cannot_be_read() {
     let missing = load(std::path::Path::new("/nonexistent/sluice.toml")).unwrap_err().to_string();
-    assert!(missing.starts_with("/nonexistent/sluice.toml: cannot be read: "), "{missing}");
+    assert!(missing.starts_with("/nonexistent/sluice.toml: cannot read the file: "), "{missing}");
     let path = std::env::temp_dir().join(format!("sluice-utf8-{}.toml", std::process::id()));
     std::fs::write(&path, b"schema = 1\n\n# \xff\n").unwrap();
     let bad = load(&path).unwrap_err().to_string();

@@ -9,11 +9,11 @@ fn interfaces() {
     let case = |rest: &str, wanted: &str| refused(BASE, &[(&new(rest), wanted)]);
     case("device = \"tap:x\"\nmtu = 80000", "t.toml:13: interface.mtu: 80000 is too large; 68 to 9600");
     case("", "t.toml:10: interface.device: is missing; or give parent and vlan");
-    case("parent = \"wan\"", "t.toml:12: interface.parent: is there without vlan; give both");
-    case("vlan = 3", "t.toml:12: interface.vlan: is there without parent; give both");
+    case("parent = \"wan\"", "t.toml:12: interface.parent: is given without vlan; give both");
+    case("vlan = 3", "t.toml:12: interface.vlan: is given without parent; give both");
     case(
         "device = \"tap:x\"\nvlan = 3",
-        "t.toml:12: interface.device: excludes parent and vlan: a VLAN uses the device of its parent",
+        "t.toml:12: interface.device: is not allowed with parent and vlan: a VLAN uses the device of its parent",
     );
     case("parent = \"wan\"\nvlan = 4095", "t.toml:13: interface.vlan: 4095 is too large; 1 to 4094");
     case("parent = \"wen\"\nvlan = 3", "t.toml:12: interface.parent: there is no interface \"wen\"; did you mean wan?");
@@ -22,10 +22,10 @@ fn interfaces() {
         "t.toml:14: interface.mtu: 1501 is too large; wan, which carries it, has 1500",
     );
     case("device = \"tup:x\"", "t.toml:12: interface.device: unknown kind of device \"tup\"; did you mean tap?");
-    case("device = \"tap:wan\"", "t.toml:12: interface.device: tap:wan is already in the table of line 2");
+    case("device = \"tap:wan\"", "t.toml:12: interface.device: tap:wan is a duplicate of line 2");
     case(
         "device = \"tap:x\"\nmac = \"03:00:00:00:00:01\"",
-        "t.toml:13: interface.mac: 03:00:00:00:00:01 is a multicast address; the first byte of a station's address is even",
+        "t.toml:13: interface.mac: 03:00:00:00:00:01 is a multicast address; the first byte of a unicast address is even",
     );
     case(
         "device = \"tap:x\"\nmac = \"zz\"",
@@ -33,11 +33,11 @@ fn interfaces() {
     );
     case(
         "device = \"tap:x\"\naddresses = [\n\"10.0.0.1/8\"]",
-        "t.toml:14: interface.addresses: 10.0.0.1 is there twice",
+        "t.toml:14: interface.addresses: 10.0.0.1 is a duplicate",
     );
     case(
         "device = \"tap:x\"\naddresses = [\"10.9.0.0/24\"]",
-        "t.toml:13: interface.addresses: 10.9.0.0/24 is the name of the network, not an address in it",
+        "t.toml:13: interface.addresses: 10.9.0.0/24 is the network address, not the address of a host",
     );
     case(
         "device = \"tap:x\"\naddresses = [\"10.9.0.255/24\"]",
@@ -62,7 +62,7 @@ fn interfaces() {
             ("[[interface]]\ndevice = \"tap:x\"", "t.toml:10: interface.name: is missing"),
             (
                 "[[interface]]\nname = \"wan\"\ndevice = \"tap:x\"",
-                "t.toml:11: interface.name: wan is already in the table of line 2",
+                "t.toml:11: interface.name: wan is a duplicate of line 2",
             ),
             (
                 "[[interface]]\nname = \"a b\"\ndevice = \"tap:x\"",
@@ -76,7 +76,7 @@ fn interfaces() {
     refused(
         &format!("{BASE}{vlan}"),
         &[
-            (&twice, "t.toml:17: interface.vlan: VLAN 5 of wan is already in the table of line 10"),
+            (&twice, "t.toml:17: interface.vlan: VLAN 5 of wan is a duplicate of line 10"),
             (
                 "[[interface]]\nname = \"w\"\nparent = \"wan\"\nvlan = 0",
                 "t.toml:17: interface.vlan: 0 is too small; 1 to 4094",
@@ -89,7 +89,7 @@ fn interfaces() {
 #[test]
 fn a_vlan_takes_after_its_parent() {
     let vlan = |more: &str| format!("[[interface]]\nname = \"v\"\nparent = \"wan\"\nvlan = 5\n{more}\n");
-    let wrong = "is its parent's: a VLAN has none of its own";
+    let wrong = "is not for a VLAN: it has the MAC address of its parent";
     refused(
         BASE,
         &[
@@ -115,7 +115,7 @@ fn routes_neighbors_vips() {
         &[
             (
                 "[[route]]\nto = \"0.0.0.0/0\"\nvia = \"10.2.0.1\"",
-                "t.toml:12: route.via: 10.2.0.1 is on no connected prefix; there are 10.0.0.0/24, fd00:1::/64, 10.1.0.0/24",
+                "t.toml:12: route.via: 10.2.0.1 is on no connected prefix; connected are 10.0.0.0/24, fd00:1::/64, 10.1.0.0/24",
             ),
             (
                 "[[route]]\nto = \"0.0.0.0/0\"\nvia = \"10.1.0.2\"\ninterface = \"wan\"",
@@ -143,7 +143,7 @@ fn routes_neighbors_vips() {
             ),
             (
                 "[[route]]\nto = \"10.0.0.0/8\"\nblackhole = true\nunreachable = true",
-                "t.toml:11: route.to: has more than one way; give via or interface, unreachable = true or blackhole = true",
+                "t.toml:11: route.to: has more than one target; give via or interface, unreachable = true or blackhole = true",
             ),
             (
                 "[[route]]\nto = \"10.0.0.0/8\"\ninterface = \"lam\"",
@@ -151,7 +151,7 @@ fn routes_neighbors_vips() {
             ),
             (
                 "[[route]]\nto = \"10.0.0.0/8\"\nblackhole = true\n[[route]]\nto = \"10.0.0.0/8\"\nblackhole = true",
-                "t.toml:14: route.to: 10.0.0.0/8 is already in the table of line 10",
+                "t.toml:14: route.to: 10.0.0.0/8 is a duplicate of line 10",
             ),
             (
                 "[[neighbor]]\naddress = \"10.1.0.9\"\ninterface = \"wan\"\nmac = \"02:00:00:00:00:01\"",
@@ -159,15 +159,15 @@ fn routes_neighbors_vips() {
             ),
             (
                 "[[neighbor]]\naddress = \"10.1.0.9\"\nmac = \"ff:ff:ff:ff:ff:ff\"",
-                "t.toml:10: neighbor.interface: is missing\nt.toml:12: neighbor.mac: ff:ff:ff:ff:ff:ff is a multicast address; the first byte of a station's address is even",
+                "t.toml:10: neighbor.interface: is missing\nt.toml:12: neighbor.mac: ff:ff:ff:ff:ff:ff is a multicast address; the first byte of a unicast address is even",
             ),
             (
                 "[[vip]]\naddress = \"10.0.0.9\"\ninterfaces = [\"wan\", \"dmz\"]",
-                "t.toml:12: vip.interfaces: there is no interface \"dmz\"; there are wan, lan",
+                "t.toml:12: vip.interfaces: there is no interface \"dmz\"; known: wan, lan",
             ),
             (
                 "[[vip]]\naddress = \"10.0.0.9\"\ninterfaces = [\"wan\", \"wan\"]",
-                "t.toml:12: vip.interfaces: wan is there twice",
+                "t.toml:12: vip.interfaces: wan is a duplicate",
             ),
             (
                 "[[vip]]\naddress = \"10.0.0.9/32\"\ninterfaces = []",
@@ -189,14 +189,14 @@ fn link_local_addresses_are_of_one_link() {
     refused(
         BASE,
         &[
-            (&lan.replace("fd00:9::1/64", "fe80::1/10"), "t.toml:13: interface.addresses: fe80::1 is there twice"),
+            (&lan.replace("fd00:9::1/64", "fe80::1/10"), "t.toml:13: interface.addresses: fe80::1 is a duplicate"),
             (
                 "[[route]]\nto = \"::/0\"\nvia = \"fe80::1\"\ninterface = \"lan\"",
-                "t.toml:12: route.via: fe80::1 cannot be reached: lan has no IPv6 address",
+                "t.toml:12: route.via: fe80::1 is not reachable: lan has no IPv6 address",
             ),
             (
                 "[[neighbor]]\naddress = \"fe80::1\"\ninterface = \"lan\"\nmac = \"02:00:00:00:00:09\"",
-                "t.toml:11: neighbor.address: fe80::1 cannot be reached: lan has no IPv6 address",
+                "t.toml:11: neighbor.address: fe80::1 is not reachable: lan has no IPv6 address",
             ),
         ],
     );
@@ -213,7 +213,7 @@ fn marks() {
     );
     case(
         "mark = 1\nsource_mac = \"02:00:00:00:00:01\"\nnot_source_mac = \"02:00:00:00:00:02\"",
-        "t.toml:13: mark.not_source_mac: excludes source_mac; give one of them",
+        "t.toml:13: mark.not_source_mac: is not allowed together with source_mac; give one of them",
     );
     case(
         "mark = 1\ndestination = \"10.3.0.1/16\"",
@@ -240,5 +240,5 @@ fn marks() {
         "mark = 1\nprotocol = 6\nsource_port = \"9-8\"",
         "t.toml:13: mark.source_port: \"9-8\" is not a port as 80, or a range as 8000-8999",
     );
-    case("mark = 1\n[[mark]]\nmark = 1", "t.toml:13: mark.mark: 1 is already in the table of line 10");
+    case("mark = 1\n[[mark]]\nmark = 1", "t.toml:13: mark.mark: 1 is a duplicate of line 10");
 }

@@ -9,7 +9,7 @@ fn services() {
     refused(
         BASE,
         &[
-            (&format!("{tcp}{tcp}"), "t.toml:15: service.address: TCP 10.0.0.9:80 is already in the table of line 10"),
+            (&format!("{tcp}{tcp}"), "t.toml:15: service.address: TCP 10.0.0.9:80 is a duplicate of line 10"),
             (
                 "[[service]]\nprotocol = \"tcp\"\naddress = \"10.0.0.9\"",
                 "t.toml:12: service.address: has no port; only a persistent service takes every port",
@@ -29,7 +29,7 @@ fn services() {
             ),
             (
                 "[[service]]\nfwmark = 1\naddress = \"10.0.0.9:1\"",
-                "t.toml:11: service.fwmark: excludes address; a service is by mark or by address",
+                "t.toml:11: service.fwmark: is not allowed together with address; a service is by mark or by address",
             ),
             ("[[service]]\nprotocol = \"tcp\"", "t.toml:10: service.address: is missing; or give fwmark"),
             (
@@ -45,7 +45,7 @@ fn services() {
             ("schedular = \"rr\"", "t.toml:13: service.schedular: unknown key; did you mean scheduler?"),
             (
                 "scheduler = \"a-very-long-name\"",
-                "t.toml:13: service.scheduler: \"a-very-long-name\" is no name of 1 to 15 characters",
+                "t.toml:13: service.scheduler: \"a-very-long-name\" is not a name of 1 to 15 characters",
             ),
             (
                 "scheduler = \"rr\"\nflags = [\"sh-port\"]",
@@ -89,7 +89,7 @@ fn servers() {
             ("", "t.toml:13: service.server.address: is missing"),
             (
                 "address = \"10.1.0.9\"\n[[service.server]]\naddress = \"10.1.0.9:80\"",
-                "t.toml:16: service.server.address: 10.1.0.9:80 is already in the table of line 13",
+                "t.toml:16: service.server.address: 10.1.0.9:80 is a duplicate of line 13",
             ),
             (
                 "address = \"10.1.0.9\"\nupper = 1\nlower = 2",
@@ -109,15 +109,12 @@ fn servers() {
             ),
             (
                 "address = \"fd00::9\"",
-                "t.toml:14: service.server.address: fd00::9 is not of the family of the service; only forward = \"tun\" crosses families",
+                "t.toml:14: service.server.address: fd00::9 is not of the family of the service; only forward = \"tun\" allows another family",
             ),
-            (
-                "address = \"224.0.0.9\"",
-                "t.toml:14: service.server.address: 224.0.0.9 is not the address of one station",
-            ),
+            ("address = \"224.0.0.9\"", "t.toml:14: service.server.address: 224.0.0.9 is not a unicast address"),
             (
                 "address = \"127.255.255.255\"",
-                "t.toml:14: service.server.address: 127.255.255.255 is not the address of one station",
+                "t.toml:14: service.server.address: 127.255.255.255 is not a unicast address",
             ),
             (
                 "address = \"fe80::9\"\nforward = \"tun\"",
@@ -137,11 +134,11 @@ fn servers() {
             ),
             (
                 "address = \"10.1.0.9:81\"\nforward = \"dr\"",
-                "t.toml:14: service.server.address: port 81 cannot be: dr and tun leave the port as it is, 80",
+                "t.toml:14: service.server.address: port 81 is not the service's: dr and tun do not change the port, so it must be 80",
             ),
             (
                 "address = \"10.1.0.9\"\nforward = \"masq\"",
-                "t.toml:15: service.server.forward: unknown \"masq\"; there are nat, dr, tun, fullnat",
+                "t.toml:15: service.server.forward: unknown \"masq\"; known: nat, dr, tun, fullnat",
             ),
             (
                 "address = \"10.1.0.9\"\ntunnel = { kind = \"ipip\" }",

@@ -67,7 +67,7 @@ pub(super) const OF_WORKERS: [OfWorker; 14] = [
     OfWorker(kind("packets waiting for servers", "packets", "packets"), |link, _| waiting(link, Class::Servers)),
     OfWorker(kind("packets waiting for clients", "packets", "packets"), |link, _| waiting(link, Class::Clients)),
     OfWorker(kind("other packets waiting", "packets", "packets"), |link, _| waiting(link, Class::Others)),
-    OfWorker(kind("questions for neighbours", "questions", "questions"), |link, _| {
+    OfWorker(kind("neighbour requests", "requests", "requests"), |link, _| {
         Level::new(link.questions.waiting() as u64, QUESTIONS as u64).refused(link.questions.refused())
     }),
     OfWorker(kind("messages to control", "frames", "frames"), |link, _| {
