@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    static COUNT: Cell<Allocations> = const { Cell::new(Allocations { calls: 0, bytes: 0, freed: 0 }) };
+    static COUNT: Cell<Allocations> = const { Cell::new(Allocations { calls: 0, bytes: 0, frees: 0, freed: 0 }) };
 }
 
 #[global_allocator]
@@ -19,8 +19,22 @@ pub(crate) struct Allocations {
     pub(crate) calls: u64,
     /// Bytes.
     pub(crate) bytes: u64,
+    /// How often something was given back, growing included.
+    pub(crate) frees: u64,
     /// Bytes given back.
     pub(crate) freed: u64,
+}
+
+impl Allocations {
+    /// What has come since.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            calls: self.calls - before.calls,
+            bytes: self.bytes - before.bytes,
+            frees: self.frees - before.frees,
+            freed: self.freed - before.freed,
+        }
+    }
 }
 
 /// What `work` allocates on this thread.
@@ -28,8 +42,13 @@ pub(crate) fn of<T>(work: impl FnOnce() -> T) -> (T, Allocations) {
     let before = COUNT.get();
     let result = work();
     let after = COUNT.get();
-    let (calls, bytes) = (after.calls - before.calls, after.bytes - before.bytes);
-    (result, Allocations { calls, bytes, freed: after.freed - before.freed })
+    (result, after.since(before))
+}
+
+/// What this thread has allocated since it began.
+#[allow(dead_code, reason = "not every test program has slices")]
+pub(crate) fn so_far() -> Allocations {
+    COUNT.get()
 }
 
 fn count(bytes: usize) {
@@ -39,7 +58,7 @@ fn count(bytes: usize) {
 
 fn count_back(bytes: usize) {
     let before = COUNT.get();
-    COUNT.set(Allocations { freed: before.freed + bytes as u64, ..before });
+    COUNT.set(Allocations { frees: before.frees + 1, freed: before.freed + bytes as u64, ..before });
 }
 
 // SAFETY: the system's allocator does the work, with the arguments as they came. Counting allocates nothing: the

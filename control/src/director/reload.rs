@@ -34,7 +34,8 @@ impl Prepared {
         Self::of(config)
     }
 
-    fn of(config: Config) -> Result<Self, ApiError> {
+    /// Of a configuration that has been read.
+    pub fn of(config: Config) -> Result<Self, ApiError> {
         validate(&config)?;
         let wanted = config.services.iter().map(|service| service.spec.key).collect();
         Ok(Self { config, wanted })

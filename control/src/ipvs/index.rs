@@ -18,6 +18,8 @@ use crate::api::{Forward, ServerSpec, ServiceSpec};
 pub(super) struct Index {
     /// Services by family: IPv4, IPv6.
     families: [u32; 2],
+    /// Servers of another family than their service.
+    mixed: u32,
     addresses: Counts<IpAddr>,
     listeners: Counts<Listener>,
     callers: Callers,
@@ -82,6 +84,7 @@ impl Index {
             self.listeners.add(listener);
         }
         self.callers.add(service, server, slot);
+        self.mixed += u32::from(is_mixed(service, server));
     }
 
     /// A server is gone.
@@ -90,6 +93,7 @@ impl Index {
             self.listeners.remove(listener);
         }
         self.callers.remove(service, server);
+        self.mixed -= u32::from(is_mixed(service, server));
     }
 
     /// A service has other settings.
@@ -115,6 +119,12 @@ impl Services {
     #[must_use]
     pub fn unhooked(&self) -> Unhooked {
         self.index.unhooked()
+    }
+
+    /// Whether a server is of another family than its service.
+    #[must_use]
+    pub fn mix_families(&self) -> bool {
+        self.index.mixed > 0
     }
 
     /// Whether an address is the virtual address of a service.
@@ -157,6 +167,10 @@ impl Services {
     pub fn take_caller_changes(&mut self) -> Vec<(Listener, Option<Caller>)> {
         self.index.callers.take_changes()
     }
+}
+
+fn is_mixed(service: &ServiceSpec, server: &ServerSpec) -> bool {
+    Family::of(server.address.ip()) != service.key.family()
 }
 
 /// Where a server listens, if it is reached by NAT.

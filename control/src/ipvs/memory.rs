@@ -76,7 +76,8 @@ fn of_services(n: usize) -> usize {
     let worker_view = block(COUNTS + size_of::<VirtualService>());
     let state = block(COUNTS + size_of::<ServiceState>()) + block(COUNTS + size_of::<u64>());
     n * (scheduler + worker_view + state)
-        + hash_map(n, size_of::<(ServiceKey, Service)>())
+        + n * block(size_of::<Service>())
+        + hash_map(n, size_of::<(ServiceKey, Box<Service>)>())
         + shared_map(n, size_of::<(ServiceKey, Arc<VirtualService>)>())
         + b_tree(n, size_of::<(u64, ServiceKey)>(), IN_ORDER)
         + b_tree(n, size_of::<(Nanos, u64)>(), IN_ANY)

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
-use dataplane::flow::{Family, ServiceKey};
+use dataplane::flow::ServiceKey;
 use dataplane::sched::Scheduler;
 use dataplane::service::{Servers, ServiceState, TotalsRead};
 
@@ -136,7 +136,8 @@ pub fn validate<'a>(
 pub struct Services {
     /// Which totals are told.
     pub reading: Reading,
-    by_key: HashMap<ServiceKey, Service>,
+    /// Boxed, so that a map that grows moves little at once.
+    by_key: HashMap<ServiceKey, Box<Service>>,
     /// By number: the order of every list.
     order: BTreeMap<u64, ServiceKey>,
     servers: usize,
@@ -225,23 +226,13 @@ impl Services {
     /// One service.
     #[must_use]
     pub fn get(&self, key: &ServiceKey) -> Option<&Service> {
-        self.by_key.get(key)
+        self.by_key.get(key).map(Box::as_ref)
     }
 
     /// Number of servers, of all services together.
     #[must_use]
     pub fn servers(&self) -> usize {
         self.servers
-    }
-
-    /// Whether a server is of another family than its service. Looks at all of them.
-    #[must_use]
-    pub fn mix_families(&self) -> bool {
-        let mixes = |service: &Service| {
-            let family = service.spec.key.family();
-            service.servers.iter().any(|server| Family::of(server.spec.address.ip()) != family)
-        };
-        self.by_key.values().any(mixes)
     }
 
     /// States of servers.
@@ -274,7 +265,7 @@ impl Services {
             summed: TotalsRead::default(),
         };
         self.order.insert(number, key);
-        self.by_key.insert(key, service);
+        self.by_key.insert(key, Box::new(service));
         self.index.add_service(&key);
         remember(&mut self.remembering, key, scheduler);
         self.dirty.insert(key);
@@ -384,8 +375,11 @@ impl Services {
         check::possible(&service.spec, &spec)?;
         let slot = service.servers[at].slot;
         configure(slot, &spec, &self.slots, &mut self.paths);
-        self.index.remove_server(&service.spec, &service.servers[at].spec);
-        self.index.add_server(&service.spec, &spec, slot);
+        // Where it listens, and whose calls are whose, is a matter of its address and of how it is reached.
+        if service.servers[at].spec.forward != spec.forward {
+            self.index.remove_server(&service.spec, &service.servers[at].spec);
+            self.index.add_server(&service.spec, &spec, slot);
+        }
         service.change_list(|servers| {
             if spec.weight > 0 {
                 servers[at].last_weight = spec.weight;

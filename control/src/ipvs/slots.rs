@@ -19,7 +19,8 @@ pub struct Slots {
     free: Vec<u32>,
     next: u32,
     /// Removed servers whose connections still name them.
-    trash: HashMap<(ServiceKey, SocketAddr), Retired>,
+    /// Boxed, so that a map that grows moves little at once.
+    trash: HashMap<(ServiceKey, SocketAddr), Box<Retired>>,
     /// Who of the trash is looked at next. One that came back, or was removed again since, has another number.
     looks: VecDeque<((ServiceKey, SocketAddr), u64)>,
     retired: u64,
@@ -87,7 +88,7 @@ impl Slots {
             state.available.store(false, Relaxed);
         }
         self.retired += 1;
-        self.trash.insert(who, Retired { slot, number: self.retired, meter });
+        self.trash.insert(who, Box::new(Retired { slot, number: self.retired, meter }));
         self.looks.push_back((who, self.retired));
     }
 

@@ -35,7 +35,7 @@ impl Service {
 impl Services {
     /// All services, last added first.
     pub fn newest_first(&self) -> impl Iterator<Item = &Service> {
-        self.order.values().rev().filter_map(|key| self.by_key.get(key))
+        self.order.values().rev().filter_map(|key| self.get(key))
     }
 
     /// The keys of all services, last added first.
@@ -46,7 +46,7 @@ impl Services {
 
     /// All services, first added first.
     pub fn oldest_first(&self) -> impl Iterator<Item = &Service> {
-        self.order.values().filter_map(|key| self.by_key.get(key))
+        self.order.values().filter_map(|key| self.get(key))
     }
 
     /// A page of the list, last added first: from a cursor on, `room` services and servers together at most, and where
@@ -84,7 +84,7 @@ impl Services {
         let mut pieces = Vec::new();
         let mut room = room.max(2);
         for (&number, key) in self.order.range(from.service..) {
-            let Some(service) = self.by_key.get(key) else { continue };
+            let Some(service) = self.get(key) else { continue };
             let continued = number == from.service && from.server != Cursor::START.server;
             let after = if continued { from.server } else { 0 };
             let servers = &service.servers[..service.servers.partition_point(|server| server.number > after)];

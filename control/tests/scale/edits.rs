@@ -24,7 +24,12 @@ fn round(lab: &mut Lab, services: u32) -> Allocations {
         }
     });
     let rounds = u64::from(ROUNDS);
-    Allocations { calls: counted.calls / rounds, bytes: counted.bytes / rounds, freed: counted.freed / rounds }
+    Allocations {
+        calls: counted.calls / rounds,
+        bytes: counted.bytes / rounds,
+        frees: counted.frees / rounds,
+        freed: counted.freed / rounds,
+    }
 }
 
 /// The published map is a tree of 32 branches a node, of which an edit copies one path: a hundred times the services

@@ -38,9 +38,21 @@ impl Lab {
         Self::of(config::parse(NETWORK, "scale.toml").expect("a right configuration"))
     }
 
-    /// As a file says.
+    /// As a configuration says.
     pub(crate) fn of(config: config::Config) -> Self {
         let facts = Facts::in_memory(&config);
+        Self::start(config, facts)
+    }
+
+    /// As a file says, that can be read again.
+    pub(crate) fn with_file(config: config::Config) -> Self {
+        let file = Some("scale.toml".into());
+        // As in the appliance, what is large is not freed by control.
+        let facts = Facts { file, discard: Box::new(std::mem::forget), ..Facts::in_memory(&config) };
+        Self::start(config, facts)
+    }
+
+    fn start(config: config::Config, facts: Facts) -> Self {
         let now = Nanos(1000 * MS);
         let (director, mut seats) = Director::new(config, facts, now).expect("a possible configuration");
         let seat = seats.pop().expect("one worker");

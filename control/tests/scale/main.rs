@@ -8,3 +8,4 @@ mod memory;
 mod pages;
 mod restore;
 mod samples;
+mod slices;
