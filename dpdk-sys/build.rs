@@ -15,7 +15,7 @@ const LIBRARIES: [&str; 4] = ["rte_ethdev", "rte_mbuf", "rte_mempool", "rte_eal"
 
 /// Functions that are bound, as one expression.
 const FUNCTIONS: &str = "shim_.*|rte_eal_init|rte_eal_cleanup|rte_eal_get_runtime_dir|rte_strerror|rte_version\
-    |rte_thread_register|rte_thread_unregister|fopencookie|fclose|malloc_trim|rte_openlog_stream|rte_log_cur_msg_loglevel\
+    |rte_thread_register|rte_thread_unregister|fopencookie|fclose|malloc_trim|getsockopt|rte_openlog_stream|rte_log_cur_msg_loglevel\
     |rte_dev_probe|rte_dev_remove|rte_pktmbuf_pool_create|rte_pktmbuf_free_bulk\
     |rte_mempool_(free|avail_count|in_use_count)\
     |rte_eth_dev_(configure|start|stop|close|info_get|get_port_by_name|socket_id|adjust_nb_rx_tx_desc)\
@@ -91,7 +91,7 @@ fn bind(flags: &[&str]) {
         .clang_arg("-D_GNU_SOURCE")
         .allowlist_function(FUNCTIONS)
         .allowlist_var(CONSTANTS)
-        .allowlist_type("rte_eth_xstat|rte_eth_xstat_name")
+        .allowlist_type("rte_eth_xstat|rte_eth_xstat_name|tpacket_stats")
         .rust_target(bindgen::RustTarget::stable(85, 0).unwrap_or_default())
         .rust_edition(bindgen::RustEdition::Edition2024)
         .formatter(bindgen::Formatter::None)

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <malloc.h>
+#include <linux/if_packet.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -23,6 +25,9 @@ static const uint64_t SHIM_RSS_IP = RTE_ETH_RSS_IP;
 static const uint64_t SHIM_RSS_TCP = RTE_ETH_RSS_TCP;
 static const uint64_t SHIM_RSS_UDP = RTE_ETH_RSS_UDP;
 static const uint64_t SHIM_RSS_SCTP = RTE_ETH_RSS_SCTP;
+
+static const int SHIM_SOL_PACKET = SOL_PACKET;
+static const int SHIM_PACKET_STATISTICS = PACKET_STATISTICS;
 
 /* Inline functions of DPDK as symbols: shim_X(...) is X(...). */
 int shim_rte_errno(void);

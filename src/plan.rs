@@ -16,6 +16,8 @@ use dataplane::shard::OUTPUT_LIMIT;
 use dataplane::steering::{Side, Steering};
 use dataplane::template::{self, Templates};
 
+use crate::dpdk::af_packet::Ring;
+use crate::dpdk::eth_dev::DeviceSpec;
 use crate::dpdk::mbuf::Mbuf;
 use crate::dpdk::mempool::{CACHE_MAX, HEADROOM, data_room_for};
 
@@ -66,14 +68,17 @@ impl Plan {
         let dataplane = &config.dataplane;
         let (workers, ports) = (dataplane.workers.len(), config.devices().count());
         let cache = CACHE_MAX.min(256);
-        let rings = usize::from(dataplane.rx_descriptors) + usize::from(dataplane.tx_descriptors);
+        let rings = dataplane.descriptors().map(usize::from).iter().sum::<usize>();
+        // af_packet copies: no packet waits in its rings.
+        let held_by = config.devices().map(|interface| if ring(config, interface).is_some() { 0 } else { rings });
         let crossing = workers * (workers - 1) * handoff::PACKETS;
-        let own = workers * (ports * (rings + OUTPUT_LIMIT) + BURST + MAX_PARKED);
+        let own = workers * (held_by.sum::<usize>() + ports * OUTPUT_LIMIT + BURST + MAX_PARKED);
         let held = own + crossing + (workers + 1) * cache * 3 / 2;
         let packets = (held + 1).next_power_of_two() - 1;
         let one_armed = config.devices().any(|interface| interface.side == Side::Both);
         let signposts = workers > 1 && (one_armed || dataplane.steering == Steering::Tuple);
-        let data_room = data_room_for(config.interfaces.iter().map(|i| i.mtu).max().unwrap_or(1500));
+        let room = |interface| ring(config, interface).map_or(data_room_for(interface.mtu), |ring| ring.frame);
+        let data_room = config.devices().map(room).max().unwrap_or(data_room_for(1500));
         let servers: usize = config.services.iter().map(|service| service.servers.len()).sum();
         Self {
             packets,
@@ -151,12 +156,15 @@ fn of_workers(workers: usize, ports: usize) -> usize {
     workers * each + Mesh::<Mbuf>::bytes(workers)
 }
 
+/// The rings that a device shares with the kernel, if it has such.
+fn ring(config: &Config, interface: &Interface) -> Option<Ring> {
+    let device = DeviceSpec::parse(interface.device.as_deref()?).ok()?;
+    device.ring(interface.mtu, config.dataplane.slots())
+}
+
 /// Rings that drivers share with the kernel.
 fn devices(config: &Config) -> Item {
-    let frames = usize::from(config.dataplane.rx_descriptors.max(config.dataplane.tx_descriptors));
-    let shared =
-        |interface: &&Interface| interface.device.as_deref().is_some_and(|device| device.starts_with("af_packet:"));
-    let bytes = config.interfaces.iter().filter(shared).map(|i| 2 * frames * data_room_for(i.mtu)).sum();
+    let bytes = config.devices().filter_map(|interface| ring(config, interface)).map(|ring| ring.bytes()).sum();
     Item { name: "devices", bytes, note: "rings that af_packet shares with the kernel".to_owned() }
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn start(
         let wanted = OpenConfig {
             pairs: workers,
             mtu: interface.mtu,
-            slots: config.dataplane.rx_descriptors.max(config.dataplane.tx_descriptors),
+            slots: config.dataplane.slots(),
             mac: interface.mac.map(|mac| mac.0),
             pool: Arc::clone(pool),
         };
@@ -62,6 +62,9 @@ pub(crate) fn start(
     let mut ports = started.collect::<Result<Vec<_>, _>>()?;
     let steering = land(&ports, &mut caps, plan);
     steering.to_string().lines().for_each(|line| info!("steering: {line}"));
+    for ((interface, spec), port) in config.devices().zip(specs).zip(&steering.ports) {
+        spec.hint(workers, port.rx_queues).inspect(|hint| warn!("{}: {hint}", interface.name));
+    }
     let queues = (0..workers).map(|_| ports.iter_mut().map(EthDev::take_queue).collect()).collect();
     Ok(Started { ports, queues, steering, keys })
 }
@@ -82,13 +85,8 @@ fn wanted(config: &Config, plan: &Plan, port: usize, keys: &Keys) -> EthConfig {
         let key = plan.device_key(keys);
         Rss { key: key[..port.port.caps.key_len.min(LONGEST_KEY)].to_vec(), types: rss.types.bits() }
     });
-    EthConfig {
-        rx_queues: port.rx_queues,
-        tx_queues: port.tx_queues,
-        rx_desc: config.dataplane.rx_descriptors,
-        tx_desc: config.dataplane.tx_descriptors,
-        rss,
-    }
+    let [rx_desc, tx_desc] = config.dataplane.descriptors();
+    EthConfig { rx_queues: port.rx_queues, tx_queues: port.tx_queues, rx_desc, tx_desc, rss }
 }
 
 /// Tells devices which hash goes to which queue. One that does not do as it is told is planned anew, as one that cannot:

@@ -10,6 +10,8 @@ mod bond;
 mod config;
 #[path = "outside/daemon.rs"]
 mod daemon;
+#[path = "outside/devices.rs"]
+mod devices;
 #[path = "outside/encapsulations.rs"]
 mod encapsulations;
 #[path = "outside/floods_answers.rs"]

@@ -292,12 +292,14 @@ pub struct Burst<B> {
     pub meta: [Meta; BURST],
     /// Whether one of them may be [`Kind::Transport6`].
     pub six: bool,
+    /// [`crate::port::Port::cuts_at`] of the port that it came by.
+    pub cuts_at: usize,
     /// [`crate::conn::ConnTable::changes`] when the candidates were taken.
     pub changes: u32,
 }
 
 impl<B> Default for Burst<B> {
     fn default() -> Self {
-        Self { packets: RxBurst::new(), meta: [Meta::default(); BURST], six: false, changes: 0 }
+        Self { packets: RxBurst::new(), meta: [Meta::default(); BURST], six: false, cuts_at: usize::MAX, changes: 0 }
     }
 }

@@ -136,8 +136,10 @@ reasons! {
         UnknownVlan "unknown_vlan",
         /// It has more than one VLAN tag.
         StackedTags "stacked_tags",
-        /// Not an IP packet, or cut.
+        /// Not an IP packet, or one that ends too early.
         Malformed "malformed",
+        /// The IP packet is longer than its frame, and its device takes no longer frames: it lost the end.
+        CutByDevice "cut_by_device",
         /// Wrong IP header checksum.
         HeaderChecksum "header_checksum",
         /// An IPv4 source route, and `accept_source_route` is off, or its next hop is the director again.

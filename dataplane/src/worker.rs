@@ -176,6 +176,7 @@ impl<P: Port> Worker<P> {
                 counters::add(&link.counters.received, received as u64);
                 // After taking packets, before looking anything up: a reply cannot overtake its signpost.
                 items += shard.read_signs(link);
+                burst.cuts_at = port.cuts_at();
                 pipeline::run(burst, index as u16, shard, context, &mut || port.alloc());
             }
         }

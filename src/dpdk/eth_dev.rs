@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::af_packet::Sockets;
 use super::eal::{Eal, Runtime};
 use super::error::Error;
 use super::journal;
@@ -30,8 +31,8 @@ pub(crate) struct OpenConfig {
     pub(crate) pairs: u16,
     /// Largest packet, without the Ethernet header.
     pub(crate) mtu: u16,
-    /// Slots of a ring that the driver shares with the kernel.
-    pub(crate) slots: u16,
+    /// Slots of a ring that the driver shares with the kernel; `None`: its usual number.
+    pub(crate) slots: Option<u16>,
     /// Address of our own; `None` keeps the device's.
     pub(crate) mac: Option<[u8; 6]>,
     /// The pool that all its queues fill from.
@@ -85,6 +86,8 @@ pub(super) struct Device {
     remove: bool,
     pool: Arc<Mempool>,
     chained: Chained,
+    sockets: Option<Sockets>,
+    cuts_at: usize,
     _runtime: Arc<Runtime>,
 }
 
@@ -103,7 +106,18 @@ impl Device {
             return None;
         }
         held.push(port);
-        Some(Self { port, remove, pool, chained: Chained::default(), _runtime: eal.runtime() })
+        let (chained, sockets, cuts_at) = (Chained::default(), None, usize::MAX);
+        Some(Self { port, remove, pool, chained, sockets, cuts_at, _runtime: eal.runtime() })
+    }
+
+    /// The same device, with the kernel's sockets, which cut what is longer than so many bytes.
+    pub(super) fn with_sockets(mut self, sockets: Sockets, cuts_at: usize) -> Self {
+        (self.sockets, self.cuts_at) = (Some(sockets), cuts_at);
+        self
+    }
+
+    pub(super) fn cuts_at(&self) -> usize {
+        self.cuts_at
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -218,6 +232,8 @@ impl EthDev {
     pub(crate) fn counters(&self) -> Vec<(String, u64)> {
         let chained = self.device.chained();
         let mut all = journal::quietly(|| offer::counters(self.device.port));
+        let missed = self.device.sockets.as_ref().map_or(0, Sockets::missed);
+        all.iter_mut().filter(|(name, _)| name == "rx_missed").for_each(|(_, value)| *value += missed);
         all.extend(journal::quietly(|| offer::extended_counters(self.device.port)));
         all.push(("rx_linearised".to_owned(), chained.linearised.load(Ordering::Relaxed)));
         all.push(("rx_too_many_segments".to_owned(), chained.dropped.load(Ordering::Relaxed)));

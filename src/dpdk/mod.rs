@@ -8,6 +8,7 @@
 //! spec     "af_packet:eth0", parsed   eth_dev  a device, from start to stop
 //! setup    the steps of its start     offer    what it can do, and what it has counted
 //! queue    one receive/transmit queue pair, the door the dataplane defines
+//! af_packet  the rings that one kind of device shares with the kernel
 //! heap     the C library's, shared with DPDK: memory that is free goes back
 //! ```
 //!
@@ -18,6 +19,7 @@
 
 #![allow(unsafe_code)]
 
+pub(crate) mod af_packet;
 pub(crate) mod eal;
 pub(crate) mod error;
 pub(crate) mod eth_dev;

@@ -34,14 +34,15 @@ pub(crate) struct Queue {
     index: u16,
     receives: bool,
     transmits: bool,
+    cuts_at: usize,
     _not_sync: PhantomData<Cell<()>>,
 }
 
 impl Queue {
     /// The caller hands out each index once.
     pub(super) fn new(device: Arc<Device>, index: u16, receives: bool, transmits: bool) -> Self {
-        let pool = Arc::clone(device.pool());
-        Self { device, pool, index, receives, transmits, _not_sync: PhantomData }
+        let (pool, cuts_at) = (Arc::clone(device.pool()), device.cuts_at());
+        Self { device, pool, index, receives, transmits, cuts_at, _not_sync: PhantomData }
     }
 
     /// Makes one segment of each packet from `from` on, or drops it. Not inlined: almost no burst needs it.
@@ -90,6 +91,10 @@ impl Port for Queue {
             return self.linearise(out, before);
         }
         n
+    }
+
+    fn cuts_at(&self) -> usize {
+        self.cuts_at
     }
 
     fn tx_burst(&mut self, packets: &mut Vec<Mbuf>) -> usize {

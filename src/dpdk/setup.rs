@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use dpdk_sys::{rte_eth_conf, rte_eth_dev_info, rte_eth_rss_reta_entry64, rte_ether_addr};
 
+use super::af_packet::Sockets;
 use super::eal::{Eal, c_string};
 use super::error::{Cause, Errno, Error};
 use super::eth_dev::{Device, EthConfig, OpenConfig};
@@ -39,6 +40,7 @@ impl Setup<'_> {
 
     pub(super) fn check_pool(&self, wanted: &OpenConfig) -> Result<(), Error> {
         let (size, needed) = (wanted.pool.data_room(), usize::from(wanted.mtu) + FRAME_OVERHEAD);
+        let needed = self.spec.ring(wanted.mtu, wanted.slots).map_or(needed, |ring| ring.frame);
         match size < needed {
             true => Err(self
                 .short(format!("frames of {needed} bytes"), format!("a packet buffer of its pool has {size} bytes"))),
@@ -49,9 +51,11 @@ impl Setup<'_> {
     pub(super) fn open(&self, eal: &Eal, wanted: &OpenConfig) -> Result<Device, Error> {
         let args = self.spec.devargs(wanted.pairs, wanted.mtu, wanted.slots, wanted.mac);
         let (name, text): (CString, CString) = (c_string(args.name)?, c_string(args.text)?);
-        let probed = journal::attempt(|| {
-            // SAFETY: the environment is up, the text is NUL-terminated and copied.
-            unsafe { dpdk_sys::rte_dev_probe(text.as_ptr()) }
+        let (probed, sockets) = Sockets::of(|| {
+            journal::attempt(|| {
+                // SAFETY: the environment is up, the text is NUL-terminated and copied.
+                unsafe { dpdk_sys::rte_dev_probe(text.as_ptr()) }
+            })
         });
         match probed {
             // The EAL opens PCI devices itself while it starts.
@@ -63,9 +67,13 @@ impl Setup<'_> {
             // SAFETY: the name is NUL-terminated, `port` is writable.
             unsafe { dpdk_sys::rte_eth_dev_get_port_by_name(name.as_ptr(), &raw mut port) }
         })?;
-        Device::hold(eal, port, self.spec.is_virtual(), Arc::clone(&wanted.pool)).ok_or_else(|| {
+        let device = Device::hold(eal, port, self.spec.is_virtual(), Arc::clone(&wanted.pool)).ok_or_else(|| {
             let said = vec!["another interface uses this device".to_owned()];
             self.failed("open it", Cause { errno: Errno::Busy, said })
+        })?;
+        Ok(match self.spec.ring(wanted.mtu, wanted.slots) {
+            Some(ring) => device.with_sockets(sockets, ring.cuts_at()),
+            None => device,
         })
     }
 

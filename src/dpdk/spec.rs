@@ -6,8 +6,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::af_packet::Ring;
 use super::error::Error;
-use super::mempool::data_room_for;
 
 /// Numbers our virtual devices, so that their names are unique in the process.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -72,6 +72,7 @@ impl DeviceSpec {
             return Err(wrong(format!("unknown kind {word:?}; it is one of {}", forms.join(", "))));
         };
         let (target, options) = rest.split_at(end_of_target(kind, rest));
+        let frame = option(options, "framesz").and_then(|text| Ring::refusal(text.parse().unwrap_or_default()));
         let why = match kind {
             _ if target.is_empty() => Some("nothing follows the colon".to_owned()),
             _ if rest.contains(|c: char| c.is_whitespace() || c.is_control()) => {
@@ -84,6 +85,7 @@ impl DeviceSpec {
             Kind::VirtioUser | Kind::Vhost | Kind::Memif if target.len() > SOCKET_MAX => {
                 Some(format!("a socket's path has at most {SOCKET_MAX} characters"))
             }
+            Kind::AfPacket if frame.is_some() => frame,
             Kind::Pcap if !target.contains(',') => Some("it needs a file to read and a file to write".to_owned()),
             _ => None,
         };
@@ -106,15 +108,39 @@ impl DeviceSpec {
         self.kind != Kind::Pci
     }
 
+    /// The rings that it shares with the kernel, if it is of that kind, with so many slots unless its options say so.
+    pub(crate) fn ring(&self, mtu: u16, slots: Option<u16>) -> Option<Ring> {
+        let number = |key: &str| self.option(key).and_then(|value| value.parse().ok());
+        (self.kind == Kind::AfPacket).then(|| Ring::new(number, mtu, slots))
+    }
+
+    /// What would be better for so many workers than so many receive queues, where this is known.
+    pub(crate) fn hint(&self, workers: u16, queues: u16) -> Option<String> {
+        let one = self.kind == Kind::AfPacket && queues < workers && self.option("qpairs").is_none();
+        one.then(|| {
+            format!(
+                "{workers} workers share one queue, slower than one worker; write device = \"{self},qpairs={workers}\""
+            )
+        })
+    }
+
+    /// A driver's option, as the operator wrote it.
+    fn option(&self, key: &str) -> Option<&str> {
+        option(&self.options, key)
+    }
+
     /// What to tell DPDK: a fresh name, and options for the queues, frames and MAC wanted.
-    pub(super) fn devargs(&self, queues: u16, mtu: u16, slots: u16, mac: Option<[u8; 6]>) -> DevArgs {
+    pub(super) fn devargs(&self, queues: u16, mtu: u16, slots: Option<u16>, mac: Option<[u8; 6]>) -> DevArgs {
         let Self { target, options, .. } = self;
         let pair;
         let (driver, mut wanted) = match self.kind {
             Kind::Pci | Kind::Vdev => {
                 return DevArgs { name: target.clone(), text: format!("{target}{options}") };
             }
-            Kind::AfPacket => ("net_af_packet", af_packet(target, mtu, slots)),
+            Kind::AfPacket => {
+                let ring = self.ring(mtu, slots).into_iter().flat_map(|ring| ring.options());
+                ("net_af_packet", [("iface", target.clone())].into_iter().chain(ring).collect())
+            }
             Kind::AfXdp => ("net_af_xdp", vec![("iface", target.clone()), ("queue_count", queues.to_string())]),
             Kind::Tap => ("net_tap", vec![("iface", target.clone())]),
             Kind::VirtioUser => ("net_virtio_user", vec![("path", target.clone()), ("queues", queues.to_string())]),
@@ -133,7 +159,7 @@ impl DeviceSpec {
             wanted.push(("mac", mac_text(mac)));
         }
         // What the operator wrote wins, and drivers refuse an option given twice.
-        wanted.retain(|(key, _)| !options.contains(&format!(",{key}=")));
+        wanted.retain(|(key, _)| self.option(key).is_none());
         let name = format!("{driver}{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let wanted: String = wanted.iter().map(|(key, value)| format!(",{key}={value}")).collect();
         DevArgs { text: format!("{name}{wanted}{options}"), name }
@@ -172,24 +198,9 @@ fn whole_pci_address(text: &str) -> String {
     format!("{domain}{text}").to_ascii_lowercase()
 }
 
-/// The ring that af_packet shares with the kernel (packet_mmap): frames of one size, in blocks of whole pages.
-///
-/// The driver takes the frames for one array, so they must fill each block to its last byte: frames of whole kilobytes,
-/// four to a block. It also refuses frames that, less 32 bytes, are larger than the pool's packets, so both take their
-/// size from [`data_room_for`].
-///
-/// One queue pair, unless the operator writes `qpairs=`: the kernel fills several by a hash of its own.
-fn af_packet(interface: &str, mtu: u16, slots: u16) -> Vec<(&'static str, String)> {
-    const PER_BLOCK: usize = 4;
-    let frame = data_room_for(mtu);
-    let frames = usize::from(slots).next_multiple_of(PER_BLOCK).max(PER_BLOCK);
-    vec![
-        ("iface", interface.to_owned()),
-        ("qpairs", "1".to_owned()),
-        ("blocksz", (frame * PER_BLOCK).to_string()),
-        ("framesz", frame.to_string()),
-        ("framecnt", frames.to_string()),
-    ]
+/// The value of a driver's option.
+fn option<'a>(options: &'a str, key: &str) -> Option<&'a str> {
+    options.split(',').find_map(|option| option.strip_prefix(key)?.strip_prefix('='))
 }
 
 fn mac_text(mac: [u8; 6]) -> String {

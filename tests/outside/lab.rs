@@ -67,6 +67,8 @@ pub(crate) struct Lab {
     operator: Operator,
     /// CPUs of the director's workers.
     pub(crate) workers: Vec<usize>,
+    /// The director's devices towards clients and towards servers.
+    pub(crate) devices: [String; 2],
     /// Connections of each of them.
     pub(crate) connections: u32,
     /// What a packet may have towards clients and towards servers.
@@ -100,9 +102,10 @@ impl Lab {
         }
         let share = Share::take(load);
         let (name, directory) = place();
-        let Shape { workers, connections, mtus, .. } = Shape::default();
+        let Shape { workers, devices, connections, mtus, .. } = Shape::default();
         let (operator, processes) = (Operator::at(directory.join("control.sock")), BTreeMap::new());
-        let lab = Self { processes, name, directory, operator, workers, connections, mtus, ipv6: false, _share: share };
+        let (ipv6, _share) = (false, share);
+        let lab = Self { processes, name, directory, operator, workers, devices, connections, mtus, ipv6, _share };
         Ran::of(&mut network(&["sweep"])).good();
         Ran::of(&mut network(&["up", &lab.name])).good();
         Some(lab)
@@ -251,8 +254,9 @@ impl Lab {
     pub(crate) fn configure(&self, services: &str) {
         let file = self.path("sluice.toml");
         let new = self.path("sluice.toml.new");
-        let (workers, connections, mtus) = (self.workers.clone(), self.connections, self.mtus);
-        let shape = Shape { workers, connections, mtus, ipv6: self.ipv6, ..Shape::default() };
+        let (workers, devices) = (self.workers.clone(), self.devices.clone());
+        let (connections, mtus, ipv6) = (self.connections, self.mtus, self.ipv6);
+        let shape = Shape { workers, devices, connections, mtus, ipv6, ..Shape::default() };
         fs::write(&new, shape.director(&self.socket(), services)).expect("a configuration");
         fs::rename(new, file).expect("it takes its place");
     }

@@ -44,11 +44,14 @@ impl Stage {
             extra: &extra,
         };
         let eal = Eal::init(&options).map_err(said)?;
-        let pool = pool(&eal, args.mtu, usize::from(args.queues) * specs.len()).map_err(said)?;
+        let usual = data_room_for(args.mtu);
+        let room = |spec: &DeviceSpec| spec.ring(args.mtu, Some(SLOTS)).map_or(usual, |ring| ring.frame);
+        let data_room = devices.iter().map(room).max().unwrap_or(usual);
+        let pool = pool(&eal, data_room, usize::from(args.queues) * specs.len()).map_err(said)?;
         let mut stage = Self { doors: Vec::new(), devices: Vec::new() };
         for (name, spec) in specs {
             let (pairs, mtu, pool) = (args.queues, args.mtu, Arc::clone(&pool));
-            let wanted = OpenConfig { pairs, mtu, slots: SLOTS, mac: None, pool };
+            let wanted = OpenConfig { pairs, mtu, slots: Some(SLOTS), mac: None, pool };
             let config = EthConfig { rx_queues: pairs, tx_queues: pairs, rx_desc: SLOTS, tx_desc: SLOTS, rss: None };
             let opened = Opened::new(&eal, &spec, name, wanted).map_err(said)?;
             let mut device = opened.start(&config).map_err(said)?;
@@ -69,8 +72,8 @@ impl Stage {
     }
 }
 
-fn pool(eal: &Eal, mtu: u16, queues: usize) -> Result<Arc<Mempool>, crate::dpdk::error::Error> {
+fn pool(eal: &Eal, data_room: usize, queues: usize) -> Result<Arc<Mempool>, crate::dpdk::error::Error> {
     let count = (queues * 2 * usize::from(SLOTS) + LOOSE).next_power_of_two() - 1;
-    let config = PoolConfig { name: "packets", count, cache: 256, data_room: data_room_for(mtu), socket: None };
+    let config = PoolConfig { name: "packets", count, cache: 256, data_room, socket: None };
     Mempool::new(eal, &config)
 }

@@ -62,10 +62,24 @@ pub struct Dataplane {
     pub steering: Steering,
     /// Most ICMP errors, echo replies and resets of the director itself.
     pub limits: Limits,
-    /// Descriptors of a receive queue.
-    pub rx_descriptors: u16,
-    /// Descriptors of a transmit queue.
-    pub tx_descriptors: u16,
+    /// Descriptors of a receive queue, if the file says.
+    pub rx_descriptors: Option<u16>,
+    /// Descriptors of a transmit queue, if the file says.
+    pub tx_descriptors: Option<u16>,
+}
+
+impl Dataplane {
+    /// Descriptors of a receive and of a transmit queue whose ring belongs to the device.
+    #[must_use]
+    pub fn descriptors(&self) -> [u16; 2] {
+        [self.rx_descriptors, self.tx_descriptors].map(|wanted| wanted.unwrap_or(1024))
+    }
+
+    /// Slots of a ring that af_packet shares with the kernel, if the file says: one number for both directions.
+    #[must_use]
+    pub fn slots(&self) -> Option<u16> {
+        self.rx_descriptors.max(self.tx_descriptors)
+    }
 }
 
 impl Default for Dataplane {
@@ -81,8 +95,8 @@ impl Default for Dataplane {
             eal: Vec::new(),
             steering: Steering::Tuple,
             limits: Limits::default(),
-            rx_descriptors: 1024,
-            tx_descriptors: 1024,
+            rx_descriptors: None,
+            tx_descriptors: None,
         }
     }
 }

@@ -110,8 +110,8 @@ fn dataplane(file: &mut File, dataplane: &Dataplane) {
         file.key("share_cpus", true);
     }
     dataplane.limits.named().into_iter().for_each(|(name, rate)| file.key(name, rate));
-    file.key("rx_descriptors", dataplane.rx_descriptors);
-    file.key("tx_descriptors", dataplane.tx_descriptors);
+    let descriptors = [("rx_descriptors", dataplane.rx_descriptors), ("tx_descriptors", dataplane.tx_descriptors)];
+    descriptors.into_iter().for_each(|(key, wanted)| wanted.into_iter().for_each(|wanted| file.key(key, wanted)));
 }
 
 fn ipvs(file: &mut File, config: &Config) {

@@ -54,8 +54,8 @@ pub(super) fn dataplane(top: &Scope<'_>) -> Dataplane {
             .unwrap_or(base.eal),
         steering: scope.value("steering").and_then(|spot| spot.word(&STEERING)).unwrap_or(base.steering),
         limits: limits(&scope, base.limits),
-        rx_descriptors: descriptors(&scope, "rx_descriptors").unwrap_or(base.rx_descriptors),
-        tx_descriptors: descriptors(&scope, "tx_descriptors").unwrap_or(base.tx_descriptors),
+        rx_descriptors: descriptors(&scope, "rx_descriptors"),
+        tx_descriptors: descriptors(&scope, "tx_descriptors"),
     };
     scope.finish();
     read

@@ -8,6 +8,7 @@ mod addresses;
 mod audit;
 mod cables;
 mod converge;
+mod cut;
 mod discovery;
 mod doctor;
 mod edits;
@@ -120,6 +121,8 @@ pub struct Director {
     links: Vec<Arc<Link>>,
     hearts: Vec<heartbeat::Heart>,
     stores: stores::Stores,
+    /// It has been said that devices cut frames.
+    cut_told: bool,
     listed: Vec<Option<Page>>,
     total: Meter,
     announcements: frames::Announcements,
@@ -177,6 +180,7 @@ impl Director {
             pending: publish::Pending::default(),
             publisher,
             stores: stores::Stores::default(),
+            cut_told: false,
             hearts: links.iter().map(|_| heartbeat::Heart::new(now)).collect(),
             listed: links.iter().map(|_| None).collect(),
             links,
@@ -257,6 +261,7 @@ impl Director {
         self.examine();
         self.feel_pulse();
         self.look_at_stores();
+        self.look_at_cut_frames();
         self.expire_templates();
         self.services.forget_destinations(self.now.tick(), &self.tables.sysctls);
         self.sweep_watches();

@@ -25,7 +25,7 @@ pub(super) fn run<B: PacketBuf>(
     let lan = Lan::untagged(port);
     let mac = mac_at(lan, tables);
     let ours = begins(mac);
-    let Burst { packets, meta, six, .. } = burst;
+    let Burst { packets, meta, six, cuts_at, .. } = burst;
     for (packet, meta) in packets[which.clone()].iter_mut().zip(&mut meta[which]) {
         meta.lan = lan;
         meta.step = Step::Undecided;
@@ -34,7 +34,10 @@ pub(super) fn run<B: PacketBuf>(
         if !usual(bytes, ours, meta) && !usual6(bytes, ours, meta, table, six) {
             (meta.l3, meta.plain) = (ethernet::HEADER as u16, false);
             if let Err(step) = unusual(packet, mac, meta, tables, table) {
-                meta.step = step;
+                let cut = step == Step::Drop(Drop::Malformed)
+                    && arrived >= *cuts_at
+                    && is_longer(packet.data(), usize::from(meta.l3));
+                meta.step = if cut { Step::Drop(Drop::CutByDevice) } else { step };
                 continue;
             }
             *six |= meta.kind == Kind::Transport6;
@@ -142,6 +145,18 @@ fn usual6(bytes: &[u8], ours: u64, meta: &mut Meta, table: &ConnTable, six: &mut
     meta.tcp_flags = if meta.plain { bytes.get(L4 + 13).copied().unwrap_or_default() } else { 0 };
     *six = true;
     true
+}
+
+/// Whether an IP packet says that it is longer than what there is of it.
+#[cold]
+fn is_longer(frame: &[u8], l3: usize) -> bool {
+    let packet = frame.get(l3..).unwrap_or_default();
+    let said = match packet.first().map(|byte| byte >> 4) {
+        Some(4) if packet.len() >= ipv4::HEADER => usize::from(be16(packet, 2)),
+        Some(6) if packet.len() >= ipv6::HEADER => ipv6::HEADER + usize::from(be16(packet, 4)),
+        _ => 0,
+    };
+    said > packet.len()
 }
 
 /// The MAC of the interface that is there.

@@ -79,6 +79,8 @@ pub struct MemPort {
     pub tx: VecDeque<MemBuf>,
     /// Most frames `tx` may hold; `None` = no bound. A full queue takes nothing more, as a ring does.
     pub tx_limit: Option<usize>,
+    /// Longest frame that `inject` leaves whole; `None` = no bound.
+    pub cuts_at: Option<usize>,
     /// The pool is empty: `alloc` has nothing to give.
     pub exhausted: bool,
     /// Buffers handed out by `alloc` and by `rx` less those given back: what a pool would miss.
@@ -88,7 +90,7 @@ pub struct MemPort {
 impl MemPort {
     /// Queues a frame for reception.
     pub fn inject(&mut self, frame: &[u8]) {
-        self.rx.push_back(MemBuf::from_frame(frame));
+        self.rx.push_back(MemBuf::from_frame(&frame[..frame.len().min(self.cuts_at())]));
     }
 
     /// Takes everything sent so far.
@@ -105,6 +107,10 @@ impl Port for MemPort {
         out.extend(self.rx.drain(..n));
         self.outstanding += n as i64;
         n
+    }
+
+    fn cuts_at(&self) -> usize {
+        self.cuts_at.unwrap_or(usize::MAX)
     }
 
     fn tx_burst(&mut self, packets: &mut Vec<MemBuf>) -> usize {

@@ -45,6 +45,11 @@ pub trait Port {
     /// Appends what has arrived to `out`, at most its free room. Returns how many.
     fn rx_burst(&mut self, out: &mut RxBurst<Self::Buf>) -> usize;
 
+    /// Bytes of the longest frame that it delivers whole, where it cuts longer ones instead of losing them.
+    fn cuts_at(&self) -> usize {
+        usize::MAX
+    }
+
     /// Sends from the front of `packets` and removes what the device took. Returns how many; the rest stays, in order.
     fn tx_burst(&mut self, packets: &mut Vec<Self::Buf>) -> usize;
 

@@ -306,6 +306,20 @@ fn limited(story: &mut Story) {
     story.lab.limit(0);
 }
 
+/// Datagrams and a tagged one that the device takes whole, and a byte more than that: its end is lost.
+fn cut(story: &mut Story) {
+    let datagram = |bytes| packet(client(2), VIP, Body::Udp(5000, 9, bytes));
+    let most = datagram(100).frame().len();
+    let six = packet(client6(2), VIP6, Body::Udp(5000, 9, 81)).frame();
+    let lie = patched(&datagram(50), 2, &[9, 9]);
+    story.lab.worker.ports_mut()[usize::from(WAN)].cuts_at = Some(most);
+    story.frame("a byte too long", &datagram(101).frame(), &["drop_cut_by_device"]);
+    story.frame("the same of IPv6", &six, &["drop_cut_by_device"]);
+    story.frame("a short frame that says to be longer", &lie, &["drop_malformed"]);
+    story.frame("what just fits", &datagram(100).frame(), &["answer_port_unreachable", "sent_icmp_error"]);
+    story.lab.worker.ports_mut()[usize::from(WAN)].cuts_at = None;
+}
+
 fn malformed(story: &mut Story) {
     let good = datagram(VIP);
     story.frame("a runt", &[0; 13], &["drop_runt"]);
@@ -314,6 +328,7 @@ fn malformed(story: &mut Story) {
     story.frame("with two tags", &tagged(tagged(good.frame(), 5), 6), &["drop_stacked_tags"]);
     story.frame("of another kind", &ether(DIRECTOR, 0x88cc, &[0; 40]), &["drop_ethertype"]);
     story.frame("IPv4 of version 5", &patched(&good, 0, &[0x55]), &["drop_malformed"]);
+    cut(story);
     story.frame(
         "a bent header",
         &{ [&good.frame()[..22], &[1], &good.frame()[23..]].concat() },

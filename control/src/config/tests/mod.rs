@@ -188,7 +188,7 @@ netmask = "255.0.255.0"
     round_trip(&config);
     assert_eq!(config.services[0].spec.sched_flags, 7);
     assert_eq!(config.services[0].spec.granularity, Some(Granularity::Prefix(64)));
-    assert_eq!(config.dataplane.tx_descriptors, 256);
+    assert_eq!(config.dataplane.descriptors(), [512, 256]);
     assert_eq!(config.routes[2].action, RouteAction::Unreachable);
 }
 

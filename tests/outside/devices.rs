@@ -1,0 +1,92 @@
+//! What each kind of device that a lab can have carries: datagrams of 100 to 60,000 bytes there and back, as UDP by NAT, as
+//! echo requests to the director and past it. What docs/lab-devices.md says of each is what must be seen here. Whatever
+//! does not come back is counted, with its reason.
+
+use std::time::Duration;
+
+use crate::config;
+use crate::lab::{Lab, Load};
+use crate::process::until;
+
+/// Bytes of the datagrams: around what fits one frame, what af_packet takes unless told, and the largest of applications.
+const SIZES: [u32; 11] = [100, 1400, 1472, 1473, 2000, 4000, 8000, 9108, 9109, 20_000, 60_000];
+/// Bytes of IPv4 and UDP, or ICMP, in front of them.
+const HEADERS: u32 = 28;
+
+/// Sends them through a lab whose devices carry packets of `most` bytes. What is larger has to be lost at one place, each
+/// once, for the reason that is named.
+fn carries(lab: &mut Lab, most: u32, reason: &str) {
+    let service = config::service("udp", 7, "rr", &["10.1.0.11:7"]);
+    lab.start_director(&service);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outside/sizes.py");
+    let server = lab.start("rs1", "sizes", &["python3", script, "serve", "10.1.0.11", "7"]);
+    until(Duration::from_secs(10), || server.said().contains("ready").then_some(())).expect("it is ready");
+    let fits = |size: &u32| size + HEADERS <= most;
+    let sizes: Vec<String> =
+        SIZES.iter().map(|size| if fits(size) { size.to_string() } else { format!("-{size}") }).collect();
+    let sizes: Vec<&str> = sizes.iter().map(String::as_str).collect();
+    let answers = lab.run("client", &[&["python3", script, "ask", config::VIP, "7"], &sizes[..]].concat()).good().out;
+    let expected = SIZES.iter().map(|size| format!("{size} {}\n", if fits(size) { "came" } else { "lost" }));
+    assert_eq!(answers, expected.collect::<String>());
+    for (address, size) in ["10.0.0.1", "10.1.0.11"].into_iter().flat_map(|to| SIZES.map(|size| (to, size))) {
+        let patience = if fits(&size) { "10" } else { "1" };
+        let bytes = size.to_string();
+        let ran = lab.run("client", &["ping", "-c", "1", "-W", patience, "-s", &bytes, address]);
+        assert_eq!(ran.code == Some(0), fits(&size), "{size} bytes to {address}: {}", ran.out);
+    }
+    let lost = 3 * SIZES.iter().filter(|size| !fits(size)).count();
+    assert_eq!(lab.counter(reason), lost as u64, "{reason}");
+    lab.assert_only_dropped(&[reason]);
+}
+
+#[test]
+fn af_packet_carries_joined_datagrams_of_nine_kilobytes_and_counts_what_it_cuts() {
+    let Some(mut lab) = Lab::new(Load::Light) else { return };
+    carries(&mut lab, 9136, "drop_cut_by_device");
+    let said = lab.process("sluiced").said();
+    assert_eq!(said.matches("framesz").count(), 1, "one warning says what would help: {said}");
+}
+
+#[test]
+fn af_packet_carries_the_largest_datagrams_where_its_slots_are_large() {
+    let Some(mut lab) = Lab::new(Load::Light) else { return };
+    lab.devices = ["wan", "lan"].map(|name| format!("af_packet:{name},framesz=64512,framecnt=256"));
+    carries(&mut lab, 64_432, "drop_cut_by_device");
+}
+
+/// Frames that the director's wan got, by the driver: received, and lost for want of a slot.
+fn got(lab: &Lab) -> [u64; 2] {
+    let wan = lab.status().interfaces.remove(0);
+    let counter = |name: &str| wan.counters.iter().find(|counter| counter.name == name).map(|counter| counter.value);
+    ["rx_packets", "rx_missed"].map(|name| counter(name).unwrap_or_else(|| panic!("no {name}: {wan:?}")))
+}
+
+/// Frames that the kernel has delivered there.
+fn delivered(lab: &Lab) -> u64 {
+    let shown = lab.run("director", &["cat", "/sys/class/net/wan/statistics/rx_packets"]).good().out;
+    shown.trim().parse().expect("a number")
+}
+
+#[test]
+fn what_af_packet_has_no_slot_for_is_counted() {
+    const SENT: u64 = 500;
+    let Some(mut lab) = Lab::new(Load::Light) else { return };
+    lab.devices = ["wan", "lan"].map(|name| format!("af_packet:{name},framecnt=56"));
+    lab.start_director("");
+    lab.run("client", &["ping", "-c", "1", "-W", "10", "10.0.0.1"]).good();
+    let (before, shown) = (delivered(&lab), got(&lab));
+    assert_eq!(shown[1], 0, "nothing is missed");
+    lab.process("sluiced").signal("STOP");
+    let sends = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n\
+                 for n in range(500): s.sendto(b'x', ('10.0.0.1', 9))";
+    lab.run("client", &["python3", "-c", sends]).good();
+    lab.process("sluiced").signal("CONT");
+    let all = || {
+        let [received, missed] = got(&lab);
+        let came = delivered(&lab) - before;
+        (came >= SENT && received - shown[0] + missed == came).then_some(missed)
+    };
+    let missed = until(Duration::from_secs(10), all).unwrap_or_else(|| panic!("{before} {shown:?}; {:?}", got(&lab)));
+    // While it stood still there were 56 slots.
+    assert!((SENT - 56..=SENT).contains(&missed), "{missed} of {SENT}");
+}
