@@ -3,13 +3,14 @@
 use std::ffi::c_uint;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use dpdk_sys::rte_mempool;
 
 use super::eal::{Eal, Runtime, c_string};
 use super::error::{Cause, Errno, Error};
 use super::journal;
-use super::mbuf::Mbuf;
+use super::mbuf::{self, Mbuf};
 
 /// Bytes in front of every received or allocated frame, for headers to come. Drivers have it compiled in.
 pub(crate) const HEADROOM: usize = dpdk_sys::RTE_PKTMBUF_HEADROOM as usize;
@@ -26,6 +27,19 @@ pub(crate) const FRAME_OVERHEAD: usize = 14 + 8 + 4;
 pub(crate) const fn data_room_for(mtu: u16) -> usize {
     let wanted = (mtu as usize + FRAME_OVERHEAD + 66).next_multiple_of(1024);
     if wanted < 2048 { 2048 } else { wanted }
+}
+
+/// Packets that queues gave to their workers, less those that workers gave back by queues, of all queues that are gone.
+static HANDED_OUT: AtomicI64 = AtomicI64::new(0);
+
+/// A queue is gone that has handed out so many more packets than it took back.
+pub(super) fn settle(handed_out: i64) {
+    HANDED_OUT.fetch_add(handed_out, Ordering::Relaxed);
+}
+
+/// Packets that somebody in the process still has, once all queues are gone.
+fn in_hands() -> i64 {
+    HANDED_OUT.load(Ordering::Relaxed) - mbuf::freed_by_drop().cast_signed()
 }
 
 /// How to make a pool.
@@ -103,7 +117,7 @@ impl Mempool {
     }
 
     /// An empty packet with headroom; `None` where the pool is exhausted.
-    pub(crate) fn alloc(&self) -> Option<Mbuf> {
+    pub(super) fn alloc(&self) -> Option<Mbuf> {
         // SAFETY: the pool lives, and was made for packets.
         let raw = unsafe { dpdk_sys::shim_rte_pktmbuf_alloc(self.raw.as_ptr()) };
         // SAFETY: a fresh packet has one segment and no other owner.
@@ -118,12 +132,13 @@ impl Mempool {
 
 impl Drop for Mempool {
     fn drop(&mut self) {
-        let missing = self.in_use();
-        if missing == 0 {
-            // SAFETY: nobody takes packets (the last holder is here) and none are out, so none will come back.
+        let (missing, in_hands) = (self.in_use(), in_hands());
+        if missing == 0 || in_hands == 0 {
+            // SAFETY: nobody takes packets (the last holder is here), and none will come back: those that are out are in
+            // no hands of ours but with drivers that keep some when they close (af_xdp), and all devices are closed.
             unsafe { dpdk_sys::rte_mempool_free(self.raw.as_ptr()) };
         } else {
-            log::warn!("{missing} packets were not returned to their pool: its memory is freed when the process ends");
+            log::warn!("{in_hands} packets were not returned to their pool: its memory is freed when the process ends");
             Runtime::keep_memory();
         }
     }

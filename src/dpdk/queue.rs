@@ -15,7 +15,7 @@ use dpdk_sys::rte_mbuf;
 
 use super::eth_dev::Device;
 use super::mbuf::Mbuf;
-use super::mempool::Mempool;
+use super::mempool::{self, Mempool};
 
 /// Packets that arrived in several segments. Rare, so the queues of a device share them.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub(crate) struct Queue {
     receives: bool,
     transmits: bool,
     cuts_at: usize,
+    /// Packets given to the worker, less those that it gave back.
+    handed_out: i64,
     _not_sync: PhantomData<Cell<()>>,
 }
 
@@ -42,7 +44,7 @@ impl Queue {
     /// The caller hands out each index once.
     pub(super) fn new(device: Arc<Device>, index: u16, receives: bool, transmits: bool) -> Self {
         let (pool, cuts_at) = (Arc::clone(device.pool()), device.cuts_at());
-        Self { device, pool, index, receives, transmits, cuts_at, _not_sync: PhantomData }
+        Self { device, pool, index, receives, transmits, cuts_at, handed_out: 0, _not_sync: PhantomData }
     }
 
     /// Makes one segment of each packet from `from` on, or drops it. Not inlined: almost no burst needs it.
@@ -84,6 +86,7 @@ impl Port for Queue {
             dpdk_sys::shim_rte_eth_rx_burst(self.device.port(), self.index, place, room as u16)
         });
         debug_assert!(n <= room);
+        self.handed_out += n as i64;
         // SAFETY: the driver wrote `n` packets there, not null, and gave them up.
         unsafe { out.set_len(before + n) };
         // The driver has just written these lines, so looking costs little.
@@ -109,6 +112,7 @@ impl Port for Queue {
             dpdk_sys::shim_rte_eth_tx_burst(self.device.port(), self.index, start.cast::<*mut rte_mbuf>(), offered)
         });
         debug_assert!(n <= len);
+        self.handed_out -= n as i64;
         // SAFETY: the first `n` are the driver's now and must not be dropped; the rest moves to the front, once.
         unsafe {
             ptr::copy(start.add(n), start, len - n);
@@ -118,15 +122,22 @@ impl Port for Queue {
     }
 
     fn alloc(&mut self) -> Option<Mbuf> {
-        self.pool.alloc()
+        self.pool.alloc().inspect(|_| self.handed_out += 1)
     }
 
     fn free_bulk(&mut self, packets: &mut Vec<Mbuf>) {
         let (start, len) = (packets.as_mut_ptr(), packets.len());
+        self.handed_out -= len as i64;
         // SAFETY: from here on the vector owns none of them, and C frees each of them once.
         unsafe {
             packets.set_len(0);
             dpdk_sys::rte_pktmbuf_free_bulk(start.cast::<*mut rte_mbuf>(), len as c_uint);
         }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        mempool::settle(self.handed_out);
     }
 }

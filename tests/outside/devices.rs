@@ -90,3 +90,15 @@ fn what_af_packet_has_no_slot_for_is_counted() {
     // While it stood still there were 56 slots.
     assert!((SENT - 56..=SENT).contains(&missed), "{missed} of {SENT}");
 }
+
+#[test]
+fn af_xdp_carries_fragments_as_they_are() {
+    let Some(mut lab) = Lab::new(Load::Light) else { return };
+    lab.devices = ["wan", "lan"].map(|name| format!("af_xdp:{name}"));
+    carries(&mut lab, u32::MAX, "drop_cut_by_device");
+    // The driver keeps packets when it closes; nobody needs them any more.
+    let director = lab.process("sluiced");
+    director.signal("TERM");
+    let said = director.wait_good(Duration::from_secs(10));
+    assert!(said.contains("stopped") && !said.contains("WARN"), "{said}");
+}
