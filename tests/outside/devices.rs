@@ -4,20 +4,38 @@
 
 use std::time::Duration;
 
-use crate::config;
+use crate::config::{self, Shape};
 use crate::lab::{Lab, Load};
+use crate::pair::Joint;
 use crate::process::until;
+use crate::wire::Wire;
 
 /// Bytes of the datagrams: around what fits one frame, what af_packet takes unless told, and the largest of applications.
 const SIZES: [u32; 11] = [100, 1400, 1472, 1473, 2000, 4000, 8000, 9108, 9109, 20_000, 60_000];
 /// Bytes of IPv4 and UDP, or ICMP, in front of them.
 const HEADERS: u32 = 28;
 
+/// Joins the director's taps, which are there while it runs, to the cables. The kernel's end gets another MAC: what is for
+/// the MAC of a bridge's port goes no further.
+fn bridge(lab: &Lab) {
+    for (cable, tap, bridge) in [("wan", "tap0", "br0"), ("lan", "tap1", "br1")] {
+        lab.ip("director", &["link", "set", tap, "address", "02:00:00:00:0f:01"]);
+        lab.ip("director", &["link", "add", bridge, "type", "bridge", "mcast_snooping", "0"]);
+        for port in [cable, tap] {
+            lab.ip("director", &["link", "set", port, "master", bridge, "up"]);
+        }
+        lab.ip("director", &["link", "set", bridge, "up"]);
+    }
+}
+
 /// Sends them through a lab whose devices carry packets of `most` bytes. What is larger has to be lost at one place, each
 /// once, for the reason that is named.
 fn carries(lab: &mut Lab, most: u32, reason: &str) {
     let service = config::service("udp", 7, "rr", &["10.1.0.11:7"]);
     lab.start_director(&service);
+    if lab.devices[0].starts_with("tap:") {
+        bridge(lab);
+    }
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outside/sizes.py");
     let server = lab.start("rs1", "sizes", &["python3", script, "serve", "10.1.0.11", "7"]);
     until(Duration::from_secs(10), || server.said().contains("ready").then_some(())).expect("it is ready");
@@ -101,4 +119,28 @@ fn af_xdp_carries_fragments_as_they_are() {
     director.signal("TERM");
     let said = director.wait_good(Duration::from_secs(10));
     assert!(said.contains("stopped") && !said.contains("WARN"), "{said}");
+}
+
+#[test]
+fn tap_carries_fragments_as_they_are() {
+    let Some(mut lab) = Lab::new(Load::Light) else { return };
+    lab.devices = [0, 1].map(|number| format!("tap:tap{number}"));
+    carries(&mut lab, u32::MAX, "drop_cut_by_device");
+}
+
+/// By scripts and rings in memory: what arrives is looked at where it arrives.
+fn carries_by(joint: Joint) {
+    let Some(wire) = Wire::joined_by(joint, Load::Light, Shape::default()) else { return };
+    let _stage = wire.play("sizes/every");
+    wire.assert_nothing_dropped();
+}
+
+#[test]
+fn vhost_carries_fragments_as_they_are() {
+    carries_by(Joint::Vhost);
+}
+
+#[test]
+fn memif_carries_fragments_as_they_are() {
+    carries_by(Joint::Memif);
 }

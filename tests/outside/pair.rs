@@ -47,6 +47,33 @@ impl Figures {
     }
 }
 
+/// What joins them: the kind of the director's devices with their options, and that of the generator's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joint {
+    /// vhost-user sockets.
+    Vhost,
+    /// memif sockets.
+    Memif,
+}
+
+impl Joint {
+    /// The director's device at a socket.
+    fn near(self, socket: &str, queues: usize) -> String {
+        match self {
+            Self::Vhost => format!("vhost:{socket},queues={queues}"),
+            Self::Memif => format!("memif:{socket},role=server"),
+        }
+    }
+
+    /// The kind of device at the other end.
+    pub(crate) fn far(self) -> &'static str {
+        match self {
+            Self::Vhost => "virtio_user",
+            Self::Memif => "memif",
+        }
+    }
+}
+
 /// A director, and what is needed to send through it.
 #[derive(Debug)]
 pub(crate) struct Pair {
@@ -68,17 +95,17 @@ impl Deref for Pair {
 impl Pair {
     /// A director whose devices have so many queues; `shape`'s own devices are not used. `None` where none can be.
     pub(crate) fn new(shape: Shape, queues: usize, services: &str) -> Option<Self> {
-        Self::beside(Load::Heavy, shape, queues, &(SILENCE.to_owned() + services))
+        Self::beside(Load::Heavy, Joint::Vhost, shape, queues, &(SILENCE.to_owned() + services))
     }
 
     /// The same for a test that others may or may not run beside.
-    pub(crate) fn beside(load: Load, shape: Shape, queues: usize, services: &str) -> Option<Self> {
+    pub(crate) fn beside(load: Load, joint: Joint, shape: Shape, queues: usize, services: &str) -> Option<Self> {
         if !ready::daemon() {
             return None;
         }
         let share = Share::take(load);
         let (_, directory) = place();
-        let device = |side: &str| format!("vhost:{}/{side}.sock,queues={queues}", utf8(&directory));
+        let device = |side: &str| joint.near(&format!("{}/{side}.sock", utf8(&directory)), queues);
         let shape = Shape { devices: ["clients", "servers"].map(device), ..shape };
         let operator = Operator::at(directory.join("control.sock"));
         let file = directory.join("sluice.toml");

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::config::{Shape, service_at};
 use crate::lab::{Load, utf8};
-use crate::pair::Pair;
+use crate::pair::{Joint, Pair};
 use crate::ready;
 
 /// What the carrier's devices take, whatever the director's do.
@@ -21,6 +21,7 @@ const PATIENCE: &str = "110";
 #[derive(Debug)]
 pub(crate) struct Wire {
     pair: Pair,
+    joint: Joint,
     queues: usize,
 }
 
@@ -62,12 +63,17 @@ impl Wire {
     /// A director of both families with the services of [`services`], with a queue for each worker. `None` where none can
     /// be.
     pub(crate) fn new(load: Load, shape: Shape) -> Option<Self> {
+        Self::joined_by(Joint::Vhost, load, shape)
+    }
+
+    /// The same by what may join them.
+    pub(crate) fn joined_by(joint: Joint, load: Load, shape: Shape) -> Option<Self> {
         if !ready::scapy() {
             return None;
         }
         let queues = shape.workers.len();
-        let pair = Pair::beside(load, Shape { ipv6: true, ..shape }, queues, &services())?;
-        Some(Self { pair, queues })
+        let pair = Pair::beside(load, joint, Shape { ipv6: true, ..shape }, queues, &services())?;
+        Some(Self { pair, joint, queues })
     }
 
     /// Plays a story of a script to its end, `script/story`. Its stage stands until what is returned goes.
@@ -79,7 +85,7 @@ impl Wire {
         let queues = self.queues.to_string();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "timeout", PATIENCE, ready::PYTHON, "-B", &script, story]);
-        command.args([ready::generator(), utf8(self.directory()), &queues, MTU]);
+        command.args([ready::generator(), utf8(self.directory()), &queues, MTU, self.joint.far()]);
         command.env("PATH", ready::search_path()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(File::create(&log).expect("a log file")).spawn().expect("it runs");
         let mut said = String::new();

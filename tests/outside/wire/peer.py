@@ -1,7 +1,7 @@
 """The clients, routers and servers of a director: packets of scapy, carried by `sluice-gen frames`.
 
 A script of stories ends with `tell(globals())`; it is called with the story, the generator, the directory of the
-director's sockets, queues and MTU. When the story is over it says `done`, and stays until its input ends.
+director's sockets, queues, MTU and kind of device. When the story is over it says `done`, and stays until its input ends.
 """
 import itertools
 import os
@@ -153,10 +153,10 @@ class Came:
 class Peer:
     """Both ends of the wire."""
 
-    def __init__(self, generator, directory, queues, mtu):
+    def __init__(self, generator, directory, queues, mtu, device):
         command = ["setpriv", "--pdeathsig", "KILL", generator, "frames", "--seconds=110"]
         command += [f"--queues={queues}", f"--mtu={mtu}"]
-        ends = [f"--{side}=virtio_user:{directory}/{side}s.sock" for side in STATION]
+        ends = [f"--{side}={device}:{directory}/{side}s.sock" for side in STATION]
         # DPDK's own files go where the director's do.
         environment, pipe = dict(os.environ, RUNTIME_DIRECTORY=directory), subprocess.PIPE
         self.process = subprocess.Popen(command + ends, stdin=pipe, stdout=pipe, text=True, env=environment)
