@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(ring(&[("framecnt", 500)], 1500, None).0, "qpairs=1,blocksz=36864,framesz=9216,framecnt=500");
         let (large, bytes) = ring(&[("framesz", FRAME_MAX)], 1500, None);
         assert_eq!(large, "qpairs=1,blocksz=258048,framesz=64512,framecnt=1040", "no more memory for its sake");
-        assert_eq!(bytes / 2 >> 20, 63);
+        assert_eq!((bytes / 2) >> 20, 63);
     }
 
     #[test]
