@@ -1,8 +1,8 @@
 //! From a configuration to running workers, and back to nothing.
 
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use control::api::Counter;
@@ -24,23 +24,28 @@ use crate::dpdk::mbuf::{self, Mbuf};
 use crate::dpdk::mempool::{Mempool, PoolConfig};
 use crate::dpdk::offer;
 use crate::dpdk::queue::Queue;
+use crate::panics::{self, Panics};
 use crate::plan::Plan;
 use crate::ports::{self, Started};
 use crate::{background, chance, clock, cores, serve};
 
-/// Why the appliance did not start, in the words of whoever knows.
+/// Why the appliance did not start, or did not go on, in the words of whoever knows.
 #[derive(Debug)]
-pub(crate) struct BootError(String);
+pub(crate) struct BootError {
+    text: String,
+    /// The exit code of the process.
+    pub(crate) code: u8,
+}
 
 impl fmt::Display for BootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 /// Anything that says what is wrong can stop the start.
 pub(crate) fn failed(error: impl fmt::Display) -> BootError {
-    BootError(error.to_string())
+    BootError { text: error.to_string(), code: 1 }
 }
 
 /// Runs until a signal says stop.
@@ -58,6 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     let wanted: Vec<usize> = config.dataplane.workers.iter().copied().chain([config.dataplane.main_cpu]).collect();
     cores::check(&wanted).map_err(failed)?;
     let signals = serve::Signals::register().map_err(failed)?;
+    let panics = Panics::watch(&config.dataplane.workers);
     let eal = start_eal(&config, &specs)?;
     // Its threads inherit the main thread's CPU.
     let socket = serve::open(&config).map_err(failed)?;
@@ -78,23 +84,25 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     let room = Room { connections: config.dataplane.connections, signposts: plan.signposts };
     let (director, seats) = Director::new(config, facts, clock::now()).map_err(failed)?;
     heap::trim();
-    let stop = Arc::new(AtomicBool::new(false));
     let workers = seats
         .into_iter()
         .zip(cpus)
         .zip(crew)
         .map(|((seat, cpu), ((station, mesh), queues))| {
-            spawn(&eal, cpu, Place { seat, station, mesh, queues }, room, &stop)
+            spawn(&eal, cpu, Place { seat, station, mesh, queues }, room, &panics)
         })
         .collect::<Result<Vec<_>, _>>();
     let outcome = match &workers {
-        Ok(_) => serve::control(director, &socket, &signals, &stop).map_err(failed),
+        // A panic of the control thread has the workers stop, and the devices, as any other end has.
+        Ok(_) => panic::catch_unwind(AssertUnwindSafe(|| serve::control(director, &socket, &signals, &panics)))
+            .unwrap_or(Ok(()))
+            .map_err(failed),
         Err(_) => Ok(()),
     };
-    stop.store(true, Ordering::Release);
-    let panicked = workers?.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
-    if panicked > 0 {
-        return Err(failed(format!("{panicked} of the workers panicked; see their messages above")));
+    panics.stop();
+    workers?.into_iter().map(JoinHandle::join).for_each(drop);
+    if let Some(said) = panics.said() {
+        return Err(BootError { text: format!("{said}; all connections are lost"), code: panics::EXIT });
     }
     info!("stopped");
     outcome
@@ -148,8 +156,8 @@ struct Room {
 }
 
 /// Starts a worker's thread on its CPU.
-fn spawn(eal: &Eal, cpu: usize, place: Place, room: Room, stop: &Arc<AtomicBool>) -> Result<JoinHandle<()>, BootError> {
-    let (eal, stop) = (eal.clone(), Arc::clone(stop));
+fn spawn(eal: &Eal, cpu: usize, place: Place, room: Room, panics: &Panics) -> Result<JoinHandle<()>, BootError> {
+    let (eal, panics) = (eal.clone(), panics.clone());
     let name = format!("worker-{}", place.station.me());
     let body = move || {
         // Where pinning or joining fails the worker still works, only slower.
@@ -160,7 +168,7 @@ fn spawn(eal: &Eal, cpu: usize, place: Place, room: Room, stop: &Arc<AtomicBool>
         let parts = Parts { ports, memory, seeds, reader, servers, link, station, mesh };
         let mut worker = Worker::new(parts, clock::now());
         let mut idle = Idle::default();
-        while !stop.load(Ordering::Relaxed) {
+        while !panics.stopped() {
             let items = worker.turn(clock::now());
             idle.after(items);
         }

@@ -7,6 +7,7 @@ mod chance;
 mod clock;
 mod cores;
 mod dpdk;
+mod panics;
 mod plan;
 mod ports;
 mod reloads;
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sluiced: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(error.code)
         }
     }
 }

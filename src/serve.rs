@@ -17,6 +17,7 @@ use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::clock;
+use crate::panics::Panics;
 use crate::reloads::{Reload, Reloads};
 
 /// Mode of the control socket: who is in its group may steer the director.
@@ -69,15 +70,15 @@ pub(crate) fn control(
     mut director: Director,
     socket: &Socket,
     signals: &Signals,
-    stop: &AtomicBool,
+    panics: &Panics,
 ) -> Result<(), ApiError> {
     let mut watchdog = Watchdog::new(sd_notify::watchdog_enabled());
     director.tell_time(clock::now(), clock::since_midnight());
-    director.wait_for_workers(&mut Waiting::new(START_PATIENCE, &mut watchdog))?;
+    director.wait_for_workers(&mut Starting { waiting: Waiting::new(START_PATIENCE, &mut watchdog), panics })?;
     info!("sluiced {} is up", env!("CARGO_PKG_VERSION"));
     tell(&[NotifyState::Ready]);
     let mut reloads = Reloads::default();
-    while !signals.stop.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) {
+    while !signals.stop.load(Ordering::Relaxed) && !panics.stopped() {
         if signals.reload.swap(false, Ordering::Relaxed) {
             reloads.ask(Reload::signalled());
         }
@@ -171,6 +172,26 @@ impl Host for Waiting<'_> {
     fn served(&mut self, workers_turn: bool) {
         self.watchdog.feed(workers_turn);
         self.served = Instant::now();
+    }
+}
+
+/// The first waiting, for workers that may not come.
+struct Starting<'a> {
+    waiting: Waiting<'a>,
+    panics: &'a Panics,
+}
+
+impl Host for Starting<'_> {
+    fn wait(&mut self) -> bool {
+        !self.panics.stopped() && self.waiting.wait()
+    }
+
+    fn pause(&mut self) -> Option<Nanos> {
+        self.waiting.pause()
+    }
+
+    fn served(&mut self, workers_turn: bool) {
+        self.waiting.served(workers_turn);
     }
 }
 
