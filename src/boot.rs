@@ -69,6 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     let socket = serve::open(&config).map_err(failed)?;
     let pool = packets(&eal, &plan)?;
     let Started { ports, queues, steering, keys } = ports::start(&eal, &config, &specs, &pool)?;
+    eal.leave_out_of_cores();
     let macs = ports.iter().map(|port| MacAddr(port.mac())).collect();
     let crew = steering.stations(&keys).into_iter().zip(Mesh::of(steering.workers)).zip(queues);
     let facts = Facts {

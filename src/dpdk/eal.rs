@@ -3,16 +3,18 @@
 //! Workers are plain threads that [`Eal::register_thread`] joins to it: an lcore id, and with it a cache of their own
 //! in every pool. The EAL itself gets one lcore, the main thread's.
 
-use std::ffi::{CStr, CString, c_char, c_int};
-use std::fs;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::marker::PhantomData;
 use std::path::PathBuf;
-use std::process;
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::mm::{Advice::LinuxDontDump, madvise};
+
 use super::error::{Cause, Errno, Error};
 use super::journal;
+use super::runtime::{self, RuntimeDirectory};
 use super::spec::DeviceSpec;
 
 /// `rte_eal_init` runs once, even when it fails.
@@ -25,7 +27,8 @@ static KEEP_MEMORY: AtomicBool = AtomicBool::new(false);
 pub(crate) struct EalOptions<'a> {
     /// The name DPDK calls us, `argv[0]`.
     pub(crate) program: &'a str,
-    /// Names this process's runtime files. `None`: `sluice-PID`, so that any number of processes get along.
+    /// Names this process's runtime files. `None`: `sluice-PID-RANDOM`, so that any number of processes get along, also
+    /// where each counts its processes anew.
     pub(crate) file_prefix: Option<&'a str>,
     /// The CPU of the main thread, to which the calling thread is pinned.
     pub(crate) main_cpu: usize,
@@ -40,8 +43,7 @@ impl EalOptions<'_> {
     ///
     /// No `--in-memory` unless the operator says so: it excludes `--no-huge`, and it forbids secondary processes.
     /// Devices that share memory with a peer get it by file descriptor either way.
-    fn arguments(&self) -> Vec<String> {
-        let prefix = self.file_prefix.map_or_else(|| format!("sluice-{}", process::id()), str::to_owned);
+    fn arguments(&self, prefix: &str) -> Vec<String> {
         let mut arguments = vec![
             self.program.to_owned(),
             format!("--lcores=0@{}", self.main_cpu),
@@ -71,7 +73,8 @@ impl Eal {
     /// Starts DPDK. The calling thread becomes its main thread and is pinned to `main_cpu`; threads it makes later
     /// inherit that, and must be pinned anew.
     pub(crate) fn init(options: &EalOptions<'_>) -> Result<Self, Error> {
-        let arguments = options.arguments().into_iter().map(c_string).collect::<Result<Vec<_>, _>>()?;
+        let prefix = options.file_prefix.map_or_else(runtime::fresh_prefix, str::to_owned);
+        let arguments = options.arguments(&prefix).into_iter().map(c_string).collect::<Result<Vec<_>, _>>()?;
         if STARTED.swap(true, Ordering::AcqRel) {
             return Err(Error::AlreadyStarted);
         }
@@ -83,7 +86,7 @@ impl Eal {
         // SAFETY: `argv` holds `argc` NUL-terminated, writable strings for the rest of the process; the flag above
         // lets one thread of the process through, once.
         let started = journal::attempt_errno(|| unsafe { dpdk_sys::rte_eal_init(argc, argv.as_mut_ptr()) });
-        let directory = RuntimeDirectory(runtime_directory());
+        let directory = RuntimeDirectory::of(&prefix, runtime_directory());
         directory.sweep();
         started.map_err(Error::Eal)?;
         Ok(Self { runtime: Arc::new(Runtime { _directory: directory }) })
@@ -98,6 +101,14 @@ impl Eal {
         // SAFETY: the environment is up while `self.runtime` lives, and this thread has no lcore id.
         journal::attempt_errno(|| unsafe { dpdk_sys::rte_thread_register() }).map_err(Error::Thread)?;
         Ok(EalThread { _runtime: Arc::clone(&self.runtime), _this_thread: PhantomData })
+    }
+
+    /// Leaves what DPDK has taken of memory until now, packets above all, out of core files.
+    pub(crate) fn leave_out_of_cores(&self) {
+        // SAFETY: the environment is up, the function neither keeps what it is given nor touches DPDK's memory.
+        let walked =
+            journal::attempt(|| unsafe { dpdk_sys::rte_memseg_contig_walk(Some(leave_out_of_cores), ptr::null_mut()) });
+        journal::complain(walked, "packet memory may be in core files");
     }
 
     /// What keeps the environment up.
@@ -150,32 +161,17 @@ impl Drop for Runtime {
     }
 }
 
-/// Files of this process alone, removed at the end; DPDK leaves them.
-#[derive(Debug)]
-struct RuntimeDirectory(Option<PathBuf>);
-
-impl RuntimeDirectory {
-    /// Removes what killed processes left beside it.
-    fn sweep(&self) {
-        let beside = self.0.as_deref().and_then(std::path::Path::parent).and_then(|all| fs::read_dir(all).ok());
-        for entry in beside.into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let owner = name.to_str().and_then(|name| name.strip_prefix("sluice-")?.parse::<u32>().ok());
-            if owner.is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()) {
-                // Another process may be sweeping, too.
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-    }
-}
-
-impl Drop for RuntimeDirectory {
-    fn drop(&mut self) {
-        if let Some(directory) = &self.0 {
-            // Nothing depends on it: the name has our process id, and nobody else uses it.
-            let _ = fs::remove_dir_all(directory);
-        }
-    }
+/// Leaves an area out of core files.
+unsafe extern "C" fn leave_out_of_cores(
+    _: *const dpdk_sys::rte_memseg_list,
+    first: *const dpdk_sys::rte_memseg,
+    length: usize,
+    _: *mut c_void,
+) -> c_int {
+    // SAFETY: DPDK hands in the first segment of an area of so many bytes that it has mapped. What is read is one pointer,
+    // in a structure that is packed; the advice changes no byte of the area.
+    let told = unsafe { madvise((&raw const (*first).__bindgen_anon_1.addr).read_unaligned(), length, LinuxDontDump) };
+    told.map_or_else(|errno| -errno.raw_os_error(), |()| 0)
 }
 
 fn runtime_directory() -> Option<PathBuf> {
@@ -184,9 +180,7 @@ fn runtime_directory() -> Option<PathBuf> {
         let text = dpdk_sys::rte_eal_get_runtime_dir();
         if text.is_null() { return None } else { CStr::from_ptr(text) }
     };
-    // The name is checked because what it names is going to be removed; extra arguments may have changed it.
-    let path = PathBuf::from(path.to_str().ok()?);
-    (path.file_name()?.to_str()? == format!("sluice-{}", process::id())).then_some(path)
+    Some(PathBuf::from(path.to_str().ok()?))
 }
 
 /// A string for C.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! eal      one environment per process; threads join it
+//! runtime  the directory of its files
 //! journal  what DPDK says: to the log, or into the error of the call that failed
 //! error    errno and driver text, as values
 //! mempool  packet memory              mbuf     one packet of it
@@ -29,5 +30,6 @@ pub(crate) mod mbuf;
 pub(crate) mod mempool;
 pub(crate) mod offer;
 pub(crate) mod queue;
+mod runtime;
 mod setup;
 pub(crate) mod spec;
