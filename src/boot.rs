@@ -17,6 +17,7 @@ use dataplane::worker::{Parts, Worker};
 use log::{error, info};
 
 use crate::args::Args;
+use crate::dpdk::claim::Claim;
 use crate::dpdk::eal::{Eal, EalOptions};
 use crate::dpdk::eth_dev::{DeviceSpec, EthDev};
 use crate::dpdk::heap;
@@ -64,6 +65,7 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     cores::check(&wanted).map_err(failed)?;
     let signals = serve::Signals::register().map_err(failed)?;
     let panics = Panics::watch(&config.dataplane.workers);
+    let _claims = claims(&config, &specs)?;
     let eal = start_eal(&config, &specs)?;
     // Its threads inherit the main thread's CPU.
     let socket = serve::open(&config).map_err(failed)?;
@@ -116,6 +118,11 @@ fn devices(config: &Config) -> Result<Vec<DeviceSpec>, BootError> {
             .map_err(|error| failed(format!("{}: {error}", interface.place)))
     };
     config.devices().map(device).collect()
+}
+
+/// Keeps other directors from the devices. DPDK opens those on PCI while it starts, so this comes first.
+fn claims(config: &Config, specs: &[DeviceSpec]) -> Result<Vec<Option<Claim>>, BootError> {
+    config.devices().zip(specs).map(|(interface, spec)| Claim::new(spec, &interface.name).map_err(failed)).collect()
 }
 
 fn start_eal(config: &Config, specs: &[DeviceSpec]) -> Result<Eal, BootError> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! eal      one environment per process; threads join it
-//! runtime  the directory of its files
+//! runtime  the directory of its files     claim    a device is one director's
 //! journal  what DPDK says: to the log, or into the error of the call that failed
 //! error    errno and driver text, as values
 //! mempool  packet memory              mbuf     one packet of it
@@ -21,6 +21,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod af_packet;
+pub(crate) mod claim;
 pub(crate) mod eal;
 pub(crate) mod error;
 pub(crate) mod eth_dev;

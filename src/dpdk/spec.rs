@@ -53,6 +53,24 @@ pub(crate) struct DeviceSpec {
     options: String,
 }
 
+/// What one director at a time can have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Claimable<'a> {
+    /// A network interface that the kernel has.
+    Interface(&'a str),
+    /// One that is made for us.
+    Tap(&'a str),
+    /// A PCI device.
+    Pci(&'a str),
+    /// One end of a socket.
+    Socket {
+        /// Where it is; a memif's without a slash is in the abstract space.
+        path: &'a str,
+        /// Which of its ends, and which of several there.
+        end: String,
+    },
+}
+
 /// What DPDK is asked to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DevArgs {
@@ -101,6 +119,23 @@ impl DeviceSpec {
     /// The PCI address with its options, for the EAL's list of devices it may touch.
     pub(super) fn pci(&self) -> Option<String> {
         (self.kind == Kind::Pci).then(|| format!("{}{}", self.target, self.options))
+    }
+
+    /// What nobody else may have, if there is such a thing.
+    pub(super) fn claimable(&self) -> Option<Claimable<'_>> {
+        let target = self.target.as_str();
+        match self.kind {
+            Kind::AfPacket | Kind::AfXdp => Some(Claimable::Interface(target)),
+            Kind::Tap => Some(Claimable::Tap(target)),
+            Kind::Pci => Some(Claimable::Pci(target)),
+            Kind::VirtioUser | Kind::Vhost | Kind::Memif => {
+                let names_end = |option: &&str| ["id=", "role=", "server="].iter().any(|key| option.starts_with(key));
+                let mut end: Vec<&str> = self.options.split(',').filter(names_end).collect();
+                end.sort_unstable();
+                Some(Claimable::Socket { path: target, end: format!("{:?} {}", self.kind, end.join(",")) })
+            }
+            Kind::Pcap | Kind::Vdev => None,
+        }
     }
 
     /// Whether it is made by us, so ours to remove, and limited by memory rather than by hardware.
