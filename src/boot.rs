@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use control::api::Counter;
 use control::config::{self, Config};
-use control::director::{Devices, Director, Facts, WorkerSeat};
+use control::director::{Devices, Director, Facts, PortLink, WorkerSeat};
 use dataplane::conn::ConnMemory;
 use dataplane::handoff::Mesh;
 use dataplane::seeds::Seeds;
@@ -215,15 +215,18 @@ struct Ports {
 }
 
 impl Devices for Ports {
-    fn link(&self, port: u16) -> (bool, u32) {
-        self.ports.get(usize::from(port)).map_or((false, 0), |device| {
-            let link = device.link();
-            (link.up, link.mbps.unwrap_or(0))
+    fn link(&self, port: u16) -> PortLink {
+        self.ports.get(usize::from(port)).map(EthDev::link).map_or(PortLink::DOWN, |link| PortLink {
+            up: link.up,
+            gone: link.gone,
+            mbps: link.mbps.unwrap_or(0),
         })
     }
 
     fn cables(&self) -> u64 {
-        offer::links_up()
+        let up = |device: &&EthDev| device.link().up;
+        let down = self.ports.iter().filter(|device| !up(device)).map(EthDev::port);
+        down.filter(|port| u32::from(*port) < u64::BITS).fold(offer::links_up(), |up, port| up & !(1 << port))
     }
 
     fn counters(&self, port: u16) -> Vec<Counter> {

@@ -14,6 +14,8 @@ mod daemon;
 mod devices;
 #[path = "outside/encapsulations.rs"]
 mod encapsulations;
+#[path = "outside/ends.rs"]
+mod ends;
 #[path = "outside/floods_answers.rs"]
 mod floods_answers;
 #[path = "outside/floods_connections.rs"]
@@ -32,6 +34,8 @@ mod icmp;
 mod ipv6;
 #[path = "outside/lab.rs"]
 mod lab;
+#[path = "outside/links.rs"]
+mod links;
 #[path = "outside/marks.rs"]
 mod marks;
 #[path = "outside/memory.rs"]

@@ -124,6 +124,12 @@ impl Neighbors {
         self.store.iter()
     }
 
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, key: Key) -> Option<&Neighbor> {
+        self.store.find(key).map(|slot| &self.store[slot])
+    }
+
     /// How many there are that nobody has configured: those that count towards [`MOST`].
     #[must_use]
     pub fn dynamic(&self) -> usize {

@@ -9,6 +9,7 @@ use super::af_packet::Sockets;
 use super::eal::{Eal, Runtime};
 use super::error::Error;
 use super::journal;
+use super::kernel::KernelInterface;
 use super::mempool::Mempool;
 use super::offer::{self, Caps, Link};
 use super::queue::{Chained, Queue};
@@ -76,6 +77,7 @@ pub(crate) struct EthDev {
     tx_queues: u16,
     handed_out: u16,
     hashes: bool,
+    kernel: Option<KernelInterface>,
     _not_sync: PhantomData<Cell<()>>,
 }
 
@@ -183,8 +185,9 @@ impl Opened {
         // SAFETY: the port is ours.
         let _ = journal::attempt(|| unsafe { dpdk_sys::rte_eth_allmulticast_enable(port) });
         let (rx_queues, tx_queues) = (config.rx_queues, config.tx_queues);
+        let kernel = spec.kernel_interface().and_then(KernelInterface::named);
         let (handed_out, _not_sync) = (0, PhantomData);
-        Ok(EthDev { device, caps, mac, spec, interface, rx_queues, tx_queues, handed_out, hashes, _not_sync })
+        Ok(EthDev { device, caps, mac, spec, interface, rx_queues, tx_queues, handed_out, hashes, kernel, _not_sync })
     }
 }
 
@@ -217,9 +220,17 @@ impl EthDev {
         self.mac
     }
 
+    /// Its number in DPDK.
+    pub(crate) fn port(&self) -> u16 {
+        self.device.port
+    }
+
     /// The state of its link.
     pub(crate) fn link(&self) -> Link {
-        offer::link(self.device.port)
+        let told = offer::link(self.device.port);
+        let Some(kernel) = &self.kernel else { return told };
+        let carrier = kernel.carrier();
+        Link { up: told.up && carrier == Some(true), gone: carrier.is_none(), ..told }
     }
 
     /// The memory node it is at; `None` where it has none.

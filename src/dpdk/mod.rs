@@ -3,6 +3,7 @@
 //! ```text
 //! eal      one environment per process; threads join it
 //! runtime  the directory of its files     claim    a device is one director's
+//! kernel   the interface of the kernel that a device stands on
 //! journal  what DPDK says: to the log, or into the error of the call that failed
 //! error    errno and driver text, as values
 //! mempool  packet memory              mbuf     one packet of it
@@ -27,6 +28,7 @@ pub(crate) mod error;
 pub(crate) mod eth_dev;
 pub(crate) mod heap;
 mod journal;
+mod kernel;
 pub(crate) mod mbuf;
 pub(crate) mod mempool;
 pub(crate) mod offer;

@@ -69,6 +69,8 @@ fn max_mtu(info: &rte_eth_dev_info) -> u16 {
 pub(crate) struct Link {
     /// Whether frames can pass.
     pub(crate) up: bool,
+    /// Whether the device is no longer there.
+    pub(crate) gone: bool,
     /// Megabits a second; `None` where the device cannot say.
     pub(crate) mbps: Option<u32>,
 }
@@ -87,7 +89,9 @@ pub(super) fn link(port: u16) -> Link {
     // SAFETY: the call checks the port and fills the structure.
     let known = unsafe { dpdk_sys::rte_eth_link_get_nowait(port, &raw mut link) } == 0;
     let speed = Some(link.link_speed).filter(|speed| !matches!(*speed, 0 | dpdk_sys::RTE_ETH_SPEED_NUM_UNKNOWN));
-    Link { up: known && u32::from(link.link_status()) == dpdk_sys::RTE_ETH_LINK_UP, mbps: speed }
+    // SAFETY: the call checks the port.
+    let gone = unsafe { dpdk_sys::rte_eth_dev_is_removed(port) } == 1;
+    Link { up: known && !gone && u32::from(link.link_status()) == dpdk_sys::RTE_ETH_LINK_UP, gone, mbps: speed }
 }
 
 /// A bit for each port of DPDK whose link is up, whoever holds it.

@@ -138,6 +138,11 @@ impl DeviceSpec {
         }
     }
 
+    /// The network interface of the kernel that it stands on, once it is open.
+    pub(super) fn kernel_interface(&self) -> Option<&str> {
+        matches!(self.kind, Kind::AfPacket | Kind::AfXdp | Kind::Tap).then_some(self.target.as_str())
+    }
+
     /// Whether it is made by us, so ours to remove, and limited by memory rather than by hardware.
     pub(super) fn is_virtual(&self) -> bool {
         self.kind != Kind::Pci

@@ -241,6 +241,11 @@ impl Lab {
     /// `sluiced` with these services, up and answering.
     pub(crate) fn start_director(&mut self, services: &str) {
         self.configure(services);
+        self.start_configured();
+    }
+
+    /// `sluiced` with the configuration that is there, up and answering.
+    pub(crate) fn start_configured(&mut self) {
         let mut director = self.spawn_director("sluiced");
         let up = || match director.ended() {
             Some(status) => panic!("sluiced ended, {status}: {}", director.said()),

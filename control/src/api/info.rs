@@ -149,6 +149,9 @@ pub struct InterfaceStatus {
     pub mtu: u16,
     /// Whether the link is up.
     pub link: bool,
+    /// Whether the device is no longer there.
+    #[serde(default)]
+    pub gone: bool,
     /// Mbit/s, 0 if unknown.
     pub speed: u32,
     /// Addresses, and the first [`MOST_NAMED`] of the VIPs answered here.

@@ -1,13 +1,15 @@
-//! Links that come and go. Who is found behind another port of the switches, because a cable was plugged elsewhere or a
-//! bond sends by another member, is not heard of there before it says something: its addresses are announced again, as the
-//! kernel's bonding driver does (`num_grat_arp`, `num_unsol_na`).
+//! Links that come and go, and devices that are gone: the log says so. Who is found behind another port of the switches,
+//! because a cable was plugged elsewhere or a bond sends by another member, is not heard of there before it says something:
+//! its addresses are announced again, as the kernel's bonding driver does (`num_grat_arp`, `num_unsol_na`).
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use dataplane::clock::Nanos;
-use log::info;
+use log::{error, info, warn};
 
-use super::Director;
+use super::lines::Lines;
+use super::{Director, PortLink};
 
 /// Nanoseconds between two looks. Some drivers ask their device.
 const PERIOD: u64 = 500_000_000;
@@ -18,16 +20,89 @@ pub(super) struct Cables {
     /// Which are up; nothing before the first look.
     up: Option<u64>,
     next: Nanos,
+    /// Of each port, how it was at the last look, and since when it is no longer up.
+    ports: Vec<(PortLink, Nanos)>,
+    lines: Lines,
+}
+
+/// What the log says of a link that was seen to change, the first time of one that is not up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Up { mbps: u32, after: Duration },
+    Down,
+    Gone,
+}
+
+impl Change {
+    fn between(before: PortLink, now: PortLink, after: Duration) -> Option<Self> {
+        match (now.gone, now.up) {
+            _ if (before.gone, before.up) == (now.gone, now.up) => None,
+            (true, _) => Some(Self::Gone),
+            (false, false) => Some(Self::Down),
+            (false, true) => Some(Self::Up { mbps: now.mbps, after }),
+        }
+    }
+
+    fn tell(self, whose: &str) {
+        match self {
+            Self::Up { mbps, after } => {
+                let speed = if mbps > 0 { format!(", {mbps} Mbit/s") } else { String::new() };
+                info!("{whose}: link up{speed}, after {:.1} s", after.as_secs_f64());
+            }
+            Self::Down => warn!("{whose}: link down"),
+            Self::Gone => error!("{whose}: the device is gone, no packet passes; restart sluiced once it is back"),
+        }
+    }
 }
 
 impl Director {
-    /// Announces every address again if a link has come or gone. While addresses are announced for the first time, that
-    /// waits.
+    /// Looks at every link, and at every cable.
     pub(super) fn look_at_cables(&mut self) {
-        if self.now < self.cables.next || !self.announcements[0].is_empty() {
+        if self.now < self.cables.next {
             return;
         }
         self.cables.next = Nanos(self.now.0 + PERIOD);
+        for (port, change) in self.changed_links() {
+            if self.cables.lines.may_write(self.now) {
+                change.tell(&self.device_name(port));
+            }
+        }
+        if let Some(more) = self.cables.lines.take_left_out(self.now) {
+            warn!("links came and went {more} more times");
+        }
+        self.announce_after_change();
+    }
+
+    /// Links that are not as they were at the last look.
+    fn changed_links(&mut self) -> Vec<(u16, Change)> {
+        let ports = self.interfaces.iter().filter(|here| here.lan.vlan() == 0).count();
+        // Before the first look all of them counted as up.
+        self.cables.ports.resize(ports, (PortLink::UP, self.now));
+        let mut changes = Vec::new();
+        for (port, (known, since)) in (0..).zip(&mut self.cables.ports) {
+            let link = self.facts.devices.link(port);
+            let after = Duration::from_nanos(self.now.0.saturating_sub(since.0));
+            changes.extend(Change::between(*known, link, after).map(|change| (port, change)));
+            if known.up || link.up {
+                *since = self.now;
+            }
+            *known = link;
+        }
+        changes
+    }
+
+    /// The interface on a port, and its device.
+    fn device_name(&self, port: u16) -> String {
+        let device = self.config.devices().nth(usize::from(port));
+        device.map_or(String::new(), |on| format!("{} ({})", on.name, on.device.as_deref().unwrap_or_default()))
+    }
+
+    /// Announces every address again if a link has come or gone. While addresses are announced for the first time, that
+    /// waits.
+    fn announce_after_change(&mut self) {
+        if !self.announcements[0].is_empty() {
+            return;
+        }
         let up = self.facts.devices.cables();
         if self.cables.up.replace(up).is_some_and(|before| before != up) {
             info!("a link changed state: all addresses are announced again");
@@ -55,12 +130,13 @@ mod tests {
     const FILE: &str = "schema = 1\n[dataplane]\nworkers = [1]\n[[interface]]\nname = \"wan\"\ndevice = \"vdev:a\"\n\
                         addresses = [\"10.0.0.1/24\"]\n[[vip]]\naddress = \"10.0.0.100\"\ninterfaces = [\"wan\"]\n";
 
-    /// Devices whose links are told from outside.
+    /// Devices whose links are told from outside: a bit for each that is up, and bit 32 if the first is gone.
     struct Told(Arc<AtomicU64>);
 
     impl Devices for Told {
-        fn link(&self, _: u16) -> (bool, u32) {
-            (true, 0)
+        fn link(&self, port: u16) -> PortLink {
+            let told = self.0.load(Relaxed);
+            PortLink { up: told >> port & 1 == 1, gone: told >> 32 == 1, mbps: 1000 }
         }
 
         fn cables(&self) -> u64 {
@@ -113,5 +189,25 @@ mod tests {
         sent(&mut director, 2);
         links.store(0, Relaxed);
         assert_eq!(sent(&mut director, 9), 0);
+    }
+
+    #[test]
+    fn a_link_that_changes_is_told_once() {
+        let links = Arc::new(AtomicU64::new(0));
+        let mut director = director("", &links);
+        let mut look = |told: u64, seconds: u64| {
+            links.store(told, Relaxed);
+            director.now = Nanos(director.now.0 + seconds * SECOND);
+            director.changed_links()
+        };
+        assert_eq!(look(0, 1), [(0, Change::Down)], "one that is down at the start is told, too");
+        assert_eq!(look(0, 7), []);
+        assert_eq!(look(1, 5), [(0, Change::Up { mbps: 1000, after: Duration::from_secs(12) })]);
+        assert_eq!(look(1, 60), []);
+        assert_eq!(look(0, 1), [(0, Change::Down)]);
+        assert_eq!(look(1 << 32, 1), [(0, Change::Gone)]);
+        assert_eq!(look(1 << 32, 1), []);
+        assert_eq!(look(1, 3), [(0, Change::Up { mbps: 1000, after: Duration::from_secs(5) })]);
+        assert_eq!(director.device_name(0), "wan (vdev:a)");
     }
 }

@@ -10,10 +10,28 @@ use super::Garbage;
 use crate::api::Counter;
 use crate::config::Config;
 
+/// The link of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortLink {
+    /// Whether frames can pass.
+    pub up: bool,
+    /// Whether the device itself is no longer there.
+    pub gone: bool,
+    /// Mbit/s, 0 if unknown.
+    pub mbps: u32,
+}
+
+impl PortLink {
+    /// One that is up.
+    pub const UP: Self = Self { up: true, gone: false, mbps: 0 };
+    /// One that is down.
+    pub const DOWN: Self = Self { up: false, gone: false, mbps: 0 };
+}
+
 /// What the director wants to know of the devices it runs on.
 pub trait Devices {
-    /// Whether the link of a port is up, and its speed in Mbit/s (0 if unknown).
-    fn link(&self, port: u16) -> (bool, u32);
+    /// The link of a port.
+    fn link(&self, port: u16) -> PortLink;
     /// A bit for each device whose link is up, those among them that other devices stand on, as members of a bond.
     fn cables(&self) -> u64;
     /// The driver's counters.
@@ -26,8 +44,8 @@ pub trait Devices {
 
 /// No devices: a director whose ports are in memory.
 impl Devices for () {
-    fn link(&self, _: u16) -> (bool, u32) {
-        (true, 0)
+    fn link(&self, _: u16) -> PortLink {
+        PortLink::UP
     }
 
     fn cables(&self) -> u64 {

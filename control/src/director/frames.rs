@@ -140,6 +140,7 @@ impl Director {
                 }
                 Effect::Ask(key, mac) => self.ask(key, mac),
                 Effect::Failed((interface, address)) => {
+                    self.note_silent((interface, address));
                     for link in &self.links {
                         // A worker that does not empty its mailbox has worse troubles than packets parked too long.
                         let _ = link.commands.push(Command::NeighborFailed { interface, address });

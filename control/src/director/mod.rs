@@ -18,6 +18,7 @@ mod groups;
 mod heartbeat;
 #[cfg(test)]
 mod lab;
+mod lines;
 mod listing;
 mod marks;
 mod orphans;
@@ -27,6 +28,7 @@ mod reload;
 mod routes;
 mod rules;
 mod running;
+mod silent;
 #[cfg(test)]
 mod statistics_tests;
 mod status;
@@ -37,7 +39,7 @@ mod vips;
 mod watch;
 
 pub use audit::Requester;
-pub use facts::{Devices, Facts};
+pub use facts::{Devices, Facts, PortLink};
 pub use pauses::{Garbage, Host, Pump};
 pub use reload::{Prepared, validate};
 use watch::Wish;
@@ -120,6 +122,7 @@ pub struct Director {
     publisher: Publisher,
     links: Vec<Arc<Link>>,
     hearts: Vec<heartbeat::Heart>,
+    silent: silent::Silent,
     stores: stores::Stores,
     /// It has been said that devices cut frames.
     cut_told: bool,
@@ -179,6 +182,7 @@ impl Director {
             tables,
             pending: publish::Pending::default(),
             publisher,
+            silent: silent::Silent::default(),
             stores: stores::Stores::default(),
             cut_told: false,
             hearts: links.iter().map(|_| heartbeat::Heart::new(now)).collect(),
@@ -256,6 +260,7 @@ impl Director {
         let effects = self.neighbors.look_at_stale(self.now);
         self.carry_out(effects);
         self.look_at_cables();
+        self.look_for_silent();
         self.announce();
         self.answer_for_groups();
         self.examine();

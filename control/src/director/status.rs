@@ -24,7 +24,7 @@ impl Director {
     fn interface_status(&self, index: usize) -> InterfaceStatus {
         let interface = &self.interfaces[index];
         let (port, configured) = (interface.lan.port(), self.config.interfaces.get(index));
-        let (link, speed) = self.facts.devices.link(port);
+        let link = self.facts.devices.link(port);
         let (own, vips) = (interface.addresses.iter().map(ToString::to_string), &self.answered[index]);
         InterfaceStatus {
             name: interface.name.to_string(),
@@ -34,8 +34,9 @@ impl Director {
             driver: self.facts.devices.driver(port),
             mac: interface.mac.to_string(),
             mtu: interface.mtu,
-            link,
-            speed,
+            link: link.up,
+            gone: link.gone,
+            speed: link.mbps,
             addresses: own.chain(vips.iter().take(MOST_NAMED).map(ToString::to_string)).collect(),
             virtual_addresses: vips.len() as u32,
             counters: self.device_counters(interface),

@@ -52,6 +52,7 @@ fn addresses(interface: &InterfaceStatus) -> String {
 
 fn link(interface: &InterfaceStatus) -> String {
     match (interface.link, interface.speed) {
+        _ if interface.gone => "gone".to_owned(),
         (false, _) => "down".to_owned(),
         (true, 0) => "up".to_owned(),
         (true, speed) => format!("up {speed} Mbit/s"),

@@ -149,6 +149,7 @@ fn the_rest() {
         mac: "02:00:00:00:00:01".into(),
         mtu: 1500,
         link: true,
+        gone: false,
         speed: 10000,
         addresses: vec!["10.0.0.1/24".into(), "10.0.0.100".into()],
         virtual_addresses: 1,
@@ -172,7 +173,8 @@ fn the_rest() {
     let (version, config) = ("0.1.0".into(), "/etc/sluice/sluice.toml".into());
     let (name, parent, device) = ("office".into(), Some("wan".into()), String::new());
     let on_it = InterfaceStatus { name, parent, vlan: Some(100), device, ..interface.clone() };
-    let (interfaces, workers) = (vec![interface, on_it], vec![worker, still]);
+    let gone = InterfaceStatus { name: "lan".into(), link: false, gone: true, ..interface.clone() };
+    let (interfaces, workers) = (vec![interface, on_it, gone], vec![worker, still]);
     let store = |store: &str, worker, refused| StoreStatus {
         store: store.into(),
         worker,
@@ -191,6 +193,7 @@ fn the_rest() {
     assert!(out.starts_with("sluice 0.1.0, up 1m 1s, /etc/sluice/sluice.toml\n2 services, 6 real servers\n"), "{out}");
     assert!(out.contains("up 10000 Mbit/s  1500") && out.contains("1  stalled for 7 s "), "{out}");
     assert!(out.contains("02:00:00:00:00:01  VLAN 100 of wan  net_tap  10.0.0.1/24 10.0.0.100\n"), "{out}");
+    assert!(out.contains("\nlan        gone             1500"), "{out}");
     assert!(out.contains("12.5 %    200       1.5 %       70        9       2      v4\n"), "{out}");
     let rows = "STORE        USED  CAPACITY  REFUSED  DISPLACED  STATE\n\
                 connections    10        20        7          0  full on worker 1\n\
