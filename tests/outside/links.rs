@@ -55,7 +55,7 @@ fn a_device_that_is_gone_is_shown_and_told_and_the_other_one_works() {
     assert_eq!(shown(&lab, "lan"), (false, true, "gone".to_owned()));
     assert_eq!(shown(&lab, "wan"), (true, false, "up".to_owned()));
     // One of the same name is another device.
-    lab.ip("director", &["link", "add", "lan", "type", "dummy"]);
+    lab.ip("director", &["link", "add", "lan", "type", "veth", "peer", "name", "other"]);
     lab.ip("director", &["link", "set", "lan", "up"]);
     assert_eq!(shown(&lab, "lan"), (false, true, "gone".to_owned()));
     lab.run("client", &["ping", "-c", "1", "-w", "20", "10.0.0.1"]).good();

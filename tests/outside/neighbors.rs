@@ -9,6 +9,11 @@ use crate::process::until;
 
 const KEY: &str = "TCP 10.0.0.100:80";
 
+/// Whether the director's log has a line, now or soon.
+fn is_told(lab: &mut Lab, text: &str) -> bool {
+    until(Duration::from_secs(20), || lab.process("sluiced").said().contains(text).then_some(())).is_some()
+}
+
 #[test]
 fn a_neighbour_that_appears_late_gets_the_packets_that_waited() {
     let Some(mut lab) = Lab::new(Load::Light) else { return };
@@ -42,8 +47,7 @@ fn a_neighbour_that_never_appears_fails_its_connections_fast() {
     assert!(lab.server(KEY, nobody).unresolved >= 1);
     assert!(lab.counter("answer_host_unreachable") >= 1);
     let told = "real server 10.1.0.99 (lan) does not answer ARP; 1 server entry uses it";
-    let said = lab.process("sluiced").said();
-    assert!(said.contains(told), "{said}");
+    assert!(is_told(&mut lab, told));
     let neighbors = lab.tool(&["neigh"]).good().out;
     let line = neighbors.lines().find(|line| line.starts_with("10.1.0.99")).unwrap_or_default();
     assert!(line.contains("failed") || line.contains("incomplete"), "{neighbors}");
@@ -57,11 +61,8 @@ fn a_server_that_fails_and_comes_back_is_told_of() {
     lab.ip("switch", &["link", "set", "p1", "down"]);
     let url = format!("http://{VIP}/");
     assert_eq!(lab.curl(&url).code, Some(7));
-    let told = |lab: &mut Lab, text: &str| {
-        until(Duration::from_secs(20), || lab.process("sluiced").said().contains(text).then_some(())).is_some()
-    };
-    assert!(told(&mut lab, "real server 10.1.0.11 (lan) does not answer ARP; 1 server entry uses it"));
+    assert!(is_told(&mut lab, "real server 10.1.0.11 (lan) does not answer ARP; 1 server entry uses it"));
     lab.ip("switch", &["link", "set", "p1", "up"]);
     lab.curl(&url).good();
-    assert!(told(&mut lab, "real server 10.1.0.11 (lan) answers again after "));
+    assert!(is_told(&mut lab, "real server 10.1.0.11 (lan) answers again after "));
 }
