@@ -1,12 +1,25 @@
-# `make demo` and `make test` need a Debian 12, root, git, make and the Rust toolchain.
+# `make demo` and `make test` need a Debian 12, root, git, make, curl and Rust (README.md says how to install it).
 
 CARGO ?= cargo
+RUSTC ?= rustc
 SECONDS ?= 600
 SEED ?= 1
 COUNT ?= 60
 
 # What the guest of the conformance runs is made of: a kernel, and the tools that ask it.
 GUEST = linux.uml=user-mode-linux ipvsadm iptables-legacy=iptables modprobe=kmod
+
+# Whatever needs Rust says so at once where it is missing or older than Cargo.toml wants.
+wanted := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+found = $(word 2,$(shell $(1) --version 2>/dev/null))
+newer = $(shell printf '%s\n' $(wanted) $(call found,$(1)) | sort -V | tail -n 1)
+install = run "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh", or "rustup update"
+check = $(if $(filter $(call found,$(1)),$(call newer,$(1))),,$(error \
+    Rust $(wanted) or newer is needed, $(1) is $(or $(call found,$(1)),missing): $(install)))
+ifneq ($(filter-out setup,$(or $(MAKECMDGOALS),demo)),)
+$(call check,$(RUSTC))
+$(call check,$(CARGO))
+endif
 
 .PHONY: demo test lint conformance bench bench-quick bench-scale bench-attack rig fuzz setup clean
 
