@@ -52,22 +52,41 @@ fn shipped_files_parse_and_round_trip() {
     }
 }
 
+/// A line of an example without the mark of a comment, where what follows is a key or the head of a table.
+fn uncommented(line: &str) -> &str {
+    let name = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_key = |rest: &str| rest.split_once(" = ").is_some_and(|(word, _)| name(word));
+    line.strip_prefix("# ").filter(|rest| rest.starts_with('[') || is_key(rest)).unwrap_or(line)
+}
+
 #[test]
 fn options_in_comments_of_the_example_are_right() {
     let text = std::fs::read_to_string(conf("sluice.toml")).unwrap();
-    let name = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-    let is_key = |line: &str| {
-        line.strip_prefix("# ").and_then(|rest| rest.split_once(" = ")).is_some_and(|(word, _)| name(word))
-    };
-    let begins = |line: &str| is_key(line) || line.starts_with("# [[");
-    let live: Vec<&str> = text.lines().map(|line| if begins(line) { &line[2..] } else { line }).collect();
-    let config = parse(&live.join("\n"), "live").unwrap_or_else(|errors| panic!("{errors}"));
+    let mut paragraphs: Vec<String> = text.split("\n\n").map(str::to_owned).collect();
+    // One more at a time, for the fault to be told with its paragraph.
+    for at in 0..paragraphs.len() {
+        paragraphs[at] = paragraphs[at].lines().map(uncommented).collect::<Vec<_>>().join("\n");
+        parse(&paragraphs.join("\n\n"), "live").unwrap_or_else(|errors| panic!("{}\n{errors}", paragraphs[at]));
+    }
+    let config = parse(&paragraphs.join("\n\n"), "live").unwrap();
     assert_eq!(config.control.group.as_deref(), Some("netadmin"));
-    assert_eq!(
-        config.dataplane,
-        Dataplane { workers: vec![2], eal: config.dataplane.eal.clone(), ..Default::default() }
-    );
+    assert_eq!(config.dataplane, Dataplane { eal: config.dataplane.eal.clone(), ..Default::default() });
+    let counts = [config.interfaces.len(), config.routes.len(), config.services.len()];
+    assert_eq!(counts, [3, 4, 2], "interfaces, routes, services");
+    let others = [config.neighbors.len(), config.vips.len(), config.marks.len()];
+    assert_eq!(others, [1; 3], "neighbours, virtual addresses, marks");
     round_trip(&config);
+}
+
+#[test]
+fn what_is_active_in_the_example_is_what_everybody_needs() {
+    let config = load(&conf("sluice.toml")).unwrap();
+    let usual = Config::default();
+    assert_eq!((config.dataplane, config.control, config.ipvs), (usual.dataplane, usual.control, usual.ipvs));
+    assert_eq!((config.interfaces.len(), config.services.len()), (2, 1));
+    assert_eq!(config.services[0].servers.len(), 2);
+    assert_eq!(config.routes.iter().map(|route| route.to.to_string()).collect::<Vec<_>>(), ["0.0.0.0/0"]);
+    assert_eq!([config.neighbors.len(), config.vips.len(), config.marks.len()], [0; 3]);
 }
 
 #[test]
