@@ -152,15 +152,44 @@ pub(super) fn extended_counters(port: u16) -> Vec<(String, u64)> {
     };
     // More than there was room for means nothing was written.
     let got = usize::try_from(got).ok().filter(|got| *got <= room as usize).unwrap_or(0);
+    let names: Vec<String> = names.iter().map(counter_name).collect();
     let moved = values[..got].iter().filter(|stat| stat.value != 0);
     moved
-        .filter_map(|stat| Some((counter_name(names.get(usize::try_from(stat.id).ok()?)?), stat.value)))
-        .filter(|(name, _)| !REPEATED.contains(&name.as_str()))
+        .filter_map(|stat| Some((names.get(usize::try_from(stat.id).ok()?)?, stat.value)))
+        .filter(|(name, _)| !is_repeated(name, &names))
+        .map(|(name, value)| (name.clone(), value))
         .collect()
+}
+
+/// Whether a counter of a driver is one that every device has, or the same of its only queue.
+fn is_repeated(name: &str, all: &[String]) -> bool {
+    const OF_DEVICES: [&str; 6] = ["rx_packets", "rx_bytes", "rx_errors", "tx_packets", "tx_bytes", "tx_errors"];
+    let whole = name.replacen("_q0_", "_", 1);
+    let only = whole != name && !all.iter().any(|other| other.starts_with(&name[..3]) && other.contains("_q1_"));
+    let repeats = |name: &str| REPEATED.contains(&name) || OF_DEVICES.contains(&name);
+    repeats(name) || only && repeats(&whole)
 }
 
 /// The driver's name for it, with everything but letters and digits as `_`.
 fn counter_name(raw: &rte_eth_xstat_name) -> String {
     let text = raw.name.iter().map(|byte| byte.cast_unsigned()).take_while(|byte| *byte != 0);
     text.map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte) } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_counter_is_there_under_two_names() {
+        let kept = |names: &str| {
+            let all: Vec<String> = names.split(' ').map(str::to_owned).collect();
+            all.iter().filter(|name| !is_repeated(name, &all)).cloned().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(kept("rx_good_packets rx_missed_errors rx_crc_errors"), "rx_crc_errors");
+        assert_eq!(kept("rx_q0_packets rx_q0_bytes rx_q0_errors tx_q0_packets tx_q0_good_bytes"), "");
+        let two = "rx_q0_packets rx_q0_bytes rx_q1_packets rx_q1_bytes";
+        assert_eq!(kept(&format!("{two} tx_q0_packets")), two, "two queues of one direction, one of the other");
+        assert_eq!(kept("rx_q0_multicast_packets rx_packets"), "rx_q0_multicast_packets");
+    }
 }
