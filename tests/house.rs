@@ -20,7 +20,7 @@ const LONGEST: usize = 450;
 
 /// Modules of the dataplane, from the bottom up. A module uses its own layer and those below.
 const LAYERS: [&[&str]; 6] = [
-    &["wire", "clock", "chance", "verdict", "counters", "map", "list", "prefetch", "sysctl"],
+    &["wire", "clock", "chance", "verdict", "counters", "map", "list", "prefetch", "sysctl", "words"],
     &["packet", "port", "flow"],
     &["conn", "service", "mark", "route", "neighbor", "steering", "template", "expected", "limiter"],
     &["sched", "forward", "proto", "trace"],

@@ -38,4 +38,5 @@ pub mod template;
 pub mod trace;
 pub mod verdict;
 pub mod wire;
+pub mod words;
 pub mod worker;

@@ -25,6 +25,16 @@ impl Rule {
         }
     }
 
+    /// What is allowed, in words.
+    fn words(self) -> String {
+        match self {
+            Self::Any => format!("a whole number, {} to {}", i32::MIN, i32::MAX),
+            Self::Range(low, high) => format!("{low} to {high}"),
+            Self::PowerOfTwo => "1, 2, 4, 8, ...".to_owned(),
+            Self::Mode => "0 (never), 1 (automatic) or 3 (always)".to_owned(),
+        }
+    }
+
     /// What is kept of a value that is allowed.
     fn kept(self, value: i32) -> i32 {
         match self {
@@ -198,6 +208,15 @@ impl Sysctls {
         read_numbers(text, &mut value).filter(|()| rule.allows(value[0])).ok_or(SysctlError::Invalid)?;
         *place = rule.kept(value[0]);
         Ok(())
+    }
+
+    /// What may be written to a setting, in words; nothing where there is no such setting.
+    #[must_use]
+    pub fn allowed(name: &str) -> Option<String> {
+        if name == PAIR {
+            return Some("two numbers as 3 50: a threshold, and a period above it or 0".to_owned());
+        }
+        Self::default().number(name).map(|(_, rule)| rule.words())
     }
 
     /// Whether a defence of this mode is engaged.

@@ -20,7 +20,7 @@ mod flags;
 mod mac;
 mod marks;
 mod model;
-mod network;
+pub(crate) mod network;
 mod render;
 pub mod rules;
 mod scope;
@@ -28,7 +28,7 @@ mod services;
 mod settings;
 mod source;
 mod spot;
-mod suggest;
+pub(crate) mod suggest;
 #[cfg(test)]
 mod tests;
 

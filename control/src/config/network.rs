@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use dataplane::steering::Side;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::device;
 use super::mac::Mac;
 use super::model::{Interface, Neighbor, Route, RouteAction, Vip};
 use super::scope::{Read, Scope};
 use super::spot::Spot;
+
+/// What the prefix of everything may be called.
+pub(crate) const DEFAULT_ROUTE: &str = "default";
 
 /// Bytes of an IP packet that every link carries, and that a jumbo frame does.
 const MTU: (i128, i128) = (68, 9600);
@@ -95,7 +98,7 @@ fn interface(scope: &Scope<'_>) -> Option<Interface> {
 fn shape(scope: &Scope<'_>) {
     if scope.has("parent") {
         for key in ["mac", "side"].into_iter().filter(|key| scope.has(key)) {
-            scope.wrong(key, "is not for a VLAN: it has the MAC address of its parent");
+            scope.wrong(key, "is not for a VLAN, which has its parent's");
         }
     }
     match (scope.has("device"), scope.has("parent"), scope.has("vlan")) {
@@ -159,9 +162,18 @@ pub(super) fn station(spot: &Spot<'_>) -> Option<IpAddr> {
 }
 
 fn route(scope: &Scope<'_>) -> Option<Route> {
-    let to = scope.need("to").and_then(|spot| prefix(&spot));
     let action = action(scope);
+    let to = scope.need("to").and_then(|spot| destination(&spot, action.as_ref()));
     Some(Route { to: to?, action: action?, place: scope.place() })
+}
+
+/// A prefix, or `default`: everything of the gateway's family, without a gateway of IPv4.
+fn destination(spot: &Spot<'_>, action: Option<&RouteAction>) -> Option<IpNet> {
+    if !spot.is_text() || spot.text()? != DEFAULT_ROUTE {
+        return prefix(spot);
+    }
+    let six = matches!(action, Some(RouteAction::Via { gateway: IpAddr::V6(_), .. }));
+    Some(if six { Ipv6Net::default().into() } else { Ipv4Net::default().into() })
 }
 
 pub(super) fn prefix(spot: &Spot<'_>) -> Option<IpNet> {

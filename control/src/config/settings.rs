@@ -153,7 +153,10 @@ fn sysctl(scope: &Scope<'_>, name: &'static str) -> Option<String> {
     let mut sysctls = Sysctls::default();
     match sysctls.set(name, &text) {
         Ok(()) => sysctls.get(name).ok(),
-        Err(_) => spot.wrong(format!("{text:?} is not a value that the kernel accepts here")),
+        Err(_) => {
+            let allowed = Sysctls::allowed(name).unwrap_or_default();
+            spot.wrong(format!("{text:?} is not a valid value; {allowed}"))
+        }
     }
 }
 

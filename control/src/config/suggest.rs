@@ -1,7 +1,7 @@
 //! What somebody may have meant: the known words nearest to an unknown one.
 
 /// How a refusal goes on: the nearest words, or all of them if none is near.
-pub(super) fn hint(word: &str, known: &[&str]) -> String {
+pub(crate) fn hint(word: &str, known: &[&str]) -> String {
     match nearest(word, known).as_slice() {
         [] if known.is_empty() => String::new(),
         [] => format!("; known: {}", known.join(", ")),

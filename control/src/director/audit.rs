@@ -7,6 +7,7 @@ use dataplane::clock::TICKS_PER_SECOND;
 use dataplane::flow::ServiceKey;
 use dataplane::proto::tcp::State;
 use dataplane::proto::udp;
+use dataplane::words::counted;
 use log::info;
 
 use super::Director;
@@ -77,7 +78,7 @@ impl Audit {
     /// The request is done.
     pub(super) fn end(&mut self) {
         if self.untold > 0 {
-            info!("{}: and {} more changes", self.requester, self.untold);
+            info!("{}: and {}", self.requester, count(self.untold, "more change"));
         }
         (self.told, self.untold) = (0, 0);
     }
@@ -141,11 +142,7 @@ impl Director {
 
 /// A number of things.
 pub(super) fn count(number: usize, thing: &str) -> String {
-    match (number, thing.strip_suffix('y')) {
-        (1, _) => format!("1 {thing}"),
-        (_, Some(stem)) => format!("{number} {stem}ies"),
-        (_, None) => format!("{number} {thing}s"),
-    }
+    counted(number as u64, thing)
 }
 
 /// Values of several numbers have tabs between them.

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 
 use dataplane::flow::ServiceKey;
 
+use super::audit::count;
 use super::pauses::SLICE;
 use super::{Director, Pump};
 use crate::api::{ApiError, Request, ServerSpec, ServiceSpec};
@@ -64,7 +65,7 @@ impl Changes {
 
     pub(super) fn lines(mut self) -> Vec<String> {
         if self.untold > 0 {
-            self.told.push(format!("and {} more changes", self.untold));
+            self.told.push(format!("and {}", count(self.untold, "more change")));
         }
         self.told
     }

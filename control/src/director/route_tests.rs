@@ -17,6 +17,10 @@ addresses = ["10.0.0.1/24"]
 name = "lan"
 device = "vdev:net_null1"
 addresses = ["10.1.0.1/24"]
+[[interface]]
+name = "six"
+device = "vdev:net_null2"
+addresses = ["fd00::fe/64"]
 [[route]]
 to = "0.0.0.0/0"
 via = "10.0.0.254"
@@ -73,6 +77,29 @@ fn a_route_comes_and_goes() {
         change(&mut director, Request::DeleteRoute { to: "10.1.0.0/24".into() }).unwrap_err().code,
         Code::NoEntry
     );
+}
+
+#[test]
+fn a_default_route_is_of_the_gateways_family() {
+    let mut director = director();
+    let default = |gateway: &str, interface: Option<&str>| RouteSpec {
+        via: Some(gateway.parse().unwrap()),
+        interface: interface.map(str::to_owned),
+        ..spec("default")
+    };
+    let delete = |director: &mut Director| change(director, Request::DeleteRoute { to: "default".into() });
+    assert_eq!(add(&mut director, default("10.0.0.253", None)).unwrap_err().code, Code::Exists);
+    delete(&mut director).unwrap();
+    assert_eq!(delete(&mut director).unwrap_err().code, Code::NoEntry);
+    add(&mut director, default("10.0.0.253", None)).unwrap();
+    add(&mut director, default("fd00::1", Some("six"))).unwrap();
+    assert_eq!(listed(&director), [row("0.0.0.0/0", "10.0.0.253", true), row("::/0", "fd00::1", true)]);
+    let two = delete(&mut director).unwrap_err();
+    assert_eq!((two.code, &*two.text), (Code::Invalid, "there are two; write 0.0.0.0/0 or ::/0"));
+    let blackhole = RouteSpec { blackhole: true, ..spec("default") };
+    change(&mut director, Request::DeleteRoute { to: "0.0.0.0/0".into() }).unwrap();
+    add(&mut director, blackhole).unwrap();
+    assert_eq!(listed(&director)[1], row("0.0.0.0/0", "blackhole", true));
 }
 
 #[test]

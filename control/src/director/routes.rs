@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use super::Director;
 use super::converge::Changes;
 use crate::api::{Answer, ApiError, Code, RouteInfo, RouteSpec};
+use crate::config::network::DEFAULT_ROUTE;
 use crate::config::{self, Config, RouteAction};
 use crate::net::{self, NetRoute};
 
@@ -54,7 +55,7 @@ impl Director {
 
     /// Removes a route, whoever made it.
     pub(super) fn delete_route(&mut self, to: &str) -> Result<(), ApiError> {
-        let prefix: Option<IpNet> = to.parse().ok();
+        let prefix: Option<IpNet> = if to == DEFAULT_ROUTE { self.default_route()? } else { to.parse().ok() };
         let rest: Vec<NetRoute> = self.routes.iter().filter(|route| Some(route.to) != prefix).cloned().collect();
         if rest.len() == self.routes.len() {
             let text = "no such route; `sluice routes` lists them, connected ones belong to their interface".to_owned();
@@ -62,6 +63,18 @@ impl Director {
         }
         self.set_routes(rest);
         Ok(())
+    }
+
+    /// The only default route, if there is one.
+    fn default_route(&self) -> Result<Option<IpNet>, ApiError> {
+        let mut defaults = self.routes.iter().map(|route| route.to).filter(|to| to.prefix_len() == 0);
+        match (defaults.next(), defaults.next()) {
+            (Some(one), Some(other)) => {
+                let text = format!("there are two; write {one} or {other}");
+                Err(ApiError { code: Code::Invalid, place: DEFAULT_ROUTE.to_owned(), text })
+            }
+            (only, _) => Ok(only),
+        }
     }
 
     /// A route as the file would have it: what is wrong with one there is wrong with one here.

@@ -18,13 +18,14 @@ impl Director {
             None => sorted_names(),
         };
         let short = self.is_short_of_connections();
-        let read = |name: &str| Ok((name.to_owned(), sysctls.read(name, short).map_err(|error| refused(name, error))?));
+        let read =
+            |name: &str| Ok((name.to_owned(), sysctls.read(name, short).map_err(|error| refused(name, "", error))?));
         let settings = names.into_iter().map(read).collect::<Result<_, ApiError>>()?;
         Ok(Answer::Sysctls { settings })
     }
 
     pub(super) fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
-        Arc::make_mut(&mut self.tables.sysctls).set(name, value).map_err(|error| refused(name, error))?;
+        Arc::make_mut(&mut self.tables.sysctls).set(name, value).map_err(|error| refused(name, value, error))?;
         self.unpublished = true;
         Ok(())
     }
@@ -80,10 +81,36 @@ fn sorted_names() -> Vec<&'static str> {
     names
 }
 
-fn refused(name: &str, error: SysctlError) -> ApiError {
+fn refused(name: &str, value: &str, error: SysctlError) -> ApiError {
     let (code, text) = match error {
-        SysctlError::Unknown => (Code::NoEntry, "no such setting; `sluice sysctl` lists them"),
-        SysctlError::Invalid => (Code::Invalid, "does not take that value"),
+        SysctlError::Unknown => (Code::NoEntry, "no such setting; `sluice sysctl` lists them".to_owned()),
+        SysctlError::Invalid => {
+            let allowed = Sysctls::allowed(name).unwrap_or_default();
+            (Code::Invalid, format!("{value:?} is not a valid value; {allowed}"))
+        }
     };
-    ApiError { code, place: name.to_owned(), text: text.to_owned() }
+    ApiError { code, place: name.to_owned(), text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_value_and_what_would_be_right() {
+        let said = |name, value| {
+            let error = Sysctls::default().set(name, value).unwrap_err();
+            refused(name, value, error).to_string()
+        };
+        assert_eq!(
+            said("drop_entry", "7"),
+            "drop_entry: \"7\" is not a valid value; 0 (never), 1 (automatic) or 3 (always)"
+        );
+        assert_eq!(said("sync_ports", "3"), "sync_ports: \"3\" is not a valid value; 1, 2, 4, 8, ...");
+        assert_eq!(said("est_nice", "20"), "est_nice: \"20\" is not a valid value; -20 to 19");
+        let pair = "sync_threshold: \"60 50\" is not a valid value; two numbers as 3 50: a threshold, and a period above it or 0";
+        assert_eq!(said("sync_threshold", "60 50"), pair);
+        assert_eq!(said("nothing", "1"), "nothing: no such setting; `sluice sysctl` lists them");
+        assert!(Sysctls::NAMES.iter().all(|name| Sysctls::allowed(name).is_some()));
+    }
 }

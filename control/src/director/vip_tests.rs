@@ -79,7 +79,7 @@ fn an_address_outlives_its_last_service_until_it_is_taken_away_by_name() {
     add(&mut director, "10.0.0.100");
     assert_eq!(listed(&director), [row("10.0.0.100", VipOrigin::Runtime, 1)]);
     let refused = take_away(&mut director, "10.0.0.100").expect_err("a service has it");
-    assert_eq!(refused, (Code::Invalid, "1 services have it; remove them first".to_owned()));
+    assert_eq!(refused, (Code::Invalid, "1 service on it; remove that first".to_owned()));
     remove(&mut director, "10.0.0.100");
     assert_eq!(listed(&director), [row("10.0.0.100", VipOrigin::Runtime, 0)]);
     assert!(is_local(&director, "10.0.0.100"), "what comes to it is answered, not routed");

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::ops::Bound::{Excluded, Unbounded};
 
+use dataplane::words::counted;
+
 use super::{Director, Vip};
 use crate::api::{Answer, ApiError, Code, VipInfo, VipOrigin};
 
@@ -36,7 +38,12 @@ impl Director {
         }
         match self.services.of_address(address) {
             0 => self.answer_no_more(address),
-            services => return refuse(Code::Invalid, format!("{services} services have it; remove them first")),
+            services => {
+                return refuse(
+                    Code::Invalid,
+                    format!("{} on it; remove that first", counted(services.into(), "service")),
+                );
+            }
         }
         Ok(())
     }

@@ -168,8 +168,8 @@ fn a_trace_tells_of_a_connection_in_words() {
         [
             "parse: IPv4, 40 bytes, time to live 64",
             "lookup: no entry",
-            "decide: new connection to service TCP 10.0.0.100:80: rr chose 10.1.0.11:8080 (1 of 1 servers \
-             usable); NONE -> SYN_RECV, inactive -> active (its server has 1 active, 0 inactive); idle timeout 60 s",
+            "decide: new connection to service TCP 10.0.0.100:80: rr chose 10.1.0.11:8080 (usable servers: \
+             1 of 1); NONE -> SYN_RECV, inactive -> active (its server has 1 active, 0 inactive); idle timeout 60 s",
             "rewrite: nat: destination 10.0.0.100:80 -> 10.1.0.11:8080, time to live 64 -> 63",
             "resolve: next hop 10.1.0.11 on lan; sent by lan to 02:00:00:00:00:11, 54 bytes",
             "verdict: forward_nat_request: Client to server, destination rewritten.",
@@ -209,7 +209,7 @@ fn a_trace_tells_of_templates_and_of_connections_of_one_packet() {
     let [persistent, single] = &page.packets[..] else { panic!("{page:?}") };
     let said = &stages(persistent)[2];
     let wanted = "decide: new connection to service TCP 10.0.0.100:82: 10.1.0.11:8080 by the client's persistence \
-                  template, or by rr if the template is new (1 of 1 servers usable); NONE -> SYN_RECV";
+                  template, or by rr if the template is new (usable servers: 1 of 1); NONE -> SYN_RECV";
     assert!(said.starts_with(wanted), "{said}");
     let said = stages(single);
     assert!(

@@ -37,6 +37,7 @@ mod parse;
 mod restore;
 pub mod rules;
 mod save;
+pub mod scripts;
 mod sort;
 mod stats;
 #[cfg(test)]

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use dataplane::flow::Protocol;
+use dataplane::proto::state_names;
 use ipnet::IpNet;
 
 use super::marks::MarkCommand;
+use crate::config::suggest;
 use crate::net::host_or_prefix;
 
 const AFTER: &str = "\
@@ -222,8 +224,8 @@ pub(super) struct Conns {
     /// Only to this real server
     #[arg(long, value_name = "ADDRESS", value_parser = endpoint)]
     pub(super) server: Option<Endpoint>,
-    /// Only in this state: ESTABLISHED, SYN_RECV, UDP, ...
-    #[arg(long)]
+    /// Only in this state, as the STATE column has it: ESTABLISHED, SYN_RECV, UDP, ...
+    #[arg(long, value_parser = state)]
     pub(super) state: Option<String>,
     /// At most so many
     #[arg(short = 'n', long, value_name = "NUMBER")]
@@ -249,6 +251,16 @@ fn protocol(text: &str) -> Result<Protocol, String> {
         "udp" => Ok(Protocol::Udp),
         "sctp" => Ok(Protocol::Sctp),
         _ => Err("known: tcp, udp, sctp".to_owned()),
+    }
+}
+
+/// A state of any protocol, in capitals or not; persistence templates are NONE or ASSURED.
+fn state(text: &str) -> Result<String, String> {
+    let mut known = state_names();
+    known.push("ASSURED");
+    match known.iter().find(|name| name.eq_ignore_ascii_case(text)) {
+        Some(name) => Ok((*name).to_owned()),
+        None => Err(suggest::hint(&text.to_ascii_uppercase(), &known).trim_start_matches("; ").to_owned()),
     }
 }
 

@@ -37,7 +37,7 @@ fn wanted(options: &Conns, conn: &ConnInfo) -> bool {
         && options.client.is_none_or(|filter| filter.matches(conn.client))
         && options.vip.is_none_or(|filter| filter.matches(conn.vip))
         && options.server.is_none_or(|filter| filter.matches(conn.destination))
-        && options.state.as_ref().is_none_or(|state| state.eq_ignore_ascii_case(&conn.state))
+        && options.state.as_ref().is_none_or(|state| *state == conn.state)
 }
 
 /// Prints page by page: a table, or one answer that has them all.

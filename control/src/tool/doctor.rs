@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use dataplane::words::counted;
+
 use super::{Failure, print_json};
 use crate::api::{Answer, ArpLeak, Client, DoctorReport, Request};
 
@@ -59,11 +61,11 @@ fn print(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     if report.unasked > 0 {
-        writeln!(out, "{} requests were too many for one run, and were not sent", report.unasked)?;
+        writeln!(out, "too many for one run, not sent: {}", counted(report.unasked.into(), "request"))?;
     }
     if report.leaks.is_empty() {
-        let questions = if report.asked == 1 { "request" } else { "requests" };
-        writeln!(out, "no other host answers for a virtual address: {} {questions}, each sent twice", report.asked)?;
+        let requests = counted(report.asked.into(), "request");
+        writeln!(out, "no other host answers for a virtual address: {requests}, each sent twice")?;
     }
     Ok(())
 }

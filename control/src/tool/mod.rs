@@ -1,5 +1,5 @@
 //! The operator's tool, `sluice`: each subcommand asks the director one thing and prints the answer, as a table or, with
-//! `--json`, as the answer itself. Under the name `ipvsadm` it is ipvsadm.
+//! `--json`, as the answer itself. Under the names `ipvsadm`, `ipvsadm-save` and `ipvsadm-restore` it is those.
 
 mod args;
 mod conns;
@@ -17,7 +17,6 @@ mod watch;
 #[cfg(test)]
 mod watch_tests;
 
-use std::ffi::OsStr;
 use std::io::{self, BufRead, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,7 +25,7 @@ use clap::Parser;
 
 use crate::api::{Answer, ApiError, Client, Code, PageError, Request, every_text};
 use crate::config::DEFAULT_SOCKET;
-use crate::ipvsadm;
+use crate::ipvsadm::{self, Outcome, scripts};
 
 use args::{Arguments, Command, ConfigCommand, DoctorCommand, VipCommand};
 use lazy::LazyClient;
@@ -39,19 +38,40 @@ const SOCKET_VARIABLE: &str = "SLUICE_SOCKET";
 pub fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let stdin = &mut io::stdin().lock();
-    let code = if words.first().is_some_and(|name| is_ipvsadm(name)) {
-        let client = &mut LazyClient::new(default_socket());
-        ipvsadm_command(&words[1..], stdin, client, &mut io::stdout().lock(), &mut io::stderr())
+    let client = &mut LazyClient::new(default_socket());
+    let code = if let Some(outcome) = of_ipvsadm(&words, stdin, client) {
+        tell(&outcome, &mut io::stdout().lock(), &mut io::stderr())
     } else {
-        let arguments = Arguments::parse_from(&words);
+        let arguments = Arguments::parse_from(like_ip_route(words));
         let client = &mut LazyClient::new(arguments.socket.clone().unwrap_or_else(default_socket));
         run(&arguments, stdin, client, &mut BufWriter::new(io::stdout().lock()), &mut io::stderr())
     };
     ExitCode::from(code)
 }
 
-fn is_ipvsadm(program: &str) -> bool {
-    Path::new(program).file_name() == Some(OsStr::new("ipvsadm"))
+/// The words of ip-route(8) after `route add` and `route del`, as options.
+fn like_ip_route(mut words: Vec<String>) -> Vec<String> {
+    const WORDS: [(&str, &str); 4] =
+        [("via", "--via"), ("dev", "--interface"), ("unreachable", "--unreachable"), ("blackhole", "--blackhole")];
+    let begins = words.windows(2).position(|pair| pair[0] == "route" && matches!(&*pair[1], "add" | "del"));
+    for at in begins.map_or(words.len(), |at| at + 2)..words.len() {
+        let is_value = ["--via", "--interface", "--socket"].contains(&&*words[at - 1]);
+        if let Some((_, option)) = WORDS.iter().find(|(word, _)| !is_value && *word == words[at]) {
+            words[at] = (*option).to_owned();
+        }
+    }
+    words
+}
+
+/// What the programs of ipvsadm do, if this is called as one of them.
+fn of_ipvsadm(words: &[String], stdin: &mut dyn BufRead, client: &mut dyn Client) -> Option<Outcome> {
+    let (program, args) = words.split_first()?;
+    match Path::new(program).file_name()?.to_str()? {
+        "ipvsadm" => Some(ipvsadm::run(args, stdin, client)),
+        "ipvsadm-save" => Some(scripts::save(args, stdin, client)),
+        "ipvsadm-restore" => Some(scripts::restore(stdin, client)),
+        _ => None,
+    }
 }
 
 fn default_socket() -> PathBuf {
@@ -109,7 +129,11 @@ fn run(
     err: &mut dyn Write,
 ) -> u8 {
     if let Command::Ipvsadm { args } = &arguments.command {
-        return ipvsadm_command(args, stdin, client, out, err);
+        if arguments.json {
+            _ = writeln!(err, "sluice: ipvsadm has no JSON; use sluice --json services, conns, stats or sysctl");
+            return 2;
+        }
+        return tell(&ipvsadm::run(args, stdin, client), out, err);
     }
     let done = dispatch(arguments, client, out).and_then(|()| Ok(out.flush()?));
     let said = match done {
@@ -135,14 +159,8 @@ fn run(
     1
 }
 
-fn ipvsadm_command(
-    args: &[String],
-    stdin: &mut dyn BufRead,
-    client: &mut dyn Client,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
-) -> u8 {
-    let outcome = ipvsadm::run(args, stdin, client);
+/// Prints how a call of ipvsadm ended; the exit code.
+fn tell(outcome: &Outcome, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     // As for ipvsadm itself, nobody hears that nobody listens.
     _ = out.write_all(outcome.out.as_bytes()).and_then(|()| out.flush());
     _ = err.write_all(outcome.err.as_bytes());

@@ -2,12 +2,16 @@
 
 use std::io::{self, Write};
 
+use dataplane::words::counted;
+
 use super::table::{Table, duration};
 use crate::api::{InterfaceStatus, MOST_NAMED, Status, StoreStatus, WorkerStatus};
 
 pub(super) fn print(status: &Status, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "sluice {}, up {}, {}", status.version, duration(status.uptime), status.config)?;
-    writeln!(out, "{} services, {} real servers", status.services, status.servers)?;
+    let [services, servers] =
+        [(status.services, "service"), (status.servers, "real server")].map(|(n, of)| counted(n.into(), of));
+    writeln!(out, "{services}, {servers}")?;
     if status.strict_parity {
         writeln!(out, "strict parity with the Linux kernel and ipvsadm")?;
     }

@@ -24,7 +24,8 @@ impl Client for Script {
 
 /// Exit code, output, errors, and what was asked.
 pub(super) fn call(line: &str, answers: Vec<Result<Answer, ApiError>>) -> (u8, String, String, Vec<Request>) {
-    let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap_or_else(|error| panic!("{error}"));
+    let arguments = Arguments::try_parse_from(like_ip_route(line.split_whitespace().map(str::to_owned).collect()))
+        .unwrap_or_else(|error| panic!("{error}"));
     let mut script = Script { answers, asked: Vec::new() };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let code = run(&arguments, &mut io::empty(), &mut script, &mut out, &mut err);
@@ -111,7 +112,7 @@ fn conns_pages_filters_and_stops() {
     let (_, out, _, asked) = call("sluice conns", pages());
     assert!(out.contains("UDP       192.0.2.1:0  10.0.0.100:80  10.1.0.11:8080  ESTABLISHED  14m 59s"), "{out}");
     assert_eq!(asked[1], Request::Connections { cursor: Some(7), limit: None });
-    for (line, wanted) in [("sluice --json conns", 8), ("sluice --json conns --state x", 0)] {
+    for (line, wanted) in [("sluice --json conns", 8), ("sluice --json conns --state syn_recv", 0)] {
         let Ok(Answer::Connections { connections, next: None, late: None }) =
             serde_json::from_str(&call(line, pages()).1)
         else {
@@ -119,6 +120,49 @@ fn conns_pages_filters_and_stops() {
         };
         assert_eq!(connections.len(), wanted);
     }
+}
+
+/// What the command line is refused with.
+fn mistake(line: &str) -> String {
+    Arguments::try_parse_from(line.split_whitespace()).expect_err(line).to_string()
+}
+
+#[test]
+fn a_filter_that_nothing_can_pass_is_refused() {
+    assert!(mistake("sluice conns --state FOO").contains("known: NONE, ESTABLISHED, "));
+    assert!(mistake("sluice conns --state establishd").contains("did you mean ESTABLISHED?"));
+    assert!(mistake("sluice conns --protocol icmp").contains("known: tcp, udp, sctp"));
+    for state in ["udp", "INIT1", "assured", "TIME_WAIT"] {
+        let (code, ..) = call(
+            &format!("sluice conns --state {state}"),
+            vec![Ok(Answer::Connections { connections: vec![], next: None, late: None })],
+        );
+        assert_eq!(code, 0, "{state}");
+    }
+}
+
+#[test]
+fn ipvsadm_has_no_json() {
+    let (code, out, err, asked) = call("sluice --json ipvsadm -Ln", vec![]);
+    assert_eq!((code, &*out, asked.len()), (2, "", 0));
+    assert_eq!(err, "sluice: ipvsadm has no JSON; use sluice --json services, conns, stats or sysctl\n");
+}
+
+#[test]
+fn routes_may_be_written_as_for_ip_route() {
+    let asked = |line: &str| call(line, vec![Ok(Answer::Done)]).3;
+    for (words, options) in [
+        ("add default via 10.0.0.254", "add default --via 10.0.0.254"),
+        ("add 10.2.0.0/16 via fe80::1 dev wan", "add 10.2.0.0/16 --via fe80::1 --interface wan"),
+        ("add blackhole 10.2.0.0/16", "add 10.2.0.0/16 --blackhole"),
+        ("add 10.2.0.0/16 unreachable", "add 10.2.0.0/16 --unreachable"),
+        ("add 10.2.0.0/16 dev via", "add 10.2.0.0/16 --interface=via"),
+    ] {
+        let [as_words, as_options] = [words, options].map(|line| asked(&format!("sluice route {line}")));
+        assert_eq!(as_words, as_options, "{words}");
+        assert!(matches!(as_words[..], [Request::AddRoute { .. }]), "{as_words:?}");
+    }
+    assert_eq!(asked("sluice route del default"), [Request::DeleteRoute { to: "default".into() }]);
 }
 
 #[test]
@@ -244,7 +288,9 @@ fn the_doctor_asks_until_it_is_over_and_says_what_to_do() {
     assert_eq!(lines[0], "10.0.0.100 is answered on wan by 02:00:00:00:02:0b (10.1.0.11) too");
     assert_eq!(lines[1], "fd00::100 is answered on wan by 02:00:00:00:02:0b too");
     assert!(
-        lines[2].contains("arp_ignore = 1") && lines[3].contains("/128") && lines[4].starts_with("3 requests"),
+        lines[2].contains("arp_ignore = 1")
+            && lines[3].contains("/128")
+            && lines[4] == "too many for one run, not sent: 3 requests",
         "{out}"
     );
     let (code, out, ..) = call("sluice doctor arp --json", vec![Ok(bad.clone())]);
@@ -297,7 +343,19 @@ fn ipvsadm_takes_its_own_words() {
         assert_eq!(words(&format!("sluice ipvsadm {own}")), own);
     }
     assert_eq!(words("sluice --socket /x ipvsadm -L"), "-L");
-    assert!(is_ipvsadm("/sbin/ipvsadm") && is_ipvsadm("ipvsadm") && !is_ipvsadm("sluice") && !is_ipvsadm(""));
+    let as_program = |line: &str| {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let mut script = Script {
+            answers: vec![Err(ApiError { code: Code::Permission, place: String::new(), text: String::new() })],
+            asked: Vec::new(),
+        };
+        of_ipvsadm(&words, &mut io::empty(), &mut script).map(|outcome| (outcome.code, script.asked.len()))
+    };
+    for program in ["/sbin/ipvsadm -C", "ipvsadm -C", "/usr/sbin/ipvsadm-save -n", "ipvsadm-restore"] {
+        assert!(as_program(program).is_some_and(|(code, asked)| code != 0 && asked == 1), "{program}");
+    }
+    assert_eq!(as_program("ipvsadm-save -x"), Some((1, 0)));
+    assert_eq!([as_program("sluice -C"), as_program(""), as_program("ipvsadm-other")], [None; 3]);
 }
 
 /// A reader who has gone.

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use dataplane::words::counted;
 use pcap_file::pcapng::PcapNgWriter;
 use pcap_file::pcapng::blocks::enhanced_packet::{EnhancedPacketBlock, EnhancedPacketOption};
 use pcap_file::pcapng::blocks::interface_description::{InterfaceDescriptionBlock, InterfaceDescriptionOption};
@@ -116,14 +117,10 @@ fn end(last: &WatchPage, json: bool, out: &mut dyn Write) -> Result<(), Failure>
         Some("time") => "timed out",
         _ => "stopped",
     };
-    let packets = if last.seen == 1 { "packet" } else { "packets" };
-    writeln!(out, "{} {packets}; {why}", last.seen)?;
+    writeln!(out, "{}; {why}", counted(last.seen, "packet"))?;
     if last.lost > 0 {
-        writeln!(
-            out,
-            "{} records lost: packets came faster than the tool could read them; use a narrower filter",
-            last.lost
-        )?;
+        let lost = counted(last.lost, "record");
+        writeln!(out, "{lost} lost: packets came faster than the tool could read them; use a narrower filter")?;
     }
     Ok(())
 }

@@ -182,13 +182,13 @@ fn scheduled(service: &Scheduling, conn: &Conn, decided: &Decided) -> String {
     };
     // Every connection is counted inactive before its first state.
     let life = life(0, true, conn, decided.counts);
-    format!("new connection to service {key}: {who} ({usable} of {servers} servers usable); {life}")
+    format!("new connection to service {key}: {who} (usable servers: {usable} of {servers}); {life}")
 }
 
 fn unscheduled(service: &Scheduling, step: Step) -> String {
     let Scheduling { key, scheduler, servers, usable } = service;
     if step == Step::Answer(Answer::NoServer) {
-        return format!("service {key}: {} finds no server ({usable} of {servers} servers usable)", scheduler.name());
+        return format!("service {key}: {} finds no server (usable servers: {usable} of {servers})", scheduler.name());
     }
     format!("service {key}, but no connection was made")
 }

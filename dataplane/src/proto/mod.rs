@@ -52,3 +52,17 @@ pub fn state_name(protocol: u8, state: u8) -> &'static str {
         None => "NONE",
     }
 }
+
+/// The names of all states of all protocols, once each.
+#[must_use]
+pub fn state_names() -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Sctp] {
+        for name in (0..=u8::MAX).map(|state| state_name(protocol.number(), state)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::BitOr;
 
+use crate::words::counted;
+
 /// Packet types that a device hashes, and restrictions of what goes into the hash. The bits are those of
 /// `RTE_ETH_RSS_*`, which DPDK's binary interface keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,6 +146,7 @@ impl DeviceCaps {
 
 impl fmt::Display for DeviceCaps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {} rx and {} tx queues", self.driver, self.max_rx_queues, self.max_tx_queues)
+        let [rx, tx] = [self.max_rx_queues, self.max_tx_queues];
+        write!(f, "{}, {}, {}", self.driver, counted(rx.into(), "rx queue"), counted(tx.into(), "tx queue"))
     }
 }

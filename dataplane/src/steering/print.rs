@@ -3,10 +3,11 @@
 use std::fmt;
 
 use super::{Case, Plan, PortPlan, Share, Steering, Why};
+use crate::words::counted;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let workers = if self.workers == 1 { "1 worker".to_owned() } else { format!("{} workers", self.workers) };
+        let workers = counted(self.workers.into(), "worker");
         let signposts = if self.signposts { "LVS-NAT replies need signposts" } else { "no signposts" };
         writeln!(f, "{workers}, steering by {}, {signposts}", self.steering)?;
         if self.steering != self.asked {
@@ -35,12 +36,8 @@ impl PortPlan {
             writeln!(f, "  better: {better}")?;
         }
         if self.tx_queues < workers {
-            let queues = if self.tx_queues == 1 { "queue" } else { "queues" };
-            writeln!(
-                f,
-                "  warning: {} tx {queues} for {workers} workers; those without one hand over what they send here",
-                self.tx_queues
-            )?;
+            let queues = counted(self.tx_queues.into(), "tx queue");
+            writeln!(f, "  warning: {queues} for {workers} workers; those without one hand over what they send here")?;
         }
         Ok(())
     }

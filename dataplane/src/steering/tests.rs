@@ -172,11 +172,11 @@ fn operators_read_it() {
     assert_eq!(
         plan(&ports, 4, Steering::Tuple).to_string(),
         "4 workers, steering by tuple, LVS-NAT replies need signposts\n\
-         ixgbe: net_ixgbe, 128 rx and 128 tx queues\n  \
+         ixgbe: net_ixgbe, 128 rx queues, 128 tx queues\n  \
            in force: the device distributes packets by hash, 4 rx queues, worker w reads queue w\n  \
            handed to another worker: requests none\n  \
            why: the device hashes the fields that this steering needs\n\
-         af_packet: net_af_packet, 1 rx and 1 tx queues\n  \
+         af_packet: net_af_packet, 1 rx queue, 1 tx queue\n  \
            in force: one worker receives everything and hands packets to the others, 1 rx queue, read by worker 0\n  \
            handed to another worker: LVS-NAT replies 15/16\n  \
            why: the device has one rx queue\n  \

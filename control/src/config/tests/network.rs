@@ -89,7 +89,7 @@ fn interfaces() {
 #[test]
 fn a_vlan_takes_after_its_parent() {
     let vlan = |more: &str| format!("[[interface]]\nname = \"v\"\nparent = \"wan\"\nvlan = 5\n{more}\n");
-    let wrong = "is not for a VLAN: it has the MAC address of its parent";
+    let wrong = "is not for a VLAN, which has its parent's";
     refused(
         BASE,
         &[
@@ -106,6 +106,17 @@ fn a_vlan_takes_after_its_parent() {
     assert_eq!((mtu(9000, "").unwrap(), mtu(9000, "mtu = 1400").unwrap()), (9000, 1400));
     let error = mtu(1000, "addresses = [\"fd00:9::1/64\"]").unwrap_err().to_string();
     assert!(error.contains("interface.mtu: 1000 is too small for IPv6"), "{error}");
+}
+
+#[test]
+fn default_is_everything_of_the_gateways_family() {
+    let to =
+        |route: &str| parse(&format!("{BASE}[[route]]\nto = \"default\"\n{route}"), "t.toml").unwrap().routes[0].to;
+    assert_eq!(to("via = \"10.1.0.2\"").to_string(), "0.0.0.0/0");
+    assert_eq!(to("via = \"fe80::1\"\ninterface = \"wan\"").to_string(), "::/0");
+    assert_eq!(to("unreachable = true").to_string(), "0.0.0.0/0");
+    let twice = "[[route]]\nto = \"0.0.0.0/0\"\nblackhole = true\n[[route]]\nto = \"default\"\nvia = \"10.1.0.2\"";
+    refused(BASE, &[(twice, "t.toml:14: route.to: 0.0.0.0/0 is a duplicate of line 10")]);
 }
 
 #[test]

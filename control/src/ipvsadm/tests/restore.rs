@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::fake::{Fake, error};
 use super::story::{call, nameless, play};
 use crate::api::{ApiError, Code, ServiceInfo};
+use crate::ipvsadm::scripts;
 
 fn table(services: u32) -> String {
     (0..services).fold(String::new(), |mut text, n| {
@@ -96,4 +97,30 @@ fn the_director_has_words_of_its_own() {
             assert_eq!((got.code, got.out.as_str(), got.err.as_str()), wanted, "{arguments}");
         }
     }
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_scripts_save_and_restore() {
+    let mut fake = Fake { strict: false, ..Fake::new() };
+    let rules =
+        "# a comment\n-A -t 10.9.9.9:1 -s rr\n#-A -t 10.9.9.9:2 -s rr\n-a -t 10.9.9.9:1 -r 10.1.0.9:1 -g -w 3\n";
+    call(&mut fake, &nameless(), "-A -t 10.8.8.8:1", "");
+    let restored = scripts::restore(&mut rules.as_bytes(), &mut fake);
+    assert_eq!((restored.code, &*restored.out, &*restored.err), (0, "", ""));
+    let saved = scripts::save(&words("-n"), &mut std::io::empty(), &mut fake);
+    assert_eq!((saved.code, &*saved.err), (0, ""));
+    assert_eq!(saved.out, "-A -t 10.9.9.9:1 -s rr\n-a -t 10.9.9.9:1 -r 10.1.0.9:1 -g -w 3\n", "cleared before");
+    assert_eq!(saved, call(&mut fake, &nameless(), "-Sn", ""));
+    let help = scripts::save(&words("-n -h"), &mut std::io::empty(), &mut fake);
+    let expected = "ipvsadm-save: Script to save the IPVS table to stdout.\n   \
+                    With the -n option, prints out the table in numeric format.\n";
+    assert_eq!((help.code, &*help.out, &*help.err), (1, "", expected));
+    fake.refusal = Some(error(Code::Permission));
+    let refused = scripts::restore(&mut rules.as_bytes(), &mut fake);
+    assert_eq!(refused, call(&mut fake, &nameless(), "-C", ""));
+    assert_eq!(fake.services.len(), 1);
 }
