@@ -34,6 +34,8 @@ mod icmp;
 mod ipv6;
 #[path = "outside/lab.rs"]
 mod lab;
+#[path = "outside/large.rs"]
+mod large;
 #[path = "outside/links.rs"]
 mod links;
 #[path = "outside/marks.rs"]
