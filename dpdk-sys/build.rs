@@ -24,7 +24,7 @@ const FUNCTIONS: &str = "shim_.*|rte_eal_init|rte_eal_cleanup|rte_eal_get_runtim
     |rte_eth_allmulticast_enable|rte_eth_stats_get|rte_eth_xstats_get|rte_eth_xstats_get_names";
 
 /// Constants that are bound.
-const CONSTANTS: &str = "SHIM_.*|SOL_SOCKET|SO_PEERCRED|RTE_PKTMBUF_HEADROOM|RTE_MEMPOOL_CACHE_MAX_SIZE|RTE_MAX_LCORE|RTE_MAX_ETHPORTS|RTE_ETH_NAME_MAX_LEN\
+const CONSTANTS: &str = "SHIM_.*|RTE_PKTMBUF_HEADROOM|RTE_MEMPOOL_CACHE_MAX_SIZE|RTE_MAX_LCORE|RTE_MAX_ETHPORTS|RTE_ETH_NAME_MAX_LEN\
     |RTE_MEMPOOL_NAMESIZE|RTE_LOG_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG)|RTE_ETHER_ADDR_LEN\
     |RTE_ETH_RETA_GROUP_SIZE|RTE_ETH_MQ_RX_(NONE|RSS)|RTE_ETH_LINK_(UP|DOWN)|RTE_ETH_SPEED_NUM_UNKNOWN";
 
@@ -91,7 +91,7 @@ fn bind(flags: &[&str]) {
         .clang_arg("-D_GNU_SOURCE")
         .allowlist_function(FUNCTIONS)
         .allowlist_var(CONSTANTS)
-        .allowlist_type("ucred|rte_eth_xstat|rte_eth_xstat_name|tpacket_stats")
+        .allowlist_type("rte_eth_xstat|rte_eth_xstat_name|tpacket_stats")
         .rust_target(bindgen::RustTarget::stable(85, 0).unwrap_or_default())
         .rust_edition(bindgen::RustEdition::Edition2024)
         .formatter(bindgen::Formatter::None)

@@ -9,14 +9,16 @@ use std::fmt;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::linux::fs::MetadataExt;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::Path;
 use std::process;
 
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, netdevice};
+use rustix::process::geteuid;
 
 use super::error::{Cause, Errno, Error};
 use super::spec::{Claimable, DeviceSpec};
@@ -107,14 +109,15 @@ fn digest(path: &str, end: &str) -> u64 {
 
 /// Who has a name that is taken: whoever does not say so may be a director.
 fn owner(name: &str) -> Owner {
-    let Some(dpdk_sys::ucred { pid, uid, .. }) = connect(name).ok().and_then(|socket| credentials(&socket)) else {
+    let Some(told) = connect(name).ok().and_then(|socket| getsockopt(&socket, PeerCredentials).ok()) else {
         return Owner::Director(None);
     };
-    match uid {
-        _ if pid.cast_unsigned() == process::id() => Owner::Us,
-        0 => Owner::Director((pid > 0).then_some(pid)),
-        _ if uid == rustix::process::geteuid().as_raw() => Owner::Director((pid > 0).then_some(pid)),
-        _ => Owner::User(uid),
+    // Of another PID namespace: 0.
+    let pid = Some(told.pid()).filter(|pid| *pid > 0);
+    match told.uid() {
+        _ if pid.is_some_and(|pid| pid.cast_unsigned() == process::id()) => Owner::Us,
+        user if user == 0 || user == geteuid().as_raw() => Owner::Director(pid),
+        user => Owner::User(user),
     }
 }
 
@@ -124,17 +127,6 @@ fn connect(name: &str) -> rustix::io::Result<OwnedFd> {
     let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     net::connect(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
     Ok(socket)
-}
-
-/// Who listened at the other end. The library's own function cannot tell of a process that has no number here.
-fn credentials(socket: &impl AsFd) -> Option<dpdk_sys::ucred> {
-    let mut told = dpdk_sys::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
-    let mut length = size_of_val(&told) as dpdk_sys::socklen_t;
-    let (level, option) = (dpdk_sys::SOL_SOCKET as i32, dpdk_sys::SO_PEERCRED as i32);
-    let socket = socket.as_fd().as_raw_fd();
-    // SAFETY: the call writes at most `length` bytes into a structure of numbers that is as long.
-    let code = unsafe { dpdk_sys::getsockopt(socket, level, option, (&raw mut told).cast(), &raw mut length) };
-    (code == 0).then_some(told)
 }
 
 #[cfg(test)]

@@ -78,6 +78,12 @@ impl Seats {
         self.open.remove(&number);
     }
 
+    /// Whether nobody is there.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
     /// Ends all; their threads, to be waited for.
     pub(super) fn close(&mut self) -> Vec<JoinHandle<()>> {
         let seats = self.open.drain().map(|(_, seat)| seat);

@@ -127,12 +127,11 @@ impl Shared {
         let (state, desk) = (Arc::clone(self), desk.clone());
         // The lock is held until the thread has its seat, so it cannot look for itself too early.
         let thread = thread::Builder::new().name(format!("control-{number}")).spawn(move || {
-            let guest = Guest { number, requester, desk: &desk, shared: &state };
-            if let Err(error) = guest.converse(&stream) {
+            let seated = Seated { number, stream, shared: state };
+            let guest = Guest { number, requester, desk: &desk, shared: &seated.shared };
+            if let Err(error) = guest.converse(&seated.stream) {
                 log::debug!("control connection {number}: {error}");
             }
-            _ = stream.shutdown(Shutdown::Both);
-            state.lock().leave(number);
         });
         match thread {
             Ok(thread) => seats.take(number, kept, thread, uid),
@@ -165,6 +164,20 @@ fn turn_away(mut stream: UnixStream, text: String) {
     _ = stream.set_nonblocking(true);
     _ = stream.write_all(&answer_line(&None, &Err(error)));
     _ = stream.shutdown(Shutdown::Both);
+}
+
+/// A seat that is taken; given back when this is dropped, also by a panic.
+struct Seated {
+    number: u64,
+    stream: UnixStream,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Seated {
+    fn drop(&mut self) {
+        _ = self.stream.shutdown(Shutdown::Both);
+        self.shared.lock().leave(self.number);
+    }
 }
 
 /// A connection, as its thread has it.
@@ -225,4 +238,33 @@ fn no_answer() -> ApiError {
 
 fn going_down() -> ApiError {
     ApiError { code: Code::Internal, place: String::new(), text: "the director is stopping".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_whose_thread_panics_gives_its_seat_back() {
+        let shared = Arc::new(Shared { closing: AtomicBool::new(false), seats: Mutex::default() });
+        let (stream, mut client) = UnixStream::pair().expect("two ends");
+        let kept = stream.try_clone().expect("a second handle");
+        let number = shared.lock().number();
+        let seated = Seated { number, stream, shared: Arc::clone(&shared) };
+        let (begin, begun) = channel::bounded::<()>(0);
+        let thread = thread::spawn(move || {
+            let _seated = seated;
+            _ = begun.recv();
+            panic!("on purpose");
+        });
+        shared.lock().take(number, kept, thread, 0);
+        drop(begin);
+        assert_eq!(client.read(&mut [0]).expect("its end"), 0, "the client is told");
+        // It is shut before the seat is given back.
+        while !shared.lock().is_empty() {
+            thread::yield_now();
+        }
+    }
 }
