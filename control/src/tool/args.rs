@@ -14,10 +14,11 @@ use crate::net::host_or_prefix;
 
 const AFTER: &str = "\
 The socket is that of --socket, else of the environment variable SLUICE_SOCKET, else /run/sluice/control.sock.
-Errors go to the standard error, with exit code 1 (2 for a command line that is not understood).
-Called as `ipvsadm`, the program takes the options of ipvsadm: `ln -s sluice ipvsadm`.";
+`sluice COMMAND --help` says what the columns mean, and has examples.
+Exit codes: 0 done; 1 refused, or no director; 2 the command line is wrong; 4 done, but a worker is late.
+Called as `ipvsadm`, `ipvsadm-save` or `ipvsadm-restore`, the program is that: `ln -s sluice ipvsadm`.";
 
-/// Looks at a running sluice director and tells it what to do.
+/// Shows and changes a running sluice director.
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, after_help = AFTER, arg_required_else_help = true)]
 pub(super) struct Arguments {
@@ -33,16 +34,30 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// The director in a few lines: interfaces, workers, how busy they are
+    /// The director in a few lines: interfaces, workers and their load, how full each table is
+    ///
+    /// Of workers: STATE is polling or stalled, LOAD the share of the last second that was spent on packets, CAPACITY the
+    /// most connections, LONGEST the packets, commands and timers of the longest poll since the start (LAST 1S: in the last
+    /// second), STALLS how often it has not polled for 500 ms. Of tables: REFUSED and DISPLACED count entries since the
+    /// start; STATE says which are full now.
     Status,
     /// Services and their real servers, with connections and rates
     ///
-    /// ACTIVE and INACTIVE are connections as ipvsadm counts them, CONNS those since the start, UNRESOLVED packets lost
-    /// because the server's address has no neighbour. `runtime` marks what was made by hand rather than by the file.
+    /// ACTIVE and INACTIVE are connections as ipvsadm counts them; CONNS, PACKETS IN and PACKETS OUT count since the start,
+    /// or since `ipvsadm -Z`; CONNS/S and RATE (bits per second, both directions) are averages of some seconds. UNRESOLVED
+    /// packets lost because the server did not answer ARP or neighbour discovery. In NOTES, `runtime` marks what was made
+    /// by ipvsadm or a request and is not in the file, `quiesced` a server of weight 0.
     Services,
-    /// Connections
+    /// Connections, and persistence templates (client port 0)
+    ///
+    /// EXPIRES is the time until the connection ends if no packet comes, PACKETS IN counts those from the client, WORKER is
+    /// the one that handles it. They are in no order.
     Conns(Conns),
     /// Counters: what became of every packet
+    ///
+    /// Since the start. Every packet ends in one of forward_, handoff_, punt_, answer_ or drop_; docs/operating.md explains
+    /// each name. Counters that are 0 are left out. PER SECOND are averages of some seconds.
+    #[command(after_help = "Example: sluice stats --all | grep drop_")]
     Stats {
         /// Also those that are zero
         #[arg(long)]
@@ -52,8 +67,14 @@ pub(super) enum Command {
         workers: bool,
     },
     /// Neighbours: ARP and neighbour discovery
+    ///
+    /// STATE is incomplete (asked for), reachable, stale (known, not used of late), delay, probe (asked again), failed or
+    /// static (of the file). SINCE is the time since it has this state.
     Neigh,
     /// Routes, longest prefix first
+    ///
+    /// KIND is connected (the prefix of an interface), static, unreachable or blackhole; `runtime` marks what is not in the
+    /// file.
     Routes,
     /// Rules that mark packets, for services by mark
     Mark {
@@ -62,7 +83,7 @@ pub(super) enum Command {
     },
     /// Adds or removes a route at run time
     ///
-    /// A reload keeps what was added, unless --prune, and brings back what was removed of the file.
+    /// A reload keeps what was added, unless --prune, and brings back what was removed of the file. `sluice routes` lists.
     Route {
         #[command(subcommand)]
         command: RouteCommand,
@@ -72,9 +93,13 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: VipCommand,
     },
-    /// Which worker gets what: the case in force on each port, what is handed to another worker, and why
+    /// Which worker gets which packets: how many are handed to another worker, why, and what would be better
     Steering,
     /// Settings of net.ipv4.vs: lists them, shows one, or writes NAME=VALUE
+    ///
+    /// They have the kernel's names, meanings and defaults (but drop_entry = 1). What is written stays until the stop, or
+    /// until the file says otherwise; [ipvs] in the file has the same names.
+    #[command(after_help = "Examples: sluice sysctl; sluice sysctl drop_entry; sluice sysctl expire_nodest_conn=1")]
     Sysctl {
         /// As in sysctl(8), with or without `net.ipv4.vs.`
         #[arg(value_name = "NAME[=VALUE]")]
@@ -82,32 +107,38 @@ pub(super) enum Command {
     },
     /// Reads the configuration file again and converges to it
     ///
-    /// Prints a line for each change. Services and servers made at run time stay, unless --prune.
+    /// Prints a line for each change. A file with an error changes nothing. Services, servers and routes made at run time
+    /// stay, unless --prune. Devices, CPUs and memory need a restart.
     Reload {
         /// Also remove what was made at run time
         #[arg(long)]
         prune: bool,
     },
     /// What becomes of packets, stage by stage, while traffic runs
+    ///
+    /// Ends after 10 packets or 30 seconds, unless told otherwise.
     Trace(Watch),
     /// Packets as received and as sent, in a file for tcpdump
+    ///
+    /// Ends after 100,000 packets or 30 seconds, unless told otherwise.
     Capture(Capture),
-    /// Examines what is around the director
+    /// Looks for mistakes of other hosts: `doctor arp`
     Doctor {
         #[command(subcommand)]
         command: DoctorCommand,
     },
-    /// The configuration
+    /// The running configuration: `config show`
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// A file of the kernel's /proc/net: ip_vs, ip_vs_app, ip_vs_conn, ip_vs_conn_sync, ip_vs_stats, ip_vs_stats_percpu
+    /// Prints a file of /proc/net as the kernel would have it: ip_vs, ip_vs_conn, ...
+    #[command(after_help = "Example: sluice proc ip_vs_stats")]
     Proc {
-        /// Name of the file
+        /// ip_vs, ip_vs_app, ip_vs_conn, ip_vs_conn_sync, ip_vs_stats or ip_vs_stats_percpu
         name: String,
     },
-    /// ipvsadm: all its options, as in `sluice ipvsadm -Ln --stats`
+    /// ipvsadm with all its options, as in `sluice ipvsadm -Ln --stats`
     #[command(disable_help_flag = true)]
     Ipvsadm {
         /// As of ipvsadm(8)
@@ -118,28 +149,29 @@ pub(super) enum Command {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum RouteCommand {
-    /// Adds one: by a router, on the link of an interface, or to nowhere
+    /// Adds one: over a gateway, on the link of an interface, or to nowhere
+    #[command(after_help = ROUTES)]
     #[command(group(ArgGroup::new("action").args(["via", "interface", "unreachable", "blackhole"]).required(true).multiple(true)))]
     Add {
-        /// As 10.2.0.0/16
+        /// As 10.2.0.0/16; `default` is 0.0.0.0/0, with a gateway of IPv6 ::/0
         #[arg(value_name = "PREFIX")]
         to: String,
-        /// Over this router
+        /// Over this gateway, a neighbour
         #[arg(long, value_name = "ADDRESS")]
         via: Option<IpAddr>,
-        /// By this interface; without --via, destinations are on its link
+        /// By this interface; without --via, destinations are its neighbours
         #[arg(long, value_name = "NAME")]
         interface: Option<String>,
-        /// Refused, and the sender is told
+        /// Packets are dropped, and the sender gets an ICMP error
         #[arg(long, conflicts_with_all = ["via", "interface", "blackhole"])]
         unreachable: bool,
-        /// Dropped in silence
+        /// Packets are dropped without an answer
         #[arg(long, conflicts_with_all = ["via", "interface"])]
         blackhole: bool,
     },
-    /// Removes one
+    /// Removes one, made at run time or of the file
     Del {
-        /// As 10.2.0.0/16
+        /// As 10.2.0.0/16, or `default`
         #[arg(value_name = "PREFIX")]
         to: String,
     },
@@ -171,13 +203,24 @@ pub(super) enum DoctorCommand {
     Arp,
 }
 
+const ROUTES: &str = "\
+The words of ip-route(8) do as well: via for --via, dev for --interface.
+Examples:
+  sluice route add default via 10.0.0.254
+  sluice route add fd00:2::/64 --via fe80::1 --interface lan
+  sluice route add 192.0.2.0/24 --blackhole";
+
 const FILTER: &str = "\
 FILTER is a list of conditions that all must hold; without any, it matches every packet:
   tcp  udp  sctp  icmp  arp  ip  ip6
   host ADDRESS     src ADDRESS     dst ADDRESS     ADDRESS is 10.0.0.1, fd00::1 or 10.0.0.0/24
   port NUMBER      src port NUMBER dst port NUMBER
   interface NAME   where it arrived; an interface that has a device includes its VLANs
-`not` before a condition negates it; `and` between two is optional. Packets are matched as they are received.";
+`not` before a condition negates it; `and` between two is optional. Packets are matched as they are received.
+Examples:
+  sluice trace host 192.0.2.7 and dst port 80
+  sluice trace -n 100 --seconds 60 udp not port 53
+  sluice capture -w /tmp/wan.pcapng interface wan; tcpdump -nr /tmp/wan.pcapng";
 
 /// Which packets, and how long.
 #[derive(Clone, Debug, Default, Args)]
@@ -186,10 +229,10 @@ pub(super) struct Watch {
     /// Which packets: tcp, host 10.0.0.1, dst port 80, ...
     #[arg(value_name = "FILTER")]
     pub(super) filter: Vec<String>,
-    /// Ends after so many packets [trace: 10, capture: 100000]
+    /// Ends after so many packets, 1 to 100000 [default of trace: 10, of capture: 100000]
     #[arg(short = 'n', long, value_name = "NUMBER")]
     pub(super) count: Option<u64>,
-    /// Ends after so many seconds [30], at most 3600
+    /// Ends after so many seconds, 1 to 3600 [default: 30]
     #[arg(long, value_name = "SECONDS")]
     pub(super) seconds: Option<u32>,
 }
@@ -203,14 +246,20 @@ pub(super) struct Capture {
     /// The file, in the pcapng format; `-` is the standard output
     #[arg(short = 'w', long = "write", value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// So many bytes of each frame, at most
+    /// At most so many bytes of each frame [default: all]
     #[arg(long, value_name = "BYTES")]
     pub(super) snaplen: Option<u32>,
 }
 
-/// Addresses are written 10.0.0.1, 10.0.0.0/24, 10.0.0.1:80, fd00::1 or [fd00::1]:80.
+const CONNS: &str = "\
+ADDRESS is 10.0.0.1, 10.0.0.0/24, 10.0.0.1:80, fd00::1 or [fd00::1]:80. All conditions must hold.
+Examples:
+  sluice conns --client 192.0.2.0/24
+  sluice conns --virtual 10.0.0.100:80 --state syn_recv -n 20";
+
+/// Which connections.
 #[derive(Clone, Debug, Default, Args)]
-#[command(after_help = "ADDRESS is 10.0.0.1, 10.0.0.0/24, 10.0.0.1:80, fd00::1 or [fd00::1]:80.")]
+#[command(after_help = CONNS)]
 pub(super) struct Conns {
     /// Only of this protocol: tcp, udp, sctp
     #[arg(long, value_parser = protocol)]
@@ -227,7 +276,7 @@ pub(super) struct Conns {
     /// Only in this state, as the STATE column has it: ESTABLISHED, SYN_RECV, UDP, ...
     #[arg(long, value_parser = state)]
     pub(super) state: Option<String>,
-    /// At most so many
+    /// At most so many [default: all]
     #[arg(short = 'n', long, value_name = "NUMBER")]
     pub(super) limit: Option<u64>,
 }

@@ -12,20 +12,21 @@ use crate::net::host_or_prefix;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum MarkCommand {
-    /// The rules in their order
+    /// The rules in their order; of several that fit a packet, the last counts
     List,
-    /// A new rule behind those that are there
+    /// Adds a rule at the end
+    #[command(after_help = "Example: sluice mark add 7 --interface wan --protocol tcp --destination-port 80-81")]
     Add(Rule),
-    /// Takes a rule away: the one that was added with the same words
+    /// Removes a rule: the one that was added with the same words
     Del(Rule),
 }
 
 /// A rule. What is not said fits every packet; of several rules that fit a packet, the last counts.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Rule {
-    /// The mark; 0 takes a mark away
+    /// The mark (fwmark) that packets get, 0 to 4294967295; 0 removes the mark of an earlier rule
     mark: u32,
-    /// Packets that come by this interface
+    /// Packets that arrive on this interface
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
     /// Packets that come from this neighbour
@@ -49,7 +50,7 @@ pub(super) struct Rule {
     /// Packets to these ports
     #[arg(long, value_name = "PORTS", requires = "protocol")]
     destination_port: Option<Ports>,
-    /// They are dealt with here only if they are addressed to the director
+    /// Marked packets are for the director only if they are addressed to it; without this, all of them are
     #[arg(long)]
     not_local: bool,
 }

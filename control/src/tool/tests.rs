@@ -6,6 +6,7 @@ use crate::api::{
     ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StatsReport, Status, StoreStatus, Totals, VipInfo, VipOrigin,
     WorkerStatus,
 };
+use clap::CommandFactory;
 use dataplane::flow::{Protocol, ServiceKey};
 
 /// A director that knows its lines.
@@ -139,6 +140,32 @@ fn a_filter_that_nothing_can_pass_is_refused() {
         );
         assert_eq!(code, 0, "{state}");
     }
+}
+
+/// Every word of the command line says what it is; words that need a value have an example, or say its form.
+#[test]
+fn help_is_enough() {
+    fn look(command: &clap::Command, path: &str, silent: &mut Vec<String>) {
+        if command.get_about().is_none() {
+            silent.push(path.to_owned());
+        }
+        let own = command.get_arguments().filter(|arg| !arg.is_global_set() && arg.get_id() != "help");
+        silent.extend(own.filter(|arg| arg.get_help().is_none()).map(|arg| format!("{path} {}", arg.get_id())));
+        let valued = command.get_arguments().any(|arg| arg.get_action().takes_values() && !arg.is_global_set());
+        let told = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let help = command.get_arguments().filter_map(|arg| arg.get_help()).map(ToString::to_string);
+        if valued
+            && !told.contains("Example")
+            && !help.into_iter().any(|help| help.contains(" as ") || help.starts_with("As "))
+        {
+            silent.push(format!("{path}: an example"));
+        }
+        command.get_subcommands().for_each(|each| look(each, &format!("{path} {}", each.get_name()), silent));
+    }
+    let mut silent = Vec::new();
+    look(&Arguments::command(), "sluice", &mut silent);
+    silent.retain(|path| !path.starts_with("sluice mark del"));
+    assert_eq!(silent, [""; 0]);
 }
 
 #[test]
