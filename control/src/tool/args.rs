@@ -23,10 +23,10 @@ Called as `ipvsadm`, `ipvsadm-save` or `ipvsadm-restore`, the program is that: `
 #[command(name = "sluice", version, after_help = AFTER, arg_required_else_help = true)]
 pub(super) struct Arguments {
     /// Control socket of the director
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, display_order = 900, value_name = "PATH")]
     pub(super) socket: Option<PathBuf>,
     /// Print the director's answer as JSON
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub(super) json: bool,
     #[command(subcommand)]
     pub(super) command: Command,
@@ -230,10 +230,10 @@ pub(super) struct Watch {
     #[arg(value_name = "FILTER")]
     pub(super) filter: Vec<String>,
     /// Ends after so many packets, 1 to 100000 [default of trace: 10, of capture: 100000]
-    #[arg(short = 'n', long, value_name = "NUMBER")]
+    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = whole::<u64>)]
     pub(super) count: Option<u64>,
     /// Ends after so many seconds, 1 to 3600 [default: 30]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = whole::<u32>)]
     pub(super) seconds: Option<u32>,
 }
 
@@ -247,7 +247,7 @@ pub(super) struct Capture {
     #[arg(short = 'w', long = "write", value_name = "FILE")]
     pub(super) file: PathBuf,
     /// At most so many bytes of each frame [default: all]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = whole::<u32>)]
     pub(super) snaplen: Option<u32>,
 }
 
@@ -277,7 +277,7 @@ pub(super) struct Conns {
     #[arg(long, value_parser = state)]
     pub(super) state: Option<String>,
     /// At most so many [default: all]
-    #[arg(short = 'n', long, value_name = "NUMBER")]
+    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = whole::<u64>)]
     pub(super) limit: Option<u64>,
 }
 
@@ -292,6 +292,12 @@ impl Endpoint {
     pub(super) fn matches(&self, address: std::net::SocketAddr) -> bool {
         self.net.contains(&address.ip()) && self.port.is_none_or(|port| port == address.port())
     }
+}
+
+/// A whole number from 0 on.
+pub(super) fn whole<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
+    let number = text.parse().ok().and_then(|number: u64| T::try_from(number).ok());
+    number.ok_or_else(|| format!("write a whole number, 0 to {}", u64::MAX >> (64 - 8 * size_of::<T>())))
 }
 
 fn protocol(text: &str) -> Result<Protocol, String> {

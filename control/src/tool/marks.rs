@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
+use super::args::whole;
 use super::table::Table;
 use crate::api::{IpProtocol, MarkInfo, MarkSpec, Ports, Request};
 use crate::config::Mac;
@@ -25,6 +26,7 @@ pub(super) enum MarkCommand {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Rule {
     /// The mark (fwmark) that packets get, 0 to 4294967295; 0 removes the mark of an earlier rule
+    #[arg(value_parser = whole::<u32>)]
     mark: u32,
     /// Packets that arrive on this interface
     #[arg(long, value_name = "NAME")]

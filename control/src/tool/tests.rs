@@ -132,6 +132,11 @@ fn mistake(line: &str) -> String {
 fn a_filter_that_nothing_can_pass_is_refused() {
     assert!(mistake("sluice conns --state FOO").contains("known: NONE, ESTABLISHED, "));
     assert!(mistake("sluice conns --state establishd").contains("did you mean ESTABLISHED?"));
+    for line in
+        ["sluice mark add x", "sluice mark add 4294967296", "sluice trace --seconds 1s", "sluice capture --snaplen x"]
+    {
+        assert!(mistake(line).contains("write a whole number, 0 to 4294967295"), "{line}");
+    }
     assert!(mistake("sluice conns --protocol icmp").contains("known: tcp, udp, sctp"));
     for state in ["udp", "INIT1", "assured", "TIME_WAIT"] {
         let (code, ..) = call(

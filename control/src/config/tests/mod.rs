@@ -70,7 +70,13 @@ fn options_in_comments_of_the_example_are_right() {
     }
     let config = parse(&paragraphs.join("\n\n"), "live").unwrap();
     assert_eq!(config.control.group.as_deref(), Some("netadmin"));
-    assert_eq!(config.dataplane, Dataplane { eal: config.dataplane.eal.clone(), ..Default::default() });
+    let written = Dataplane {
+        eal: config.dataplane.eal.clone(),
+        rx_descriptors: Some(1024),
+        tx_descriptors: Some(1024),
+        ..Default::default()
+    };
+    assert_eq!(config.dataplane, written);
     let counts = [config.interfaces.len(), config.routes.len(), config.services.len()];
     assert_eq!(counts, [3, 4, 2], "interfaces, routes, services");
     let others = [config.neighbors.len(), config.vips.len(), config.marks.len()];
