@@ -131,7 +131,8 @@ impl Pair {
         let device = |side: &str| format!("virtio_user:{}/{side}.sock", utf8(&self.directory));
         let (client, server) = (device("clients"), device("servers"));
         let (queues, vip) = (self.queues.to_string(), format!("{VIP}:{port}"));
-        let fixed = [ready::generator(), "--json", "--share", "--verify", "1", "--vip", &vip];
+        // Nothing is sent in the place of what is late: however long a worker waits for a CPU, rings have room for the rest.
+        let fixed = [ready::generator(), "--json", "--share", "--verify", "1", "--patience", "10", "--vip", &vip];
         let ends = ["--queues", &queues, "--client", &client, "--server", &server];
         start(&self.directory, "sluice-gen", &[&fixed[..], &ends, arguments].concat())
     }

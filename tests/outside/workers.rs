@@ -1,7 +1,7 @@
 //! Several workers, as threads on two CPUs: packets arrive on any of them and are handled at home; nothing is lost,
 //! copied or left behind; counts, thresholds and schedulers are those of one director, not of so many.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::{self, Shape, VIP};
 use crate::lab::{Lab, Load};
@@ -199,17 +199,18 @@ fn thresholds_hold_while_connections_come_and_go() {
     let services = SHORT.to_owned() + &service(80, "lc", "nat", MANY, |_| format!("upper = {UPPER}"));
     let Some(pair) = Pair::new(shape, 4, &services) else { return };
     let servers = MANY.to_string();
-    let arguments = ["conns", "--in-flight", "500", "--seconds", "6", "--spread", "turns", "--servers", &servers];
-    let generator = pair.send(80, &arguments);
-    let begun = Instant::now();
+    let arguments = ["conns", "--in-flight", "500", "--seconds", "40", "--spread", "turns", "--servers", &servers];
+    let mut generator = pair.send(80, &arguments);
     let (mut looks, mut full) = (0, 0);
-    while begun.elapsed() < Duration::from_secs(6) {
+    let enough = || pair.counter("connections_made") > 3 * u64::from(UPPER) * u64::from(MANY);
+    while (looks <= 1000 || full <= 100 || !enough()) && generator.ended().is_none() {
         for server in pair.service("TCP 10.0.0.100:80").servers {
             let held = server.active + server.inactive;
             assert!(held <= UPPER, "{server:?}");
             (looks, full) = (looks + 1, full + u32::from(held == UPPER));
         }
     }
+    generator.signal("TERM");
     let figures: Figures = figures(generator);
     assert!(looks > 1000 && full > 100, "{full} of {looks} looks found a full server");
     assert_eq!(figures.count("wrong"), 0, "{figures:?}");

@@ -112,6 +112,10 @@ pub(crate) struct Args {
     /// of a ring and nothing is
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub(crate) window: u64,
+    /// How long a packet may be under way before it is given up, and another sent in its place: on a machine where the
+    /// director has no CPU of its own, longer than it ever waits for one
+    #[arg(long, value_name = "D", default_value_t = 0.2, value_parser = seconds)]
+    pub(crate) patience: f64,
     /// Largest packet of the devices, without the Ethernet header
     #[arg(long, value_name = "BYTES", default_value_t = 1500, value_parser = clap::value_parser!(u16).range(1500..=9600))]
     pub(crate) mtu: u16,

@@ -10,7 +10,7 @@
 //!   ACK        -------->  complete
 //! ```
 //!
-//! Nothing is sent again: what is lost leaves a connection that is given up after a second. With DR the server's
+//! Nothing is sent again: what is lost leaves a connection that is given up after a while. With DR the server's
 //! packets do not pass the director; the client hears them at once.
 
 use std::collections::VecDeque;
@@ -23,9 +23,6 @@ use crate::plan::{End, Method, Plan};
 use crate::report::Report;
 use crate::seen::Packet;
 use crate::traffic::Traffic;
-
-/// How long a connection may take.
-const PATIENCE: u64 = 1_000_000_000;
 
 /// A place for one connection at a time. Place `n` of `m` has the flows `n`, `n + m`, `n + 2 m`, and so on.
 #[derive(Clone, Copy, Debug)]
@@ -60,12 +57,13 @@ pub(crate) struct Conns {
     pending: VecDeque<Order>,
     looked_at: usize,
     winding_down: bool,
+    patience: u64,
     fates: Fates,
 }
 
 impl Conns {
-    /// At most so many at the same time.
-    pub(crate) fn new(plan: Plan, places: u32) -> Self {
+    /// At most so many at the same time, each of which may take so long.
+    pub(crate) fn new(plan: Plan, places: u32, patience: u64) -> Self {
         let place = |flow| Place { flow, server: None, since: 0, busy: false };
         Self {
             plan,
@@ -74,6 +72,7 @@ impl Conns {
             pending: VecDeque::new(),
             looked_at: 0,
             winding_down: false,
+            patience,
             fates: Fates::default(),
         }
     }
@@ -108,7 +107,7 @@ impl Conns {
     fn give_up(&mut self, now: u64) {
         self.looked_at = (self.looked_at + 1) % self.places.len();
         let place = self.places[self.looked_at];
-        if place.busy && now - place.since > PATIENCE {
+        if place.busy && now - place.since > self.patience {
             self.fates.given_up += 1;
             self.end(place.flow);
         }

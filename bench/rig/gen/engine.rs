@@ -21,10 +21,6 @@ use crate::traffic::Traffic;
 
 /// Idle turns before a shared CPU is offered to others.
 const PATIENT_TURNS: u32 = 64;
-/// How long after the last arrival a run that has ended still listens.
-const LISTEN: u64 = 300_000_000;
-/// How long at most.
-const LISTEN_MOST: u64 = 3_000_000_000;
 /// How often an open question is asked again.
 const ASK: Duration = Duration::from_millis(100);
 
@@ -37,6 +33,15 @@ pub(crate) struct Limits {
     pub(crate) rate: u64,
     /// Packets under way, or 0.
     pub(crate) window: u64,
+    /// How long a packet may be under way.
+    pub(crate) patience: Duration,
+}
+
+impl Limits {
+    /// Silence, in nanoseconds, after which nothing more comes.
+    pub(crate) fn silence(self) -> u64 {
+        self.patience.mul_f64(1.5).as_nanos() as u64
+    }
 }
 
 /// How an engine spreads what it sends, and how it looks at what arrives.
@@ -97,7 +102,7 @@ impl<P: Port> Engine<P> {
         self.tally = Tally::default();
         let begun = self.now();
         let most = limits.time.as_nanos() as u64;
-        let mut pace = Pace::new(limits.rate, limits.window, begun);
+        let mut pace = Pace::new(limits, begun);
         let (mut now, mut idle, mut idle_turns) = (begun, 0, 0);
         while now - begun < most && !traffic.is_over() && !stop.load(Ordering::Relaxed) {
             let busy = self.turn(traffic, &mut pace, now);
@@ -107,17 +112,18 @@ impl<P: Port> Engine<P> {
             now = then;
         }
         let span = Span { nanos: now - begun, received: self.tally.all_received(), idle };
-        self.listen(traffic, &mut pace);
+        self.listen(traffic, &mut pace, limits.silence());
         span
     }
 
-    /// The end of a run: what has begun ends, and what is under way arrives.
-    fn listen<T: Traffic>(&mut self, traffic: &mut T, pace: &mut Pace) {
+    /// The end of a run: what has begun ends, and what is under way arrives. It listens until nothing has come for so long,
+    /// ten times that at most.
+    fn listen<T: Traffic>(&mut self, traffic: &mut T, pace: &mut Pace, silence: u64) {
         traffic.wind_down();
         let begun = self.now();
         let (mut now, mut last, mut idle_turns) = (begun, begun, 0);
-        let complete = |tally: &Tally| tally.all_received() >= tally.all_sent();
-        while now - last < LISTEN && now - begun < LISTEN_MOST && !(traffic.is_over() && complete(&self.tally)) {
+        let complete = |tally: &Tally| tally.back() >= tally.all_sent();
+        while now - last < silence && now - begun < 10 * silence && !(traffic.is_over() && complete(&self.tally)) {
             let busy = self.turn(traffic, pace, now);
             self.rest(busy, &mut idle_turns);
             now = self.now();
@@ -129,7 +135,7 @@ impl<P: Port> Engine<P> {
     /// Once round. Whether there was anything to do.
     fn turn<T: Traffic>(&mut self, traffic: &mut T, pace: &mut Pace, now: u64) -> bool {
         let received = self.receive(traffic, now);
-        let room = pace.room(now, self.tally.all_sent(), self.tally.all_received());
+        let room = pace.room(now, self.tally.all_sent(), self.tally.back());
         let made = self.produce(traffic, room.min(BURST as u64), now);
         let gone: usize = self.doors.iter_mut().map(Door::flush).sum();
         received + made + gone > 0

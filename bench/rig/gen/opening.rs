@@ -18,8 +18,6 @@ use crate::traffic::Traffic;
 
 /// How often it is tried.
 const PASSES: u32 = 20;
-/// Silence after which the next pass begins.
-const SILENCE: u64 = 300_000_000;
 
 /// Which server each flow went to.
 #[derive(Clone, Debug)]
@@ -71,13 +69,14 @@ pub(crate) struct Opening {
     passes: u32,
     pending: VecDeque<Order>,
     last: u64,
+    silence: u64,
 }
 
 impl Opening {
-    /// Flows 0 to `flows` - 1, all of them closed.
-    pub(crate) fn new(plan: Plan, flows: u32) -> Self {
+    /// Flows 0 to `flows` - 1, all of them closed. After so much silence the next pass begins.
+    pub(crate) fn new(plan: Plan, flows: u32, silence: u64) -> Self {
         let (homes, open) = (Homes::new(flows), vec![false; flows as usize]);
-        Self { plan, homes, open, closed: flows, cursor: 0, passes: 0, pending: VecDeque::new(), last: 0 }
+        Self { plan, homes, open, closed: flows, cursor: 0, passes: 0, pending: VecDeque::new(), last: 0, silence }
     }
 
     /// Flows that are not open.
@@ -123,7 +122,7 @@ impl Traffic for Opening {
             return Some(self.begin(flow));
         }
         self.cursor = self.open.len() as u32;
-        if now - self.last >= SILENCE {
+        if now - self.last >= self.silence {
             (self.cursor, self.passes, self.last) = (0, self.passes + 1, now);
         }
         None

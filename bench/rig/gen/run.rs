@@ -97,15 +97,27 @@ impl Run<'_> {
                 self.measure(engine, &mut Steady::new(self.plan, homes, self.args.direction()), report)?;
             }
             Mode::Syn => self.measure(engine, &mut Syn::new(self.plan, self.args.flows), report)?,
-            Mode::Conns => self.measure(engine, &mut Conns::new(self.plan, self.args.in_flight), report)?,
+            Mode::Conns => self.measure(engine, &mut self.conns(), report)?,
             Mode::Frames | Mode::Distance => {}
         }
         Ok(())
     }
 
+    /// As many packets as may be under way, for so long.
+    fn limits(&self, time: Duration) -> Limits {
+        let patience = Duration::from_secs_f64(self.args.patience);
+        Limits { time, rate: 0, window: self.args.window, patience }
+    }
+
+    /// Connections, each of which may take as long as five packets one after the other.
+    fn conns(&self) -> Conns {
+        let patience = 5.0 * self.args.patience * 1e9;
+        Conns::new(self.plan, self.args.in_flight, patience as u64)
+    }
+
     fn open<P: Port>(&self, engine: &mut Engine<P>, report: &mut Report) -> Result<Homes, String> {
-        let mut opening = Opening::new(self.plan, self.args.flows);
-        let limits = Limits { time: OPENING, rate: 0, window: self.args.window };
+        let limits = self.limits(OPENING);
+        let mut opening = Opening::new(self.plan, self.args.flows, limits.silence());
         let span = engine.run(&mut opening, limits, self.stop);
         let (closed, seconds) = (opening.closed(), span.nanos as f64 / 1e9);
         let wrong = engine.tally.all_wrong();
@@ -129,7 +141,7 @@ impl Run<'_> {
     /// What forwards may need a while after its links are up, and cannot be asked: a few packets, until all come through.
     fn warm_up<P: Port>(&self, engine: &mut Engine<P>, homes: &Homes) {
         for _ in 0..TRIALS {
-            let limits = Limits { time: Duration::from_millis(10), rate: 0, window: 4 };
+            let limits = Limits { window: 4, ..self.limits(Duration::from_millis(10)) };
             engine.run(&mut Steady::new(self.plan, homes.clone(), self.args.direction()), limits, self.stop);
             if engine.tally.lost() == 0 {
                 break;
@@ -144,7 +156,7 @@ impl Run<'_> {
         report: &mut Report,
     ) -> Result<(), String> {
         let time = Duration::from_secs_f64(self.args.seconds);
-        let limits = Limits { time, rate: self.args.rate, window: self.args.window };
+        let limits = Limits { rate: self.args.rate, ..self.limits(time) };
         let span = engine.run(traffic, limits, self.stop);
         let tally = &engine.tally;
         if tally.all_sent() > 0 && tally.all_received() == 0 && tally.refused == 0 {

@@ -34,6 +34,11 @@ impl Tally {
         self.received[0] + self.received[1]
     }
 
+    /// Packets that are no longer under way: they came, or somebody refused them.
+    pub(crate) fn back(&self) -> u64 {
+        self.all_received() + self.refused
+    }
+
     /// Packets that never came.
     pub(crate) fn lost(&self) -> u64 {
         (self.all_sent() - self.unsent).saturating_sub(self.all_received())

@@ -47,13 +47,13 @@ fn engine(plan: Plan) -> (Engine<ToyPort>, Rc<RefCell<Toy>>) {
 }
 
 fn limits(ms: u64) -> Limits {
-    Limits { time: Duration::from_millis(ms), rate: 0, window: 64 }
+    Limits { time: Duration::from_millis(ms), rate: 0, window: 64, patience: Duration::from_millis(200) }
 }
 
 /// Opens 200 flows and sends packets of them for a moment.
 fn flows(plan: Plan, fault: Option<(Fault, u64)>) -> Tally {
     let (mut engine, toy) = engine(plan);
-    let mut opening = Opening::new(plan, 200);
+    let mut opening = Opening::new(plan, 200, limits(0).silence());
     engine.run(&mut opening, limits(5000), &GO);
     assert_eq!((opening.closed(), engine.tally.lost(), engine.tally.all_wrong()), (0, 0, 0));
     toy.borrow_mut().fault = fault;
@@ -100,7 +100,7 @@ fn flows_open_in_spite_of_losses() {
     let plan = plan("--protocol tcp");
     let (mut engine, toy) = engine(plan);
     toy.borrow_mut().fault = Some((Fault::Lose, 10));
-    let mut opening = Opening::new(plan, 100);
+    let mut opening = Opening::new(plan, 100, limits(0).silence());
     engine.run(&mut opening, limits(10_000), &GO);
     assert!(opening.closed() == 0 && engine.tally.lost() > 9, "{:?}", engine.tally);
 }
@@ -109,7 +109,7 @@ fn conns(method: &str, fault: Option<(Fault, u64)>) -> (Tally, String) {
     let plan = plan(&format!("--protocol tcp --method {method}"));
     let (mut engine, toy) = engine(plan);
     toy.borrow_mut().fault = fault;
-    let (mut conns, mut report) = (Conns::new(plan, 20), Report::default());
+    let (mut conns, mut report) = (Conns::new(plan, 20, 1_000_000_000), Report::default());
     engine.run(&mut conns, limits(100), &GO);
     conns.report(1.0, &mut report);
     (engine.tally, report.lines())
