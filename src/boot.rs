@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use control::api::Counter;
-use control::config::{self, Config};
+use control::config::Config;
 use control::director::{Devices, Director, Facts, PortLink, WorkerSeat};
 use dataplane::conn::ConnMemory;
 use dataplane::handoff::Mesh;
@@ -14,9 +14,10 @@ use dataplane::seeds::Seeds;
 use dataplane::steering::Station;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::worker::{Parts, Worker};
-use log::{error, info};
+use log::{error, info, warn};
 
 use crate::args::Args;
+use crate::check::{self, Examined, Purpose};
 use crate::dpdk::claim::Claim;
 use crate::dpdk::eal::{Eal, EalOptions};
 use crate::dpdk::eth_dev::{DeviceSpec, EthDev};
@@ -51,18 +52,9 @@ pub(crate) fn failed(error: impl fmt::Display) -> BootError {
 
 /// Runs until a signal says stop.
 pub(crate) fn run(args: &Args) -> Result<(), BootError> {
-    let config = config::load(&args.config).map_err(failed)?;
-    let specs = devices(&config)?;
-    let plan = Plan::of(&config);
-    if let Some(rules) = &config.control.rules {
-        control::ipvsadm::rules::load(rules).map_err(failed)?;
-    }
-    if args.check {
-        println!("{}: good\n{plan}", args.config.display());
-        return Ok(());
-    }
-    let wanted: Vec<usize> = config.dataplane.workers.iter().copied().chain([config.dataplane.main_cpu]).collect();
-    cores::check(&wanted).map_err(failed)?;
+    let found = check::examine(&args.config, Purpose::Start);
+    found.warnings.iter().for_each(|warning| warn!("{warning}"));
+    let Examined { config, specs, plan, .. } = found.good().map_err(failed)?;
     let signals = serve::Signals::register().map_err(failed)?;
     let panics = Panics::watch(&config.dataplane.workers);
     let _claims = claims(&config, &specs)?;
@@ -111,15 +103,6 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     outcome
 }
 
-fn devices(config: &Config) -> Result<Vec<DeviceSpec>, BootError> {
-    control::director::validate(config).map_err(failed)?;
-    let device = |interface: &config::Interface| {
-        DeviceSpec::parse(interface.device.as_deref().unwrap_or_default())
-            .map_err(|error| failed(format!("{}: {error}", interface.place)))
-    };
-    config.devices().map(device).collect()
-}
-
 /// Keeps other directors from the devices. DPDK opens those on PCI while it starts, so this comes first.
 fn claims(config: &Config, specs: &[DeviceSpec]) -> Result<Vec<Option<Claim>>, BootError> {
     config.devices().zip(specs).map(|(interface, spec)| Claim::new(spec, &interface.name).map_err(failed)).collect()
@@ -133,12 +116,7 @@ fn start_eal(config: &Config, specs: &[DeviceSpec]) -> Result<Eal, BootError> {
         devices: specs,
         extra: &config.dataplane.eal,
     };
-    Eal::init(&options).map_err(|error| {
-        let text = error.to_string();
-        let hint =
-            "; reserve huge pages (sysctl vm.nr_hugepages), or set dataplane.eal = [\"--no-huge\", \"-m\", \"512\"]";
-        failed(if text.contains("hugepage") { text + hint } else { text })
-    })
+    Eal::init(&options).map_err(failed)
 }
 
 /// The one pool that all ports fill from, so that drivers may give packets back without looking.

@@ -2,7 +2,7 @@
 
 use core_affinity::CoreId;
 
-/// Checks that every CPU of the configuration exists. Call it before DPDK pins the main thread.
+/// Checks that every CPU exists. Call it before DPDK pins the main thread.
 pub(crate) fn check(wanted: &[usize]) -> Result<(), String> {
     let there: Vec<usize> = core_affinity::get_core_ids().unwrap_or_default().iter().map(|core| core.id).collect();
     match wanted.iter().find(|cpu| !there.contains(cpu)) {

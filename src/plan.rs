@@ -20,11 +20,14 @@ use crate::dpdk::af_packet::Ring;
 use crate::dpdk::eth_dev::DeviceSpec;
 use crate::dpdk::mbuf::Mbuf;
 use crate::dpdk::mempool::{CACHE_MAX, HEADROOM, data_room_for};
+use crate::words::Words;
 
 /// Bytes of a packet's descriptor in front of its room (`struct rte_mbuf`), and of the pool's own header and trailer.
 const DESCRIPTOR: usize = 128 + 64;
 /// Pages where there are no huge ones. DPDK lets no packet cross the end of such a page that fits into one.
 const PAGE: usize = 4096;
+/// MiB that DPDK needs beside the packets and one for each device: their ring, its own lists.
+const OF_DPDK: usize = 3;
 /// What DPDK notes of each of them, used or not.
 const PAGE_NOTE: usize = 48;
 /// MiB that DPDK takes without huge pages unless `-m` says otherwise.
@@ -40,10 +43,13 @@ const READING: [usize; 2] = [2600, 2100];
 
 /// A part of the whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Item {
-    name: &'static str,
-    bytes: usize,
-    note: String,
+pub(crate) struct Item {
+    /// What takes it.
+    pub(crate) name: &'static str,
+    /// How much.
+    pub(crate) bytes: usize,
+    /// How many of what.
+    pub(crate) note: String,
 }
 
 /// What a configuration needs.
@@ -57,6 +63,9 @@ pub(crate) struct Plan {
     pub(crate) data_room: usize,
     /// Whether there are signposts in the connection tables.
     pub(crate) signposts: bool,
+    ports: usize,
+    /// The megabytes that DPDK may take without huge pages; nothing where it takes huge ones.
+    pub(crate) without_huge_pages: Option<usize>,
     items: Vec<Item>,
     reading: usize,
 }
@@ -85,10 +94,51 @@ impl Plan {
             cache,
             data_room,
             signposts,
+            ports,
+            without_huge_pages: without_huge_pages(&config.dataplane.eal),
             items: items(config, packets, data_room, signposts),
             reading: config.services.len() * READING[0] + servers * READING[1],
         }
     }
+
+    /// What needs memory.
+    pub(crate) fn items(&self) -> &[Item] {
+        &self.items
+    }
+
+    /// More, about, while a file is read.
+    pub(crate) fn reading(&self) -> usize {
+        self.reading
+    }
+
+    /// What the packet pool takes of DPDK's memory, at least.
+    pub(crate) fn pool(&self) -> usize {
+        self.packets * (DESCRIPTOR + HEADROOM + self.data_room)
+    }
+
+    /// All but what lies in huge pages.
+    pub(crate) fn usual_pages(&self) -> usize {
+        let all: usize = self.items.iter().map(|item| item.bytes).sum();
+        all - if self.without_huge_pages.is_some() { 0 } else { self.items[0].bytes }
+    }
+
+    /// The megabytes without huge pages that hold the packet pool.
+    pub(crate) fn least_without_huge_pages(&self) -> usize {
+        (self.packets * place_of(self.data_room)).div_ceil(MIB) + OF_DPDK + self.ports
+    }
+
+    /// Why DPDK cannot make the packet pool of what it may take without huge pages.
+    pub(crate) fn shortage(&self) -> Option<String> {
+        let (granted, least) = (self.without_huge_pages?, self.least_without_huge_pages());
+        let text = || format!("{granted} MiB are too few for {} packets; write \"-m\", \"{least}\"", self.packets);
+        (granted < least).then(text)
+    }
+}
+
+/// Bytes from one packet to the next where there are no huge pages.
+fn place_of(data_room: usize) -> usize {
+    let packet = DESCRIPTOR + HEADROOM + data_room;
+    if packet > PAGE { packet } else { PAGE / (PAGE / packet) }
 }
 
 fn items(config: &Config, packets: usize, data_room: usize, signposts: bool) -> Vec<Item> {
@@ -136,17 +186,16 @@ fn packet_pool(config: &Config, packets: usize, data_room: usize) -> Item {
     let Some(megabytes) = without_huge_pages(&config.dataplane.eal) else {
         return item(packet, 0, "in huge pages".to_owned());
     };
-    let place = if packet > PAGE { packet } else { PAGE / (PAGE / packet) };
+    let place = place_of(data_room);
     let notes = megabytes * (MIB / PAGE) * PAGE_NOTE;
     item(place, notes, format!("of the {megabytes} MiB that -m allows"))
 }
 
 /// The megabytes that DPDK may take without huge pages; nothing where it takes huge ones.
 fn without_huge_pages(eal: &[String]) -> Option<usize> {
-    eal.iter().any(|word| word == "--no-huge").then(|| {
-        let at = eal.iter().position(|word| word == "-m");
-        at.and_then(|at| eal.get(at + 1)?.parse().ok()).unwrap_or(NO_HUGE_DEFAULT)
-    })
+    let words = Words::read(eal).unwrap_or_default();
+    let granted = || words.value("-m").and_then(|value| value.parse().ok()).unwrap_or(NO_HUGE_DEFAULT);
+    words.has("--no-huge").then(granted)
 }
 
 /// Workers beside their connections.

@@ -6,6 +6,8 @@
 
 #[path = "outside/bond.rs"]
 mod bond;
+#[path = "outside/check_table.rs"]
+mod check_table;
 #[path = "outside/config.rs"]
 mod config;
 #[path = "outside/daemon.rs"]
@@ -50,6 +52,8 @@ mod neighbors;
 mod operator;
 #[path = "outside/pair.rs"]
 mod pair;
+#[path = "outside/pipes.rs"]
+mod pipes;
 #[path = "outside/process.rs"]
 mod process;
 #[path = "outside/ready.rs"]

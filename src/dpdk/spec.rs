@@ -71,6 +71,30 @@ pub(super) enum Claimable<'a> {
     },
 }
 
+/// What must be on the machine before a device can be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need<'a> {
+    /// A PCI device with a driver that hands it over.
+    Pci(&'a str),
+    /// A network interface of the kernel.
+    Interface(&'a str),
+    /// The kernel's tap devices.
+    Tun,
+    /// A socket on which a peer listens.
+    Socket(&'a str),
+    /// A file to read, and one that can be written.
+    Files {
+        /// Is there.
+        read: &'a str,
+        /// Is made.
+        write: &'a str,
+    },
+    /// A driver of DPDK's, with a number behind it.
+    Driver(&'a str),
+    /// Nothing: it is made.
+    Nothing,
+}
+
 /// What DPDK is asked to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DevArgs {
@@ -141,6 +165,23 @@ impl DeviceSpec {
     /// The network interface of the kernel that it stands on, once it is open.
     pub(super) fn kernel_interface(&self) -> Option<&str> {
         matches!(self.kind, Kind::AfPacket | Kind::AfXdp | Kind::Tap).then_some(self.target.as_str())
+    }
+
+    /// What must be on the machine for it.
+    pub(crate) fn need(&self) -> Need<'_> {
+        let Self { target, options, .. } = self;
+        let says = |option: &str| options.contains(option);
+        match self.kind {
+            Kind::Pci => Need::Pci(target),
+            Kind::AfPacket | Kind::AfXdp => Need::Interface(target),
+            Kind::Tap => Need::Tun,
+            Kind::VirtioUser if !says(",server=1") => Need::Socket(target),
+            // A name in the abstract space is no file.
+            Kind::Memif if !says(",role=server") && target.starts_with('/') => Need::Socket(target),
+            Kind::Pcap => target.split_once(',').map_or(Need::Nothing, |(read, write)| Need::Files { read, write }),
+            Kind::Vdev => Need::Driver(target),
+            Kind::VirtioUser | Kind::Vhost | Kind::Memif => Need::Nothing,
+        }
     }
 
     /// Whether it is made by us, so ours to remove, and limited by memory rather than by hardware.

@@ -42,7 +42,10 @@ fn counted(process: &Process, name: &str) -> f64 {
 /// What a director says that it will take.
 fn check(lab: &Lab) -> String {
     let file = lab.path("sluice.toml");
-    Ran::of(Command::new(ready::sluiced()).arg("--check").arg("--config").arg(file)).good().out
+    let ran = Ran::of(Command::new(ready::sluiced()).arg("--check").arg("--config").arg(file));
+    // The virtual addresses of a large table are on no link, of which it warns.
+    assert!(matches!(ran.code, Some(0 | 3)), "{ran:?}");
+    ran.out
 }
 
 /// Starts a director with so many connections and these services, and compares.

@@ -42,6 +42,7 @@ mod tests;
 mod toy;
 mod traffic;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -51,11 +52,12 @@ fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).format_target(false).init();
     match run::run(&args) {
         Ok(report) => {
-            print!("{}", if args.json { report.json() } else { report.lines() });
+            // Who reads it may have seen enough, as `head` does.
+            _ = io::stdout().write_all(if args.json { report.json() } else { report.lines() }.as_bytes());
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("sluice-gen: {error}");
+            _ = writeln!(io::stderr(), "sluice-gen: {error}");
             ExitCode::FAILURE
         }
     }

@@ -8,9 +8,10 @@ use dataplane::tables::is_link_local;
 use ipnet::IpNet;
 
 use super::device;
-use super::model::{Interface, MarkRule, Neighbor, Route, RouteAction, Vip};
+use super::model::{Interface, MarkRule, Neighbor, Route, RouteAction, Server, Service, Vip};
 use super::scope::{Read, Scope};
 use super::suggest;
+use crate::ipvs;
 
 /// The interfaces of the file, for those who refer to them.
 pub(super) struct Links<'r, 'a> {
@@ -187,6 +188,23 @@ pub(super) fn vips(links: &Links<'_, '_>, vips: &[Read<'_, Vip>]) {
                 scope.wrong_element("interfaces", index, text);
             } else if !names.insert(name) {
                 scope.wrong_element("interfaces", index, format!("{name} is a duplicate"));
+            }
+        }
+    }
+}
+
+pub(super) fn services(links: &Links<'_, '_>, services: &[Read<'_, Service>]) {
+    if !links.sure {
+        return;
+    }
+    let broadcasts = ipvs::Links::of(links.all.iter().flat_map(|read| &read.value.addresses));
+    for Read { value, scope } in services {
+        for Server { spec, place } in &value.servers {
+            let address = spec.address.ip();
+            if let Some(fault) = broadcasts.fault(address)
+                && let Some(server) = scope.nested("server", place.line)
+            {
+                server.wrong("address", format!("{address} {fault}"));
             }
         }
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 /// A line of a file.
 ///
 /// Two places are always equal: moving an object within the file, or to another file, does not make it another one.
@@ -39,8 +41,36 @@ impl Place {
     }
 }
 
-/// One thing that is wrong with a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a table of a file begins, and the line of each of its keys. As with places, all of them are equal.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    table: Place,
+    keys: Vec<(Box<str>, u32)>,
+}
+
+impl PartialEq for Lines {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Lines {}
+
+impl Lines {
+    pub(super) fn new(table: Place, keys: Vec<(Box<str>, u32)>) -> Self {
+        Self { table, keys }
+    }
+
+    /// The place of a key; where it is absent, that of the table.
+    #[must_use]
+    pub fn of(&self, key: &str) -> Place {
+        let line = self.keys.iter().find(|(name, _)| **name == *key).map_or(self.table.line, |(_, line)| *line);
+        Place { file: Arc::clone(&self.table.file), line }
+    }
+}
+
+/// One thing that is wrong with a file, or that is allowed and cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConfigError {
     /// The file, as it was named.
     pub file: String,
@@ -88,6 +118,12 @@ impl ConfigErrors {
 impl From<ConfigError> for ConfigErrors {
     fn from(error: ConfigError) -> Self {
         Self(vec![error])
+    }
+}
+
+impl From<ConfigErrors> for Vec<ConfigError> {
+    fn from(errors: ConfigErrors) -> Self {
+        errors.0
     }
 }
 

@@ -9,7 +9,7 @@ use dataplane::proto::{self, sctp, tcp};
 use dataplane::steering::{Side, Steering};
 use ipnet::IpNet;
 
-use super::error::Place;
+use super::error::{Lines, Place};
 use super::mac::Mac;
 use crate::api::{MarkSpec, ServerSpec, ServiceSpec};
 
@@ -66,6 +66,8 @@ pub struct Dataplane {
     pub rx_descriptors: Option<u16>,
     /// Descriptors of a transmit queue, if the file says.
     pub tx_descriptors: Option<u16>,
+    /// Where its keys stand.
+    pub lines: Lines,
 }
 
 impl Dataplane {
@@ -97,6 +99,7 @@ impl Default for Dataplane {
             limits: Limits::default(),
             rx_descriptors: None,
             tx_descriptors: None,
+            lines: Lines::default(),
         }
     }
 }
@@ -110,11 +113,13 @@ pub struct Control {
     pub group: Option<String>,
     /// A file of ipvsadm's (`ipvsadm-save`) that is restored at the start, after the services of this one.
     pub rules: Option<PathBuf>,
+    /// Where its keys stand.
+    pub lines: Lines,
 }
 
 impl Default for Control {
     fn default() -> Self {
-        Self { socket: PathBuf::from(DEFAULT_SOCKET), group: None, rules: None }
+        Self { socket: PathBuf::from(DEFAULT_SOCKET), group: None, rules: None, lines: Lines::default() }
     }
 }
 
@@ -184,8 +189,8 @@ pub struct Interface {
     pub mtu: u16,
     /// Whom it faces; what `steering = "client"` needs to know.
     pub side: Side,
-    /// Where it stands.
-    pub place: Place,
+    /// Where it stands, and its keys.
+    pub lines: Lines,
 }
 
 impl Config {

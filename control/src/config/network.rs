@@ -88,7 +88,7 @@ fn interface(scope: &Scope<'_>) -> Option<Interface> {
         mac: scope.value("mac").and_then(|spot| mac(&spot)),
         mtu: scope.value("mtu").and_then(|spot| spot.number(MTU.0..=MTU.1)).unwrap_or(1500),
         side: scope.value("side").and_then(|spot| spot.word(&SIDES)).unwrap_or(Side::Both),
-        place: scope.place(),
+        lines: scope.lines(),
     };
     shape(scope);
     (!read.name.is_empty()).then_some(read)

@@ -18,6 +18,9 @@ pub const PERSISTENCE_MAX: u32 = 31 * 24 * 3600;
 /// Longest name of a scheduler or persistence engine (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`).
 pub const NAME_MAX: usize = 15;
 
+/// Why FullNAT is refused.
+pub const NO_FULLNAT: &str = "FullNAT is not supported yet";
+
 /// The key of the file that is wrong, and why.
 pub type Fault = (&'static str, String);
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::Place;
+use super::error::{Lines, Place};
 use super::source::Source;
 use super::spot::Spot;
 use super::suggest;
@@ -95,27 +95,62 @@ impl<'a> Scope<'a> {
 
     /// Notes an error about a key (`a.b` for one further in): at its line if it is there, else where its table begins.
     pub(super) fn wrong(&self, key: &str, text: impl Into<String>) {
+        self.source.wrong(self.spot_of(key), &self.within(key), text);
+    }
+
+    /// Notes what a key is allowed to say and cannot work, at the key's line as an error is.
+    pub(super) fn warn(&self, key: &str, text: impl Into<String>) {
+        self.source.warn(self.spot_of(key), &self.within(key), text);
+    }
+
+    /// The byte at which a key stands (`a.b` for one further in): if it is absent, where its table begins.
+    fn spot_of(&self, key: &str) -> usize {
         let (mut at, mut table) = (self.at, Some(self.table));
         for part in key.split('.') {
             let Some(value) = table.and_then(|table| table.get(part)) else { break };
             at = value.span().start;
             table = value.get_ref().as_table();
         }
-        self.source.wrong(at, &self.within(key), text);
+        at
     }
 
-    /// The same about the element of a list.
-    pub(super) fn wrong_element(&self, key: &str, index: usize, text: impl Into<String>) {
+    /// The same of the element of a list; if it is absent, where the list stands.
+    fn spot_of_element(&self, key: &str, index: usize) -> usize {
         let element = self.table.get(key).and_then(|list| list.get_ref().get(index));
-        match element {
-            Some(value) => self.source.wrong(value.span().start, &self.within(key), text),
-            None => self.wrong(key, text),
-        }
+        element.map_or_else(|| self.spot_of(key), |value| value.span().start)
+    }
+
+    /// Notes an error about the element of a list.
+    pub(super) fn wrong_element(&self, key: &str, index: usize, text: impl Into<String>) {
+        self.source.wrong(self.spot_of_element(key, index), &self.within(key), text);
+    }
+
+    /// Notes what the element of a list is allowed to say and cannot work.
+    pub(super) fn warn_element(&self, key: &str, index: usize, text: impl Into<String>) {
+        self.source.warn(self.spot_of_element(key, index), &self.within(key), text);
+    }
+
+    /// The table `[[key]]` inside that begins at this line, to say something about it later.
+    pub(super) fn nested(&self, key: &str, line: u32) -> Option<Scope<'a>> {
+        let array = self.table.get(key)?.get_ref().as_array()?;
+        array.iter().filter_map(|value| self.enter(key, value)).find(|scope| scope.place().line == line)
+    }
+
+    /// Where it begins, and the lines of its keys.
+    pub(super) fn lines(&self) -> Lines {
+        let line = |at| self.source.place(at).line;
+        let keys = self.table.iter().map(|(key, value)| (key.get_ref().as_ref().into(), line(value.span().start)));
+        Lines::new(self.place(), keys.collect())
     }
 
     /// Where it begins.
     pub(super) fn place(&self) -> Place {
         self.source.place(self.at)
+    }
+
+    /// The lines of a table that is absent: none, of this file.
+    pub(super) fn no_lines(&self) -> Lines {
+        Lines::new(Place { line: 0, ..self.place() }, Vec::new())
     }
 
     /// Refuses the keys that nobody asked for.

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use dataplane::flow::{Family, Protocol, ServiceKey};
+use dataplane::sched::Scheduler;
+use dataplane::service::Engine;
 
 use super::check::Once;
 use super::model::{Server, Service};
@@ -24,25 +26,28 @@ pub(super) const CHECKSUMS: [(&str, TunnelChecksum); 3] =
     [("none", TunnelChecksum::None), ("full", TunnelChecksum::Full), ("remote", TunnelChecksum::Remote)];
 
 /// All services of the file.
-pub(super) fn services(top: &Scope<'_>) -> Vec<Service> {
+pub(super) fn services<'a>(top: &Scope<'a>) -> Vec<Read<'a, Service>> {
     let read = network::entries(top, "service", service);
     let mut keys = Once::new();
     for Read { value, scope } in &read {
         let key = if matches!(value.spec.key, ServiceKey::Mark { .. }) { "fwmark" } else { "address" };
         keys.insert(value.spec.key, value.spec.key, scope, key);
     }
-    read.into_iter().map(|read| read.value).collect()
+    read
 }
 
 fn service(scope: &Scope<'_>) -> Option<Service> {
     let key = key(scope);
-    let scheduler = scope.value("scheduler").map_or(Some(DEFAULT_SCHEDULER), |spot| spot.text());
+    let scheduler = scope.value("scheduler").map_or(Some(DEFAULT_SCHEDULER), |spot| scheduler(&spot));
+    // Without its scheduler, flags cannot be judged.
+    let flags = scope.value("flags").filter(|_| scheduler.is_some());
     let scheduler = scheduler.unwrap_or(DEFAULT_SCHEDULER).to_owned();
-    let sched_flags = scope.value("flags").and_then(|spot| bits(&spot, &scheduler)).unwrap_or_default();
+    let sched_flags = flags.and_then(|spot| bits(&spot, &scheduler)).unwrap_or_default();
     let ops = scope.value("ops").and_then(|spot| spot.boolean()).unwrap_or_default();
     let persistence = scope.value("persistence").and_then(|spot| spot.number(1..=rules::PERSISTENCE_MAX.into()));
     let granularity = scope.value("netmask").and_then(|spot| granularity(&spot));
-    let engine = scope.value("engine").and_then(|spot| spot.text()).map(str::to_owned);
+    let engine = scope.value("engine").and_then(|spot| spot.word(&[(Engine::Sip.name(), Engine::Sip.name())]));
+    let engine = engine.map(str::to_owned);
     let Some(key) = key else {
         // Without its service a server cannot be judged.
         scope.has("server");
@@ -57,6 +62,11 @@ fn service(scope: &Scope<'_>) -> Option<Service> {
     }
     let servers = servers(scope, &spec);
     Some(Service { spec, servers, place: scope.place() })
+}
+
+fn scheduler(spot: &Spot<'_>) -> Option<&'static str> {
+    let words = Scheduler::ALL.iter().map(|scheduler| (scheduler.name(), scheduler.name())).collect::<Vec<_>>();
+    spot.word(&words)
 }
 
 fn key(scope: &Scope<'_>) -> Option<ServiceKey> {
@@ -156,6 +166,9 @@ fn server(scope: &Scope<'_>, service: &ServiceSpec) -> Option<Server> {
     };
     for (key, text) in rules::server(service, &spec) {
         scope.wrong(key, text);
+    }
+    if spec.forward == Forward::Fullnat {
+        scope.wrong("forward", rules::NO_FULLNAT);
     }
     Some(Server { spec, place: scope.place() })
 }

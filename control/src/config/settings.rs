@@ -32,7 +32,7 @@ pub(super) fn steering_name(steering: Steering) -> &'static str {
 
 pub(super) fn dataplane(top: &Scope<'_>) -> Dataplane {
     let base = Dataplane::default();
-    let Some(scope) = top.table("dataplane") else { return base };
+    let Some(scope) = top.table("dataplane") else { return Dataplane { lines: top.no_lines(), ..base } };
     let share_cpus = scope.value("share_cpus").and_then(|spot| spot.boolean()).unwrap_or(base.share_cpus);
     let read = Dataplane {
         workers: workers(&scope, share_cpus).unwrap_or(base.workers),
@@ -56,6 +56,7 @@ pub(super) fn dataplane(top: &Scope<'_>) -> Dataplane {
         limits: limits(&scope, base.limits),
         rx_descriptors: descriptors(&scope, "rx_descriptors"),
         tx_descriptors: descriptors(&scope, "tx_descriptors"),
+        lines: scope.lines(),
     };
     scope.finish();
     read
@@ -91,7 +92,7 @@ fn workers(scope: &Scope<'_>, share_cpus: bool) -> Option<Vec<usize>> {
         }
         cpus.push(cpu);
     }
-    Some(cpus)
+    (!cpus.is_empty()).then_some(cpus)
 }
 
 /// DPDK drivers differ in what they take; none takes more, and few take less.
@@ -101,11 +102,12 @@ fn descriptors(scope: &Scope<'_>, key: &'static str) -> Option<u16> {
 
 pub(super) fn control(top: &Scope<'_>) -> Control {
     let base = Control::default();
-    let Some(scope) = top.table("control") else { return base };
+    let Some(scope) = top.table("control") else { return Control { lines: top.no_lines(), ..base } };
     let read = Control {
         socket: scope.value("socket").and_then(|spot| socket(&spot)).unwrap_or(base.socket),
         group: scope.value("group").and_then(|spot| spot.text().map(str::to_owned)),
         rules: scope.value("rules").and_then(|spot| absolute(&spot, "file")),
+        lines: scope.lines(),
     };
     scope.finish();
     read

@@ -2,12 +2,24 @@
 
 /// How a refusal goes on: the nearest words, or all of them if none is near.
 pub(crate) fn hint(word: &str, known: &[&str]) -> String {
-    match nearest(word, known).as_slice() {
-        [] if known.is_empty() => String::new(),
-        [] => format!("; known: {}", known.join(", ")),
+    let mut names: Vec<&str> = Vec::new();
+    known.iter().filter(|name| !name.is_empty()).for_each(|name| {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    });
+    match nearest(word, &names).as_slice() {
+        [] if names.is_empty() => String::new(),
+        [] if names.len() > MOST_TOLD => {
+            format!("; known: {} and {} more", names[..MOST_TOLD].join(", "), names.len() - MOST_TOLD)
+        }
+        [] => format!("; known: {}", names.join(", ")),
         near => format!("; did you mean {}?", near.join(" or ")),
     }
 }
+
+/// Most names that are told where none is near: a machine may have thousands of VLANs.
+const MOST_TOLD: usize = 40;
 
 /// The nearest known words: one or two slips away, or one the beginning of the other.
 fn nearest<'a>(word: &str, known: &[&'a str]) -> Vec<&'a str> {
@@ -66,5 +78,8 @@ mod tests {
         assert_eq!(hint("vi", &known), "; did you mean via or vip?");
         assert_eq!(hint("addr", &known), "; did you mean address?");
         assert_eq!(hint("zzzzzz", &known), "; known: weight, address, via, vip");
+        assert_eq!(hint("wan9", &["wan", "wan"]), "; did you mean wan?");
+        assert_eq!(hint("dmz", &["wan", "wan", ""]), "; known: wan");
+        assert_eq!(hint("dmz", &[]), "");
     }
 }

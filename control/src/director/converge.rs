@@ -98,7 +98,8 @@ impl Director {
             }
             self.pause(host);
         }
-        for service in services {
+        // What is added last is listed first: so the list is in the file's order.
+        for service in services.into_iter().rev() {
             self.converge_service(&service, prune, changes)?;
             self.pause(host);
         }

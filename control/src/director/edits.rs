@@ -23,13 +23,19 @@ impl Director {
     /// A change that an operator asks for. The log tells of it.
     pub(super) fn change(&mut self, request: Request, host: Pump<'_>) -> Result<(), ApiError> {
         let words = self.words(&request);
+        self.change_untold(request, host)?;
+        if let Some(words) = words {
+            self.audit.note(words);
+        }
+        Ok(())
+    }
+
+    /// The same, of which the log does not tell.
+    pub(super) fn change_untold(&mut self, request: Request, host: Pump<'_>) -> Result<(), ApiError> {
         match request {
             Request::Flush => self.flush(host)?,
             Request::Zero { key: None } => self.zero_all(host),
             edit => self.edit(edit, true)?,
-        }
-        if let Some(words) = words {
-            self.audit.note(words);
         }
         Ok(())
     }

@@ -42,6 +42,7 @@ pub use audit::Requester;
 pub use facts::{Devices, Facts, PortLink};
 pub use pauses::{Garbage, Host, Pump};
 pub use reload::{Prepared, validate};
+pub use rules::rehearse;
 use watch::Wish;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use dataplane::flow::ServiceKey;
-use dataplane::limiter::Limits;
 use dataplane::tables::Options;
 
 use super::audit::count;
@@ -26,12 +25,7 @@ pub struct Prepared {
 impl Prepared {
     /// Reads and checks a file. That takes its time where it is large: any thread may do it.
     pub fn read(file: &Path) -> Result<Self, ApiError> {
-        let config = config::load(file).map_err(|errors| ApiError {
-            code: Code::Config,
-            place: String::new(),
-            text: errors.to_string(),
-        })?;
-        Self::of(config)
+        Self::of(config::load(file).map_err(wrong)?)
     }
 
     /// Of a configuration that has been read.
@@ -76,8 +70,7 @@ impl Director {
     /// is told beside that.
     pub fn reload(&mut self, prepared: Prepared, prune: bool, host: Pump<'_>) -> Result<Answer, ApiError> {
         let file = self.file()?.display().to_string();
-        let error = |text: String| ApiError { code: Code::Config, place: file.clone(), text };
-        self.needs_restart(&prepared.config).map_err(error)?;
+        needs_restart(&self.config, &prepared.config)?;
         let changes = self.converge_to(prepared, prune, host)?;
         let number = changes.len();
         let lines = changes.lines();
@@ -88,28 +81,6 @@ impl Director {
         self.audit.note(format_args!("{file} reloaded: {}", count(number, "change")));
         let late = self.commit(host).err().map(|error| error.to_string());
         Ok(Answer::Reloaded { changes: lines, late })
-    }
-
-    /// What only a new start can change.
-    fn needs_restart(&self, config: &Config) -> Result<(), String> {
-        let (old, new) = (&self.config, config);
-        let dataplane = |c: &Config| config::Dataplane {
-            ip_forward: true,
-            accept_source_route: false,
-            unwrap_ipip: false,
-            limits: Limits::NONE,
-            ..c.dataplane.clone()
-        };
-        if dataplane(old) != dataplane(new) {
-            return Err("[dataplane] changed; workers, memory and devices are set at the start: restart".to_owned());
-        }
-        if old.control != new.control {
-            return Err("[control] changed; the socket is made at the start: restart".to_owned());
-        }
-        if old.interfaces != new.interfaces {
-            return Err("[[interface]] changed; devices are opened at the start: restart".to_owned());
-        }
-        Ok(())
     }
 
     /// Makes the running state what a configuration says. What was made at run time stays, unless `prune`.
@@ -185,6 +156,16 @@ impl Director {
     }
 }
 
+/// Refuses what only a new start can change, key by key.
+fn needs_restart(running: &Config, wanted: &Config) -> Result<(), ApiError> {
+    config::ConfigErrors::of(config::restart(running, wanted)).map_or(Ok(()), |errors| Err(wrong(errors)))
+}
+
+/// A file that is refused.
+pub(super) fn wrong(errors: config::ConfigErrors) -> ApiError {
+    ApiError { code: Code::Config, place: String::new(), text: errors.to_string() }
+}
+
 /// Whether this director can be what a configuration says; the configuration itself is in order.
 pub fn validate(config: &Config) -> Result<(), ApiError> {
     if config.interfaces.is_empty() {
@@ -196,4 +177,51 @@ pub fn validate(config: &Config) -> Result<(), ApiError> {
         ipvs::validate(&service.spec, service.servers.iter().map(|server| &server.spec), &links)
             .map_err(|error| ApiError { place: format!("{}: {}", service.place, error.place), ..error })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Answer, Cursor};
+    use crate::director::lab;
+
+    #[test]
+    fn services_are_listed_and_shown_in_the_order_of_the_file() {
+        let service = |port: u16| {
+            format!(
+                "[[service]]\nprotocol = \"tcp\"\naddress = \"10.0.0.9:{port}\"\n[[service.server]]\n\
+                 address = \"10.0.0.11\"\n[[service.server]]\naddress = \"10.0.0.10\"\n"
+            )
+        };
+        let text = "schema = 1\n[[interface]]\nname = \"wan\"\ndevice = \"tap:wan\"\naddresses = [\"10.0.0.1/24\"]\n";
+        let text = format!("{text}{}", [80, 443, 22].map(service).concat());
+        let read = config::parse(&text, "t.toml").expect("a right file");
+        let director = lab::fresh(&text);
+        let listed: Vec<_> = director.services.newest_first().map(|service| service.spec.key.to_string()).collect();
+        assert_eq!(listed, ["TCP 10.0.0.9:80", "TCP 10.0.0.9:443", "TCP 10.0.0.9:22"]);
+        let Answer::Text { text, next: None } = director.show_config(None) else { panic!("one page") };
+        assert_eq!(config::parse(&text, "shown.toml").expect("a right file").services, read.services);
+        // Page by page, as small as they come.
+        let (mut cursor, mut shown) = (Some(Cursor::START), Vec::new());
+        while let Some(from) = cursor {
+            let (pieces, next) = director.services.page_as_filed(from, 2);
+            let servers =
+                |piece: &ipvs::Piece<'_>| piece.servers.iter().rev().map(|s| s.spec.address).collect::<Vec<_>>();
+            shown.extend(pieces.iter().flat_map(|piece| servers(piece)));
+            cursor = next;
+        }
+        let wanted: Vec<_> = read.services.iter().flat_map(|s| s.servers.iter().map(|s| s.spec.address)).collect();
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn a_reload_that_needs_a_start_says_which_keys() {
+        let text = "schema = 1\n[[interface]]\nname = \"wan\"\ndevice = \"tap:wan\"\n";
+        let config = |text: &str| config::parse(text, "t.toml").expect("a right file");
+        let wanted = config(&format!("{text}mtu = 1400\n[dataplane]\nworkers = [1, 2]\n"));
+        let error = needs_restart(&config(text), &wanted).expect_err("it cannot");
+        let told = "t.toml:5: interface.mtu: wan: 1500 -> 1400; set at the start: restart\n\
+                    t.toml:7: dataplane.workers: [1] -> [1, 2]; set at the start: restart";
+        assert_eq!((error.code, error.to_string().as_str()), (Code::Config, told));
+    }
 }

@@ -1,82 +1,109 @@
 //! The rules that `ipvsadm-save` wrote, restored at the start: `[control] rules`.
+//!
+//! A saved table has the services of the file in it, too, as they were then. A line that adds what the file has is no
+//! error: where it says the same nothing is done, where it says something else it is an edit, as the one that was saved. A
+//! line that adds what another line has added is an error.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
-use super::Director;
-use crate::api::{ApiError, Code};
-use crate::config::{ConfigError, ConfigErrors};
+use dataplane::clock::Nanos;
+use dataplane::flow::ServiceKey;
+
+use super::reload::wrong;
+use super::{Director, Facts};
+use crate::api::{ApiError, Request};
+use crate::config::{Config, ConfigError, ConfigErrors, Place};
 use crate::ipvsadm::rules;
+
+/// Everything that the start of a director would refuse of a configuration that is right by itself, its rules among it: a
+/// director is made of it, over ports in memory, and forgotten.
+///
+/// # Errors
+/// What is refused.
+pub fn rehearse(mut config: Config) -> Result<(), ConfigErrors> {
+    let rules = config.control.rules.take();
+    let whole = Place { line: 0, ..config.dataplane.lines.of("") };
+    let facts = Facts::in_memory(&config);
+    let (mut director, _) =
+        Director::new(config, facts, Nanos(0)).map_err(|error| whole.error(error.place.clone(), error.text))?;
+    rules.map_or(Ok(()), |rules| director.restore_all(&rules))
+}
 
 impl Director {
     /// Does what a file of rules says, as if an operator did: what it makes stays at a reload. What is refused is told
     /// with its line, all of it.
     pub(super) fn restore(&mut self, file: &Path) -> Result<(), ApiError> {
-        let changes = rules::load(file).map_err(refused)?;
-        let told = |(place, request): (crate::config::Place, _)| -> Option<ConfigError> {
-            self.edit(request, true).err().map(|error| place.error("", error.to_string()))
+        self.restore_all(file).map_err(wrong)
+    }
+
+    fn restore_all(&mut self, file: &Path) -> Result<(), ConfigErrors> {
+        let mut restoring = Restoring { director: self, lines: HashMap::new() };
+        let told = |(place, request): (Place, Request)| -> Option<ConfigError> {
+            restoring.change(&place, request).err().map(|text| place.error("", text))
         };
-        let errors = changes.into_iter().filter_map(told).collect();
-        ConfigErrors::of(errors).map_or(Ok(()), |errors| Err(refused(errors)))
+        ConfigErrors::of(rules::load(file)?.into_iter().filter_map(told).collect()).map_or(Ok(()), Err)
     }
 }
 
-fn refused(errors: ConfigErrors) -> ApiError {
-    ApiError { code: Code::Config, place: String::new(), text: errors.to_string() }
+/// A service, or a server of it.
+type Made = (ServiceKey, Option<SocketAddr>);
+
+/// A file of rules while it is carried out.
+struct Restoring<'a> {
+    director: &'a mut Director,
+    /// What lines of it have added, and which.
+    lines: HashMap<Made, u32>,
+}
+
+impl Restoring<'_> {
+    fn change(&mut self, place: &Place, request: Request) -> Result<(), String> {
+        let added = match &request {
+            Request::AddService { service } => Some((service.key, None)),
+            Request::AddServer { key, server } => Some((*key, Some(server.address))),
+            _ => None,
+        };
+        if let Some(line) = added.and_then(|added| self.lines.get(&added)) {
+            return Err(format!("duplicate of line {line}"));
+        }
+        self.forget(&request);
+        if let Some(request) = self.unless_there(request) {
+            self.director.change_untold(request, &mut || false).map_err(|error| error.to_string())?;
+        }
+        self.lines.extend(added.map(|added| (added, place.line)));
+        Ok(())
+    }
+
+    /// What is removed may be added again.
+    fn forget(&mut self, request: &Request) {
+        match request {
+            Request::Flush => self.lines.clear(),
+            Request::DeleteService { key } => self.lines.retain(|(service, _), _| service != key),
+            Request::DeleteServer { key, address } => _ = self.lines.remove(&(*key, Some(*address))),
+            _ => {}
+        }
+    }
+
+    /// The request: an edit where it adds what is there, nothing where that is just so.
+    fn unless_there(&self, request: Request) -> Option<Request> {
+        match request {
+            Request::AddService { service } => match self.director.services.get(&service.key) {
+                None => Some(Request::AddService { service }),
+                Some(there) => (there.spec != service).then_some(Request::EditService { service }),
+            },
+            Request::AddServer { key, server } => {
+                let service = self.director.services.get(&key);
+                match service.and_then(|service| service.servers.iter().find(|s| s.spec.address == server.address)) {
+                    None => Some(Request::AddServer { key, server }),
+                    Some(there) => (there.spec != server).then_some(Request::EditServer { key, server }),
+                }
+            }
+            other => Some(other),
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use dataplane::clock::Nanos;
-
-    use super::*;
-    use crate::config;
-    use crate::director::Facts;
-
-    /// A director whose file has a service, and whose rules are these.
-    fn start(name: &str, rules: Option<&str>) -> Result<Director, String> {
-        let path = std::env::temp_dir().join(format!("sluice-{}-{name}.rules", std::process::id()));
-        if let Some(rules) = rules {
-            std::fs::write(&path, rules).expect("a file");
-        }
-        let text = format!(
-            "schema = 1\n[dataplane]\nworkers = [3]\n[control]\nrules = {path:?}\n[[interface]]\nname = \"wan\"\n\
-             device = \"tap:wan\"\naddresses = [\"10.0.0.1/24\"]\n[[service]]\nprotocol = \"tcp\"\n\
-             address = \"10.0.0.100:80\"\n"
-        );
-        let config = config::parse(&text, "test.toml").expect("a good file");
-        let facts = Facts::in_memory(&config);
-        let started = Director::new(config, facts, Nanos(0));
-        _ = std::fs::remove_file(&path);
-        started.map(|(director, _)| director).map_err(|e| e.to_string().replace(&path.display().to_string(), "rules"))
-    }
-
-    #[test]
-    fn rules_follow_the_services_of_the_file_and_are_made_at_run_time() {
-        let rules = "-a -t 10.0.0.100:80 -r 10.1.0.11:8080 -m\n-A -u 10.0.0.100:53 -s rr\n";
-        let director = start("good", Some(rules)).expect("it starts");
-        let seen: Vec<_> = director
-            .services
-            .oldest_first()
-            .map(|s| (s.spec.key.to_string(), s.origin.runtime, s.servers.len()))
-            .collect();
-        assert_eq!(seen, [("TCP 10.0.0.100:80".to_owned(), false, 1), ("UDP 10.0.0.100:53".to_owned(), true, 0)]);
-        assert!(
-            director.services.newest_first().all(|service| service.servers.iter().all(|server| server.origin.runtime))
-        );
-    }
-
-    #[test]
-    fn what_is_refused_is_told_with_its_line_and_nothing_starts() {
-        let rules = "-A -t 10.0.0.100:80 -s rr\n-A -u 10.0.0.100:53\n-a -t 10.0.0.100:99 -r 10.1.0.11\n";
-        let told = start("bad", Some(rules)).err().expect("it does not start");
-        let lines: Vec<&str> = told.lines().collect();
-        assert_eq!(lines.len(), 2, "{told}");
-        assert!(lines[0].starts_with("rules:1: TCP 10.0.0.100:80: the service exists"), "{told}");
-        assert!(lines[1].starts_with("rules:3: TCP 10.0.0.100:99: no such service"), "{told}");
-    }
-
-    #[test]
-    fn rules_that_were_never_saved_are_none() {
-        assert_eq!(start("absent", None).expect("it starts").services.len(), 1);
-    }
-}
+#[path = "rules_tests.rs"]
+mod tests;

@@ -10,10 +10,10 @@ use crate::config::{self, Config, Server};
 use crate::ipvs::Piece;
 
 impl Director {
-    /// One page: the first begins with all but the services, these follow in the order in which they were added.
+    /// One page: the first begins with all but the services, these follow in the order of the list, which is the file's.
     pub(super) fn show_config(&self, cursor: Option<Cursor>) -> Answer {
         let mut text = if cursor.is_none() { config::render(&self.running_settings()) } else { String::new() };
-        let (pieces, next) = self.services.page_from_oldest(cursor, MOST_SERVERS as usize);
+        let (pieces, next) = self.services.page_as_filed(cursor.unwrap_or(Cursor::START), MOST_SERVERS as usize);
         for piece in &pieces {
             text += &config::render_service(&as_filed(piece), piece.continued);
         }

@@ -77,7 +77,7 @@ pub(super) fn address(service: &ServiceSpec, spec: &ServerSpec, links: &Links) -
 /// What the kernel would take, or `ipvsadm` would not ask of it, and this director cannot carry out.
 pub(super) fn possible(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), ApiError> {
     if spec.forward == Forward::Fullnat {
-        return refuse(Code::Unsupported, &place(service, spec), "FullNAT is not supported yet");
+        return refuse(Code::Unsupported, &place(service, spec), rules::NO_FULLNAT);
     }
     if let (Forward::Dr | Forward::Tun, ServiceKey::Address { port, .. }) = (spec.forward, service.key)
         && port != spec.address.port()
@@ -107,7 +107,8 @@ impl Links {
         Self(nets.into_iter().filter_map(broadcast).collect())
     }
 
-    fn fault(&self, address: IpAddr) -> Option<&'static str> {
+    /// Why an address is no server's.
+    pub(crate) fn fault(&self, address: IpAddr) -> Option<&'static str> {
         let hit = self.0.iter().any(|broadcast| IpAddr::V4(*broadcast) == address);
         hit.then_some("is the broadcast address of a link; a real server needs a unicast address")
     }

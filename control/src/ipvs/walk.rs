@@ -44,11 +44,6 @@ impl Services {
         self.order.values().rev().copied().collect()
     }
 
-    /// All services, first added first.
-    pub fn oldest_first(&self) -> impl Iterator<Item = &Service> {
-        self.order.values().filter_map(|key| self.get(key))
-    }
-
     /// A page of the list, last added first: from a cursor on, `room` services and servers together at most, and where
     /// to go on. What is added meanwhile stands before every cursor, and what is removed is passed over, so nothing is
     /// listed twice and nothing that stays is left out.
@@ -76,14 +71,13 @@ impl Services {
         (pieces, None)
     }
 
-    /// A page of the list in the order in which things were added, from a cursor on, or from the start: `room` services and
-    /// servers together at most, and where to go on. The servers of a piece are still last added first.
+    /// The same page for a file: services in the order of the list, the servers of each first added first. Those of a piece
+    /// are still last added first.
     #[must_use]
-    pub fn page_from_oldest(&self, from: Option<Cursor>, room: usize) -> (Vec<Piece<'_>>, Option<Cursor>) {
-        let from = from.unwrap_or(Cursor { service: 0, ..Cursor::START });
+    pub fn page_as_filed(&self, from: Cursor, room: usize) -> (Vec<Piece<'_>>, Option<Cursor>) {
         let mut pieces = Vec::new();
         let mut room = room.max(2);
-        for (&number, key) in self.order.range(from.service..) {
+        for (&number, key) in self.order.range(..=from.service).rev() {
             let Some(service) = self.get(key) else { continue };
             let continued = number == from.service && from.server != Cursor::START.server;
             let after = if continued { from.server } else { 0 };

@@ -69,7 +69,7 @@ fn identity(metadata: &fs::Metadata) -> (u64, u64) {
 
 /// Listens on `path`.
 pub(super) fn listen(path: &Path, mode: u32, group: Option<&str>) -> Result<(UnixListener, SocketFile), ServeError> {
-    let group = group.map(group_id).transpose()?;
+    let group = group.map(self::group).transpose()?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let made = DirBuilder::new().recursive(true).mode(0o755).create(parent);
     made.map_err(failed("make the directory", parent))?;
@@ -90,6 +90,22 @@ pub(super) fn listen(path: &Path, mode: u32, group: Option<&str>) -> Result<(Uni
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ServeError {
     let path = path.to_owned();
     move |error| ServeError::Io { doing, path, error }
+}
+
+/// Whether a director listens on a path.
+///
+/// # Errors
+/// Why no director could.
+pub fn taken(path: &Path) -> Result<bool, ServeError> {
+    let beyond = path.ancestors().skip(1).find(|above| above.exists());
+    if let Some(file) = beyond.filter(|above| !above.is_dir()) {
+        return Err(failed("make a directory of", file)(io::ErrorKind::NotADirectory.into()));
+    }
+    match vacant(path) {
+        Ok(()) => Ok(false),
+        Err(ServeError::InUse(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Nothing is there, or a socket that nobody listens on.
@@ -127,7 +143,10 @@ impl Drop for Nursery {
 }
 
 /// The number of a group: itself, or as `/etc/group` has it.
-fn group_id(name: &str) -> Result<u32, ServeError> {
+///
+/// # Errors
+/// That there is no such group.
+pub fn group(name: &str) -> Result<u32, ServeError> {
     if let Ok(number) = name.parse() {
         return Ok(number);
     }
@@ -156,8 +175,8 @@ mod tests {
         assert_eq!(id_in_line("wheel:x:10:root", "wheel"), Some(10));
         assert_eq!(id_in_line("wheel:x:10:root", "whee"), None);
         assert_eq!(id_in_line("wheel:x", "wheel"), None);
-        assert_eq!(group_id("1234").unwrap(), 1234);
-        assert_eq!(group_id("root").unwrap(), 0);
-        assert!(matches!(group_id("no such group"), Err(ServeError::NoGroup(_))));
+        assert_eq!(group("1234").unwrap(), 1234);
+        assert_eq!(group("root").unwrap(), 0);
+        assert!(matches!(group("no such group"), Err(ServeError::NoGroup(_))));
     }
 }

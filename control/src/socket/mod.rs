@@ -26,7 +26,7 @@ use crate::director::Requester;
 
 pub use client::{SocketClient, no_connection};
 pub use envelope::{Id, parse_line};
-pub use listen::ServeError;
+pub use listen::{ServeError, group, taken};
 pub use seats::MAX_CONNECTIONS;
 pub use serve::{Server, serve};
 

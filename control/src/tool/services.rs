@@ -34,7 +34,8 @@ pub(super) fn run(json: bool, client: &mut dyn Client, out: &mut dyn Write) -> R
     every_service(client, None, |service| {
         any = true;
         table.row(service_row(&service));
-        service.servers.iter().for_each(|server| table.row(server_row(server)));
+        // The director lists the server added last first, as the kernel does; people look for the file's order.
+        service.servers.iter().rev().for_each(|server| table.row(server_row(server)));
         if table.waiting() >= ROWS {
             table.print(out)?;
         }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 mod network;
+mod restart;
 mod services;
+mod warnings;
 
 use super::*;
 use crate::api::{Forward, Granularity};
@@ -70,13 +72,10 @@ fn options_in_comments_of_the_example_are_right() {
     }
     let config = parse(&paragraphs.join("\n\n"), "live").unwrap();
     assert_eq!(config.control.group.as_deref(), Some("netadmin"));
-    let written = Dataplane {
-        eal: config.dataplane.eal.clone(),
-        rx_descriptors: Some(1024),
-        tx_descriptors: Some(1024),
-        ..Default::default()
-    };
-    assert_eq!(config.dataplane, written);
+    // What is written out differs from what is absent by the kind of device.
+    let (eal, written) = (config.dataplane.eal.clone(), Some(1024));
+    let wanted = Dataplane { eal, rx_descriptors: written, tx_descriptors: written, ..Default::default() };
+    assert_eq!(config.dataplane, wanted);
     let counts = [config.interfaces.len(), config.routes.len(), config.services.len()];
     assert_eq!(counts, [3, 4, 2], "interfaces, routes, services");
     let others = [config.neighbors.len(), config.vips.len(), config.marks.len()];
@@ -195,7 +194,7 @@ scheduler = "mh"
 flags = ["mh-port", "flag-1", "flag-3"]
 [[service.server]]
 address = "[fd00::1]:0"
-forward = "fullnat"
+forward = "dr"
 upper = 2
 lower = 1
 [[service.server]]

@@ -45,7 +45,7 @@ fn services() {
             ("schedular = \"rr\"", "t.toml:13: service.schedular: unknown key; did you mean scheduler?"),
             (
                 "scheduler = \"a-very-long-name\"",
-                "t.toml:13: service.scheduler: \"a-very-long-name\" is not a name of 1 to 15 characters",
+                "t.toml:13: service.scheduler: unknown \"a-very-long-name\"; known: rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf, twos, none",
             ),
             (
                 "scheduler = \"rr\"\nflags = [\"sh-port\"]",
