@@ -15,9 +15,9 @@ const LIBRARIES: [&str; 4] = ["rte_ethdev", "rte_mbuf", "rte_mempool", "rte_eal"
 
 /// Functions that are bound, as one expression.
 const FUNCTIONS: &str = "shim_.*|rte_eal_init|rte_eal_cleanup|rte_eal_get_runtime_dir|rte_memseg_contig_walk|rte_strerror|rte_version\
-    |rte_thread_register|rte_thread_unregister|fopencookie|fclose|malloc_trim|getsockopt|rte_openlog_stream|rte_log_cur_msg_loglevel\
+    |rte_thread_register|rte_thread_unregister|fopencookie|fclose|malloc_trim|mallopt|getsockopt|rte_openlog_stream|rte_log_cur_msg_loglevel\
     |rte_dev_probe|rte_dev_remove|rte_pktmbuf_pool_create|rte_pktmbuf_free_bulk\
-    |rte_mempool_(free|avail_count|in_use_count)\
+    |rte_mempool_(free|avail_count|in_use_count|obj_iter)\
     |rte_eth_dev_(configure|start|stop|close|info_get|is_removed|get_port_by_name|socket_id|adjust_nb_rx_tx_desc)\
     |rte_eth_dev_(set_mtu|get_mtu|default_mac_addr_set|rss_reta_update)\
     |rte_eth_[rt]x_queue_setup|rte_eth_macaddr_get|rte_eth_link_get_nowait|rte_eth_find_next|rte_eth_promiscuous_enable\
@@ -26,7 +26,7 @@ const FUNCTIONS: &str = "shim_.*|rte_eal_init|rte_eal_cleanup|rte_eal_get_runtim
 /// Constants that are bound.
 const CONSTANTS: &str = "SHIM_.*|RTE_PKTMBUF_HEADROOM|RTE_MEMPOOL_CACHE_MAX_SIZE|RTE_MAX_LCORE|RTE_MAX_ETHPORTS|RTE_ETH_NAME_MAX_LEN\
     |RTE_MEMPOOL_NAMESIZE|RTE_LOG_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG)|RTE_ETHER_ADDR_LEN\
-    |RTE_ETH_RETA_GROUP_SIZE|RTE_ETH_MQ_RX_(NONE|RSS)|RTE_ETH_LINK_(UP|DOWN)|RTE_ETH_SPEED_NUM_UNKNOWN";
+    |RTE_ETH_RETA_GROUP_SIZE|RTE_ETH_MQ_RX_(NONE|RSS)|RTE_ETH_LINK_(UP|DOWN)|RTE_ETH_SPEED_NUM_UNKNOWN|M_ARENA_MAX";
 
 /// Types whose insides nobody here needs; their headers are packed or private.
 const OPAQUE: [&str; 5] = ["_IO_FILE", "rte_device", "rte_mempool", "rte_mbuf_ext_shared_info", "rte_eth_dev"];

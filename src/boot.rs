@@ -17,6 +17,7 @@ use dataplane::worker::{Parts, Worker};
 use log::{error, info, warn};
 
 use crate::args::Args;
+use crate::background::Background;
 use crate::check::{self, Examined, Purpose};
 use crate::dpdk::claim::Claim;
 use crate::dpdk::eal::{Eal, EalOptions};
@@ -29,7 +30,8 @@ use crate::dpdk::queue::Queue;
 use crate::panics::{self, Panics};
 use crate::plan::Plan;
 use crate::ports::{self, Started};
-use crate::{background, chance, clock, cores, serve};
+use crate::reloads::Reloads;
+use crate::{chance, clock, cores, serve};
 
 /// Why the appliance did not start, or did not go on, in the words of whoever knows.
 #[derive(Debug)]
@@ -56,6 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     found.warnings.iter().for_each(|warning| warn!("{warning}"));
     let Examined { config, specs, plan, .. } = found.good().map_err(failed)?;
     let signals = serve::Signals::register().map_err(failed)?;
+    heap::share();
     let panics = Panics::watch(&config.dataplane.workers);
     let _claims = claims(&config, &specs)?;
     let eal = start_eal(&config, &specs)?;
@@ -66,6 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     eal.leave_out_of_cores();
     let macs = ports.iter().map(|port| MacAddr(port.mac())).collect();
     let crew = steering.stations(&keys).into_iter().zip(Mesh::of(steering.workers)).zip(queues);
+    let background = Background::start().map_err(failed)?;
     let facts = Facts {
         macs,
         cpus: config.dataplane.workers.iter().map(|cpu| *cpu as u32).collect(),
@@ -73,7 +77,10 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
         file: Some(args.config.clone()),
         steering,
         seeds: Seeds::new(chance::words().map_err(failed)?),
-        discard: background::discard(),
+        discard: {
+            let background = background.clone();
+            Box::new(move |thing| background.free(thing))
+        },
     };
     let cpus = config.dataplane.workers.clone();
     let room = Room { connections: config.dataplane.connections, signposts: plan.signposts };
@@ -89,9 +96,11 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
         .collect::<Result<Vec<_>, _>>();
     let outcome = match &workers {
         // A panic of the control thread has the workers stop, and the devices, as any other end has.
-        Ok(_) => panic::catch_unwind(AssertUnwindSafe(|| serve::control(director, &socket, &signals, &panics)))
-            .unwrap_or(Ok(()))
-            .map_err(failed),
+        Ok(_) => panic::catch_unwind(AssertUnwindSafe(|| {
+            serve::control(director, &socket, &signals, &panics, Reloads::new(background))
+        }))
+        .unwrap_or(Ok(()))
+        .map_err(failed),
         Err(_) => Ok(()),
     };
     panics.stop();

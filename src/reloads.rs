@@ -2,7 +2,7 @@
 //! converges to it in slices.
 //!
 //! ```text
-//! asked for -> thread: read, check -> control: converge, publish -> answered -> thread: memory goes back to the system
+//! asked for -> thread: read, check -> control: converge, publish -> answered -> background: memory goes back to the system
 //! ```
 //!
 //! One at a time. Who asks meanwhile waits for a reading of its own: the file may have changed again.
@@ -16,8 +16,7 @@ use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 use log::{error, warn};
 use sd_notify::NotifyState;
 
-use crate::background;
-use crate::dpdk::heap;
+use crate::background::{self, Background};
 use crate::serve::{PATIENCE, Waiting, Watchdog, tell};
 
 /// A reload that somebody wants.
@@ -49,21 +48,24 @@ impl Reload {
 }
 
 /// Those that are wanted, in order.
-#[derive(Default)]
 pub(crate) struct Reloads {
     waiting: VecDeque<Reload>,
     reading: Option<Reading>,
+    background: Background,
 }
 
 /// A file that is being read.
 struct Reading {
     reload: Reload,
     prepared: Receiver<Result<Prepared, ApiError>>,
-    /// Dropped when the director has converged.
-    _under_way: Sender<()>,
 }
 
 impl Reloads {
+    /// None yet.
+    pub(crate) fn new(background: Background) -> Self {
+        Self { waiting: VecDeque::new(), reading: None, background }
+    }
+
     /// Asks for one. Each connection waits for its answer, so they are few.
     pub(crate) fn ask(&mut self, reload: Reload) {
         let again = reload.reply.is_none() && self.waiting.iter().any(|waiting| waiting.reply.is_none());
@@ -82,6 +84,7 @@ impl Reloads {
                     let prune = reading.reload.prune;
                     let converge = |prepared| director.reload(prepared, prune, &mut Waiting::new(PATIENCE, watchdog));
                     reading.reload.answer(prepared.and_then(converge));
+                    self.background.trim();
                     tell(&[NotifyState::Ready]);
                 }
                 Err(TryRecvError::Disconnected) => {
@@ -103,17 +106,14 @@ impl Reloads {
 
     fn begin(&mut self, director: &Director, reload: Reload) {
         let (prepared, receiver) = bounded(1);
-        let (under_way, over) = bounded::<()>(0);
         let file = director.file();
         let body = move || {
             background::step_back();
             // The control thread may be gone.
             _ = prepared.send(file.and_then(|file| Prepared::read(&file)));
-            _ = over.recv();
-            heap::trim();
         };
         match thread::Builder::new().name("reload".to_owned()).spawn(body) {
-            Ok(_) => self.reading = Some(Reading { reload, prepared: receiver, _under_way: under_way }),
+            Ok(_) => self.reading = Some(Reading { reload, prepared: receiver }),
             Err(error) => {
                 reload.answer(Err(failed(&format!("no thread to read the file: {error}"))));
                 tell(&[NotifyState::Ready]);

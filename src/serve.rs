@@ -71,13 +71,13 @@ pub(crate) fn control(
     socket: &Socket,
     signals: &Signals,
     panics: &Panics,
+    mut reloads: Reloads,
 ) -> Result<(), ApiError> {
     let mut watchdog = Watchdog::new(sd_notify::watchdog_enabled());
     director.tell_time(clock::now(), clock::since_midnight());
     director.wait_for_workers(&mut Starting { waiting: Waiting::new(START_PATIENCE, &mut watchdog), panics })?;
     info!("sluiced {} is up", env!("CARGO_PKG_VERSION"));
     tell(&[NotifyState::Ready]);
-    let mut reloads = Reloads::default();
     while !signals.stop.load(Ordering::Relaxed) && !panics.stopped() {
         if signals.reload.swap(false, Ordering::Relaxed) {
             reloads.ask(Reload::signalled());

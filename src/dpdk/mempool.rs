@@ -1,11 +1,12 @@
 //! Pools of packet memory. Each joined thread has a cache of its own in each pool; others go to the shared ring.
 
-use std::ffi::c_uint;
+use std::ffi::{c_uint, c_void};
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use dpdk_sys::rte_mempool;
+use dpdk_sys::{rte_mbuf, rte_mempool};
+use rustix::mm::{Advice, madvise};
 
 use super::eal::{Eal, Runtime, c_string};
 use super::error::{Cause, Errno, Error};
@@ -92,6 +93,9 @@ impl Mempool {
             dpdk_sys::rte_pktmbuf_pool_create(name.as_ptr(), count, config.cache as c_uint, 0, room, socket)
         })
         .map_err(fail)?;
+        let mut length: usize = size_of::<rte_mbuf>() + usize::from(room);
+        // SAFETY: the pool has just been made; the function is handed its packets, one after the other, and their length.
+        unsafe { dpdk_sys::rte_mempool_obj_iter(raw.as_ptr(), Some(populate), (&raw mut length).cast()) };
         Ok(Arc::new(Self { raw, capacity: config.count, data_room: config.data_room, _runtime: eal.runtime() }))
     }
 
@@ -127,6 +131,21 @@ impl Mempool {
     /// The pool as drivers want it.
     pub(super) fn as_ptr(&self) -> *mut rte_mempool {
         self.raw.as_ptr()
+    }
+}
+
+/// Has the kernel give the pages of a packet now, where it does so on first use (without huge pages): what is not there
+/// fails at the start, and no packet waits for a page.
+unsafe extern "C" fn populate(_: *mut rte_mempool, length: *mut c_void, packet: *mut c_void, _: c_uint) {
+    const PAGE: usize = 4096;
+    let before = packet.addr() % PAGE;
+    // SAFETY: it is the length that `Mempool::new` hands in.
+    let length = unsafe { *length.cast::<usize>() } + before;
+    // SAFETY: the pages around it are of the same mapping, DPDK's own, and their content stays.
+    let told = unsafe { madvise(packet.wrapping_byte_sub(before), length, Advice::LinuxPopulateWrite) };
+    if let Err(error) = told {
+        // Linux before 5.14 does not know of it.
+        log::debug!("packet memory comes as it is used: {error}");
     }
 }
 
