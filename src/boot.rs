@@ -211,8 +211,7 @@ impl Devices for Ports {
     }
 
     fn cables(&self) -> u64 {
-        let up = |device: &&EthDev| device.link().up;
-        let down = self.ports.iter().filter(|device| !up(device)).map(EthDev::port);
+        let down = self.ports.iter().filter(|device| device.is_cut_off()).map(EthDev::port);
         down.filter(|port| u32::from(*port) < u64::BITS).fold(offer::links_up(), |up, port| up & !(1 << port))
     }
 

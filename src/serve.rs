@@ -75,7 +75,9 @@ pub(crate) fn control(
 ) -> Result<(), ApiError> {
     let mut watchdog = Watchdog::new(sd_notify::watchdog_enabled());
     director.tell_time(clock::now(), clock::since_midnight());
-    director.wait_for_workers(&mut Starting { waiting: Waiting::new(START_PATIENCE, &mut watchdog), panics })?;
+    let mut waiting = Waiting::new(START_PATIENCE, &mut watchdog);
+    // Nobody is served before it is up, and no watchdog fed.
+    director.wait_for_workers(&mut || !panics.stopped() && waiting.wait())?;
     info!("sluiced {} is up", env!("CARGO_PKG_VERSION"));
     tell(&[NotifyState::Ready]);
     while !signals.stop.load(Ordering::Relaxed) && !panics.stopped() {
@@ -172,26 +174,6 @@ impl Host for Waiting<'_> {
     fn served(&mut self, workers_turn: bool) {
         self.watchdog.feed(workers_turn);
         self.served = Instant::now();
-    }
-}
-
-/// The first waiting, for workers that may not come.
-struct Starting<'a> {
-    waiting: Waiting<'a>,
-    panics: &'a Panics,
-}
-
-impl Host for Starting<'_> {
-    fn wait(&mut self) -> bool {
-        !self.panics.stopped() && self.waiting.wait()
-    }
-
-    fn pause(&mut self) -> Option<Nanos> {
-        self.waiting.pause()
-    }
-
-    fn served(&mut self, workers_turn: bool) {
-        self.waiting.served(workers_turn);
     }
 }
 

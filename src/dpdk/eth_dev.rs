@@ -230,7 +230,13 @@ impl EthDev {
         let told = offer::link(self.device.port);
         let Some(kernel) = &self.kernel else { return told };
         let carrier = kernel.carrier();
-        Link { up: told.up && carrier == Some(true), gone: carrier.is_none(), ..told }
+        // The speed that such a driver tells is a constant.
+        Link { up: told.up && carrier == Some(true), gone: carrier.is_none(), mbps: None }
+    }
+
+    /// Whether the kernel's interface has no link, which the driver does not see.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.kernel.as_ref().is_some_and(|kernel| kernel.carrier() != Some(true))
     }
 
     /// The memory node it is at; `None` where it has none.
