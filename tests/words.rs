@@ -236,7 +236,7 @@ fn texts_of_every_kind_are_read() {
         "is too large; 0 to {WEIGHT_MAX}",         // an error
         "is stalled: it has not polled",           // a line of the log
         "BUSY POLLS",                              // the head of a table
-        "UNRESOLVED packets lost",                 // help
+        "averages of some seconds",                // help
         "FILTER is a list of conditions",          // the end of help
         "Client to server, destination rewritten", // what a counter means
         "packets taken from devices",              // a page

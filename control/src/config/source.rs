@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use dataplane::words::counted;
+
 use super::error::{ConfigError, Place};
 
 /// A file being read.
@@ -74,7 +76,7 @@ impl Source {
         errors.sort_by_key(|error| error.line);
         warnings.sort_by_key(|warning| warning.line);
         let unsaid = self.warned.into_inner().into_iter().filter(|(_, count)| *count > MOST_WARNINGS);
-        let more = |count| format!("{} more warnings like these", count - MOST_WARNINGS);
+        let more = |count| format!("{} like these", counted((count - MOST_WARNINGS) as u64, "more warning"));
         warnings.extend(unsaid.map(|(key, count)| whole.error(key, more(count))));
         [errors, warnings]
     }

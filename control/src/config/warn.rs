@@ -55,7 +55,7 @@ impl Network<'_, '_> {
             for (index, net) in value.addresses.iter().enumerate().filter(|(_, net)| !is_link_local(net.addr())) {
                 let other = *first.entry(net.trunc()).or_insert(&value.name);
                 if other != value.name {
-                    let text = format!("{} is on {other} too, where alone its hosts are looked for", net.trunc());
+                    let text = format!("{} is on {other}, too: its hosts are looked for there only", net.trunc());
                     scope.warn_element("addresses", index, text);
                 }
             }

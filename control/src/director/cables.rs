@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use dataplane::clock::Nanos;
+use dataplane::words::counted;
 use log::{error, info, warn};
 
 use super::lines::Lines;
@@ -68,7 +69,7 @@ impl Director {
             }
         }
         if let Some(more) = self.cables.lines.take_left_out(self.now) {
-            warn!("links came and went {more} more times");
+            warn!("links came and went {}", counted(more.into(), "more time"));
         }
         self.announce_after_change();
     }

@@ -12,6 +12,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 
 use dataplane::clock::Nanos;
 use dataplane::route::Action;
+use dataplane::words::counted;
 use log::{info, warn};
 
 use super::Director;
@@ -94,7 +95,10 @@ impl Director {
             }
         }
         if let Some(more) = self.silent.lines.take_left_out(self.now) {
-            warn!("{more} more times did real servers or gateways fail or answer again; `sluice neigh` lists them");
+            warn!(
+                "{} did real servers or gateways fail or answer again; `sluice neigh` lists them",
+                counted(more.into(), "more time")
+            );
         }
     }
 

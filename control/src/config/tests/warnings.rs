@@ -131,7 +131,7 @@ fn services_without_a_server_for_anybody() {
 #[test]
 fn a_prefix_on_two_links() {
     let third = "[[interface]]\nname = \"dmz\"\ndevice = \"tap:dmz\"\naddresses = [\n\"10.1.0.2/24\"]\n";
-    let twice = "t.toml:14: interface.addresses: 10.1.0.0/24 is on lan too, where alone its hosts are looked for";
+    let twice = "t.toml:14: interface.addresses: 10.1.0.0/24 is on lan, too: its hosts are looked for there only";
     let second =
         "[[interface]]\nname = \"dmz\"\ndevice = \"tap:dmz\"\naddresses = [\"10.2.0.1/24\", \"10.2.0.2/24\"]\n";
     let narrow = third.replace("10.1.0.2/24", "10.1.0.2/25");
