@@ -96,8 +96,8 @@ impl Director {
         }
         if let Some(more) = self.silent.lines.take_left_out(self.now) {
             warn!(
-                "{} did real servers or gateways fail or answer again; `sluice neigh` lists them",
-                counted(more.into(), "more time")
+                "{} of real servers and gateways, failed or answering again; `sluice neigh` lists them",
+                counted(more.into(), "more change")
             );
         }
     }

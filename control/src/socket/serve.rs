@@ -118,7 +118,10 @@ impl Shared {
             Err(text) => return turn_away(stream, text),
         };
         if let Some(idle) = gone {
-            turn_away(idle, "closed, because it idled longest and another connection wanted its place".to_owned());
+            turn_away(
+                idle,
+                "closed: it was idle for the longest time, and another connection needed its place".to_owned(),
+            );
         }
         let Ok(kept) = stream.try_clone() else {
             return turn_away(stream, "the director is out of file descriptors".to_owned());
@@ -149,7 +152,7 @@ struct Peer {
 impl Peer {
     fn of(stream: &UnixStream) -> Self {
         let Ok(found) = getsockopt(stream, PeerCredentials) else {
-            return Self { uid: u32::MAX, requester: Requester::named("somebody unknown") };
+            return Self { uid: u32::MAX, requester: Requester::named("unknown process") };
         };
         // Of another PID namespace: 0.
         let (uid, pid) = (found.uid(), found.pid());

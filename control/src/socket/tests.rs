@@ -220,7 +220,7 @@ fn slow_guests_hold_nobody_up_and_idle_ones_go() {
     assert!(client.ask(Request::Flush).is_ok(), "half a line is idling, too");
     let told = slow[0].hear();
     assert_eq!(told["error"]["code"], "full", "{told}");
-    assert!(told["error"]["text"].as_str().unwrap().contains("idled longest"), "{told}");
+    assert!(told["error"]["text"].as_str().unwrap().contains("idle for the longest time"), "{told}");
     slow[1].say(b",\"id\":1,\"op\":\"flush\"}\n");
     assert_eq!(slow[1].hear()["ok"]["text"], "Flush", "the others stay");
     let before = Instant::now();

@@ -92,7 +92,7 @@ impl fmt::Display for Why {
             Self::FewQueues => "the device hashes, but has fewer rx queues than there are workers",
             Self::OneQueue => "the device has one rx queue",
             Self::NoHash => "the device does not hash TCP ports",
-            Self::Unsettable => "the driver does not let us set the device's hash key or indirection table",
+            Self::Unsettable => "the driver has no way to set the device's hash key or indirection table",
             Self::BothEndsOnly => {
                 "the device hashes source and destination, client steering needs a hash of the client's address and port alone"
             }
