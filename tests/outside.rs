@@ -4,6 +4,8 @@
 //! Where no lab can be (no root, no DPDK, a missing tool) a test says `SKIPPED: reason` and passes; with
 //! `SLUICE_MUST_RUN=1` it fails instead.
 
+#[path = "outside/apps.rs"]
+mod apps;
 #[path = "outside/bond.rs"]
 mod bond;
 #[path = "outside/check_table.rs"]
@@ -12,6 +14,8 @@ mod check_table;
 mod config;
 #[path = "outside/daemon.rs"]
 mod daemon;
+#[path = "outside/databases.rs"]
+mod databases;
 #[path = "outside/devices.rs"]
 mod devices;
 #[path = "outside/encapsulations.rs"]

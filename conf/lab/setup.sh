@@ -56,7 +56,12 @@ if [ "$(id -u)" != 0 ]; then
     echo "setup: run as root, or install these: $(echo "$packages" | xargs)" >&2
     exit 1
 fi
-had_nginx=$(command -v nginx || true)
+# Servers of packages, and their services.
+services='nginx=nginx redis-server=redis-server pg_ctlcluster=postgresql sshd=ssh rsync=rsync'
+fresh=
+for service in $services; do
+    if ! command -v "${service%%=*}" >/dev/null; then fresh="$fresh ${service##*=}"; fi
+done
 echo "setup: installing $(echo "$packages" | xargs)"
 forbid_services
 export DEBIAN_FRONTEND=noninteractive
@@ -64,4 +69,6 @@ apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
 apt-get install -qq -y -o DPkg::Lock::Timeout=120 --no-install-recommends $packages >/dev/null
 # Nor at the next start of the machine.
-if [ -z "$had_nginx" ] && [ -d /run/systemd/system ]; then systemctl --quiet disable nginx || true; fi
+if [ -d /run/systemd/system ]; then
+    for service in $fresh; do systemctl --quiet disable "$service" 2>/dev/null || true; done
+fi

@@ -162,6 +162,22 @@ impl Lab {
         Process::start(command.env("PATH", ready::search_path()), self.path(&format!("{log}.log")))
     }
 
+    /// Starts a program in a namespace that stays as long as the lab.
+    pub(crate) fn keep(&mut self, room: &str, name: &str, arguments: &[&str]) {
+        let name = format!("{name}-{room}");
+        let process = self.start(room, &name, arguments);
+        self.processes.insert(name, process);
+    }
+
+    /// A number of the kernel's TCP in a namespace.
+    pub(crate) fn tcp_counter(&self, room: &str, name: &str) -> u64 {
+        let snmp = self.run(room, &["cat", "/proc/net/snmp"]).good().out;
+        let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Tcp:")).map(str::split_whitespace);
+        let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+        let found = names.zip(values).find(|(n, _)| *n == name);
+        found.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {snmp}"))
+    }
+
     /// A client that sends at a steady pace (`pace.py`).
     pub(crate) fn start_pace(&self, log: &str, arguments: &[&str]) -> Process {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outside/pace.py");

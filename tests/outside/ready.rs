@@ -61,7 +61,8 @@ pub(crate) fn testpmd() -> bool {
     decide((!has("dpdk-testpmd")).then(|| "dpdk-testpmd is not installed; `make setup` does it".to_owned()))
 }
 
-fn decide(obstacle: Option<String>) -> bool {
+/// True where nothing is in the way. Elsewhere says what is, and fails if it had to be.
+pub(crate) fn decide(obstacle: Option<String>) -> bool {
     let Some(reason) = obstacle else { return true };
     assert!(env::var_os("SLUICE_MUST_RUN").is_none_or(|value| value != "1"), "must run, but {reason}");
     // The harness swallows what println! says in a test that passes. In one piece, for tests run side by side.

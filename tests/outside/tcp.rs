@@ -51,23 +51,14 @@ fn a_hundred_megabytes_arrive_as_they_were_sent() {
 
     let (mut segments, mut again) = (0, 0);
     for room in ["rs1", "rs2", "rs3"] {
-        segments += tcp_counter(&lab, room, "OutSegs");
-        again += tcp_counter(&lab, room, "RetransSegs");
+        segments += lab.tcp_counter(room, "OutSegs");
+        again += lab.tcp_counter(room, "RetransSegs");
     }
     assert!(segments > 60_000, "{segments} segments");
     assert!(again * 100 < segments, "{again} of {segments} segments were sent again");
     let service = lab.service(KEY);
     assert!(service.totals.out_bytes > 100_000_000, "{service:?}");
     lab.assert_nothing_dropped();
-}
-
-/// A number of the kernel's TCP in a namespace.
-fn tcp_counter(lab: &Lab, room: &str, name: &str) -> u64 {
-    let snmp = lab.run(room, &["cat", "/proc/net/snmp"]).good().out;
-    let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Tcp:")).map(str::split_whitespace);
-    let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
-    let found = names.zip(values).find(|(n, _)| *n == name);
-    found.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {snmp}"))
 }
 
 #[test]
