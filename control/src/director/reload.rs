@@ -225,3 +225,7 @@ mod tests {
         assert_eq!((error.code, error.to_string().as_str()), (Code::Config, told));
     }
 }
+
+#[cfg(test)]
+#[path = "kept_tests.rs"]
+mod kept;
