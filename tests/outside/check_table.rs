@@ -23,7 +23,7 @@ const BASE: &str = r#"schema = 1
 workers = [0]
 main_cpu = 0
 connections = 1000
-eal = ["--no-huge", "-m", "64"]
+eal = ["--no-huge", "-m", "128"]
 [control]
 socket = "@DIR@/@ROW@.sock"
 [[interface]]

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use super::model::{Interface, Route, RouteAction, Server, Service, Vip};
 use super::scope::{Read, Scope};
 use crate::api::{Forward, ServerSpec};
+use crate::ipvs;
 
 /// The network of a file.
 pub(super) struct Network<'r, 'a> {
@@ -30,6 +31,7 @@ struct Around<'r> {
     named: HashSet<IpAddr>,
     /// Addresses that no host of a link has, and what they are.
     special: HashMap<IpAddr, String>,
+    broadcasts: ipvs::Links,
     interfaces: Vec<&'r Interface>,
 }
 
@@ -86,7 +88,8 @@ impl Network<'_, '_> {
         let own = interfaces.iter().flat_map(|interface| &interface.addresses).map(IpNet::addr).collect();
         let virtuals = services.iter().filter_map(|service| address(&service.value)).chain(named.iter().copied());
         let (virtuals, special) = (virtuals.collect(), special(&interfaces));
-        Around { connected, routes, own, virtuals, named, special, interfaces }
+        let broadcasts = ipvs::Links::of(interfaces.iter().flat_map(|interface| &interface.addresses));
+        Around { connected, routes, own, virtuals, named, special, broadcasts, interfaces }
     }
 }
 
@@ -127,7 +130,8 @@ impl Around<'_> {
             self.virtual_address(vip, scope);
         }
         for Server { spec, place } in &service.servers {
-            if let Some(text) = self.server(service, spec)
+            if !self.is_refused(service, spec)
+                && let Some(text) = self.server(service, spec)
                 && let Some(server) = scope.nested("server", place.line)
             {
                 server.warn("address", text);
@@ -162,6 +166,13 @@ impl Around<'_> {
     fn special(&self, address: IpAddr) -> Option<&str> {
         let loopback = address.is_loopback().then_some("is a loopback address");
         loopback.or_else(|| self.special.get(&address).map(String::as_str))
+    }
+
+    /// Whether an error has been told of its address.
+    fn is_refused(&self, service: &Service, spec: &ServerSpec) -> bool {
+        let server = spec.address.ip();
+        let foreign = Family::of(server) != service.spec.key.family() && spec.forward != Forward::Tun;
+        foreign || self.broadcasts.fault(server).is_some()
     }
 
     /// Why no packet reaches a server.

@@ -207,7 +207,7 @@ mod tests {
             let (pieces, next) = director.services.page_as_filed(from, 2);
             let servers =
                 |piece: &ipvs::Piece<'_>| piece.servers.iter().rev().map(|s| s.spec.address).collect::<Vec<_>>();
-            shown.extend(pieces.iter().flat_map(|piece| servers(piece)));
+            shown.extend(pieces.iter().flat_map(servers));
             cursor = next;
         }
         let wanted: Vec<_> = read.services.iter().flat_map(|s| s.servers.iter().map(|s| s.spec.address)).collect();
