@@ -26,7 +26,7 @@ const FUNCTIONS: &str = "shim_.*|rte_eal_init|rte_eal_cleanup|rte_eal_get_runtim
 /// Constants that are bound.
 const CONSTANTS: &str = "SHIM_.*|RTE_PKTMBUF_HEADROOM|RTE_MEMPOOL_CACHE_MAX_SIZE|RTE_MAX_LCORE|RTE_MAX_ETHPORTS|RTE_ETH_NAME_MAX_LEN\
     |RTE_MEMPOOL_NAMESIZE|RTE_LOG_(EMERG|ALERT|CRIT|ERR|WARNING|NOTICE|INFO|DEBUG)|RTE_ETHER_ADDR_LEN\
-    |RTE_ETH_RETA_GROUP_SIZE|RTE_ETH_MQ_RX_(NONE|RSS)|RTE_ETH_LINK_(UP|DOWN)|RTE_ETH_SPEED_NUM_UNKNOWN|M_ARENA_MAX";
+    |RTE_ETH_RETA_GROUP_SIZE|RTE_ETH_MQ_RX_(NONE|RSS)|RTE_ETH_LINK_(UP|DOWN)|RTE_ETH_SPEED_NUM_UNKNOWN|M_TRIM_THRESHOLD";
 
 /// Types whose insides nobody here needs; their headers are packed or private.
 const OPAQUE: [&str; 5] = ["_IO_FILE", "rte_device", "rte_mempool", "rte_mbuf_ext_shared_info", "rte_eth_dev"];

@@ -11,7 +11,7 @@ use rustix::thread::gettid;
 use crate::dpdk::heap;
 
 /// How much behind the control thread (nice value): both may share a CPU.
-const NICE: i32 = 10;
+const NICE: i32 = 5;
 
 /// Has the calling thread yield to the control thread, which may share its CPU.
 pub(crate) fn step_back() {

@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
     found.warnings.iter().for_each(|warning| warn!("{warning}"));
     let Examined { config, specs, plan, .. } = found.good().map_err(failed)?;
     let signals = serve::Signals::register().map_err(failed)?;
-    heap::share();
+    heap::keep_little();
     let panics = Panics::watch(&config.dataplane.workers);
     let _claims = claims(&config, &specs)?;
     let eal = start_eal(&config, &specs)?;

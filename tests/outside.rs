@@ -8,6 +8,8 @@
 mod apps;
 #[path = "outside/bond.rs"]
 mod bond;
+#[path = "outside/changes.rs"]
+mod changes;
 #[path = "outside/check_table.rs"]
 mod check_table;
 #[path = "outside/config.rs"]

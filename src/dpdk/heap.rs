@@ -3,11 +3,15 @@
 //! Reading a file of a million servers takes three times the memory of what comes of it. The C library keeps what was
 //! freed below anything that lives, so it has to be told.
 
-/// Has all threads allocate from one heap, which can be given back in full: one of a thread's own keeps tens of megabytes
-/// when a large file has been read. Workers allocate nothing after the start. Call it before there are threads.
-pub(crate) fn share() {
+/// Bytes that may lie free at the end of a thread's heap.
+const SLACK: i32 = 4 << 20;
+
+/// Has the end of every heap given back when it is free. Left alone, the C library keeps up to 64 MiB there once it has freed
+/// large blocks, and a thread that reads a large file has a heap of its own. (One heap for all would have the workers wait
+/// for whoever frees a table.) Call it before there are threads.
+pub(crate) fn keep_little() {
     // SAFETY: it sets a number; any thread may call it at any time.
-    unsafe { dpdk_sys::mallopt(dpdk_sys::M_ARENA_MAX, 1) };
+    unsafe { dpdk_sys::mallopt(dpdk_sys::M_TRIM_THRESHOLD, SLACK) };
 }
 
 /// Gives free memory back to the system.
