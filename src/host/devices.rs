@@ -79,7 +79,7 @@ fn absent_interface(machine: &Machine, name: &str) -> Option<String> {
     names.retain(|name| name != "lo" && name != "bonding_masters");
     names.sort();
     let there = if names.is_empty() { "none beside lo".to_owned() } else { names.join(", ") };
-    Some(format!("there is no such network interface; there are {there}"))
+    Some(format!("there is no such network interface; known: {there}"))
 }
 
 /// An interface of the kernel that is there and carries nothing.
@@ -177,7 +177,7 @@ mod tests {
             ("pci:3b:00.1", "the kernel's driver ixgbe has it; bind it: dpdk-devbind.py --bind=vfio-pci 0000:3b:00.1"),
             ("pci:3b:00.2", "no driver is bound to it"),
             ("pci:3b:00.7", "there is no such PCI device"),
-            ("af_packet:eth9", "there is no such network interface; there are eth0, eth1"),
+            ("af_packet:eth9", "there is no such network interface; known: eth0, eth1"),
             ("af_xdp:eth9", "there is no such network interface"),
             ("tap:x", "there is no /dev/net/tun"),
             ("memif:/run/x.sock", "nobody listens there"),

@@ -78,6 +78,20 @@ fn a_second_director_on_the_same_socket_is_refused() {
 }
 
 #[test]
+fn a_look_at_the_host_disturbs_no_director() {
+    let Some(mut lab) = Lab::new(Load::Light) else { return };
+    lab.start_director(&config::service("tcp", 80, "rr", &config::WEB));
+    let file = lab.path("sluice.toml");
+    let look = [ready::sluiced(), "--config", utf8(&file), "--check", "--host"];
+    let ran = lab.run("director", &look).good();
+    assert!(ran.out.contains("sluice.toml: good\n"), "{ran:?}");
+    lab.tool(&["status"]).good();
+    lab.run("client", &["ping", "-c", "1", "-W", "2", "10.0.0.1"]).good();
+    let ran = Ran::of(Command::new(ready::sluiced()).args(["--config", utf8(&file), "--host"]));
+    assert!(ran.code == Some(2) && ran.err.contains("--check"), "it belongs to --check: {ran:?}");
+}
+
+#[test]
 fn it_stops_cleanly_and_starts_again() {
     let Some(mut lab) = Lab::new(Load::Light) else { return };
     for signal in ["TERM", "INT"] {

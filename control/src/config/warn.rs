@@ -216,7 +216,7 @@ impl Around<'_> {
         if names.is_empty() {
             "no interface has an address of its family".to_owned()
         } else {
-            format!("there are {}", names.join(", "))
+            format!("connected are {}", names.join(", "))
         }
     }
 }

@@ -36,7 +36,7 @@ fn servers_that_no_packet_reaches() {
             ),
             (
                 "weight = 2\naddress = \"10.9.0.9\"",
-                "t.toml:21: service.server.address: no route leads to 10.9.0.9; there are 10.0.0.0/24, 10.1.0.0/24",
+                "t.toml:21: service.server.address: no route leads to 10.9.0.9; connected are 10.0.0.0/24, 10.1.0.0/24",
             ),
             (
                 "address = \"10.8.0.9\"",
@@ -57,7 +57,7 @@ fn servers_that_no_packet_reaches() {
             ),
             (
                 "address = \"fd00:9::1\"\nforward = \"tun\"",
-                "t.toml:20: service.server.address: no route leads to fd00:9::1; there are fd00:1::/64",
+                "t.toml:20: service.server.address: no route leads to fd00:9::1; connected are fd00:1::/64",
             ),
             (
                 "address = \"10.0.0.8\"\n[[vip]]\naddress = \"10.0.0.8\"\ninterfaces = [\"wan\"]",
