@@ -38,15 +38,16 @@ pub(super) enum Command {
     ///
     /// Of workers: STATE is polling or stalled, LOAD the share of the last second that was spent on packets, CAPACITY the
     /// most connections, LONGEST the packets, commands and timers of the longest poll since the start (LAST 1S: in the last
-    /// second), STALLS how often it has not polled for 500 ms. Of tables: REFUSED and DISPLACED count entries since the
-    /// start; STATE says which are full now.
+    /// second), STALLS how often it has not polled for 500 ms, TABLES the version of services, routes and neighbours that
+    /// it uses. Of stores: REFUSED and DISPLACED count entries since the start, STATE says which are full now.
     Status,
     /// Services and their real servers, with connections and rates
     ///
-    /// ACTIVE and INACTIVE are connections as ipvsadm counts them; CONNS, PACKETS IN and PACKETS OUT count since the start,
-    /// or since `ipvsadm -Z`; CONNS/S and RATE (bits per second, both directions) are averages of some seconds. UNRESOLVED
-    /// packets lost because the server did not answer ARP or neighbour discovery. In NOTES, `runtime` marks what was made
-    /// by ipvsadm or a request and is not in the file, `quiesced` a server of weight 0.
+    /// SCHED/FWD is the scheduler of a service, the forwarding method of a server. ACTIVE and INACTIVE are connections as
+    /// ipvsadm counts them; CONNS, PACKETS IN and PACKETS OUT count since the start, or since `ipvsadm -Z`; CONNS/S and RATE
+    /// (bits per second, both directions) are averages of some seconds; UNRESOLVED counts packets lost because the server
+    /// did not answer ARP or neighbour discovery. In NOTES, `runtime` marks what was made by ipvsadm or a request and is
+    /// not in the file, `quiesced` a server of weight 0.
     Services,
     /// Connections, and persistence templates (client port 0)
     ///

@@ -8,7 +8,7 @@ use crate::api::{Client, Forward, Rates, ServerInfo, ServiceInfo, Totals, every_
 
 const HEADINGS: [&str; 12] = [
     "SERVICE / SERVER",
-    "HOW",
+    "SCHED/FWD",
     ">WEIGHT",
     ">ACTIVE",
     ">INACTIVE",
@@ -78,7 +78,7 @@ fn server_row(server: &ServerInfo) -> Vec<String> {
     let spec = &server.spec;
     let mut notes = Vec::new();
     notes.extend((server.persistent > 0).then(|| format!("{} persistent", server.persistent)));
-    notes.extend((spec.upper > 0).then(|| format!("{} to {} conns", spec.lower, spec.upper)));
+    notes.extend((spec.upper > 0).then(|| format!("upper {}, lower {}", spec.upper, spec.lower)));
     notes.extend(server.overloaded.then(|| "overloaded".to_owned()));
     notes.extend((spec.weight == 0).then(|| "quiesced".to_owned()));
     notes.extend(server.runtime.then(|| "runtime".to_owned()));

@@ -77,9 +77,9 @@ fn service() -> ServiceInfo {
 fn services() {
     let answer = Answer::Services { table_size: 4096, services: vec![service()], next: None };
     let wanted = "\
-SERVICE / SERVER   HOW  WEIGHT  ACTIVE  INACTIVE  CONNS  PACKETS IN  PACKETS OUT  CONNS/S        RATE  UNRESOLVED  NOTES
-TCP 10.0.0.100:80  wlc               2         7      9         100           90        0  8.0 kbit/s           4  persistent 300s
-  10.1.0.11:8080   nat       3       2         7      9         100           90        0  8.0 kbit/s           4  1 persistent, 5 to 9 conns, overloaded, runtime
+SERVICE / SERVER   SCHED/FWD  WEIGHT  ACTIVE  INACTIVE  CONNS  PACKETS IN  PACKETS OUT  CONNS/S        RATE  UNRESOLVED  NOTES
+TCP 10.0.0.100:80  wlc                     2         7      9         100           90        0  8.0 kbit/s           4  persistent 300s
+  10.1.0.11:8080   nat             3       2         7      9         100           90        0  8.0 kbit/s           4  1 persistent, upper 9, lower 5, overloaded, runtime
 ";
     assert_eq!(printed("sluice services", answer.clone()), wanted);
     let json = printed("sluice services --json", answer.clone());
