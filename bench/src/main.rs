@@ -8,6 +8,7 @@ mod floor;
 mod flows;
 mod lives;
 mod scale;
+mod slices;
 mod stage;
 mod traffic;
 
@@ -44,6 +45,9 @@ fn main() {
     }
     if asked == "scale" {
         return scale::run();
+    }
+    if asked == "slices" {
+        return slices::run();
     }
     // One round of edits beside so many services, for callgrind.
     if let Some(services) = asked.strip_prefix("edits=") {
@@ -111,10 +115,14 @@ fn alone<const N: usize>(traffic: Traffic, flows: u32) -> f64 {
 
 /// What some work takes of this thread's own time: who else runs on the machine counts less.
 fn nanos(work: impl FnOnce()) -> f64 {
-    let now = || clock_gettime(ClockId::ThreadCPUTime);
-    let start = now();
+    let start = nanos_so_far();
     work();
-    let spent = now() - start;
+    nanos_so_far() - start
+}
+
+/// This thread's own time.
+fn nanos_so_far() -> f64 {
+    let spent = clock_gettime(ClockId::ThreadCPUTime);
     spent.tv_sec as f64 * 1e9 + spent.tv_nsec as f64
 }
 

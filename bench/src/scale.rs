@@ -8,10 +8,11 @@
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use control::api::{Answer, ApiError, Client, Forward, Request, ServerSpec, ServiceSpec};
-use control::director::{Director, Facts};
+use control::director::{Director, Facts, Garbage};
 use control::{config, ipvsadm};
 use dataplane::clock::Nanos;
 use dataplane::flow::{Protocol, ServiceKey};
@@ -24,7 +25,7 @@ use crate::traffic::{SERVERS, Traffic};
 use crate::{median, nanos};
 
 const TRAFFIC: Traffic = Traffic::NAT4;
-const SERVICES: u32 = 100_000;
+pub(crate) const SERVICES: u32 = 100_000;
 /// Connections whose packets arrive all the time.
 const BUSY: u32 = 10_000;
 const LISTED: u32 = 4_000_000;
@@ -71,6 +72,7 @@ pub(crate) fn run() {
     println!("edit_ratio {:.2} times", many / few);
     list();
     end_together();
+    crate::slices::run();
 }
 
 fn load_by_file() {
@@ -185,22 +187,31 @@ fn end_together() {
 }
 
 /// A director at work.
-struct Live {
+pub(crate) struct Live {
     director: Director,
     stage: Stage,
     now: Nanos,
     /// Turns and packets before what is measured.
     before: [u64; 3],
+    /// What is large is freed by somebody else, as in the appliance: here by nobody.
+    elsewhere: Arc<AtomicBool>,
 }
 
 impl Live {
     /// As a file says, with room for so many connections.
     fn new(text: &str, flows: u32) -> Self {
         let config = config::parse(text, "bench.toml").expect("a right configuration");
-        let facts = Facts { file: Some(file()), ..Facts::in_memory(&config) };
+        let elsewhere = Arc::new(AtomicBool::new(false));
+        let leaves = Arc::clone(&elsewhere);
+        let discard: Box<dyn FnMut(Garbage) + Send> = Box::new(move |garbage| {
+            if leaves.load(Relaxed) {
+                std::mem::forget(garbage)
+            }
+        });
+        let facts = Facts { file: Some(file()), discard, ..Facts::in_memory(&config) };
         let (director, mut seats) = Director::new(config, facts, START).expect("a possible configuration");
         let stage = Stage::seated(seats.pop().expect("one worker"), TRAFFIC, flows);
-        let mut live = Self { director, stage, now: START, before: [0; 3] };
+        let mut live = Self { director, stage, now: START, before: [0; 3], elsewhere };
         let Self { director, stage, now, .. } = &mut live;
         director.wait_for_workers(&mut || turn(stage, now)).expect("the worker turns");
         live
@@ -216,7 +227,7 @@ impl Live {
     }
 
     /// So many services, and nobody who asks for them.
-    fn filled(services: u32) -> Self {
+    pub(crate) fn filled(services: u32) -> Self {
         let mut live = Self::new(&configured(1), BUSY);
         for service in 1..services {
             let servers = (0..SERVERS).map(|n| add_server(service, real(service, n), 1));
@@ -224,6 +235,19 @@ impl Live {
             live.done(Request::Batch { requests, more: service + 1 < services });
         }
         live
+    }
+
+    /// From now on control frees nothing large.
+    pub(crate) fn free_elsewhere(&self) {
+        self.elsewhere.store(true, Relaxed);
+    }
+
+    /// Has control do something; the worker turns where it waits.
+    pub(crate) fn beside(&mut self, work: impl FnOnce(&mut Director, Nanos, &mut dyn FnMut() -> bool)) {
+        let Self { director, stage, now, .. } = self;
+        let begun = *now;
+        work(director, begun, &mut || turn(stage, now));
+        director.turn(*now);
     }
 
     fn turn(&mut self) {
@@ -323,7 +347,7 @@ fn file() -> PathBuf {
 }
 
 /// The file of so many services. What is added last stands first, so servers are there from the last to the first.
-fn configured(services: u32) -> String {
+pub(crate) fn configured(services: u32) -> String {
     let mut text = NETWORK.to_owned();
     for number in 0..SERVERS {
         let address = TRAFFIC.server(number);
@@ -339,4 +363,9 @@ fn configured(services: u32) -> String {
         }
     }
     text
+}
+
+/// A file in which every server has another weight.
+pub(crate) fn reweighed(file: &str) -> String {
+    file.replace("forward = \"nat\"", "forward = \"nat\"\nweight = 2")
 }
