@@ -287,3 +287,36 @@ fn option<'a>(options: &'a str, key: &str) -> Option<&'a str> {
 fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn devargs(text: &str, slots: Option<u16>) -> String {
+        let spec = DeviceSpec::parse(text).unwrap_or_else(|error| panic!("{error}"));
+        let DevArgs { name, text } = spec.devargs(2, 1500, slots, None);
+        text.strip_prefix(&name).expect("the name comes first").to_owned()
+    }
+
+    #[test]
+    fn what_the_operator_writes_wins_and_the_rest_fits_it() {
+        let sized = ",iface=wan,qpairs=1,blocksz=258048,framesz=9216,framecnt=4116";
+        assert_eq!(devargs("af_packet:wan", None), sized);
+        let large = ",iface=wan,qpairs=1,blocksz=258048,framecnt=1040,framesz=64512";
+        assert_eq!(devargs("af_packet:wan,framesz=64512", None), large);
+        assert_eq!(devargs("af_xdp:wan", Some(64)), ",iface=wan,queue_count=2");
+        let refused = DeviceSpec::parse("af_packet:wan,framesz=9000").expect_err("no whole kilobytes").to_string();
+        assert!(refused.contains("framesz=9000 is not a whole number of kilobytes"), "{refused}");
+    }
+
+    #[test]
+    fn workers_without_a_queue_of_their_own_are_told_of_with_what_helps() {
+        let hint = |text: &str, workers, queues| DeviceSpec::parse(text).ok()?.hint(workers, queues);
+        let told = hint("af_packet:wan", 3, 1).unwrap_or_default();
+        assert!(told.contains("3 workers") && told.contains("\"af_packet:wan,qpairs=3\""), "{told}");
+        assert_eq!(
+            [hint("af_packet:wan,qpairs=2", 2, 2), hint("af_packet:wan", 1, 1), hint("tap:t", 3, 1)],
+            [const { None }; 3]
+        );
+    }
+}

@@ -144,3 +144,19 @@ fn vhost_carries_fragments_as_they_are() {
 fn memif_carries_fragments_as_they_are() {
     carries_by(Joint::Memif);
 }
+
+#[test]
+fn af_packet_has_a_queue_for_each_worker_where_that_is_said_and_says_so_where_not() {
+    for (options, hints) in [("", 2), (",qpairs=2", 0)] {
+        let Some(mut lab) = Lab::new(Load::Heavy) else { return };
+        lab.workers = config::workers(2);
+        lab.devices = ["wan", "lan"].map(|name| format!("af_packet:{name}{options}"));
+        (1..=3).for_each(|number| lab.start_web(number));
+        lab.start_director(&config::service("tcp", 80, "rr", &config::WEB));
+        assert_eq!(lab.process("sluiced").said().matches("write device = ").count(), hints);
+        assert_eq!(lab.fetch(300, 20).into_values().collect::<Vec<_>>(), [100, 100, 100]);
+        let received = lab.by_worker("received");
+        assert_eq!(received[1] > 0, hints == 0, "the second queue is read: {received:?}");
+        lab.assert_nothing_dropped();
+    }
+}
