@@ -62,17 +62,8 @@ fn agrees(lab: &Lab, connections: u32, services: &str) -> (Process, String) {
     };
     until(Duration::from_secs(60), up).expect("sluiced is up");
     let (sum, taken) = (computed(&said, "total").expect("a sum"), resident(&director));
-    let sum = sum - unreached(&said);
     assert!((0.95..1.05).contains(&(sum / taken)), "{said}{taken:.1} MiB taken");
     (director, said)
-}
-
-/// Of packets longer than a page, about half is not resident before long frames have reached it, in MiB.
-fn unreached(said: &str) -> f64 {
-    let line = said.lines().find(|line| line.starts_with("packets ")).expect("packets");
-    let bytes = line.split_once(" of ").and_then(|(_, rest)| rest.split(' ').next()?.parse::<usize>().ok());
-    let half = computed(said, "packets").expect("packets") / 2.0;
-    if bytes.is_some_and(|bytes| bytes > 4096) { half } else { 0.0 }
 }
 
 /// Resident pages of every kind, huge ones included.
