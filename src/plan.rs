@@ -111,9 +111,9 @@ impl Plan {
         self.reading
     }
 
-    /// What the packet pool takes of DPDK's memory, at least.
-    pub(crate) fn pool(&self) -> usize {
-        self.packets * (DESCRIPTOR + HEADROOM + self.data_room)
+    /// What DPDK takes of huge pages, at least.
+    pub(crate) fn in_huge_pages(&self) -> usize {
+        self.packets * (DESCRIPTOR + HEADROOM + self.data_room) + (OF_DPDK + self.ports) * MIB
     }
 
     /// All but what lies in huge pages.

@@ -9,6 +9,9 @@ use crate::check::Findings;
 use crate::plan::Plan;
 use crate::words::Words;
 
+/// The usual size of a huge page.
+const USUAL: usize = 2 * MIB;
+
 /// Pages of one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pages {
@@ -21,33 +24,33 @@ struct Pages {
 pub(super) fn look(machine: &Machine, config: &Config, plan: &Plan, lives: bool, findings: &mut Findings) {
     let Ok(words) = Words::read(&config.dataplane.eal) else { return };
     let place = config.dataplane.lines.of("eal");
-    let mut wrong = |text: &str| complain(findings, &place, plan, text);
+    // DPDK hands out whole pages.
+    let count = plan.in_huge_pages().div_ceil(USUAL) + 4;
+    let reserve = format!("reserve enough (sysctl vm.nr_hugepages={count})");
+    let mut wrong = |text: &str, advice: &str| complain(findings, &place, plan, text, advice);
     let pages = all(machine);
     if pages.iter().all(|pages| pages.reserved == 0) {
-        return wrong("none are reserved");
+        return wrong("none are reserved", &reserve);
     }
     // In memory it mounts nothing, and elsewhere it looks where it is told to.
     let unmounted = !words.has("--in-memory") && !words.has("--huge-dir");
     let mounted = mounts(machine);
     let found: Vec<Pages> = pages.into_iter().filter(|pages| !unmounted || mounted.contains(&pages.size)).collect();
     if found.iter().all(|pages| pages.reserved == 0) {
-        return wrong("hugetlbfs is not mounted: mount -t hugetlbfs nodev /dev/hugepages");
+        let mount = "mount it (mkdir -p /dev/hugepages; mount -t hugetlbfs nodev /dev/hugepages)";
+        return wrong("no hugetlbfs is mounted for those that are reserved", mount);
     }
     let sum = |count: fn(&Pages) -> usize| found.iter().map(|pages| pages.size * count(pages)).sum::<usize>();
     let (reserved, free) = (sum(|pages| pages.reserved), sum(|pages| pages.free));
-    if plan.pool() > if lives { reserved } else { free } {
-        wrong(&format!("{} MiB are reserved, {} MiB of them free", reserved / MIB, free / MIB));
+    if plan.in_huge_pages() > if lives { reserved } else { free } {
+        wrong(&format!("{} MiB are reserved, {} MiB of them free", reserved / MIB, free / MIB), &reserve);
     }
 }
 
-fn complain(findings: &mut Findings, place: &Place, plan: &Plan, text: &str) {
-    const USUAL: usize = 2 * MIB;
-    // As DPDK has memory of its own beside the packets, and hands out whole pages.
-    let count = plan.pool().div_ceil(USUAL) + 8;
+fn complain(findings: &mut Findings, place: &Place, plan: &Plan, text: &str, advice: &str) {
     let text = format!(
-        "packets need {} MiB of huge pages, and {text}; reserve enough (sysctl vm.nr_hugepages={count}), or do without: \
-         eal = [\"--no-huge\", \"-m\", \"{}\"]",
-        plan.pool().div_ceil(MIB),
+        "packets need {} MiB of huge pages, and {text}; {advice}, or do without: eal = [\"--no-huge\", \"-m\", \"{}\"]",
+        plan.in_huge_pages().div_ceil(MIB),
         plan.least_without_huge_pages(),
     );
     findings.wrong(place, "dataplane.eal", text);
@@ -70,7 +73,7 @@ fn all(machine: &Machine) -> Vec<Pages> {
 
 /// Sizes of pages for which a hugetlbfs is mounted.
 fn mounts(machine: &Machine) -> Vec<usize> {
-    let usual = machine.memory("Hugepagesize").unwrap_or(2 * MIB);
+    let usual = machine.memory("Hugepagesize").unwrap_or(USUAL);
     let text = machine.text(machine.path("proc/mounts")).unwrap_or_default();
     let size = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();
