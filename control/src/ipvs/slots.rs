@@ -1,7 +1,7 @@
 //! Slots of server states: taken for a new server, kept while a connection names them, revived when the same server
 //! comes back (the kernel's destination trash).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,10 +19,12 @@ pub struct Slots {
     free: Vec<u32>,
     next: u32,
     /// Removed servers whose connections still name them.
-    /// Boxed, so that a map that grows moves little at once.
-    trash: HashMap<(ServiceKey, SocketAddr), Box<Retired>>,
+    /// A tree, as a hash map that grows moves all of them at once.
+    trash: BTreeMap<(ServiceKey, SocketAddr), Retired>,
     /// Who of the trash is looked at next. One that came back, or was removed again since, has another number.
-    looks: VecDeque<((ServiceKey, SocketAddr), u64)>,
+    /// By when their turn is.
+    looks: BTreeMap<u64, ((ServiceKey, SocketAddr), u64)>,
+    turns: u64,
     retired: u64,
 }
 
@@ -39,7 +41,7 @@ struct Retired {
 impl Slots {
     /// All slots of a slab are free.
     pub(super) fn new(states: Arc<Servers>) -> Self {
-        Self { states, free: Vec::new(), next: 0, trash: HashMap::new(), looks: VecDeque::new(), retired: 0 }
+        Self { states, free: Vec::new(), next: 0, trash: BTreeMap::new(), looks: BTreeMap::new(), turns: 0, retired: 0 }
     }
 
     /// Slots that have ever been taken: those below.
@@ -88,19 +90,24 @@ impl Slots {
             state.available.store(false, Relaxed);
         }
         self.retired += 1;
-        self.trash.insert(who, Box::new(Retired { slot, number: self.retired, meter }));
-        self.looks.push_back((who, self.retired));
+        self.trash.insert(who, Retired { slot, number: self.retired, meter });
+        self.look_later(who, self.retired);
+    }
+
+    fn look_later(&mut self, who: (ServiceKey, SocketAddr), number: u64) {
+        self.turns += 1;
+        self.looks.insert(self.turns, (who, number));
     }
 
     /// Frees what nothing but the trash refers to; looks at so many at most, in turn.
     pub(super) fn sweep(&mut self, most: usize) {
         for _ in 0..most.min(self.looks.len()) {
-            let Some((who, number)) = self.looks.pop_front() else { return };
+            let Some((_, (who, number))) = self.looks.pop_first() else { return };
             let Some(slot) = self.trash.get(&who).filter(|retired| retired.number == number).map(|r| r.slot) else {
                 continue;
             };
             if self.is_named(slot) {
-                self.looks.push_back((who, number));
+                self.look_later(who, number);
                 continue;
             }
             self.trash.remove(&who);
@@ -109,11 +116,6 @@ impl Slots {
                 state.generation.fetch_add(1, Relaxed);
                 self.free.push(slot);
             }
-        }
-        // After a large table is gone, and never twice for the same room.
-        if self.looks.len() < self.looks.capacity() / 8 {
-            self.looks.shrink_to(self.looks.len() * 2);
-            self.trash.shrink_to(self.trash.len() * 2);
         }
     }
 
