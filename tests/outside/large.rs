@@ -100,7 +100,7 @@ fn a_large_reload_makes_nobody_on_the_network_wait() {
     let reloading = listen(&lab, "reloading", || {
         let begun = Instant::now();
         let mut tool = Command::new("timeout");
-        tool.args(["120", utf8(ready::sluice().as_ref()), "--socket", utf8(&lab.socket()), "reload"]);
+        tool.args(["120", utf8(ready::sluice()), "--socket", utf8(&lab.socket()), "reload"]);
         let changes = Ran::of(&mut tool).good().out;
         took = begun.elapsed();
         let told = changes.lines().last().unwrap_or_default();
