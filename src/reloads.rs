@@ -37,7 +37,9 @@ impl Reload {
 
     fn answer(self, answer: Result<Answer, ApiError>) {
         if let Err(error) = &answer {
-            error!("{}: reload: nothing changed: {error}", self.requester);
+            // Room for servers is found out only as they come.
+            let done = if error.code == Code::Full { "only a part is done" } else { "nothing changed" };
+            error!("{}: reload: {done}: {error}", self.requester);
         }
         if let Ok(Answer::Reloaded { late: Some(late), .. }) = &answer {
             warn!("{}: reload: {late}", self.requester);

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use dataplane::flow::ServiceKey;
 use dataplane::tables::Options;
+use log::warn;
 
 use super::audit::count;
 use super::converge::Changes;
 use super::{Director, Pump};
 use crate::api::{Answer, ApiError, Code};
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError};
 use crate::ipvs;
 use crate::statistics::Reading;
 
@@ -20,19 +21,23 @@ pub struct Prepared {
     config: Config,
     /// The services that it has.
     wanted: HashSet<ServiceKey>,
+    /// What is allowed and cannot work.
+    warnings: Vec<ConfigError>,
 }
 
 impl Prepared {
     /// Reads and checks a file. That takes its time where it is large: any thread may do it.
     pub fn read(file: &Path) -> Result<Self, ApiError> {
-        Self::of(config::load(file).map_err(wrong)?)
+        let mut reading = config::read(file);
+        let warnings = std::mem::take(&mut reading.warnings);
+        Ok(Self { warnings, ..Self::of(reading.verdict().map_err(wrong)?)? })
     }
 
     /// Of a configuration that has been read.
     pub fn of(config: Config) -> Result<Self, ApiError> {
         validate(&config)?;
         let wanted = config.services.iter().map(|service| service.spec.key).collect();
-        Ok(Self { config, wanted })
+        Ok(Self { config, wanted, warnings: Vec::new() })
     }
 }
 
@@ -71,6 +76,7 @@ impl Director {
     pub fn reload(&mut self, prepared: Prepared, prune: bool, host: Pump<'_>) -> Result<Answer, ApiError> {
         let file = self.file()?.display().to_string();
         needs_restart(&self.config, &prepared.config)?;
+        prepared.warnings.iter().for_each(|warning| warn!("{warning}"));
         let changes = self.converge_to(prepared, prune, host)?;
         let number = changes.len();
         let lines = changes.lines();
@@ -89,7 +95,7 @@ impl Director {
     }
 
     fn converge_to(&mut self, prepared: Prepared, prune: bool, host: Pump<'_>) -> Result<Changes, ApiError> {
-        let Prepared { mut config, wanted } = prepared;
+        let Prepared { mut config, wanted, .. } = prepared;
         let mut changes = Changes::default();
         let services = std::mem::take(&mut config.services);
         self.follow_all_addresses(true, host);
