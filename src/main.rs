@@ -9,6 +9,7 @@ mod clock;
 mod cores;
 mod dpdk;
 mod host;
+mod logging;
 mod panics;
 mod plan;
 mod ports;
@@ -24,11 +25,13 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).format_target(false).init();
+    logging::start();
     if args.check {
         return report::check(&args);
     }
-    match boot::run(&args) {
+    let ended = boot::run(&args);
+    logging::finish();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody may be listening any more.

@@ -12,6 +12,8 @@ use std::time::Duration;
 use log::error;
 use signal_hook::low_level;
 
+use crate::logging;
+
 /// The exit code of a director whose thread panicked, `EX_SOFTWARE` of sysexits.
 pub(crate) const EXIT: u8 = 70;
 
@@ -83,6 +85,7 @@ fn end_in_time() {
     let end = || {
         thread::sleep(PATIENCE);
         error!("devices and threads do not stop within {} s: sluiced ends without them", PATIENCE.as_secs());
+        logging::finish();
         low_level::exit(EXIT.into())
     };
     if thread::Builder::new().name("end".to_owned()).spawn(end).is_err() {

@@ -1,10 +1,14 @@
 //! What an operator changes, and what becomes of it: in the log, at a reload, at a stop.
 
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::config::{self, WEB};
-use crate::lab::{Lab, Load};
-use crate::process::until;
+use crate::lab::{Lab, Load, utf8};
+use crate::process::{Ran, until};
+use crate::ready;
 
 const WEIGHT: &str = "TCP 10.0.0.100:80: server 10.1.0.11:8080";
 
@@ -38,4 +42,28 @@ fn a_drain_is_in_the_log_with_who_asked_for_it_survives_a_reload_and_is_told_at_
     let lost =
         "stopping; 1 service made at run time will be lost; 1 entry set at run time will be as in the file again";
     assert!(lines.iter().any(|line| line.starts_with(lost)), "{said}");
+}
+
+/// A terminal on hold, a full pipe: the log is not read, and nobody waits for it.
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up() {
+    let Some(lab) = Lab::new(Load::Light) else { return };
+    lab.configure("");
+    let (log, file, rules) = (lab.path("log.fifo"), lab.path("sluice.toml"), lab.path("rules"));
+    Ran::of(Command::new("mkfifo").arg(&log)).good();
+    let _unread = File::options().read(true).write(true).open(&log).expect("a pipe");
+    let command = format!("exec {} --config {} 2>{}", ready::sluiced(), utf8(&file), utf8(&log));
+    let mut director = lab.start("director", "unread", &["sh", "-c", &command]);
+    let up = || (lab.socket().exists() && lab.tool(&["status"]).code == Some(0)).then_some(());
+    until(Duration::from_secs(30), up).expect("sluiced is up");
+    // More lines than the pipe takes, each of which says what was added.
+    let mut text = String::new();
+    (1..=3000).for_each(|port| _ = writeln!(text, "-A -t 10.0.0.100:{port} -s rr"));
+    fs::write(&rules, text).expect("rules");
+    let restore = format!("{} --socket {} ipvsadm -R <{}", utf8(ready::sluice()), utf8(&lab.socket()), utf8(&rules));
+    lab.run("director", &["sh", "-c", &restore]).good();
+    assert_eq!(lab.status().services, 3000);
+    lab.run("client", &["ping", "-c", "1", "-W", "5", "10.0.0.1"]).good();
+    director.signal("TERM");
+    assert_eq!(director.wait(Duration::from_secs(20)).code(), Some(0), "it ends, too");
 }
