@@ -5,7 +5,7 @@
 //! asked for -> thread: read, check -> control: converge, publish -> answered -> background: memory goes back to the system
 //! ```
 //!
-//! One at a time. Who asks meanwhile waits for a reading of its own: the file may have changed again.
+//! One at a time. Who asks meanwhile waits for another reading: the file may have changed again.
 
 use std::collections::VecDeque;
 use std::thread;
@@ -35,17 +35,16 @@ impl Reload {
         Self { prune: false, requester: Requester::named("SIGHUP"), reply: None }
     }
 
-    fn answer(self, answer: Result<Answer, ApiError>) {
-        if let Err(error) = &answer {
-            // Room for servers is found out only as they come.
-            let done = if error.code == Code::Full { "only a part is done" } else { "nothing changed" };
-            error!("{}: reload: {done}: {error}", self.requester);
+    fn answer(self, answer: &Result<Answer, ApiError>) {
+        if let Err(error) = answer {
+            let unchanged = if error.code == Code::Config { "nothing changed: " } else { "" };
+            error!("{}: reload: {unchanged}{error}", self.requester);
         }
-        if let Ok(Answer::Reloaded { late: Some(late), .. }) = &answer {
+        if let Ok(Answer::Reloaded { late: Some(late), .. }) = answer {
             warn!("{}: reload: {late}", self.requester);
         }
         // Who asked may have gone.
-        self.reply.map(|reply| reply.send(answer));
+        self.reply.map(|reply| reply.send(answer.clone()));
     }
 }
 
@@ -58,7 +57,8 @@ pub(crate) struct Reloads {
 
 /// A file that is being read.
 struct Reading {
-    reload: Reload,
+    /// Who asked before, the first one first.
+    reloads: Vec<Reload>,
     prepared: Receiver<Result<Prepared, ApiError>>,
 }
 
@@ -82,31 +82,35 @@ impl Reloads {
             match reading.prepared.try_recv() {
                 Err(TryRecvError::Empty) => self.reading = Some(reading),
                 Ok(prepared) => {
-                    director.requested_by(&reading.reload.requester);
-                    let prune = reading.reload.prune;
+                    reading.reloads.first().inspect(|first| director.requested_by(&first.requester));
+                    let prune = reading.reloads.iter().any(|reload| reload.prune);
                     let converge = |prepared| director.reload(prepared, prune, &mut Waiting::new(PATIENCE, watchdog));
-                    reading.reload.answer(prepared.and_then(converge));
+                    let answer = prepared.and_then(converge);
+                    answer_all(reading.reloads, &answer);
                     self.background.trim();
                     tell(&[NotifyState::Ready]);
                 }
                 Err(TryRecvError::Disconnected) => {
-                    reading.reload.answer(Err(failed("the thread that reads the file has failed")));
+                    answer_all(reading.reloads, &Err(failed("the thread that reads the file has failed")));
                     tell(&[NotifyState::Ready]);
                 }
             }
         }
         if self.reading.is_none()
-            && let Some(reload) = self.waiting.pop_front()
+            && let Some(prune) = self.waiting.front().map(|reload| reload.prune)
         {
+            // One reading serves all that wait for the same: those that nobody waits for any more do not pile up.
+            let (reloads, others): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|reload| reload.prune == prune);
+            self.waiting = others.into();
             match NotifyState::monotonic_usec_now() {
                 Ok(now) => tell(&[NotifyState::Reloading, now]),
                 Err(error) => warn!("cannot notify the service manager of the reload: {error}"),
             }
-            self.begin(director, reload);
+            self.begin(director, reloads);
         }
     }
 
-    fn begin(&mut self, director: &Director, reload: Reload) {
+    fn begin(&mut self, director: &Director, reloads: Vec<Reload>) {
         let (prepared, receiver) = bounded(1);
         let file = director.file();
         let body = move || {
@@ -115,13 +119,17 @@ impl Reloads {
             _ = prepared.send(file.and_then(|file| Prepared::read(&file)));
         };
         match thread::Builder::new().name("reload".to_owned()).spawn(body) {
-            Ok(_) => self.reading = Some(Reading { reload, prepared: receiver }),
+            Ok(_) => self.reading = Some(Reading { reloads, prepared: receiver }),
             Err(error) => {
-                reload.answer(Err(failed(&format!("no thread to read the file: {error}"))));
+                answer_all(reloads, &Err(failed(&format!("no thread to read the file: {error}"))));
                 tell(&[NotifyState::Ready]);
             }
         }
     }
+}
+
+fn answer_all(reloads: Vec<Reload>, answer: &Result<Answer, ApiError>) {
+    reloads.into_iter().for_each(|reload| reload.answer(answer));
 }
 
 fn failed(text: &str) -> ApiError {

@@ -88,10 +88,10 @@ impl Publisher {
         self.epoch
     }
 
-    /// The first worker that has not yet seen the tables published last.
+    /// The first worker that has not yet seen the tables of an epoch.
     #[must_use]
-    pub fn behind(&self) -> Option<usize> {
-        self.board.behind(self.epoch)
+    pub fn behind(&self, epoch: u64) -> Option<usize> {
+        self.board.behind(epoch)
     }
 
     /// The epoch a worker works with.
@@ -166,11 +166,11 @@ mod tests {
         let first = Arc::downgrade(readers[0].tables());
         publisher.publish(tables());
         assert!(readers[0].refresh());
-        assert_eq!(publisher.behind(), Some(1));
+        assert_eq!(publisher.behind(publisher.epoch()), Some(1));
         drop(publisher.sweep());
         assert!(first.upgrade().is_some(), "worker 1 still works with it");
         assert!(readers[1].refresh());
-        assert!(publisher.behind().is_none());
+        assert!(publisher.behind(publisher.epoch()).is_none());
         assert!(first.upgrade().is_some(), "freeing is control's, not a worker's");
         drop(publisher.sweep());
         assert!(first.upgrade().is_none());

@@ -7,6 +7,7 @@ use dataplane::clock::TICKS_PER_SECOND;
 use dataplane::flow::ServiceKey;
 use dataplane::proto::tcp::State;
 use dataplane::proto::udp;
+use dataplane::sysctl::Sysctls;
 use dataplane::words::counted;
 use log::info;
 
@@ -110,11 +111,19 @@ impl Director {
             Request::AddMark { rule } => format!("mark rule {rule} added"),
             Request::DeleteMark { rule } => format!("mark rule {rule} removed"),
             Request::SetSysctl { name, value } => {
-                let old = self.tables.sysctls.get(name).unwrap_or_default();
-                format!("net.ipv4.vs.{name} {} -> {}", blanks(&old), blanks(value))
+                let mut after = Sysctls::clone(&self.tables.sysctls);
+                let old = after.get(name).unwrap_or_default();
+                // As it is then: what is written may be text of any length.
+                after.set(name, value).ok()?;
+                let new = after.get(name).unwrap_or_default();
+                format!("net.ipv4.vs.{name} {} -> {}", blanks(&old), blanks(&new))
             }
-            Request::AddRoute { route } => format!("route {} added", route.to),
-            Request::DeleteRoute { to } => format!("route {to} removed"),
+            Request::AddRoute { route } => {
+                let via = route.via.map_or_else(String::new, |via| format!(" via {via}"));
+                let dev = route.interface.as_ref().map_or_else(String::new, |name| format!(" dev {}", plain(name)));
+                format!("route {}{via}{dev} added", plain(&route.to))
+            }
+            Request::DeleteRoute { to } => format!("route {} removed", plain(to)),
             Request::DeleteVip { address } => format!("virtual address {address} removed"),
             _ => return None,
         })
@@ -143,6 +152,11 @@ impl Director {
 /// A number of things.
 pub(super) fn count(number: usize, thing: &str) -> String {
     counted(number as u64, thing)
+}
+
+/// Text of others: one word, and not long.
+fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii_graphic).take(64).collect()
 }
 
 /// Values of several numbers have tabs between them.
@@ -183,6 +197,10 @@ mod tests {
             (
                 format!(r#"{{"op":"delete-server",{key},"address":"10.0.0.11:80"}}"#),
                 "service TCP 10.0.0.100:80: server 10.0.0.11:80 removed",
+            ),
+            (
+                r#"{"op":"set-sysctl","name":"drop_entry","value":"1\nINFO root: all is well"}"#.to_owned(),
+                "net.ipv4.vs.drop_entry 3 -> 1",
             ),
             (r#"{"op":"flush"}"#.to_owned(), "everything removed: 1 service, 0 servers"),
             (format!(r#"{{"op":"add-service",{}}}"#, service("sh")), "service TCP 10.0.0.100:80 added: scheduler sh"),

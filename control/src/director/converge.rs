@@ -100,7 +100,7 @@ impl Director {
         }
         // What is added last is listed first: so the list is in the file's order.
         for service in services.into_iter().rev() {
-            self.converge_service(&service, prune, changes)?;
+            self.converge_service(&service, prune, changes, host)?;
             self.pause(host);
         }
         Ok(())
@@ -111,6 +111,7 @@ impl Director {
         service: &config::Service,
         prune: bool,
         changes: &mut Changes,
+        host: Pump<'_>,
     ) -> Result<(), ApiError> {
         let (key, spec) = (service.spec.key, &service.spec);
         let running = self.services.get(&key).map(|running| (&running.spec, &running.origin));
@@ -132,9 +133,14 @@ impl Director {
             if (prune || !runtime) && !has.contains(&address) {
                 self.edit(Request::DeleteServer { key, address }, false)?;
                 changes.note(|| format!("service {key}: server {address} removed"));
+                self.pause(host);
             }
         }
-        service.servers.iter().try_for_each(|server| self.converge_server(key, server, prune, changes))
+        for server in &service.servers {
+            self.converge_server(key, server, prune, changes)?;
+            self.pause(host);
+        }
+        Ok(())
     }
 
     fn converge_server(

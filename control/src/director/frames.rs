@@ -92,7 +92,16 @@ impl Director {
     /// Whether the director answers for an address on an interface.
     pub(super) fn owns(&self, interface: u16, address: IpAddr) -> bool {
         self.interfaces[usize::from(interface)].has(address)
-            || self.vips.get(&address).is_some_and(|vip| vip.on.contains(&interface))
+            || self.vips.get(&address).is_some_and(|vip| vip.on.contains(&interface)) && self.is_known(address)
+    }
+
+    /// Whether workers know an address as the director's: one that a request brings is not answered for before.
+    fn is_known(&self, address: IpAddr) -> bool {
+        let locals = &self.published.locals;
+        match address {
+            IpAddr::V4(address) => locals.v4.get(&address.to_bits()) == Some(&true),
+            IpAddr::V6(address) => locals.v6.contains_key(&address.to_bits()),
+        }
     }
 
     /// Asks for neighbours that packets wait for: one of each class in turn, from every worker, as long as the mailbox
@@ -185,6 +194,10 @@ impl Director {
 
     /// Sends the announcements that are due, so many at most, first ones first; the rest waits for the next round.
     pub(super) fn announce(&mut self) {
+        // Of addresses that workers do not know yet nothing is told.
+        if self.in_request || self.has_changes() {
+            return;
+        }
         let now = self.now;
         let mut left = ANNOUNCE_BUDGET;
         for time in 0..ANNOUNCEMENTS {

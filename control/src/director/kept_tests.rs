@@ -123,6 +123,17 @@ fn services_timeouts_and_settings_are_kept_likewise() {
 }
 
 #[test]
+fn a_timeout_that_the_file_changes_undoes_no_other() {
+    let mut story = Story::begin(&file("rr", [3, 3], ""));
+    story.ask(r#"{"op":"set-timeouts","tcp":3600,"tcp_fin":0,"udp":0}"#);
+    let more = "[ipvs.timeouts]\nsctp = 77\n";
+    let lines = story.reload(&file("rr", [3, 3], more), false);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("timeouts: sctp ") && lines[0].ends_with(" -> 77 s"), "{lines:?}");
+    assert_eq!(lines[1], "timeouts: kept as set at run time: tcp 900 -> 3600 s");
+}
+
+#[test]
 fn a_stop_tells_what_it_loses() {
     let mut story = Story::begin(&file("rr", [3, 3], ""));
     assert_eq!(story.0.lost_by_a_stop(), None);

@@ -241,11 +241,15 @@ impl Director {
         pump: Pump<'_>,
     ) -> Result<Answer, ApiError> {
         let mut text = if cursor.is_none() { head.to_owned() } else { String::new() };
-        let Answer::Connections { connections, next, late: _ } =
+        let Answer::Connections { connections, next, late } =
             self.list_connections(cursor.map(|cursor| cursor.service), None, pump)?
         else {
             return Ok(Answer::Text { text, next: None });
         };
+        if let Some(late) = late {
+            // A file of the kernel's has no place for that.
+            return Err(ApiError { code: Code::Timeout, place: String::new(), text: late });
+        }
         connections.iter().for_each(|conn| text += &line(conn));
         Ok(Answer::Text { text, next: next.map(|at| Cursor { service: at, ..Cursor::START }) })
     }

@@ -138,6 +138,10 @@ pub struct Director {
     audit: audit::Audit,
     /// The server from which on routes are to be forgotten.
     forgetting: Option<u32>,
+    /// A request is being carried out: what it changes is half done.
+    in_request: bool,
+    /// When neighbours are published next in the middle of one.
+    next_net: Nanos,
     /// Answers of workers are told apart by the number of their question.
     questions: u64,
     started: Nanos,
@@ -198,6 +202,8 @@ impl Director {
             orphans: orphans::Orphans::default(),
             audit: audit::Audit::default(),
             forgetting: None,
+            in_request: false,
+            next_net: now,
             questions: 0,
             started: now,
             now,
@@ -239,7 +245,7 @@ impl Director {
         let items = self.serve_network();
         self.end_orphans();
         self.forget_routes();
-        if self.unpublished || self.is_held() || self.services.changed() > 0 {
+        if self.unpublished || self.is_held() || self.has_changes() {
             self.publish();
         }
         items

@@ -18,6 +18,9 @@ use crate::net;
 /// Services, servers, addresses and the like that are dealt with between two questions for a pause.
 pub(super) const SLICE: usize = 32;
 
+/// Nanoseconds between two publications of neighbours in the middle of a request.
+const NET_PERIOD: u64 = 10_000_000;
+
 /// Whoever runs the director, as far as a long request needs it.
 pub trait Host {
     /// Waits a little for workers; `false` when it has waited long enough in all.
@@ -50,8 +53,14 @@ impl Director {
     pub(super) fn pause(&mut self, host: Pump<'_>) {
         if let Some(now) = host.pause() {
             self.now = now;
+            self.in_request = true;
             self.serve_network();
-            self.publish_net();
+            self.in_request = false;
+            // Made anew as a whole, so not at every pause.
+            if self.now >= self.next_net {
+                self.publish_net();
+                self.next_net = Nanos(self.now.0 + NET_PERIOD);
+            }
             host.served(self.workers_turn());
         }
     }
@@ -84,5 +93,59 @@ impl Director {
         for tables in self.publisher.sweep() {
             (self.facts.discard)(Box::new(tables));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Request;
+    use crate::director::lab;
+
+    const FILE: &str =
+        "schema = 1\n[[interface]]\nname = \"wan\"\ndevice = \"tap:wan\"\naddresses = [\"10.0.0.1/24\"]\n";
+
+    fn add(port: u16) -> Request {
+        let key = format!(r#"{{"protocol":"tcp","address":"10.0.0.7","port":{port}}}"#);
+        let text = format!(r#"{{"op":"add-service","service":{{"key":{key},"scheduler":"rr"}}}}"#);
+        serde_json::from_str(&text).expect("a request")
+    }
+
+    #[test]
+    fn an_address_is_not_answered_for_before_workers_know_it() {
+        let mut director = lab::quiet(FILE);
+        let vip = "10.0.0.7".parse().expect("an address");
+        director.edit(add(80), true).expect("it is possible");
+        assert!(director.follow_addresses(true, 9));
+        (60..65).for_each(|tenth| {
+            director.now = Nanos(tenth * lab::SECOND / 10);
+            director.serve_network();
+        });
+        assert_eq!((director.owns(0, vip), lab::sent(&director).len()), (false, 0), "half done");
+        director.turn(Nanos(7 * lab::SECOND));
+        director.turn(Nanos(8 * lab::SECOND));
+        assert!(director.owns(0, vip) && !lab::sent(&director).is_empty(), "published, and announced");
+    }
+
+    #[test]
+    fn what_is_left_of_an_earlier_change_does_not_hide_a_later_one() {
+        let mut director = lab::quiet(FILE);
+        let server = |port: u16, host: u8| -> Request {
+            let key = format!(r#"{{"protocol":"tcp","address":"10.0.0.7","port":{port}}}"#);
+            let server = format!(r#"{{"address":"10.0.0.{host}:80","forward":"nat","weight":1}}"#);
+            serde_json::from_str(&format!(r#"{{"op":"add-server","key":{key},"server":{server}}}"#)).expect("a request")
+        };
+        for request in [add(1), server(1, 21), server(1, 22), server(1, 23)] {
+            director.edit(request, true).expect("it is possible");
+        }
+        // One of three listeners is taken; then more come.
+        assert!(!director.take_services(1));
+        director.edit(server(1, 24), true).expect("it is possible");
+        let mut takes = 0;
+        while !director.take_services(2) {
+            takes += 1;
+            assert!(takes < 10, "it ends");
+        }
+        assert_eq!(director.tables.listeners.len(), 4);
     }
 }

@@ -17,7 +17,7 @@ const MOST_HELD: usize = 32_768;
 /// Slots of removed servers looked at after a change.
 const SWEEP_BUDGET: usize = 64;
 /// Changes that one turn makes ready to be published, where nobody waits for them.
-const TURN_BUDGET: usize = 1024;
+const TURN_BUDGET: usize = 256;
 
 /// Changes on their way into the tables.
 #[derive(Debug, Default)]
@@ -31,12 +31,15 @@ impl Director {
     /// Publishes what changed and waits until every worker has seen it.
     pub(super) fn commit(&mut self, pump: Pump<'_>) -> Result<(), ApiError> {
         self.held_until = None;
-        while !self.take_services(SLICE) {
-            self.pause(pump);
-        }
+        self.take_all_services(pump);
         self.publish();
         self.audit.end();
-        while let Some(worker) = self.publisher.behind() {
+        // What is published meanwhile, of neighbours, is none of who asked.
+        let epoch = self.publisher.epoch();
+        while self.services.retire(SLICE) {
+            self.pause(pump);
+        }
+        while let Some(worker) = self.publisher.behind(epoch) {
             self.drain();
             if !self.wait(pump) {
                 return Err(self.late(worker));
@@ -45,6 +48,13 @@ impl Director {
         self.sweep_tables();
         self.sweep_slots(SWEEP_BUDGET);
         Ok(())
+    }
+
+    /// Brings every change of services into the tables to be published.
+    pub(super) fn take_all_services(&mut self, pump: Pump<'_>) {
+        while !self.take_services(SLICE) {
+            self.pause(pump);
+        }
     }
 
     /// What was published is in force, but for a worker that has not taken it over.
@@ -93,18 +103,19 @@ impl Director {
             self.sweep_tables();
             self.unpublished = false;
         }
+        self.services.retire(TURN_BUDGET);
     }
 
     /// Frees slots of removed servers, unless a worker may still see these.
     pub(super) fn sweep_slots(&mut self, most: usize) {
-        if self.publisher.behind().is_none() && self.is_settled() {
+        if self.publisher.behind(self.publisher.epoch()).is_none() && self.is_settled() {
             self.services.sweep(most);
         }
     }
 
     /// Whether every change of services is in the tables that were published last.
-    fn is_settled(&self) -> bool {
-        self.services.changed() == 0 && !self.unpublished
+    pub(super) fn is_settled(&self) -> bool {
+        !self.has_changes() && !self.unpublished
     }
 
     /// Brings at most so many changes of each kind into the tables to be published. Returns whether these are all.
@@ -156,7 +167,18 @@ impl Director {
             };
         }
         tables.unhooked = self.services.unhooked();
-        pending.listeners.len() + pending.paths.len() + pending.callers.len() == 0
+        !self.has_pending()
+    }
+
+    /// Whether something of what services amount to is on its way into the tables.
+    fn has_pending(&self) -> bool {
+        let Pending { listeners, paths, callers } = &self.pending;
+        listeners.len() + paths.len() + callers.len() > 0 || self.services.has_index_changes()
+    }
+
+    /// Whether a change of services is on its way into the tables.
+    pub(super) fn has_changes(&self) -> bool {
+        self.services.changed() > 0 || self.services.has_new_addresses() || self.has_pending()
     }
 }
 

@@ -75,9 +75,19 @@ impl Director {
     /// is told beside that.
     pub fn reload(&mut self, prepared: Prepared, prune: bool, host: Pump<'_>) -> Result<Answer, ApiError> {
         let file = self.file()?.display().to_string();
-        needs_restart(&self.config, &prepared.config)?;
+        if let Err(error) = needs_restart(&self.config, &prepared.config) {
+            (self.facts.discard)(Box::new(prepared));
+            return Err(error);
+        }
         prepared.warnings.iter().for_each(|warning| warn!("{warning}"));
-        let changes = self.converge_to(prepared, prune, host)?;
+        let changes = match self.converge_to(prepared, prune, host) {
+            Ok(changes) => changes,
+            Err(error) => {
+                // What has been done stands, and is published.
+                _ = self.commit(host);
+                return Err(ApiError { text: format!("the reload is done only in part: {}", error.text), ..error });
+            }
+        };
         let number = changes.len();
         let lines = changes.lines();
         for line in &lines {
@@ -103,7 +113,6 @@ impl Director {
         (self.facts.discard)(Box::new(wanted));
         self.follow_all_addresses(false, host);
         converged?;
-        self.converge_net(&config, prune, &mut changes);
         let options = Options {
             ip_forward: config.dataplane.ip_forward,
             accept_source_route: config.dataplane.accept_source_route,
@@ -137,6 +146,9 @@ impl Director {
             changes.note(|| format!("strict_parity is {}", config.ipvs.strict_parity));
         }
         self.services.reading = if config.ipvs.strict_parity { Reading::Sampled } else { Reading::Exact };
+        // From here on there is no pause: routes are published with the services.
+        self.take_all_services(host);
+        self.converge_net(&config, prune, &mut changes);
         self.config = config;
         self.unpublished = true;
         Ok(changes)

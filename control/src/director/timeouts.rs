@@ -11,21 +11,37 @@ use super::converge::{Changes, KEPT, UNDONE};
 use crate::config::{self, Config};
 
 impl Director {
-    /// The file's timeouts, if it says something else than before; else what was set at run time stays, unless `prune`.
+    /// The file's timeouts, each that it says differently than before; else what was set at run time stays, unless `prune`.
     pub(super) fn converge_timeouts(&mut self, config: &Config, prune: bool, changes: &mut Changes) {
-        let (before, wanted) = (&self.config.ipvs.timeouts, &config.ipvs.timeouts);
-        let (filed, new, running) = (timeouts_of(before), timeouts_of(wanted), &*self.tables.timeouts);
-        if *running == new {
-            return;
+        let [filed, wanted] = [&self.config, config].map(|config| timeouts_of(&config.ipvs.timeouts));
+        let running = Timeouts::clone(&self.tables.timeouts);
+        let base = if prune { &running } else { &filed };
+        let new = followed([&running, base, &wanted]);
+        if new != running {
+            let all = named(&filed).into_iter().zip(named(&running)).zip(named(&new));
+            let set = all.into_iter().any(|((filed, running), new)| running != new && running != filed);
+            let undone = if set { UNDONE } else { "" };
+            changes.note(|| format!("timeouts: {}{undone}", words(&running, &new)));
         }
-        if wanted == before && !prune {
-            return changes.keep(|| format!("timeouts: {KEPT}: {}", words(&new, running)));
+        if new != wanted {
+            changes.keep(|| format!("timeouts: {KEPT}: {}", words(&wanted, &new)));
         }
-        let undone = if *running == filed { "" } else { UNDONE };
-        changes.note(|| format!("timeouts: {}{undone}", words(running, &new)));
         self.tables.timeouts = Arc::new(new);
         self.unpublished = true;
     }
+}
+
+/// Timeouts as they run, but for those that changed from one file to the next.
+fn followed([running, before, after]: [&Timeouts; 3]) -> Timeouts {
+    let pick = |running: u32, before: u32, after: u32| if before == after { running } else { after };
+    let mut new = running.clone();
+    new.tcp = std::array::from_fn(|state| pick(running.tcp[state], before.tcp[state], after.tcp[state]));
+    new.sctp = std::array::from_fn(|state| pick(running.sctp[state], before.sctp[state], after.sctp[state]));
+    let [stream, one_way] = [State::Stream, State::OneWay]
+        .map(|state| pick(running.udp.of(state), before.udp.of(state), after.udp.of(state)));
+    new.udp.set(stream);
+    new.udp.set_one_way(one_way);
+    new
 }
 
 /// What becomes of timeouts, in seconds.

@@ -40,6 +40,11 @@ impl Callers {
         self.changes.push((listener, counts));
     }
 
+    /// Whether something changed since the changes were taken.
+    pub(super) fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
     /// What changed since the last call, in order.
     pub(super) fn take_changes(&mut self) -> Vec<(Listener, Option<Caller>)> {
         std::mem::take(&mut self.changes)

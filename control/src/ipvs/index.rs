@@ -162,6 +162,12 @@ impl Services {
         std::mem::take(&mut self.index.listeners.changes)
     }
 
+    /// Whether something changed of listeners, paths or callers since these were taken.
+    #[must_use]
+    pub fn has_index_changes(&self) -> bool {
+        !self.index.listeners.changes.is_empty() || self.index.callers.has_changes() || self.paths.has_changes()
+    }
+
     /// Whose connection it is that a server begins, by where it listens: what counts now that did not at the last call, in
     /// order, `None` = nobody's any more.
     pub fn take_caller_changes(&mut self) -> Vec<(Listener, Option<Caller>)> {

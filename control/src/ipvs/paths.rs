@@ -49,6 +49,11 @@ impl Paths {
         self.of.get(&address).map(|known| Arc::clone(&known.mtu)).unwrap_or_default()
     }
 
+    /// Whether a path changed since the changes were taken.
+    pub(super) fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// Nothing is known of any path.
     pub(super) fn forget(&self) {
         self.of.values().for_each(|known| known.mtu.forget());

@@ -1,7 +1,7 @@
 //! Slots of server states: taken for a new server, kept while a connection names them, revived when the same server
 //! comes back (the kernel's destination trash).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,10 +22,12 @@ pub struct Slots {
     /// A tree, as a hash map that grows moves all of them at once.
     trash: BTreeMap<(ServiceKey, SocketAddr), Retired>,
     /// Who of the trash is looked at next. One that came back, or was removed again since, has another number.
-    /// By when their turn is.
+    /// In the order of their turns.
     looks: BTreeMap<u64, ((ServiceKey, SocketAddr), u64)>,
     turns: u64,
     retired: u64,
+    /// Those that workers may still choose: the tables without them are not published yet.
+    retiring: VecDeque<((ServiceKey, SocketAddr), u64)>,
 }
 
 /// A removed server.
@@ -41,7 +43,16 @@ struct Retired {
 impl Slots {
     /// All slots of a slab are free.
     pub(super) fn new(states: Arc<Servers>) -> Self {
-        Self { states, free: Vec::new(), next: 0, trash: BTreeMap::new(), looks: BTreeMap::new(), turns: 0, retired: 0 }
+        Self {
+            states,
+            free: Vec::new(),
+            next: 0,
+            trash: BTreeMap::new(),
+            looks: BTreeMap::new(),
+            turns: 0,
+            retired: 0,
+            retiring: VecDeque::new(),
+        }
     }
 
     /// Slots that have ever been taken: those below.
@@ -86,12 +97,23 @@ impl Slots {
 
     /// A server leaves its service: its slot waits until nothing names it.
     pub(super) fn retire(&mut self, who: (ServiceKey, SocketAddr), slot: u32, meter: (Meter, u64)) {
-        if let Some(state) = self.states.get(slot) {
-            state.available.store(false, Relaxed);
-        }
         self.retired += 1;
+        self.retiring.push_back((who, self.retired));
         self.trash.insert(who, Retired { slot, number: self.retired, meter });
         self.look_later(who, self.retired);
+    }
+
+    /// Has packets of so many removed servers' connections dropped from now on. Returns whether there are more. Call it when
+    /// tables without these servers are published.
+    pub(super) fn shut(&mut self, most: usize) -> bool {
+        for (who, number) in self.retiring.drain(..most.min(self.retiring.len())) {
+            // One that came back meanwhile is in service.
+            let Some(retired) = self.trash.get(&who).filter(|retired| retired.number == number) else { continue };
+            if let Some(state) = self.states.get(retired.slot) {
+                state.available.store(false, Relaxed);
+            }
+        }
+        !self.retiring.is_empty()
     }
 
     fn look_later(&mut self, who: (ServiceKey, SocketAddr), number: u64) {

@@ -48,6 +48,12 @@ impl Services {
         })
     }
 
+    /// Has packets to so many removed servers dropped, now that workers do not choose them any more. Returns whether there
+    /// are more.
+    pub fn retire(&mut self, most: usize) -> bool {
+        self.slots.shut(most)
+    }
+
     /// Frees slots of removed servers that nothing refers to; looks at so many at most. Call only when every worker has
     /// seen the tables without them.
     pub fn sweep(&mut self, most: usize) {

@@ -12,7 +12,7 @@
 //! - `-S` leaves nothing out that `-R` needs to make the same table: the real tool loses thresholds, the third flag of sh
 //!   and mh, and the meaning of marks from 2^31 on, which it writes with a sign. So does this one in strict parity.
 //! - `-L` without `-n` looks names up in `/etc/hosts` and `/etc/services` and nowhere else.
-//! - Refusals that the kernel does not know (a feature that is not there, a full table, a silent worker) are told in
+//! - Refusals that the kernel does not know (a feature that is not there, a full table) are told in
 //!   the director's own words, with exit code 255.
 
 use std::io::BufRead;
@@ -135,7 +135,8 @@ impl Session<'_> {
             let Answer::Connections { connections, next, late } = answer else { return Err(confused()) };
             late.iter().for_each(|text| self.is_late(text));
             connections.iter().for_each(|conn| out += &conns::connection(conn, given, self.names));
-            if next.is_none() {
+            // A director that does not move on would keep us for ever.
+            if next.is_none() || next == cursor {
                 self.out += &out;
                 return Ok(());
             }

@@ -5,8 +5,9 @@
 //! other mistake ends the restore there. The exit code is that of the last line.
 //!
 //! The changes are not asked for one at a time but in batches, so that a table of any size is published in a few
-//! steps; all but the last say that more follows. A batch stops at its first refusal; then the rest follows in smaller ones, which grow again while all is
-//! well, so even a table of which every line is refused costs no more than twice its requests.
+//! steps; all but the last say that more follows. A batch stops at its first refusal; then the rest follows in smaller
+//! ones, which grow again while all is well, so even a table of which every line is refused costs no more than twice its
+//! requests.
 
 use std::io::BufRead;
 

@@ -1,5 +1,6 @@
 //! `ipvsadm-save` and `ipvsadm-restore`, the scripts that come with ipvsadm: the same options, texts and exit codes.
 
+use super::errors::LATE;
 use std::io::BufRead;
 
 use super::{Outcome, run};
@@ -33,10 +34,13 @@ pub fn restore(stdin: &mut dyn BufRead, client: &mut dyn Client) -> Outcome {
         };
     }
     let cleared = run(&["-C".to_owned()], &mut std::io::empty(), client);
-    if cleared.code != 0 {
+    // Cleared, but for a worker that is late: the rest is wanted all the more.
+    if ![0, LATE].contains(&cleared.code) {
         return cleared;
     }
     let rules: Vec<&[u8]> =
         input.split_inclusive(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#")).collect();
-    run(&["-R".to_owned()], &mut rules.concat().as_slice(), client)
+    let restored = run(&["-R".to_owned()], &mut rules.concat().as_slice(), client);
+    let code = if restored.code == 0 { cleared.code } else { restored.code };
+    Outcome { code, err: cleared.err + &restored.err, ..restored }
 }

@@ -43,7 +43,10 @@ impl Seats {
         }
         let mut seats_of = HashMap::<u32, usize>::new();
         self.open.values().for_each(|seat| *seats_of.entry(seat.uid).or_default() += 1);
+        // Nobody goes for one who holds more, nor root for others.
+        let own = seats_of.get(&uid).copied().unwrap_or_default();
         let idle = self.open.iter().filter_map(|(number, seat)| Some((*number, seat.uid, seat.idle?)));
+        let idle = idle.filter(|(_, of, _)| seats_of[of] >= own && (*of != 0 || uid == 0));
         let longest = idle.min_by_key(|(_, uid, since)| (usize::MAX - seats_of[uid], *since));
         if let Some((number, ..)) = longest {
             return Ok(self.open.remove(&number).map(|seat| seat.stream));
@@ -66,11 +69,10 @@ impl Seats {
         self.open.insert(number, seat);
     }
 
-    /// A connection has asked for something (`false`), or has its answer.
-    pub(super) fn idles(&mut self, number: u64, idle: bool) {
-        if let Some(seat) = self.open.get_mut(&number) {
-            seat.idle = idle.then(Instant::now);
-        }
+    /// A connection has asked for something (`false`), or has its answer. Returns whether it still has its seat.
+    pub(super) fn idles(&mut self, number: u64, idle: bool) -> bool {
+        let seat = self.open.get_mut(&number);
+        seat.map(|seat| seat.idle = idle.then(Instant::now)).is_some()
     }
 
     /// A connection has ended by itself.
@@ -119,8 +121,11 @@ mod tests {
         assert_eq!(goes(&mut seats, 5), None, "a seat is free");
         let mut seats = taken([7].into_iter().chain([1000; 40]).chain([7; 23]));
         assert_eq!(goes(&mut seats, 7), Some(2), "1000 holds most; its first has idled longest");
+        let mut seats = taken([0].into_iter().chain([1000; MAX_CONNECTIONS - 1]));
+        (2..=MAX_CONNECTIONS as u64).for_each(|number| _ = seats.idles(number, false));
+        assert!(seats.room_for(1000).is_err(), "root does not go for who has all else");
         let mut seats = taken([1000; MAX_CONNECTIONS]);
-        (1..10).for_each(|number| seats.idles(number, false));
+        (1..10).for_each(|number| _ = seats.idles(number, false));
         seats.idles(1, true);
         assert_eq!(goes(&mut seats, 1000), Some(10), "who waits for an answer stays, who had one idles anew");
     }
@@ -128,7 +133,7 @@ mod tests {
     #[test]
     fn root_has_seats_in_reserve() {
         let mut seats = taken([1000; MAX_CONNECTIONS]);
-        (1..=MAX_CONNECTIONS as u64).for_each(|number| seats.idles(number, false));
+        (1..=MAX_CONNECTIONS as u64).for_each(|number| _ = seats.idles(number, false));
         assert!(seats.room_for(1000).is_err(), "all are at work");
         for _ in 0..RESERVE {
             assert_eq!(goes(&mut seats, 0), None);

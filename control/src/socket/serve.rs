@@ -198,7 +198,10 @@ impl Guest<'_> {
         let mut lines = Lines::new(BufReader::new(stream), MAX_REQUEST);
         let mut writer = stream;
         while let Some(line) = lines.next()? {
-            self.shared.lock().idles(self.number, false);
+            if !self.shared.lock().idles(self.number, false) {
+                // It has been told that it is closed: what it asks for is not done.
+                return Ok(());
+            }
             let (id, answer) = match line {
                 Line::TooLong => (None, Err(too_long())),
                 Line::Whole(line) => self.answer(&line),

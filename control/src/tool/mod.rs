@@ -196,7 +196,8 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
     };
     let answer = client.ask(request)?;
     if json {
-        return print_json(&answer, out);
+        print_json(&answer, out)?;
+        return if let Answer::Reloaded { late: Some(late), .. } = answer { Err(Failure::Late(late)) } else { Ok(()) };
     }
     show(&arguments.command, &answer, out)
 }
