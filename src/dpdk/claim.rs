@@ -3,7 +3,8 @@
 //!
 //! A claim is a name in the abstract space of Unix sockets. It belongs to the network namespace, as interfaces do, is the
 //! same for every mount and PID namespace, and goes with the process, however that ends. Anyone may take such a name, so
-//! only that of a process of root's, or of our own user, counts.
+//! only that on which a process of root's, or of our own user, listens counts. Any other is warned of and passed over: who
+//! may not run a director does not keep one from starting, either.
 
 use std::fmt;
 use std::fs;
@@ -34,8 +35,8 @@ pub(crate) struct Claim {
 enum Owner {
     Us,
     Director(Option<i32>),
-    /// A user who may not be a director.
-    User(u32),
+    /// Somebody who does not show to be a director, and what is known of them.
+    Other(String),
 }
 
 impl fmt::Display for Owner {
@@ -44,7 +45,7 @@ impl fmt::Display for Owner {
             Self::Us => f.write_str("another interface has it"),
             Self::Director(Some(pid)) => write!(f, "another director has it, process {pid}"),
             Self::Director(None) => f.write_str("another director has it"),
-            Self::User(user) => write!(f, "user {user} has its name"),
+            Self::Other(known) => f.write_str(known),
         }
     }
 }
@@ -61,9 +62,10 @@ impl Claim {
         match take(&name) {
             Ok(name) => Ok(Some(Self { _name: name })),
             Err(error) if error.kind() == ErrorKind::AddrInUse => match owner(&name) {
-                Owner::User(user) => {
+                Owner::Other(known) => {
                     log::warn!(
-                        "interface {interface:?}, device {spec}: user {user} has the name @{name}, which keeps other directors from it; it does not count"
+                        "interface {interface:?}, device {spec}: {known} has the socket @{name} (`ss -xlp` shows the \
+                         process), by which directors know of each other: a second director on the device is not noticed"
                     );
                     Ok(None)
                 }
@@ -107,22 +109,24 @@ fn digest(path: &str, end: &str) -> u64 {
     digest.finish()
 }
 
-/// Who has a name that is taken: whoever does not say so may be a director.
+/// Who has a name that is taken. A director listens there, and nobody calls but others that start.
 fn owner(name: &str) -> Owner {
-    let Some(told) = connect(name).ok().and_then(|socket| getsockopt(&socket, PeerCredentials).ok()) else {
-        return Owner::Director(None);
+    let told = connect(name).and_then(|socket| Ok(getsockopt(&socket, PeerCredentials)?));
+    let told = match told {
+        Ok(told) => told,
+        Err(error) => return Owner::Other(format!("somebody who does not answer ({error})")),
     };
     // Of another PID namespace: 0.
     let pid = Some(told.pid()).filter(|pid| *pid > 0);
     match told.uid() {
         _ if pid.is_some_and(|pid| pid.cast_unsigned() == process::id()) => Owner::Us,
         user if user == 0 || user == geteuid().as_raw() => Owner::Director(pid),
-        user => Owner::User(user),
+        user => Owner::Other(format!("user {user}")),
     }
 }
 
 /// A connection to who listens there, without waiting.
-fn connect(name: &str) -> rustix::io::Result<OwnedFd> {
+fn connect(name: &str) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
     net::connect(&socket, &SocketAddrUnix::new_abstract_name(name.as_bytes())?)?;
@@ -146,6 +150,27 @@ mod tests {
         assert!(second.contains("\"lan\"") && second.contains("another interface has it"), "{second}");
         drop(first);
         assert!(Claim::new(&spec, "lan").expect("it is free").is_some());
+    }
+
+    #[test]
+    fn a_name_on_which_no_director_answers_keeps_nobody_from_the_device() {
+        let spec = spec(&format!("tap:u{}", process::id()));
+        let name = name(&spec).expect("a name");
+        let address = SocketAddrUnix::new_abstract_name(name.as_bytes()).expect("it is short");
+        let squatter = net::socket(AddressFamily::UNIX, SocketType::STREAM, None).expect("a socket");
+        net::bind(&squatter, &address).expect("nobody has it");
+        assert_eq!(take(&name).expect_err("it is taken").kind(), ErrorKind::AddrInUse);
+        let is_other = || matches!(owner(&name), Owner::Other(_));
+        assert!(is_other() && Claim::new(&spec, "wan").expect("nobody listens").is_none());
+
+        net::listen(&squatter, 0).expect("it listens");
+        let mut calls = Vec::new();
+        while let Ok(call) = connect(&name) {
+            assert!(calls.len() < 16, "its queue fills up");
+            calls.push(call);
+        }
+        assert!(!calls.is_empty() && is_other());
+        assert!(Claim::new(&spec, "wan").expect("nobody takes calls").is_none());
     }
 
     #[test]
