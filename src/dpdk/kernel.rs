@@ -41,6 +41,11 @@ impl KernelInterface {
 
     /// Whether it is up and has a carrier; `None` once it is gone, or in another namespace.
     pub(super) fn carrier(&self) -> Option<bool> {
+        self.has(UP | RUNNING)
+    }
+
+    /// Whether it has these flags; `None` once it is gone, or in another namespace.
+    fn has(&self, flags: u16) -> Option<bool> {
         let name = match netdevice::index_to_name(&self.socket, self.index) {
             Ok(name) => name,
             Err(Errno::NODEV | Errno::NXIO) => return None,
@@ -53,11 +58,16 @@ impl KernelInterface {
         // the flags behind it, and consists of numbers.
         let told = unsafe { ioctl::ioctl(&self.socket, Updater::<GET_FLAGS, Request>::new(&mut request)) };
         match told {
-            Ok(()) => Some(request.flags & (UP | RUNNING) == UP | RUNNING),
+            Ok(()) => Some(request.flags & flags == flags),
             Err(Errno::NODEV) => None,
             Err(_) => Some(true),
         }
     }
+}
+
+/// Whether the interface of this name, or alternative name, is up; `None` where there is none.
+pub(crate) fn is_up(name: &str) -> Option<bool> {
+    KernelInterface::named(name)?.has(UP)
 }
 
 #[cfg(test)]
@@ -69,6 +79,7 @@ mod tests {
         let loopback = KernelInterface::named("lo").expect("every namespace has one");
         assert!(loopback.carrier().is_some());
         assert!(KernelInterface::named("nosuch0").is_none());
+        assert!(is_up("lo").is_some() && is_up("nosuch0").is_none());
         assert_eq!(KernelInterface { index: u32::MAX >> 1, ..loopback }.carrier(), None);
     }
 }

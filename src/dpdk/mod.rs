@@ -28,7 +28,7 @@ pub(crate) mod error;
 pub(crate) mod eth_dev;
 pub(crate) mod heap;
 mod journal;
-mod kernel;
+pub(crate) mod kernel;
 pub(crate) mod mbuf;
 pub(crate) mod mempool;
 pub(crate) mod offer;

@@ -3,14 +3,18 @@
 use std::fs;
 use std::path::Path;
 
+use control::config::Config;
+
 use super::Machine;
 use crate::check::{Device, Findings};
 use crate::dpdk::spec::Need;
+use crate::words::Words;
 
 /// Kernel drivers of NICs that DPDK shares instead of taking them.
 const SHARED: [&str; 3] = ["mlx4_core", "mlx5_core", "mana"];
 
-/// Drivers of DPDK 22.11 for Ethernet devices that are not on a bus of the machine, under all their names.
+/// Drivers of DPDK 22.11 for Ethernet devices that are not on a bus of the machine, under all their names. A device's name
+/// begins with that of its driver.
 const VIRTUAL: [&str; 24] = [
     "net_af_packet",
     "eth_af_packet",
@@ -39,11 +43,12 @@ const VIRTUAL: [&str; 24] = [
 ];
 
 /// Notes the devices that DPDK would not open, and those that are there and carry nothing.
-pub(super) fn look(machine: &Machine, devices: &[Device<'_>], findings: &mut Findings) {
+pub(super) fn look(machine: &Machine, config: &Config, devices: &[Device<'_>], findings: &mut Findings) {
+    let plugins = Words::read(&config.dataplane.eal).is_ok_and(|words| words.has("-d"));
     for (interface, spec) in devices {
         let place = interface.lines.of("device");
         let whole = |text: String| format!("{} is on {spec}, but {text}", interface.name);
-        if let Some(text) = fault(machine, spec.need()) {
+        if let Some(text) = fault(machine, spec.need(), plugins) {
             findings.wrong(&place, "interface.device", whole(text));
         } else if let Some(text) = down(machine, spec.need()) {
             findings.warn(&place, "interface.device", whole(text));
@@ -51,7 +56,8 @@ pub(super) fn look(machine: &Machine, devices: &[Device<'_>], findings: &mut Fin
     }
 }
 
-fn fault(machine: &Machine, need: Need<'_>) -> Option<String> {
+/// `plugins`: DPDK loads drivers that are not its own.
+fn fault(machine: &Machine, need: Need<'_>, plugins: bool) -> Option<String> {
     match need {
         Need::Pci(address) => pci(machine, address),
         Need::Interface(name) => absent_interface(machine, name),
@@ -59,36 +65,31 @@ fn fault(machine: &Machine, need: Need<'_>) -> Option<String> {
         Need::Socket(path) => (!machine.path(path).exists())
             .then(|| "nobody listens there: no such file; start the peer first".to_owned()),
         Need::Files { read, write } => files(machine, read, write),
-        Need::Driver(name) => {
-            let stem = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
-            (!VIRTUAL.contains(&stem) && stem.starts_with(|letter: char| letter.is_ascii_alphabetic())).then(|| {
-                format!("no such driver: DPDK has none for {name}; its names begin as net_null, net_ring, net_tap")
-            })
-        }
+        Need::Driver(name) => (!plugins && !VIRTUAL.iter().any(|driver| name.starts_with(driver))).then(|| {
+            format!("no such driver: DPDK has none for {name}; its names begin as net_null, net_ring, net_tap")
+        }),
         Need::Nothing => None,
     }
 }
 
 fn absent_interface(machine: &Machine, name: &str) -> Option<String> {
-    let all = machine.path("sys/class/net");
-    if all.join(name).exists() {
+    if (machine.is_up)(name).is_some() {
         return None;
     }
-    let entries = fs::read_dir(all).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.retain(|name| name != "lo" && name != "bonding_masters");
-    names.sort();
+    // Of our network namespace, whoever mounted it.
+    let listed = machine.text(machine.path("proc/net/dev")).unwrap_or_default();
+    let mut names: Vec<&str> = listed.lines().filter_map(|line| Some(line.split_once(':')?.0.trim())).collect();
+    names.retain(|name| *name != "lo");
+    names.sort_unstable();
     let there = if names.is_empty() { "none beside lo".to_owned() } else { names.join(", ") };
     Some(format!("there is no such network interface; known: {there}"))
 }
 
 /// An interface of the kernel that is there and carries nothing.
 fn down(machine: &Machine, need: Need<'_>) -> Option<String> {
-    const UP: u32 = 1;
     let Need::Interface(name) = need else { return None };
-    let flags = machine.text(machine.path("sys/class/net").join(name).join("flags"))?;
-    let flags = u32::from_str_radix(flags.trim_start_matches("0x"), 16).ok()?;
-    (flags & UP == 0).then(|| format!("it is down: ip link set {name} up"))
+    let up = (machine.is_up)(name)?;
+    (!up).then(|| format!("it is down: ip link set {name} up"))
 }
 
 fn pci(machine: &Machine, address: &str) -> Option<String> {
@@ -131,11 +132,15 @@ mod tests {
     impl Fake {
         fn new(name: &str) -> Self {
             let root = std::env::temp_dir().join(format!("sluice-{}-{name}", std::process::id()));
-            fs::create_dir_all(root.join("sys/class/net/eth0")).expect("a directory");
-            fs::create_dir_all(root.join("sys/class/net/eth1")).expect("a directory");
-            fs::write(root.join("sys/class/net/eth0/flags"), "0x1003\n").expect("a file");
-            fs::write(root.join("sys/class/net/eth1/flags"), "0x1002\n").expect("a file");
-            Self(Machine { root })
+            fs::create_dir_all(root.join("proc/net")).expect("a directory");
+            let listed = "Inter-| Receive\n face |bytes\n    lo:  84  1\n  eth1:  0  0\n  eth0:  9  1\n";
+            fs::write(root.join("proc/net/dev"), listed).expect("a file");
+            let is_up = |name: &str| match name {
+                "eth0" | "alias0" => Some(true),
+                "eth1" => Some(false),
+                _ => None,
+            };
+            Self(Machine { root, is_up })
         }
 
         fn pci(&self, address: &str, driver: Option<&str>) {
@@ -149,7 +154,7 @@ mod tests {
         /// What is an error, and what a warning.
         fn says(&self, device: &str) -> [Option<String>; 2] {
             let spec = DeviceSpec::parse(device).expect("a right device");
-            [fault(&self.0, spec.need()), down(&self.0, spec.need())]
+            [fault(&self.0, spec.need(), false), down(&self.0, spec.need())]
         }
     }
 
@@ -166,8 +171,10 @@ mod tests {
         fake.pci("0000:3b:00.1", Some("ixgbe"));
         fake.pci("0000:3b:00.2", None);
         fake.pci("0000:3b:00.3", Some("mlx5_core"));
-        for good in ["pci:3b:00.0", "pci:0000:3b:00.3", "af_packet:eth0", "vdev:net_null0", "vdev:net_bonding0,mode=1"]
-        {
+        for good in ["pci:3b:00.0", "pci:0000:3b:00.3", "af_packet:eth0", "af_packet:alias0"] {
+            assert_eq!(fake.says(good), [None, None], "{good}");
+        }
+        for good in ["vdev:net_null0", "vdev:net_bonding0,mode=1", "vdev:net_bonding_lan,mode=1", "vdev:net_null_a"] {
             assert_eq!(fake.says(good), [None, None], "{good}");
         }
         for good in ["vhost:/run/x.sock", "memif:/run/x.sock,role=server", "virtio_user:/run/x.sock,server=1"] {
@@ -188,6 +195,8 @@ mod tests {
             let [error, _] = fake.says(device);
             assert!(error.as_ref().is_some_and(|text| text.contains(part)), "{device}: {error:?}");
         }
+        let plugin = DeviceSpec::parse("vdev:net_nul0").expect("a right device");
+        assert_eq!(fault(&fake.0, plugin.need(), true), None, "a driver may come with -d");
         let [error, warning] = fake.says("af_packet:eth1");
         assert_eq!((error, warning.as_deref()), (None, Some("it is down: ip link set eth1 up")));
     }

@@ -119,7 +119,7 @@ mod tests {
         for (name, count) in [("nr_hugepages", reserved), ("free_hugepages", free), ("resv_hugepages", 0)] {
             write(&format!("sys/kernel/mm/hugepages/hugepages-2048kB/{name}"), &count.to_string());
         }
-        Machine { root }
+        Machine { root, is_up: |_| None }
     }
 
     fn said(name: &str, pages: [usize; 2], mounts: &str, eal: &str, lives: bool) -> Vec<String> {

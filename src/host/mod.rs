@@ -1,5 +1,5 @@
 //! This machine, as far as a configuration needs it: CPUs, memory, huge pages, devices, the place of the control socket.
-//! Looked at in files of the kernel; nothing is opened, taken or changed, so a director may run meanwhile.
+//! Looked at in files of the kernel, or asked of it; nothing is opened, taken or changed, so a director may run meanwhile.
 
 mod devices;
 mod huge;
@@ -12,19 +12,23 @@ use control::socket::{self, ServeError};
 
 use crate::check::{Device, Findings, Purpose};
 use crate::cores;
+use crate::dpdk::kernel;
 use crate::plan::Plan;
 
 const MIB: usize = 1 << 20;
 
-/// Where the kernel's files are; elsewhere in tests.
+/// What the kernel is asked; something else in tests.
 pub(crate) struct Machine {
+    /// Where its files are.
     root: PathBuf,
+    /// Whether an interface is up; `None` where there is none of the name.
+    is_up: fn(&str) -> Option<bool>,
 }
 
 impl Machine {
     /// The one that this program runs on.
     pub(crate) fn this() -> Self {
-        Self { root: PathBuf::from("/") }
+        Self { root: PathBuf::from("/"), is_up: kernel::is_up }
     }
 
     fn path(&self, path: &str) -> PathBuf {
@@ -62,7 +66,7 @@ pub(crate) fn look(
     if plan.without_huge_pages.is_none() {
         huge::look(machine, config, plan, lives, findings);
     }
-    devices::look(machine, devices, findings);
+    devices::look(machine, config, devices, findings);
 }
 
 /// Whether a director has the socket: what it holds comes free when it stops, so a check does not miss it. A second one
