@@ -93,10 +93,12 @@ impl Mempool {
             dpdk_sys::rte_pktmbuf_pool_create(name.as_ptr(), count, config.cache as c_uint, 0, room, socket)
         })
         .map_err(fail)?;
-        let mut length: usize = size_of::<rte_mbuf>() + usize::from(room);
-        // SAFETY: the pool has just been made; the function is handed its packets, one after the other, and their length.
-        unsafe { dpdk_sys::rte_mempool_obj_iter(raw.as_ptr(), Some(populate), (&raw mut length).cast()) };
-        Ok(Arc::new(Self { raw, capacity: config.count, data_room: config.data_room, _runtime: eal.runtime() }))
+        let pool = Self { raw, capacity: config.count, data_room: config.data_room, _runtime: eal.runtime() };
+        let mut pages = Pages { length: size_of::<rte_mbuf>() + usize::from(room), failed: None };
+        // SAFETY: the pool has just been made; the function is handed its packets, one after the other, and what it expects.
+        unsafe { dpdk_sys::rte_mempool_obj_iter(raw.as_ptr(), Some(populate), (&raw mut pages).cast()) };
+        pages.verdict().map_err(fail)?;
+        Ok(Arc::new(pool))
     }
 
     /// Packets that can be taken: in the ring and in the threads' caches.
@@ -134,19 +136,43 @@ impl Mempool {
     }
 }
 
+/// The memory of a pool's packets, as it is walked through.
+struct Pages {
+    /// Of a packet.
+    length: usize,
+    /// Why there is no memory for a packet; the first that failed, and no other was tried.
+    failed: Option<Errno>,
+}
+
+impl Pages {
+    /// Whether packets have their memory, or get it as they are used.
+    fn verdict(self) -> Result<(), Cause> {
+        match self.failed {
+            None => Ok(()),
+            // Linux before 5.14 does not know of it.
+            Some(Errno::Invalid) => {
+                log::debug!("the kernel gives packet memory as it is used, not now");
+                Ok(())
+            }
+            Some(errno) => Err(Cause { errno, said: vec!["the kernel has no memory for all its packets".to_owned()] }),
+        }
+    }
+}
+
 /// Has the kernel give the pages of a packet now, where it does so on first use (without huge pages): what is not there
 /// fails at the start, and no packet waits for a page.
-unsafe extern "C" fn populate(_: *mut rte_mempool, length: *mut c_void, packet: *mut c_void, _: c_uint) {
+unsafe extern "C" fn populate(_: *mut rte_mempool, pages: *mut c_void, packet: *mut c_void, _: c_uint) {
     const PAGE: usize = 4096;
-    let before = packet.addr() % PAGE;
-    // SAFETY: it is the length that `Mempool::new` hands in.
-    let length = unsafe { *length.cast::<usize>() } + before;
-    // SAFETY: the pages around it are of the same mapping, DPDK's own, and their content stays.
-    let told = unsafe { madvise(packet.wrapping_byte_sub(before), length, Advice::LinuxPopulateWrite) };
-    if let Err(error) = told {
-        // Linux before 5.14 does not know of it.
-        log::debug!("packet memory comes as it is used: {error}");
+    // SAFETY: it is what `Mempool::new` hands in, and nobody else has it meanwhile.
+    let pages = unsafe { &mut *pages.cast::<Pages>() };
+    if pages.failed.is_some() {
+        return;
     }
+    let before = packet.addr() % PAGE;
+    let start = packet.wrapping_byte_sub(before);
+    // SAFETY: the pages around it are of the same mapping, DPDK's own, and their content stays.
+    let told = unsafe { madvise(start, pages.length + before, Advice::LinuxPopulateWrite) };
+    pages.failed = told.err().map(|error| Errno::returned(-error.raw_os_error()));
 }
 
 impl Drop for Mempool {
@@ -160,5 +186,30 @@ impl Drop for Mempool {
             log::warn!("{in_hands} packets were not returned to their pool: its memory is freed when the process ends");
             Runtime::keep_memory();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ptr::{null_mut, without_provenance_mut};
+
+    use super::*;
+
+    #[test]
+    fn packets_without_memory_refuse_the_pool() {
+        let told = |failed| Pages { length: 1, failed }.verdict();
+        assert_eq!(told(None), Ok(()));
+        assert_eq!(told(Some(Errno::Invalid)), Ok(()), "an old kernel");
+        assert!(told(Some(Errno::NoMemory)).is_err_and(|cause| cause.errno == Errno::NoMemory));
+
+        let mut pages = Pages { length: 64, failed: None };
+        let mut packet = vec![7_u8; 64];
+        // SAFETY: the packet is there; nothing is mapped on the second page, and the kernel says so.
+        let mut walk = |packet: *mut u8| unsafe { populate(null_mut(), (&raw mut pages).cast(), packet.cast(), 0) };
+        walk(packet.as_mut_ptr());
+        walk(without_provenance_mut(4096));
+        walk(packet.as_mut_ptr());
+        assert!(matches!(pages.failed, Some(Errno::NoMemory | Errno::Invalid)), "{:?}", pages.failed);
+        assert_eq!(packet, [7; 64]);
     }
 }
