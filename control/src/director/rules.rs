@@ -39,11 +39,15 @@ impl Director {
     }
 
     fn restore_all(&mut self, file: &Path) -> Result<(), ConfigErrors> {
+        let Some(rules) = rules::load(file)? else {
+            log::info!("{} does not exist; no rules are restored", file.display());
+            return Ok(());
+        };
         let mut restoring = Restoring { director: self, lines: HashMap::new() };
         let told = |(place, request): (Place, Request)| -> Option<ConfigError> {
             restoring.change(&place, request).err().map(|text| place.error("", text))
         };
-        ConfigErrors::of(rules::load(file)?.into_iter().filter_map(told).collect()).map_or(Ok(()), Err)
+        ConfigErrors::of(rules.into_iter().filter_map(told).collect()).map_or(Ok(()), Err)
     }
 }
 

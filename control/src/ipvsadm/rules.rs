@@ -40,21 +40,18 @@ fn change(line: &str, names: &Names) -> Result<Option<Request>, String> {
     }
 }
 
-/// Reads a file; nothing where there is none yet.
+/// Reads a file; `None` where there is none yet.
 ///
 /// # Errors
 /// That it cannot be read, or everything that is wrong with it.
-pub fn load(path: &std::path::Path) -> Result<Vec<(Place, Request)>, ConfigErrors> {
+pub fn load(path: &std::path::Path) -> Result<Option<Vec<(Place, Request)>>, ConfigErrors> {
     let file = path.display().to_string();
     let unread = |error: &dyn std::fmt::Display| -> ConfigError {
         Place { file: file.as_str().into(), line: 0 }.error("", format!("cannot read the file: {error}"))
     };
     match std::fs::read_to_string(path) {
-        Ok(text) => read(&text, &file, &Names::system()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            log::info!("{file} does not exist; no rules are restored");
-            Ok(Vec::new())
-        }
+        Ok(text) => read(&text, &file, &Names::system()).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unread(&error).into()),
     }
 }
