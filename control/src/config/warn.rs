@@ -154,10 +154,10 @@ impl Around<'_> {
             scope.warn("address", format!("{address} {text}: no client connects to it"));
         } else if !is_link_local(address) && self.connected.lookup(address).is_none() {
             let text = format!(
-                "{address} is on no prefix of an interface, so no host asks for it by ARP; where a router sends it here, \
-                 say so with [[vip]] address = \"{address}\", interfaces = []"
+                "{address} is on no interface's prefix: every interface answers for it, and hosts need a route to it through \
+                 this director; name the interfaces with a [[vip]], or, where it is only routed here, a [[vip]] with \
+                 interfaces = []"
             );
-            let text = if address.is_ipv6() { text.replace("ARP", "neighbour discovery") } else { text };
             scope.warn("address", text);
         }
     }

@@ -91,8 +91,9 @@ fn virtual_addresses_that_nobody_can_use() {
     case(
         "10.9.0.9:80",
         "",
-        "t.toml:12: service.address: 10.9.0.9 is on no prefix of an interface, so no host asks for it by ARP; where a \
-         router sends it here, say so with [[vip]] address = \"10.9.0.9\", interfaces = []",
+        "t.toml:12: service.address: 10.9.0.9 is on no interface's prefix: every interface answers for it, and hosts need \
+         a route to it through this director; name the interfaces with a [[vip]], or, where it is only routed here, a \
+         [[vip]] with interfaces = []",
     );
     case("127.0.0.1:80", "", "t.toml:12: service.address: 127.0.0.1 is a loopback address: no client connects to it");
     case(
