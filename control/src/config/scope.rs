@@ -130,10 +130,14 @@ impl<'a> Scope<'a> {
         self.source.warn(self.spot_of_element(key, index), &self.within(key), text);
     }
 
-    /// The table `[[key]]` inside that begins at this line, to say something about it later.
+    /// The table `[[key]]` inside that begins at this line, to say something about it later. They stand in the order of
+    /// their lines: a service may have a hundred thousand servers, and each of them a fault.
     pub(super) fn nested(&self, key: &str, line: u32) -> Option<Scope<'a>> {
         let array = self.table.get(key)?.get_ref().as_array()?;
-        array.iter().filter_map(|value| self.enter(key, value)).find(|scope| scope.place().line == line)
+        let begins = |value: &Spanned<DeValue<'_>>| self.source.place(value.span().start).line;
+        let first = array.partition_point(|value| begins(value) < line);
+        let value = array.get(first).filter(|value| begins(value) == line)?;
+        self.enter(key, value)
     }
 
     /// Where it begins, and the lines of its keys.

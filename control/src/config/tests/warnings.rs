@@ -140,6 +140,20 @@ fn a_prefix_on_two_links() {
 }
 
 #[test]
+fn every_server_is_found_again_at_its_line() {
+    let server =
+        |n: usize| format!("[[service.server]]\n\naddress = \"10.{}.0.{}:80\"\n", if n < 3 { 1 } else { 9 }, n + 11);
+    let all: String = (0..19).map(server).collect();
+    let said = warnings(&format!("{BASE}{}{all}", SERVICE.replace("[[service.server]]\n", "")));
+    let lines: Vec<&str> = said.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    let at: Vec<String> = (3..19).map(|n| format!("t.toml:{}", 15 + 3 * n)).collect();
+    assert_eq!(lines, at, "{said}");
+    let inline = "server = [\n{ address = \"10.1.0.9\" },\n\n{ weight = 2,\naddress = \"10.9.0.9\" },\n]\n";
+    let said = warnings(&format!("{BASE}{}{inline}", SERVICE.replace("[[service.server]]\n", "")));
+    assert!(said.starts_with("t.toml:17: service.server.address: no route leads to 10.9.0.9"), "{said}");
+}
+
+#[test]
 fn warnings_are_bounded() {
     let bare = |n: usize| format!("[[service]]\nprotocol = \"tcp\"\naddress = \"10.0.0.9:{n}\"\n");
     let text = format!("{BASE}{}", (1..=250).map(bare).collect::<String>());
