@@ -145,6 +145,15 @@ impl Scene {
     }
 }
 
+impl Drop for Scene {
+    /// PostgreSQL leaves its shared memory behind when it is killed. SIGINT is its fast shutdown.
+    fn drop(&mut self) {
+        if self.app == "postgres" {
+            self.lab.ask_to_end(self.app, "INT");
+        }
+    }
+}
+
 /// A directory of its own, which others may enter: not every server stays root.
 fn directory(lab: &Lab, name: &str) -> PathBuf {
     let path = lab.path("apps").join(name);

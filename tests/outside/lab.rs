@@ -169,6 +169,14 @@ impl Lab {
         self.processes.insert(name, process);
     }
 
+    /// Asks every process that is kept by this name to end by a signal, and gives each ten seconds.
+    pub(crate) fn ask_to_end(&mut self, name: &str, signal: &str) {
+        let kept = ["client", "rs1", "rs2", "rs3"].map(|room| format!("{name}-{room}"));
+        for process in kept.iter().filter_map(|name| self.processes.remove(name)).collect::<Vec<_>>().iter_mut() {
+            process.ask_to_end(signal, Duration::from_secs(10));
+        }
+    }
+
     /// A number of the kernel's TCP in a namespace.
     pub(crate) fn tcp_counter(&self, room: &str, name: &str) -> u64 {
         let snmp = self.run(room, &["cat", "/proc/net/snmp"]).good().out;

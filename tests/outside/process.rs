@@ -74,6 +74,14 @@ impl Process {
         assert!(status.expect("sh runs").success(), "kill -{name} {id}");
     }
 
+    /// Asks it to end by a signal, and waits, so long at most. Fails at nothing: also a failed test cleans up.
+    pub(crate) fn ask_to_end(&mut self, signal: &str, most: Duration) {
+        if self.ended().is_none() {
+            _ = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.id())]).status();
+            _ = until(most, || self.ended());
+        }
+    }
+
     /// Ends it now, if it has not ended.
     pub(crate) fn end(&mut self) {
         if self.ended().is_none() {

@@ -63,7 +63,8 @@ postgres_serve() {
     cd /
     as_postgres initdb -A trust -N -D "$1/data" -E UTF8 --locale=C
     echo 'host all all 0.0.0.0/0 trust' >>"$1/data/pg_hba.conf"
-    exec setpriv --pdeathsig KILL --reuid postgres --regid postgres --clear-groups \
+    # Killed, it would leave its shared memory behind.
+    exec setpriv --pdeathsig INT --reuid postgres --regid postgres --clear-groups \
         postgres -D "$1/data" -c listen_addresses='*' -c unix_socket_directories= -c fsync=off
 }
 postgres_ask() {
