@@ -186,20 +186,29 @@ sip_ask() {
 }
 
 ssh_ports() { echo tcp:2222; }
-ssh_needs() { missing sshd ssh ssh-keygen; }
+ssh_needs() { missing sshd ssh ssh-keygen unshare; }
+# One key for both servers and the client: a directory that takes its name whole, and keeps it.
+ssh_key() { # DIRECTORY
+    mkdir "$1/key"
+    ssh-keygen -q -t ed25519 -N '' -f "$1/key/id" </dev/null
+    mv -nT "$1/key" "$1/../key" || true
+    [ -e "$1/../key/id.pub" ]
+}
 ssh_serve() {
-    mkdir -p /run/sshd
     lines 300000 'line %d of the file, and again %d' >"$1/file"
-    ssh-keygen -q -t ed25519 -N '' -f "$1/host"
-    [ -e "$1/../key" ] || ssh-keygen -q -t ed25519 -N '' -f "$1/../key"
-    cp "$1/../key.pub" "$1/allowed"
-    exec "$(command -v sshd)" -D -e -p 2222 -h "$1/host" -o UsePAM=no -o StrictModes=no -o "AuthorizedKeysFile=$1/allowed" \
-        -o PermitRootLogin=yes -o "ForceCommand=cat $1/file" -o PidFile=none
+    ssh-keygen -q -t ed25519 -N '' -f "$1/host" </dev/null
+    ssh_key "$1"
+    cp "$1/../key/id.pub" "$1/allowed"
+    # It wants its directory in /run, and gets one that nobody else sees.
+    # shellcheck disable=SC2016 # the inner shell's
+    exec unshare --mount sh -c 'mount -t tmpfs -o mode=755 run /run && mkdir /run/sshd && exec "$@"' sh \
+        "$(command -v sshd)" -D -e -p 2222 -h "$1/host" -o UsePAM=no -o StrictModes=no \
+        -o "AuthorizedKeysFile=$1/allowed" -o PermitRootLogin=yes -o "ForceCommand=cat $1/file" -o PidFile=none
 }
 ssh_ask() {
     get() {
-        ssh -q -p 2222 -i "$2/../key" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes \
-            "root@$1"
+        ssh -q -p 2222 -i "$2/../key/id" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+            -o BatchMode=yes "root@$1" </dev/null
     }
     content "$(get "$@" | digest)"
     begun=$(date +%s%N)
