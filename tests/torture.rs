@@ -45,6 +45,8 @@ const ALL: [&str; 14] = [
 ];
 /// Seconds of load in each place.
 const SECONDS: u32 = 3;
+/// The share of requests that may stay without an answer beyond that of a plain router.
+const BEYOND: f64 = 0.02;
 /// No application begins later than this.
 const MOST: Duration = Duration::from_secs(9 * 60);
 
@@ -97,6 +99,20 @@ fn compare(app: &'static str) {
     );
     assert!(by_router > 0.0 && by_nat > 0.0 && by_direct > 0.0, "nothing came through: {all:?}");
     assert!(nat.content == router.content && direct.content == router.content, "contents differ: {all:?}");
+    for outcome in [&nat, &direct] {
+        let Some((lost, _)) = outcome.lost else { continue };
+        if app.starts_with("iperf") {
+            // The director dropped and missed nothing, or the scene had failed.
+            assert!(lost <= outcome.counted, "nobody counted what was lost: {all:?}");
+        } else {
+            assert!(share_lost(outcome) <= share_lost(&router) + BEYOND, "more is lost than by a router: {all:?}");
+        }
+    }
+}
+
+/// What did not come, of one.
+fn share_lost(outcome: &Outcome) -> f64 {
+    outcome.lost.map_or(0.0, |(lost, of)| lost as f64 / of.max(1) as f64)
 }
 
 /// What did not come, where that is borne, and what was sent again.

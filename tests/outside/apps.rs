@@ -29,6 +29,8 @@ pub(crate) struct Outcome {
     pub(crate) lost: Option<(u64, u64)>,
     /// Segments that the kernels of client and servers sent again.
     pub(crate) again: u64,
+    /// What sockets, stacks and links of the kernel around the director dropped meanwhile, and counted.
+    pub(crate) counted: u64,
 }
 
 /// What is missing here for an application.
@@ -118,7 +120,7 @@ impl Scene {
     fn ask(&mut self, address: &str, seconds: u32) -> Outcome {
         self.asked += 1;
         let home = directory(&self.lab, &format!("{}-client{}", self.app, self.asked));
-        let before = self.again();
+        let (before, counted) = (self.again(), self.counted());
         let seconds = seconds.to_string();
         let words = ["timeout", PATIENCE, "sh", SCRIPT, self.app, "ask", address, utf8(&home), &seconds];
         let mut client = self.lab.start("client", &format!("{}-{}", self.app, self.asked), &words);
@@ -134,6 +136,7 @@ impl Scene {
             figure: words("figure ").map(|figure| (number(&figure[0]), figure[1].clone())),
             lost: words("lost ").map(|lost| (number(&lost[0]) as u64, number(&lost[1]) as u64)),
             again: self.again() - before,
+            counted: self.counted() - counted,
         };
         assert!(outcome.content != EMPTY, "{address}: {said}");
         outcome
@@ -142,6 +145,23 @@ impl Scene {
     /// Segments sent again so far, by whomever.
     fn again(&self) -> u64 {
         ["client", "rs1", "rs2"].map(|room| self.lab.tcp_counter(room, "RetransSegs")).iter().sum()
+    }
+
+    /// What the kernel dropped so far, between the client and the servers.
+    fn counted(&self) -> u64 {
+        let stacks = ["client", "director", "rs1", "rs2"].into_iter().flat_map(|room| {
+            let names = [("Udp:", "InErrors"), ("Ip:", "ReasmFails"), ("Ip:", "InDiscards"), ("Ip:", "OutDiscards")];
+            names.map(|(protocol, name)| self.lab.kernel_counter(room, protocol, name))
+        });
+        let links = ["client", "switch", "director", "rs1", "rs2"].map(|room| {
+            let devices = self.lab.run(room, &["cat", "/proc/net/dev"]).good().out;
+            let drops = devices.lines().filter_map(|line| line.split_once(':')).flat_map(|(_, numbers)| {
+                let number = |at| numbers.split_whitespace().nth(at).and_then(|text| text.parse::<u64>().ok());
+                [3, 11].map(|at| number(at).unwrap_or_else(|| panic!("{devices}")))
+            });
+            drops.sum::<u64>()
+        });
+        stacks.chain(links).sum()
     }
 }
 

@@ -179,8 +179,13 @@ impl Lab {
 
     /// A number of the kernel's TCP in a namespace.
     pub(crate) fn tcp_counter(&self, room: &str, name: &str) -> u64 {
+        self.kernel_counter(room, "Tcp:", name)
+    }
+
+    /// A number that the kernel keeps of a protocol (`Ip:`, `Tcp:`, `Udp:`) in a namespace.
+    pub(crate) fn kernel_counter(&self, room: &str, protocol: &str, name: &str) -> u64 {
         let snmp = self.run(room, &["cat", "/proc/net/snmp"]).good().out;
-        let mut lines = snmp.lines().filter_map(|line| line.strip_prefix("Tcp:")).map(str::split_whitespace);
+        let mut lines = snmp.lines().filter_map(|line| line.strip_prefix(protocol)).map(str::split_whitespace);
         let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
         let found = names.zip(values).find(|(n, _)| *n == name);
         found.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {snmp}"))
