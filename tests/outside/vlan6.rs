@@ -30,11 +30,23 @@ const FAMILIES: [(&str, [&str; 2]); 2] =
 
 /// Kernels tell routers of the groups that they listen to (RFC 3810).
 const NOISE: [&str; 1] = ["drop_group"];
+const STRAY: &str = "drop_unknown_vlan";
 
 /// What stands in two VLANs, for as long as it lives.
 struct Lans {
     lab: Lab,
     _taggers: Vec<Process>,
+    strays: u64,
+}
+
+impl Lans {
+    /// Nothing was dropped but noise. In DPDK 22.11 a queue of af_packet takes frames of every device of the namespace until
+    /// it is bound to its own: what kernels say of their groups while the director starts may seem to come from the other
+    /// side, which has other VLANs. Once the director is up that is over.
+    fn assert_nothing_dropped(&self) {
+        self.lab.assert_only_dropped(&[NOISE[0], STRAY]);
+        assert_eq!(self.lab.counter(STRAY), self.strays, "{STRAY} since it is up");
+    }
 }
 
 /// A client in VLAN 100, servers in VLAN 200 that listen on `port`, and a director with a service of each family.
@@ -55,7 +67,8 @@ fn lans(load: Load, workers: usize, method: &str, port: u16) -> Option<Lans> {
         config::service_at(&format!("{vip}:80"), method, "tcp", "rr", &servers.each_ref().map(String::as_str))
     });
     lab.start_director(&(NETWORK.to_owned() + &services.concat()));
-    Some(Lans { lab, _taggers: taggers })
+    let strays = lab.counter(STRAY);
+    Some(Lans { lab, _taggers: taggers, strays })
 }
 
 /// A station of a VLAN with addresses of both families, and the director as its router.
@@ -111,7 +124,7 @@ fn fetch_large(lab: &Lab, vip: &str) {
 
 #[test]
 fn masqueraded_servers_in_another_vlan() {
-    let Some(Lans { lab, .. }) = &lans(Load::Light, 1, "nat", 8080) else { return };
+    let Some(lans @ Lans { lab, .. }) = &lans(Load::Light, 1, "nat", 8080) else { return };
     for (vip, _) in FAMILIES {
         assert_eq!(fetch(lab, vip, 10), BTreeMap::from([("rs1".to_owned(), 5), ("rs2".to_owned(), 5)]), "{vip}");
         fetch_large(lab, vip);
@@ -120,26 +133,26 @@ fn masqueraded_servers_in_another_vlan() {
     let on = |address: &str| known.lines().find(|line| line.starts_with(address)).unwrap_or_default();
     assert!(on("fd00:200::11 ").contains("lan.200") && on("fd00:100::254 ").contains("wan.100"), "{known}");
     assert!(lab.counter("forward_nat_request") > 0 && lab.counter("forward_nat_reply") > 0);
-    lab.assert_only_dropped(&NOISE);
+    lans.assert_nothing_dropped();
 }
 
 /// The servers are on both VLANs: requests come by one, and answers leave by the other, past the director.
 #[test]
 fn direct_routing_to_another_vlan() {
-    let Some(Lans { lab, .. }) = &lans(Load::Light, 1, "dr", 80) else { return };
+    let Some(lans @ Lans { lab, .. }) = &lans(Load::Light, 1, "dr", 80) else { return };
     for (vip, _) in FAMILIES {
         assert_eq!(fetch(lab, vip, 10), BTreeMap::from([("rs1".to_owned(), 5), ("rs2".to_owned(), 5)]), "{vip}");
         fetch_large(lab, vip);
     }
     assert!(lab.counter("forward_dr") > 0);
     assert_eq!(["forward_nat_request", "forward_routed"].map(|name| lab.counter(name)), [0, 0]);
-    lab.assert_only_dropped(&NOISE);
+    lans.assert_nothing_dropped();
 }
 
 #[test]
 fn two_workers_share_the_connections_of_vlans() {
     const EACH: usize = 200;
-    let Some(Lans { lab, .. }) = &lans(Load::Heavy, 2, "nat", 8080) else { return };
+    let Some(lans @ Lans { lab, .. }) = &lans(Load::Heavy, 2, "nat", 8080) else { return };
     let mut before = vec![0; 2];
     for (vip, _) in FAMILIES {
         let pages = fetch(lab, vip, EACH);
@@ -155,5 +168,5 @@ fn two_workers_share_the_connections_of_vlans() {
     let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     assert!(before.iter().all(|made| numbers.contains(made)), "{before:?}: {shown}");
     assert!(lab.counter("handoff_landing") > 0 && lab.counter("handoff_transmit") > 0, "they crossed between workers");
-    lab.assert_only_dropped(&NOISE);
+    lans.assert_nothing_dropped();
 }
