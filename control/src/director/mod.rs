@@ -248,6 +248,7 @@ impl Director {
         if self.unpublished || self.is_held() || self.has_changes() {
             self.publish();
         }
+        self.retire_servers();
         items
     }
 

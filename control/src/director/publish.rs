@@ -103,7 +103,14 @@ impl Director {
             self.sweep_tables();
             self.unpublished = false;
         }
-        self.services.retire(TURN_BUDGET);
+    }
+
+    /// Has packets of removed servers' connections dropped, a bounded number of servers at a time, once the tables without
+    /// them are published.
+    pub(super) fn retire_servers(&mut self) {
+        if self.is_settled() {
+            self.services.retire(TURN_BUDGET);
+        }
     }
 
     /// Frees slots of removed servers, unless a worker may still see these.
