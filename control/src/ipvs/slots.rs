@@ -1,7 +1,7 @@
 //! Slots of server states: taken for a new server, kept while a connection names them, revived when the same server
 //! comes back (the kernel's destination trash).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -26,8 +26,8 @@ pub struct Slots {
     looks: BTreeMap<u64, ((ServiceKey, SocketAddr), u64)>,
     turns: u64,
     retired: u64,
-    /// Those that workers may still choose: the tables without them are not published yet.
-    retiring: VecDeque<((ServiceKey, SocketAddr), u64)>,
+    /// Those that workers may still choose, by number: the tables without them are not published yet.
+    retiring: BTreeMap<u64, (ServiceKey, SocketAddr)>,
 }
 
 /// A removed server.
@@ -51,7 +51,7 @@ impl Slots {
             looks: BTreeMap::new(),
             turns: 0,
             retired: 0,
-            retiring: VecDeque::new(),
+            retiring: BTreeMap::new(),
         }
     }
 
@@ -98,7 +98,7 @@ impl Slots {
     /// A server leaves its service: its slot waits until nothing names it.
     pub(super) fn retire(&mut self, who: (ServiceKey, SocketAddr), slot: u32, meter: (Meter, u64)) {
         self.retired += 1;
-        self.retiring.push_back((who, self.retired));
+        self.retiring.insert(self.retired, who);
         self.trash.insert(who, Retired { slot, number: self.retired, meter });
         self.look_later(who, self.retired);
     }
@@ -106,7 +106,8 @@ impl Slots {
     /// Has packets of so many removed servers' connections dropped from now on. Returns whether there are more. Call it when
     /// tables without these servers are published.
     pub(super) fn shut(&mut self, most: usize) -> bool {
-        for (who, number) in self.retiring.drain(..most.min(self.retiring.len())) {
+        for _ in 0..most {
+            let Some((number, who)) = self.retiring.pop_first() else { return false };
             // One that came back meanwhile is in service.
             let Some(retired) = self.trash.get(&who).filter(|retired| retired.number == number) else { continue };
             if let Some(state) = self.states.get(retired.slot) {
