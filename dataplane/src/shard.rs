@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use arrayvec::ArrayVec;
 
 use crate::chance::Chance;
-use crate::clock::{Nanos, TICKS_PER_SECOND, Tick};
+use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::conn::{Conn, ConnMemory, ConnTable, HashKey, NONE, Sides, Wheel, flag};
 use crate::counters;
 use crate::defence::Defence;
@@ -17,7 +17,6 @@ use crate::fragments::Fragments;
 use crate::handoff::{Mesh, Sign};
 use crate::limiter::Limiter;
 use crate::mailbox::Link;
-use crate::packet::Mark;
 use crate::parking::Parking;
 use crate::port::BURST;
 use crate::seeds::Seeds;
@@ -25,7 +24,6 @@ use crate::service::Servers;
 use crate::steering::Station;
 use crate::sysctl::Sysctls;
 use crate::template::{Ended, Template, Templates};
-use crate::trace::{Later, Observer, Sight, Watch};
 
 /// Packets that may wait for one port to take them.
 pub const OUTPUT_LIMIT: usize = 512;
@@ -63,10 +61,6 @@ pub struct Shard<B> {
     pub passing: ArrayVec<u32, BURST>,
     /// What is dropped when room is short.
     pub defence: Defence,
-    /// Who looks at packets, while somebody wants to.
-    pub observer: Option<Box<Observer>>,
-    /// What became of packets that were looked at and lost their place to another that waits: told in the next turn.
-    pub displaced: Vec<(Mark, Box<Later>)>,
     /// Where this worker stands among the others.
     pub station: Station,
     /// Rings to and from the others.
@@ -118,8 +112,6 @@ impl<B> Shard<B> {
             orphans: (0, 0),
             defence: Defence::new(now),
             limiter: Limiter::new(seeds.maps, now),
-            observer: None,
-            displaced: Vec::new(),
             ids: Ids::new(seeds.ids[0], me),
             tunnel_ids: Ids::new(seeds.ids[1], me),
             fragment_id: u32::from(me) << 16,
@@ -132,24 +124,6 @@ impl<B> Shard<B> {
         self.fragment_id = self.fragment_id.wrapping_add(1);
         let counted = Tuple { src: self.fragment_id, ..Tuple::default() };
         (self.fragment_ids.hash(&counted) as u32).max(1)
-    }
-
-    /// Lets somebody look at packets.
-    pub fn observe(&mut self, watch: Watch, now: Nanos) {
-        self.observer.get_or_insert_with(|| Box::new(Observer::new(now))).add(watch);
-    }
-
-    /// Another turn begins: watches that are over end.
-    pub fn observe_turn(&mut self, now: Nanos) {
-        let displaced = self.displaced.drain(..);
-        let Some(observer) = &mut self.observer else { return };
-        for (mark, later) in displaced {
-            observer.tell(mark, &Sight::Later(later));
-            observer.end(mark);
-        }
-        if !observer.turn(now) {
-            self.observer = None;
-        }
     }
 
     /// Has the wheel watch a connection.

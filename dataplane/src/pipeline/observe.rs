@@ -7,7 +7,13 @@ mod differences;
 use std::mem;
 use std::net::IpAddr;
 
-use super::{Context, classify, decide, resolve, track};
+use super::decide::{classify, track};
+use super::desk::Desk;
+use super::eyes::{Blind, Eyes, Stage};
+use super::find::known;
+use super::leave::{depart, park};
+use super::scene::Context;
+use super::stages;
 use crate::conn::{Conn, Found, NONE};
 use crate::flow::Direction;
 use crate::packet::{Arrival, Burst, Candidate, Kind, Mark, Meta, Step};
@@ -16,101 +22,50 @@ use crate::port::PacketBuf;
 use crate::route::Action;
 use crate::sched;
 use crate::shard::Shard;
-use crate::trace::{
-    Decided, Later, Observer, Outcome, Outline, Parsed, Route, Scheduling, Sight, Trace, Waiting, Way, Why,
-};
-use crate::verdict::{Drop, Forward, Sent};
+use crate::trace::{Decided, Later, Observer, Outcome, Outline, Parsed, Route, Scheduling, Sight, Trace, Way, Why};
+use crate::verdict::Forward;
 use crate::wire::ethernet;
 use crate::wire::vlan::Lan;
 use differences::Marks;
 
-/// The stages, as eyes know them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    Parse,
-    Lookup,
-    Decide,
-    Rewrite,
-}
-
-/// Whoever looks between the stages.
-pub(super) trait Eyes<B> {
-    /// Whether they see anything: only then do packets stop after every stage.
-    const OPEN: bool = true;
-    /// A stage is done with the burst.
-    #[inline(always)]
-    fn after(&mut self, _: Stage, _: &Burst<B>, _: &Shard<B>, _: Context<'_>) {}
-    /// A packet that waited is about to leave.
-    #[inline(always)]
-    fn leaving(&mut self, _: &Parked<B>, _: &Shard<B>, _: Context<'_>) {}
-    /// It has left.
-    #[inline(always)]
-    fn left(&mut self, _: &Shard<B>, _: Context<'_>) {}
-}
-
-/// Nobody looks.
-pub(super) struct Blind;
-
-impl<B> Eyes<B> for Blind {
-    const OPEN: bool = false;
-}
-
 /// Takes a burst that a device delivered through the stages one packet at a time, under the eyes of a worker's watches.
 #[cold]
-pub(super) fn run<B: PacketBuf>(
-    observer: &Observer,
-    burst: &mut Burst<B>,
-    port: u16,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-    alloc: &mut impl FnMut() -> Option<B>,
-) {
+pub(super) fn run<B: PacketBuf>(observer: &Observer, burst: &mut Burst<B>, port: u16, desk: &mut Desk<'_, B>) {
     for packet in mem::take(&mut burst.packets) {
         let mark = observer.count(packet.data(), port);
         observer.show(mark, Way::In, port, packet.data());
         (burst.meta[0].lan, burst.meta[0].mark) = (Lan::untagged(port), mark);
         burst.packets.push(packet);
-        one(observer, burst, shard, context, alloc);
+        one(observer, burst, desk);
     }
 }
 
-/// The same for a burst that other workers handed over: whoever followed a packet follows it on.
+/// Takes a burst that other workers handed over through the stages one packet at a time: whoever followed a packet follows
+/// it on.
 #[cold]
-pub(super) fn run_handed<B: PacketBuf>(
-    observer: &Observer,
-    burst: &mut Burst<B>,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-    alloc: &mut impl FnMut() -> Option<B>,
-) {
+pub(super) fn run_handed<B: PacketBuf>(observer: &Observer, burst: &mut Burst<B>, desk: &mut Desk<'_, B>) {
     let came = burst.meta;
     for (packet, came) in mem::take(&mut burst.packets).into_iter().zip(&came) {
         burst.meta[0] = *came;
         burst.packets.push(packet);
-        one(observer, burst, shard, context, alloc);
+        one(observer, burst, desk);
     }
 }
 
 /// Takes one packet through the stages. How it came is in its [`Meta`].
-fn one<B: PacketBuf>(
-    observer: &Observer,
-    burst: &mut Burst<B>,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-    alloc: &mut impl FnMut() -> Option<B>,
-) {
+fn one<B: PacketBuf>(observer: &Observer, burst: &mut Burst<B>, desk: &mut Desk<'_, B>) {
     let Meta { lan, arrival, mark, .. } = burst.meta[0];
     let mut tracer = observer.traces(mark).then(|| Tracer::of(burst));
-    let marks = (!mark.is_none()).then(|| Marks::of(shard, context));
+    let marks = (!mark.is_none()).then(|| Marks::of(desk.shard, desk.context));
     match (arrival, &mut tracer) {
-        (Arrival::Device, Some(tracer)) => super::arrived(burst, lan.port(), shard, context, alloc, tracer),
-        (Arrival::Device, None) => super::arrived(burst, lan.port(), shard, context, alloc, &mut Blind),
-        (_, Some(tracer)) => super::handed(burst, shard, context, alloc, tracer),
-        (_, None) => super::handed(burst, shard, context, alloc, &mut Blind),
+        (Arrival::Device, Some(tracer)) => stages::arrived(burst, lan.port(), desk, tracer),
+        (Arrival::Device, None) => stages::arrived(burst, lan.port(), desk, &mut Blind),
+        (_, Some(tracer)) => stages::handed(burst, desk, tracer),
+        (_, None) => stages::handed(burst, desk, &mut Blind),
     }
     burst.meta[0].mark = Mark::default();
     let Some(marks) = marks else { return };
-    let outcome = marks.end(shard, context, observer, mark);
+    let outcome = marks.end(desk.shard, desk.context, observer, mark);
     if let Some(Tracer { mut trace }) = tracer {
         trace.outcome = outcome;
         observer.tell(mark, &Sight::Packet(trace));
@@ -123,12 +78,11 @@ pub(super) fn leave<B: PacketBuf>(
     observer: &Observer,
     packet: B,
     (port, ending, mark): (u16, Ending, Mark),
-    shard: &mut Shard<B>,
-    context: Context<'_>,
+    desk: &mut Desk<'_, B>,
 ) {
-    let (outline, marks) = (Outline::of(packet.data()), Marks::of(shard, context));
-    resolve::leave(packet, port, ending, shard, context);
-    let outcome = marks.end(shard, context, observer, mark);
+    let (outline, marks) = (Outline::of(packet.data()), Marks::of(desk.shard, desk.context));
+    depart::leave(packet, port, ending, desk);
+    let outcome = marks.end(desk.shard, desk.context, observer, mark);
     observer.tell(mark, &Sight::Later(Box::new(Later { outline, why: Why::Crossed, outcome })));
 }
 
@@ -158,7 +112,7 @@ impl Tracer {
 }
 
 impl<B: PacketBuf> Eyes<B> for Tracer {
-    fn after(&mut self, stage: Stage, burst: &Burst<B>, shard: &Shard<B>, context: Context<'_>) {
+    fn after(&mut self, stage: Stage, burst: &Burst<B>, Desk { shard, context, .. }: &Desk<'_, B>) {
         let (meta, trace) = (&burst.meta[0], &mut self.trace);
         let Some(packet) = burst.packets.first() else { return };
         let undecided = meta.step == Step::Undecided;
@@ -194,7 +148,7 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
 
 /// The connection that a packet belongs to here, by the same search as the decision's.
 fn connection<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<(Direction, Conn)> {
-    let found = meta.kind.has_key().then(|| decide::known(frame, meta, shard, context)).flatten();
+    let found = meta.kind.has_key().then(|| known::known(frame, meta, shard, context)).flatten();
     if let Some(Found::Conn(index, direction)) = found { Some((direction, shard.table[index])) } else { None }
 }
 
@@ -276,34 +230,18 @@ impl<'a> Releases<'a> {
 }
 
 impl<B: PacketBuf> Eyes<B> for Releases<'_> {
-    fn leaving(&mut self, parked: &Parked<B>, shard: &Shard<B>, context: Context<'_>) {
+    fn leaving(&mut self, parked: &Parked<B>, Desk { shard, context, .. }: &Desk<'_, B>) {
         let mark = parked.meta.mark;
         self.seen = (!mark.is_none()).then(|| {
-            let why = Why::Waited(waiting(parked), parked.since.until(context.now));
+            let why = Why::Waited(park::waiting(parked), parked.since.until(context.now));
             (mark, Marks::of(shard, context), Outline::of(parked.packet.data()), why)
         });
     }
 
-    fn left(&mut self, shard: &Shard<B>, context: Context<'_>) {
+    fn left(&mut self, Desk { shard, context, .. }: &Desk<'_, B>) {
         if let Some((mark, marks, outline, why)) = self.seen.take() {
             let outcome = marks.end(shard, context, self.observer, mark);
             self.observer.tell(mark, &Sight::Later(Box::new(Later { outline, why, outcome })));
         }
     }
-}
-
-/// What became of a packet that waited and lost its place.
-pub(super) fn displaced<B: PacketBuf>(parked: &Parked<B>, context: Context<'_>) -> Later {
-    let mut outcome = Outcome::default();
-    outcome.counters.push(match parked.ending {
-        Ending::Forward(_) => Drop::ParkFull.name(),
-        Ending::Own(_) => Sent::Lost.name(),
-    });
-    let why = Why::Waited(waiting(parked), parked.since.until(context.now));
-    Later { outline: Outline::of(parked.packet.data()), why, outcome }
-}
-
-fn waiting<B>(parked: &Parked<B>) -> Waiting {
-    let (interface, neighbor) = parked.neighbor;
-    Waiting { interface, neighbor, own: matches!(parked.ending, Ending::Own(_)) }
 }

@@ -1,42 +1,49 @@
 //! The usual packet: of a connection that is found at the first guess, by a next hop that is known. It is tracked, changed,
 //! addressed and sent in one go, and nothing of it is written down in between.
 
-use super::resolve::Forwarded;
-use super::{Context, Next, cut, resolve, rewrite, track, way};
+use super::decide::track::Match;
+use super::decide::{Next, state, track, way};
+use super::desk::Desk;
+use super::leave::{cut, depart, rewrite};
 use crate::conn::{Conn, NONE};
 use crate::flow::Direction;
-use crate::forward::{self, Change};
-use crate::neighbor::NextHop;
+use crate::forward::{self, Change, tun};
 use crate::packet::{Meta, Step};
 use crate::parking::Ending;
 use crate::port::PacketBuf;
-use crate::service::Server;
-use crate::shard::{Ids, Shard};
 use crate::verdict::{Drop, Forward};
 
-/// The usual packet: of a connection that is the first guess, on its way at once. Gives it back where it takes another
-/// step. Inlined once for each direction.
+/// A packet of a connection that is the first guess, on its way at once. Gives it back where it takes another step. Inlined
+/// once for each direction.
 #[inline(always)]
 pub(super) fn run<B: PacketBuf, const SIX: bool>(
     mut packet: B,
     meta: &mut Meta,
     (index, direction): (u32, Direction),
-    forwarded: &mut Forwarded,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-    alloc: &mut impl FnMut() -> Option<B>,
+    desk: &mut Desk<'_, B>,
 ) -> Option<B> {
-    let conn = &mut shard.table[index];
-    let (next, shorter) = track::packet(meta, index, conn, direction, context, track::advance);
+    let (shard, context) = (&mut *desk.shard, desk.context);
+    let mut found = Match { index, conn: &mut shard.table[index], direction };
+    let (next, shorter) = track::packet(meta, &mut found, context, state::advance_usual);
     let leaves = match next {
         Next::Leave(hop, server) => {
-            let reason = track::reason(conn, direction);
-            let way = (reason, server, hop);
-            if meta.l3 == hop.starts && change::<B, SIX>(&mut packet, meta, conn, way, &mut shard.tunnel_ids, context) {
+            let reason = way::reason(found.conn, direction);
+            let changed = meta.l3 == hop.starts
+                && if reason != Forward::Tun {
+                    change::<B, SIX>(&mut packet, meta, found.conn, reason);
+                    depart::address(&mut packet, hop);
+                    true
+                } else if !(SIX && meta.kind.is_v6()) && way::is_usual_to_tunnel(meta, server, hop) {
+                    let fragment = rewrite::outer_fragment(meta, &mut shard.tunnel_ids, context);
+                    tun::wrap_usual(&mut packet, meta, (hop.source4, found.conn.server), fragment, &hop.macs)
+                } else {
+                    false
+                };
+            if changed {
                 hop.touch(context.now);
                 Some((reason, hop))
             } else {
-                meta.step = track::leave(meta, index, conn, direction, hop, context);
+                meta.step = track::leave(meta, &found, hop, context);
                 None
             }
         }
@@ -50,62 +57,44 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
     }
     let Some((reason, hop)) = leaves else {
         return if let Step::Send { reason: Forward::Tun, hop, .. } = meta.step {
-            by_tunnel(packet, meta, (index, hop), forwarded, shard, context, alloc)
+            by_tunnel(packet, meta, (index, hop), desk)
         } else {
             Some(packet)
         };
     };
-    resolve::send(packet, meta, reason, hop, forwarded, shard, context);
+    depart::send(packet, meta, reason, hop, desk);
     None
 }
 
 /// A packet that was decided at length, as the first of a connection is, mostly leaves like the usual ones. Gives back
 /// what does not.
 #[inline(always)]
-pub(super) fn at_once<B: PacketBuf, const SIX: bool>(
-    mut packet: B,
-    meta: &Meta,
-    forwarded: &mut Forwarded,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-) -> Option<B> {
+pub(super) fn at_once<B: PacketBuf, const SIX: bool>(mut packet: B, meta: &Meta, desk: &mut Desk<'_, B>) -> Option<B> {
     let Step::Send { conn, reason: reason @ (Forward::NatRequest | Forward::NatReply | Forward::Dr), hop } = meta.step
     else {
         return Some(packet);
     };
-    let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
-    let conn = &shard.table[conn];
+    let Some(hop) = desk.context.tables.net.hops.get(hop) else { return Some(packet) };
+    let conn = &desk.shard.table[conn];
     let usual = meta.kind.is_transport() && conn.side == NONE;
     if !usual || meta.l3 != hop.starts || meta.ip_len() > usize::from(hop.mtu) {
         return Some(packet);
     }
-    change::<B, SIX>(&mut packet, meta, conn, (reason, None, hop), &mut shard.tunnel_ids, context);
-    hop.touch(context.now);
-    resolve::send(packet, meta, reason, hop, forwarded, shard, context);
+    change::<B, SIX>(&mut packet, meta, conn, reason);
+    depart::address(&mut packet, hop);
+    hop.touch(desk.context.now);
+    depart::send(packet, meta, reason, hop, desk);
     None
 }
 
-/// Changes the usual packet of a connection, and addresses it. `false` and unchanged where a tunnel asks for more.
+/// Changes the usual packet of a connection that goes through no tunnel.
 #[inline(always)]
-fn change<B: PacketBuf, const SIX: bool>(
-    packet: &mut B,
-    meta: &Meta,
-    conn: &Conn,
-    (reason, server, hop): (Forward, Option<&Server>, &NextHop),
-    ids: &mut Ids,
-    context: Context<'_>,
-) -> bool {
-    if reason == Forward::Tun {
-        let usual = !(SIX && meta.kind.is_v6()) && way::is_usual_to_tunnel(meta, server, hop);
-        return usual && rewrite::wrap_usual(packet, meta, conn.server, hop, ids, context);
-    }
+fn change<B: PacketBuf, const SIX: bool>(packet: &mut B, meta: &Meta, conn: &Conn, reason: Forward) {
     if SIX {
         forward::change(packet.data_mut(), meta, conn, reason);
     } else {
         Change::of4(conn, reason).apply(packet.data_mut(), meta);
     }
-    resolve::address(packet, hop);
-    true
 }
 
 /// The packet of a tunnel that asks for more than an IPv4 header. Gives it back where its buffer has no room in front.
@@ -114,23 +103,20 @@ fn by_tunnel<B: PacketBuf>(
     mut packet: B,
     meta: &mut Meta,
     (index, hop): (u32, u32),
-    forwarded: &mut Forwarded,
-    shard: &mut Shard<B>,
-    context: Context<'_>,
-    alloc: &mut impl FnMut() -> Option<B>,
+    desk: &mut Desk<'_, B>,
 ) -> Option<B> {
-    let Some(hop) = context.tables.net.hops.get(hop) else { return Some(packet) };
-    let change = Change::Tun { server: shard.table[index].server_address() };
-    let wrapped = rewrite::carry_out(change, &mut packet, meta, hop, shard, context);
+    let Some(hop) = desk.context.tables.net.hops.get(hop) else { return Some(packet) };
+    let change = Change::Tun { server: desk.shard.table[index].server_address() };
+    let wrapped = rewrite::carry_out(change, &mut packet, meta, hop, desk);
     let ending = Ending::Forward(Forward::Tun);
-    if wrapped && resolve::is_too_large(&packet, meta, ending, hop) {
-        cut::packet(packet, meta, ending, hop, shard, context, alloc);
+    if wrapped && depart::is_too_large(&packet, meta, ending, hop) {
+        cut::packet(packet, meta, ending, hop, desk);
         return None;
     }
-    if !wrapped || !resolve::dress(&mut packet, meta, hop, context.now) {
+    if !wrapped || !depart::dress(&mut packet, meta, hop, desk.context.now) {
         meta.step = Step::Drop(Drop::NoHeadroom);
         return Some(packet);
     }
-    resolve::send(packet, meta, Forward::Tun, hop, forwarded, shard, context);
+    depart::send(packet, meta, Forward::Tun, hop, desk);
     None
 }

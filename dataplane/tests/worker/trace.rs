@@ -269,7 +269,7 @@ fn a_watch_ends_by_count_by_time_and_when_it_is_closed() {
     let mut lab = lab();
     let tray = watch(&mut lab, &[], Wanted::Trace, 4);
     assert_eq!((seen(&mut lab, &tray), seen(&mut lab, &tray), seen(&mut lab, &tray)), (3, 1, 0), "by count");
-    assert!(lab.worker.shard().observer.is_none());
+    assert!(!lab.worker.is_observed());
     let tray = watch(&mut lab, &[], Wanted::Trace, 100);
     lab.now.0 += 60 * SECOND - 1;
     assert_eq!(seen(&mut lab, &tray), 3);

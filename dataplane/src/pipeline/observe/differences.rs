@@ -1,8 +1,8 @@
 //! What something led to: frames that were not in the output queues before, counters that moved, a packet that waits.
 
-use super::super::Context;
-use super::waiting;
 use crate::packet::Mark;
+use crate::pipeline::leave::park::waiting;
+use crate::pipeline::scene::Context;
 use crate::port::PacketBuf;
 use crate::shard::Shard;
 use crate::trace::{Left, Observer, Outcome, Outline, Way};

@@ -1,0 +1,65 @@
+//! Calls: a server of a service with a persistence engine sends a datagram to a client that it has no connection with, from
+//! the port that it serves at. That begins one, as if the client had sent it: what the client answers comes back to that
+//! server. After `__ip_vs_rs_conn_out`, `ip_vs_new_conn_out` (`ip_vs_core.c`) and `ip_vs_sip_conn_out` (`ip_vs_pe_sip.c`).
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::schedule::Begun;
+use super::{connect, persist, track};
+use crate::conn::{Conn, NONE};
+use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey};
+use crate::packet::{Arrival, Meta, Step};
+use crate::pipeline::desk::Desk;
+use crate::service::{Caller, Listener};
+
+/// The step of a packet for others that begins a connection.
+#[inline]
+pub(super) fn step<B>(frame: &[u8], meta: &mut Meta, ends: [IpAddr; 2], desk: &mut Desk<'_, B>) -> Option<Step> {
+    let may = !desk.context.tables.callers.is_empty()
+        && meta.protocol() == Protocol::Udp.number()
+        && meta.kind.has_ports()
+        && !matches!(meta.arrival, Arrival::Signed { .. })
+        && !desk.context.tables.unhooked.passes(meta.kind);
+    if may { call(frame, meta, ends, desk) } else { None }
+}
+
+#[cold]
+fn call<B>(frame: &[u8], meta: &mut Meta, [source, destination]: [IpAddr; 2], desk: &mut Desk<'_, B>) -> Option<Step> {
+    let [from, client] = [(source, meta.tuple.sport), (destination, meta.tuple.dport)].map(SocketAddr::from);
+    let listener = Listener { address: source, port: from.port(), protocol: Some(Protocol::Udp) };
+    let Caller { service, slot } = *desk.context.tables.callers.get(&listener)?;
+    let ServiceKey::Address { protocol, address, port } = service else { return None };
+    let service = desk.context.tables.services.get(&service)?;
+    let server = desk.context.servers.get(slot)?.as_configured(slot, source)?;
+    let server = Some(server).filter(|server| server.socket() == from && server.forward == ForwardMethod::Nat)?;
+    let data = persist::call_id(frame, meta)?;
+    let conn = connect::between(protocol, [SocketAddr::new(address, port), client, from], &desk.shard.table)?;
+    if let Some(worker) = desk.shard.station.home_of(&conn) {
+        return Some(Step::Handoff { worker, conn: NONE });
+    }
+    let place = match persist::place_of_caller(destination, service, server, Some(data), desk.context) {
+        Ok(place) => place,
+        Err(step) => return Some(step),
+    };
+    let conn = Conn {
+        server_slot: server.slot,
+        server_generation: server.generation as u8,
+        last_seen: desk.context.now.0,
+        timeout: desk.context.tables.timeouts.initial,
+        net_version: desk.context.tables.net.version,
+        controller: place.controller,
+        ..conn
+    };
+    let one_packet = service.manner.one_packet;
+    let hashes = [conn.request_key(), conn.reply_key()].map(|key| desk.shard.table.hash(&key));
+    let index = match connect::enter(conn, one_packet, hashes, desk) {
+        Ok(index) => index,
+        Err(reason) => return Some(place.give_back(reason, desk.context)),
+    };
+    if let Some(totals) = desk.context.link.totals.get(server.slot) {
+        totals.connection();
+    }
+    let step = track::step(meta, index, Direction::Reply, desk);
+    Begun { index, one_packet, place: Some(place) }.keep(desk.shard);
+    Some(step)
+}
