@@ -23,7 +23,7 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
     desk: &mut Desk<'_, B>,
 ) -> Option<B> {
     let (shard, context) = (&mut *desk.shard, desk.context);
-    let mut found = Match { index, conn: &mut shard.table[index], direction };
+    let mut found = Match { index, conn: &mut shard.table[index], direction, len: meta.ip_len() };
     let (next, shorter) = track::packet(meta, &mut found, context, state::advance_usual);
     let leaves = match next {
         Next::Leave(hop, server) => {

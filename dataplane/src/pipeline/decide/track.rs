@@ -20,6 +20,16 @@ pub(crate) struct Match<'a> {
     pub(crate) index: u32,
     pub(crate) conn: &'a mut Conn,
     pub(crate) direction: Direction,
+    /// Bytes of the IP packet.
+    pub(crate) len: usize,
+}
+
+impl Match<'_> {
+    /// A copy for a function that is not inlined, so that this one need not stand in memory.
+    #[inline(always)]
+    fn again(&mut self) -> Match<'_> {
+        Match { conn: self.conn, ..*self }
+    }
 }
 
 /// Whether a connection ends because of this packet of its client, which is then looked at as if there were none: a new
@@ -67,7 +77,7 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
 /// The step of a packet of a connection.
 #[inline(never)]
 pub(super) fn step<B>(meta: &mut Meta, index: u32, direction: Direction, desk: &mut Desk<'_, B>) -> Step {
-    let mut found = Match { index, conn: &mut desk.shard.table[index], direction };
+    let mut found = Match { index, conn: &mut desk.shard.table[index], direction, len: meta.ip_len() };
     let (next, shorter) = packet(meta, &mut found, desk.context, state::advance);
     let step = match next {
         Next::Leave(next, _) => leave(meta, &found, next, desk.context),
@@ -82,7 +92,7 @@ pub(super) fn step<B>(meta: &mut Meta, index: u32, direction: Direction, desk: &
 /// The step of a packet whose next hop is known.
 #[inline(always)]
 pub(crate) fn leave(meta: &mut Meta, found: &Match<'_>, next: &NextHop, context: Context<'_>) -> Step {
-    let Match { index, ref conn, direction } = *found;
+    let Match { index, ref conn, direction, .. } = *found;
     let reason = way::reason(conn, direction);
     if reason == Forward::Tun
         && let Some(refused) = way::into_tunnel(meta, conn, next, context)
@@ -104,8 +114,8 @@ pub(crate) fn packet<'a>(
     advance: impl FnOnce(&Meta, &mut Conn, tcp::Seen, Option<&Server>, Context<'_>) -> bool,
 ) -> (Next<'a>, bool) {
     if found.direction == Direction::Reply {
-        let Some(to) = remembered(meta, found.conn, Direction::Reply, context) else {
-            return reply_anew(meta, found, context);
+        let Some(to) = remembered(meta, found, context) else {
+            return reply_anew(meta, found.again(), context);
         };
         let server = server_of(found.conn, context);
         let shorter = account(meta, found, server, context, advance);
@@ -117,9 +127,9 @@ pub(crate) fn packet<'a>(
         return (GONE, false);
     }
     let shorter = account(meta, found, (server, available), context, advance);
-    let next = match remembered(meta, found.conn, Direction::Request, context) {
+    let next = match remembered(meta, found, context) {
         Some(to) => Next::Leave(to, server),
-        None => Next::Step(send_anew(meta, found, context)),
+        None => Next::Step(send_anew(meta, found.again(), context)),
     };
     (next, shorter)
 }
@@ -133,11 +143,11 @@ fn server_of<'a>(conn: &Conn, context: Context<'a>) -> (Option<&'a Server>, bool
 
 /// A reply whose next hop is not known, or that its link does not take.
 #[inline(never)]
-fn reply_anew<'a>(meta: &mut Meta, found: &mut Match<'_>, context: Context<'a>) -> (Next<'a>, bool) {
+fn reply_anew<'a>(meta: &mut Meta, mut found: Match<'_>, context: Context<'a>) -> (Next<'a>, bool) {
     let server = server_of(found.conn, context);
     let step = way::look_up(meta, (found.index, found.conn), Direction::Reply, context);
     let sent = matches!(step, Step::Send { .. });
-    let shorter = sent && account(meta, found, server, context, state::advance);
+    let shorter = sent && account(meta, &mut found, server, context, state::advance);
     (Next::Step(step), shorter)
 }
 
@@ -150,9 +160,9 @@ fn account(
     context: Context<'_>,
     advance: impl FnOnce(&Meta, &mut Conn, tcp::Seen, Option<&Server>, Context<'_>) -> bool,
 ) -> bool {
-    let Match { conn, direction, .. } = found;
+    let Match { conn, direction, len, .. } = found;
     if available && let Some(totals) = context.link.totals.get(conn.server_slot) {
-        totals.packet(*direction, meta.ip_len());
+        totals.packet(*direction, *len);
     }
     let seen = match direction {
         Direction::Reply => tcp::Seen::Output,
@@ -194,13 +204,12 @@ fn hear_again(conn: &mut Conn, context: Context<'_>) {
 
 /// The next hop that a connection remembers, if the tables are still those and its link takes so many bytes.
 #[inline(always)]
-fn remembered<'a>(meta: &Meta, conn: &Conn, direction: Direction, context: Context<'a>) -> Option<&'a NextHop> {
-    let cached = conn.hop(direction);
+fn remembered<'a>(meta: &Meta, found: &Match<'_>, context: Context<'a>) -> Option<&'a NextHop> {
     let net = &context.tables.net;
-    if conn.net_version == net.version
+    if found.conn.net_version == net.version
         && meta.ttl > 1
-        && let Some(to) = net.hops.get(cached)
-        && meta.ip_len() <= usize::from(to.mtu)
+        && let Some(to) = net.hops.get(found.conn.hop(found.direction))
+        && found.len <= usize::from(to.mtu)
     {
         return Some(to);
     }
@@ -209,8 +218,8 @@ fn remembered<'a>(meta: &Meta, conn: &Conn, direction: Direction, context: Conte
 
 /// Looks the next hop of a client's packet up, unless the director itself is the server.
 #[inline(never)]
-fn send_anew(meta: &mut Meta, found: &mut Match<'_>, context: Context<'_>) -> Step {
-    let conn = &mut *found.conn;
+fn send_anew(meta: &mut Meta, found: Match<'_>, context: Context<'_>) -> Step {
+    let conn = found.conn;
     hear_again(conn, context);
     if let Some(step) = local::step(meta, conn, context) {
         match step {
