@@ -21,7 +21,7 @@ const LONGEST: usize = 450;
 /// Modules of the dataplane, from the bottom up. A module uses its own layer and those below.
 const LAYERS: [&[&str]; 6] = [
     &["wire", "clock", "chance", "verdict", "counters", "map", "list", "prefetch", "sysctl", "words"],
-    &["packet", "port", "flow"],
+    &["packet", "port", "flow", "method"],
     &["conn", "service", "mark", "route", "neighbor", "steering", "template", "expected", "limiter"],
     &["sched", "forward", "proto", "trace"],
     &["tables", "snapshot", "mailbox", "parking", "fragments", "handoff", "defence", "seeds", "shard", "pipeline"],

@@ -96,7 +96,7 @@ impl<const N: usize> Stage<N> {
     /// Opens every connection: SYN, SYN-ACK where it passes here, ACK.
     pub(crate) fn establish(&mut self) {
         self.send(0, tcp::SYN);
-        if self.traffic.forward.has_replies() {
+        if self.traffic.forward.row().has_replies() {
             self.send(1, tcp::SYN | tcp::ACK);
         }
         self.send(0, tcp::ACK);
@@ -153,7 +153,7 @@ impl<const N: usize> Stage<N> {
 
     /// The same of the first so many connections.
     pub(crate) fn acknowledge_some(&mut self, flows: u32, packets: usize) {
-        let (traffic, ports) = (self.traffic, if self.traffic.forward.has_replies() { 2 } else { 1 });
+        let (traffic, ports) = (self.traffic, if self.traffic.forward.row().has_replies() { 2 } else { 1 });
         for port in 0..ports {
             let order = random_flows(flows, packets / ports);
             self.wire(port).arrive(order.map(|flow| traffic.frame(port, flow, tcp::ACK)));

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use dataplane::flow::ForwardMethod;
+use dataplane::method::ForwardMethod;
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, Header, MacAddr};
 use dataplane::wire::{ipv4, ipv6, put, tcp};

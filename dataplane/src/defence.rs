@@ -188,7 +188,7 @@ impl Worth {
 
     fn of_datagrams(conn: &Conn) -> Self {
         let (single, one_way) = (conn.in_packets <= 1, conn.state == udp::State::OneWay as u8);
-        match conn.method().has_replies() {
+        match conn.method().row().has_replies() {
             true if one_way => Self::Least,
             true if single => Self::Little,
             false if single => Self::Least,
@@ -204,8 +204,8 @@ mod tests {
     use bytemuck::Zeroable;
 
     use super::*;
-    use crate::flow::ForwardMethod::{self, Dr, Nat};
     use crate::map::Seed;
+    use crate::method::ForwardMethod::{self, Dr, Nat};
 
     /// Connections that a table holds.
     const CAPACITY: u32 = 8000;

@@ -195,39 +195,6 @@ impl PartialEq for Tuple {
     }
 }
 
-/// A forwarding method, as the dataplane carries it out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum ForwardMethod {
-    /// Rewrite the destination, un-rewrite replies.
-    Nat = 0,
-    /// Wrap the packet; the server unwraps it and answers the client itself.
-    Tun = 2,
-    /// Only the MAC changes; the server answers the client itself.
-    Dr = 3,
-    /// To whom the client sent it, past the servers: there is none.
-    Bypass = 4,
-}
-
-impl ForwardMethod {
-    /// The method of a stored number; NAT for anything unknown.
-    #[must_use]
-    pub const fn from_number(number: u8) -> Self {
-        match number {
-            2 => Self::Tun,
-            3 => Self::Dr,
-            4 => Self::Bypass,
-            _ => Self::Nat,
-        }
-    }
-
-    /// Whether replies pass the director.
-    #[must_use]
-    pub const fn has_replies(self) -> bool {
-        matches!(self, Self::Nat)
-    }
-}
-
 /// What is put around a packet on its way through a tunnel, behind the outer IP header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encapsulation {

@@ -1,7 +1,7 @@
 //! The load balancer: packets in, packets out. No FFI, no sockets, no files, no clock of its own.
 //!
 //! Inside, dependencies point downward only: `worker`, `pipeline`, then `sched`, `forward` and `proto`, then `conn`,
-//! `service`, `route`, `mark`, `neighbor` and `steering`, then `packet`, `port` and `flow`, then `wire`, `clock` and `verdict`.
+//! `service`, `route`, `mark`, `neighbor` and `steering`, then `packet`, `port`, `method` and `flow`, then `wire`, `clock` and `verdict`.
 
 pub mod chance;
 pub mod clock;
@@ -18,6 +18,7 @@ pub mod list;
 pub mod mailbox;
 pub mod map;
 pub mod mark;
+pub mod method;
 pub mod neighbor;
 pub mod packet;
 pub mod parking;

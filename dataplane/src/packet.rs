@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::flow::{Encapsulation, Tuple};
+use crate::method::Treatment;
 use crate::port::{BURST, RxBurst};
-use crate::verdict::{Answer, Drop, Forward, Punt};
+use crate::verdict::{Answer, Drop, Punt};
 use crate::wire::vlan::Lan;
 use crate::wire::{ethernet, ipsec, ipv4, ipv6};
 
@@ -147,8 +148,8 @@ pub enum Step {
     Send {
         /// The connection it belongs to, [`crate::conn::NONE`] = plain routing.
         conn: u32,
-        /// Why.
-        reason: Forward,
+        /// How it is treated.
+        treatment: Treatment,
         /// The next hop, [`crate::conn::NONE`] = must be resolved first.
         hop: u32,
     },

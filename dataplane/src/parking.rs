@@ -21,8 +21,9 @@ use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::forward::Change;
 use crate::list::{Links, List};
 use crate::map::Seed;
+use crate::method::{Towards, Treatment};
 use crate::packet::Meta;
-use crate::verdict::{Forward, Sent};
+use crate::verdict::Sent;
 use queues::Queues;
 
 /// Packets of one class that may wait for one neighbour.
@@ -38,8 +39,8 @@ const PATIENCE: u32 = 5 * TICKS_PER_SECOND;
 /// How a packet that leaves is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// A received one ends with this verdict.
-    Forward(Forward),
+    /// A received one that is sent on, and how it is treated.
+    Forward(Treatment),
     /// One of the director's own.
     Own(Sent),
 }
@@ -59,13 +60,13 @@ pub enum Class {
 pub const CLASSES: usize = 3;
 
 impl Class {
-    /// The class of what is forwarded for a reason.
+    /// The class of what is routed towards somebody.
     #[must_use]
-    pub const fn of(reason: Forward) -> Self {
-        match reason {
-            Forward::NatRequest | Forward::Dr | Forward::Tun | Forward::IcmpRequest => Self::Servers,
-            Forward::NatReply => Self::Clients,
-            Forward::Bypass | Forward::IcmpReply | Forward::Routed => Self::Others,
+    pub const fn of(towards: Towards) -> Self {
+        match towards {
+            Towards::Server => Self::Servers,
+            Towards::Client => Self::Clients,
+            Towards::Destination => Self::Others,
         }
     }
 }

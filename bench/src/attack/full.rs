@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::chance::Chance;
 use dataplane::clock::Tick;
-use dataplane::flow::{Family, ForwardMethod, Protocol, ServiceKey};
+use dataplane::flow::{Family, Protocol, ServiceKey};
+use dataplane::method::ForwardMethod;
 use dataplane::sched::{Asked, Plan, Scheduler, flag};
 use dataplane::service::{Manner, RealServer, Servers, VirtualService};
 

@@ -290,7 +290,7 @@ fn a_watch_ends_with_its_time_and_when_nobody_asks() {
     let watch = lab.trace("", 5).unwrap().watch;
     lab.turn(16 * SECOND);
     lab.turn(0);
-    assert!(lab.worker.shard().observer.is_none(), "nobody looks for whom is gone");
+    assert!(!lab.worker.is_observed(), "nobody looks for whom is gone");
     assert!(lab.ask(Request::WatchNext { watch }).is_err());
 }
 

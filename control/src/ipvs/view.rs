@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use dataplane::clock::ticks;
-use dataplane::flow::{Encapsulation, ForwardMethod};
+use dataplane::flow::Encapsulation;
+use dataplane::method::ForwardMethod;
 use dataplane::sched::Plan;
 use dataplane::service::{Engine, Manner, Persistent, RealServer, VirtualService};
 

@@ -2,7 +2,8 @@
 
 use dataplane::clock::TICKS_PER_SECOND;
 use dataplane::conn::{Conn, NONE, flag};
-use dataplane::flow::{Direction, ForwardMethod};
+use dataplane::flow::Direction;
+use dataplane::method::ForwardMethod;
 use dataplane::packet::{Arrival, Kind, Step};
 use dataplane::proto::state_name;
 use dataplane::tables::Net;
@@ -117,7 +118,7 @@ fn step(step: Step) -> String {
         Step::Drop(reason) => reason.name().to_owned(),
         Step::Punt(reason) => reason.name().to_owned(),
         Step::Answer(reason) | Step::Problem { kind: reason, .. } => reason.name().to_owned(),
-        Step::Send { reason, .. } => reason.name().to_owned(),
+        Step::Send { treatment, .. } => treatment.counter.name().to_owned(),
         Step::Handoff { worker, .. } => format!("handed to worker {worker}"),
         Step::Gather => "kept for reassembly".to_owned(),
         Step::Undecided => "undecided".to_owned(),
@@ -174,7 +175,7 @@ fn scheduled(service: &Scheduling, conn: &Conn, decided: &Decided) -> String {
     let [.., server] = conn.ends();
     let Scheduling { key, scheduler, servers, usable } = service;
     let who = match (scheduler.name(), conn.controller) {
-        (name, _) if conn.method() == ForwardMethod::Bypass => {
+        (name, _) if !conn.method().row().has_server => {
             format!("{name} finds no server; with cache_bypass the packet goes on to its own destination")
         }
         (name, NONE) => format!("{name} chose {server}"),

@@ -21,7 +21,8 @@ pub use table::{Confirmed, ConnTable, Found, NONE};
 pub use wheel::Wheel;
 
 use crate::clock::Tick;
-use crate::flow::{Direction, ForwardMethod, Protocol, Tuple};
+use crate::flow::{Direction, Protocol, Tuple};
+use crate::method::{ForwardMethod, Treatment};
 
 /// Flag bits of a connection.
 pub mod flag {
@@ -179,14 +180,24 @@ impl Conn {
     /// Whether its reply key is in its own worker's table.
     #[must_use]
     pub const fn has_reply_key(&self) -> bool {
-        self.method().has_replies() && !self.has(flag::REPLY_AWAY)
+        self.method().row().has_replies() && !self.has(flag::REPLY_AWAY)
     }
 
     /// How its packets are forwarded.
     #[inline]
     #[must_use]
     pub const fn method(&self) -> ForwardMethod {
-        ForwardMethod::from_number(self.forward)
+        match ForwardMethod::from_number(self.forward) {
+            Some(method) => method,
+            None => ForwardMethod::Bypass,
+        }
+    }
+
+    /// How its packets of a direction are treated.
+    #[inline(always)]
+    #[must_use]
+    pub fn treatment(&self, direction: Direction) -> Treatment {
+        ForwardMethod::treatment(self.forward, direction)
     }
 
     /// When it ends unless something more arrives.
@@ -264,10 +275,10 @@ impl Conn {
     /// Client, virtual and server address with their ports, as the kernel lists them: a bypass has no server.
     #[must_use]
     pub fn ends(&self) -> [SocketAddr; 3] {
-        let server = match self.method() {
-            ForwardMethod::Bypass if self.has(flag::SERVER_V6) => (Ipv6Addr::UNSPECIFIED.into(), 0),
-            ForwardMethod::Bypass => (Ipv4Addr::UNSPECIFIED.into(), 0),
-            ForwardMethod::Nat | ForwardMethod::Dr | ForwardMethod::Tun => (self.server_address(), self.server_port),
+        let server = match (self.method().row().has_server, self.has(flag::SERVER_V6)) {
+            (true, _) => (self.server_address(), self.server_port),
+            (false, true) => (Ipv6Addr::UNSPECIFIED.into(), 0),
+            (false, false) => (Ipv4Addr::UNSPECIFIED.into(), 0),
         };
         [(self.client_address(), self.client_port), (self.vip_address(), self.vip_port), server].map(SocketAddr::from)
     }

@@ -11,8 +11,8 @@ use std::net::IpAddr;
 
 use crate::conn::{Conn, ConnTable, NONE, flag};
 use crate::flow::Direction;
+use crate::method::Rewrite;
 use crate::packet::Meta;
-use crate::verdict::Forward;
 
 /// What changes in a packet that is sent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +37,12 @@ pub enum Change {
 /// Changes the usual packet of a connection of either family: what [`Change::of`] says, without its description in
 /// between, which costs IPv6 one instruction in fifteen there.
 #[inline(always)]
-pub fn change(frame: &mut [u8], meta: &Meta, conn: &Conn, reason: Forward) {
+pub fn change(frame: &mut [u8], meta: &Meta, conn: &Conn, rewrite: Rewrite) {
     let six = conn.has(flag::CLIENT_V6);
-    match reason {
-        Forward::NatRequest if six => nat6::rewrite(frame, meta, &nat6::NewEnd::of(conn, Direction::Request)),
-        Forward::NatReply if six => nat6::rewrite(frame, meta, &nat6::NewEnd::of(conn, Direction::Reply)),
-        _ => Change::of4(conn, reason).apply(frame, meta),
+    match rewrite {
+        Rewrite::ToServer if six => nat6::rewrite(frame, meta, &nat6::NewEnd::of(conn, Direction::Request)),
+        Rewrite::ToClient if six => nat6::rewrite(frame, meta, &nat6::NewEnd::of(conn, Direction::Reply)),
+        _ => Change::of4(conn, rewrite).apply(frame, meta),
     }
 }
 
@@ -50,35 +50,35 @@ impl Change {
     /// What changes in a packet of a connection.
     #[inline(always)]
     #[must_use]
-    pub fn of(conn: &Conn, reason: Forward) -> Self {
-        match reason {
-            Forward::NatRequest if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Request)),
-            Forward::NatReply if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Reply)),
-            _ => Self::of4(conn, reason),
+    pub fn of(conn: &Conn, rewrite: Rewrite) -> Self {
+        match rewrite {
+            Rewrite::ToServer if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Request)),
+            Rewrite::ToClient if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Reply)),
+            _ => Self::of4(conn, rewrite),
         }
     }
 
-    /// The same where its packets are known to be IPv4.
+    /// What changes in a packet of a connection whose packets are known to be IPv4.
     #[inline(always)]
     #[must_use]
-    pub fn of4(conn: &Conn, reason: Forward) -> Self {
-        match reason {
-            Forward::NatRequest => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
-            Forward::NatReply => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
-            Forward::Tun => Self::Tun { server: conn.server_address() },
+    pub fn of4(conn: &Conn, rewrite: Rewrite) -> Self {
+        match rewrite {
+            Rewrite::ToServer => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
+            Rewrite::ToClient => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
+            Rewrite::Wrapped => Self::Tun { server: conn.server_address() },
             // Errors about connections of NAT are none of the usual packets: see `in_table`.
-            Forward::Dr | Forward::Bypass | Forward::Routed | Forward::IcmpRequest | Forward::IcmpReply => Self::Ttl,
+            Rewrite::Nothing | Rewrite::ErrorToServer | Rewrite::ErrorToClient => Self::Ttl,
         }
     }
 
     /// What changes in a packet of a connection, or of none.
     #[must_use]
-    pub fn in_table(table: &ConnTable, conn: u32, reason: Forward) -> Self {
-        match reason {
+    pub fn in_table(table: &ConnTable, conn: u32, rewrite: Rewrite) -> Self {
+        match rewrite {
             _ if conn == NONE => Self::Ttl,
-            Forward::IcmpRequest => Self::Icmp(icmp::NewEnd::of(&table[conn], Direction::Request)),
-            Forward::IcmpReply => Self::Icmp(icmp::NewEnd::of(&table[conn], Direction::Reply)),
-            _ => Self::of(&table[conn], reason),
+            Rewrite::ErrorToServer => Self::Icmp(icmp::NewEnd::of(&table[conn], Direction::Request)),
+            Rewrite::ErrorToClient => Self::Icmp(icmp::NewEnd::of(&table[conn], Direction::Reply)),
+            _ => Self::of(&table[conn], rewrite),
         }
     }
 

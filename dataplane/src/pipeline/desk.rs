@@ -50,8 +50,8 @@ pub(crate) struct Forwarded([u64; Forward::ALL.len()]);
 impl Forwarded {
     /// One more.
     #[inline(always)]
-    pub(crate) fn add(&mut self, reason: Forward) {
-        self.0[reason as usize] += 1;
+    pub(crate) fn add(&mut self, counter: Forward) {
+        self.0[counter as usize] += 1;
     }
 
     fn count(&self, context: Context<'_>) {

@@ -16,6 +16,7 @@ use super::scene::Context;
 use super::stages;
 use crate::conn::{Conn, Found, NONE};
 use crate::flow::Direction;
+use crate::method::{Towards, Treatment};
 use crate::packet::{Arrival, Burst, Candidate, Kind, Mark, Meta, Step};
 use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
@@ -23,7 +24,6 @@ use crate::route::Action;
 use crate::sched;
 use crate::shard::Shard;
 use crate::trace::{Decided, Later, Observer, Outcome, Outline, Parsed, Route, Scheduling, Sight, Trace, Way, Why};
-use crate::verdict::Forward;
 use crate::wire::ethernet;
 use crate::wire::vlan::Lan;
 use differences::Marks;
@@ -185,9 +185,9 @@ fn decision<B>(decided: &mut Decided, frame: &[u8], meta: &Meta, shard: &Shard<B
     if let Some(server) = decided.conn.and_then(|conn| context.servers.get(conn.server_slot)) {
         decided.counts = (server.active(), server.inactive());
     }
-    if let Step::Send { conn, reason, .. } = meta.step {
+    if let Step::Send { conn, treatment, .. } = meta.step {
         let before = decided.found.filter(|_| !decided.ends);
-        decided.route = route(meta.ends(frame), decided.conn.filter(|_| conn != NONE), reason, before, context);
+        decided.route = route(meta.ends(frame), decided.conn.filter(|_| conn != NONE), treatment, before, context);
     }
 }
 
@@ -195,14 +195,14 @@ fn decision<B>(decided: &mut Decided, frame: &[u8], meta: &Meta, shard: &Shard<B
 fn route(
     ends: Option<[IpAddr; 2]>,
     conn: Option<Conn>,
-    reason: Forward,
+    treatment: Treatment,
     before: Option<(Direction, Conn)>,
     context: Context<'_>,
 ) -> Option<Route> {
     let net = &context.tables.net;
-    let target = match (conn, reason) {
-        (None, _) | (_, Forward::IcmpReply) => ends?[1],
-        (Some(conn), Forward::NatReply) => conn.client_address(),
+    let target = match (conn, treatment) {
+        (None, _) | (_, Treatment::ERROR_TO_CLIENT) => ends?[1],
+        (Some(conn), Treatment { towards: Towards::Client, .. }) => conn.client_address(),
         (Some(conn), _) => conn.server_address(),
     };
     let (interface, neighbor) = match net.routes.lookup(target)? {

@@ -30,16 +30,16 @@ pub(super) fn release<B: PacketBuf>(desk: &mut Desk<'_, B>, eyes: &mut impl Eyes
 /// A packet that waited is measured against its link like any other, then changed and sent.
 fn go_on<B: PacketBuf>(parked: Parked<B>, hop: &NextHop, desk: &mut Desk<'_, B>) {
     let Parked { mut packet, mut meta, change, ending, .. } = parked;
-    let Ending::Forward(reason) = ending else {
+    let Ending::Forward(treatment) = ending else {
         return transmit::transmit(packet, &meta, ending, hop, desk);
     };
-    match way::refusal(&mut meta, reason, hop, desk.context) {
+    match way::refusal(&mut meta, treatment, hop, desk.context) {
         Some(Step::Answer(kind)) => {
             answer::run(packet.data(), &meta, kind, desk);
             desk.shard.output.dropped.push(packet);
         }
         Some(Step::Drop(reason)) => depart::drop_packet(packet, reason, desk),
-        _ if rewrite::with_options((reason, change), &mut packet, &meta, hop, desk) => {
+        _ if rewrite::with_options((treatment, change), &mut packet, &meta, hop, desk) => {
             transmit::transmit(packet, &meta, ending, hop, desk);
         }
         _ => depart::drop_packet(packet, Drop::NoHeadroom, desk),

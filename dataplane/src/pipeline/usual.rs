@@ -8,10 +8,11 @@ use super::leave::{cut, depart, rewrite};
 use crate::conn::{Conn, NONE};
 use crate::flow::Direction;
 use crate::forward::{self, Change, tun};
+use crate::method::{Rewrite, Treatment};
 use crate::packet::{Meta, Step};
 use crate::parking::Ending;
 use crate::port::PacketBuf;
-use crate::verdict::{Drop, Forward};
+use crate::verdict::Drop;
 
 /// A packet of a connection that is the first guess, on its way at once. Gives it back where it takes another step. Inlined
 /// once for each direction.
@@ -27,10 +28,10 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
     let (next, shorter) = track::packet(meta, &mut found, context, state::advance_usual);
     let leaves = match next {
         Next::Leave(hop, server) => {
-            let reason = way::reason(found.conn, direction);
+            let treatment = found.conn.treatment(direction);
             let changed = meta.l3 == hop.starts
-                && if reason != Forward::Tun {
-                    change::<B, SIX>(&mut packet, meta, found.conn, reason);
+                && if !treatment.is_wrapped() {
+                    change::<B, SIX>(&mut packet, meta, found.conn, treatment.rewrite);
                     depart::address(&mut packet, hop);
                     true
                 } else if !(SIX && meta.kind.is_v6()) && way::is_usual_to_tunnel(meta, server, hop) {
@@ -41,7 +42,7 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
                 };
             if changed {
                 hop.touch(context.now);
-                Some((reason, hop))
+                Some((treatment, hop))
             } else {
                 meta.step = track::leave(meta, &found, hop, context);
                 None
@@ -55,14 +56,16 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
     if shorter {
         shard.shortened(index);
     }
-    let Some((reason, hop)) = leaves else {
-        return if let Step::Send { reason: Forward::Tun, hop, .. } = meta.step {
-            by_tunnel(packet, meta, (index, hop), desk)
+    let Some((treatment, hop)) = leaves else {
+        return if let Step::Send { treatment, hop, .. } = meta.step
+            && treatment.is_wrapped()
+        {
+            by_tunnel(packet, meta, (index, treatment, hop), desk)
         } else {
             Some(packet)
         };
     };
-    depart::send(packet, meta, reason, hop, desk);
+    depart::send(packet, meta, treatment, hop, desk);
     None
 }
 
@@ -70,30 +73,30 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
 /// what does not.
 #[inline(always)]
 pub(super) fn at_once<B: PacketBuf, const SIX: bool>(mut packet: B, meta: &Meta, desk: &mut Desk<'_, B>) -> Option<B> {
-    let Step::Send { conn, reason: reason @ (Forward::NatRequest | Forward::NatReply | Forward::Dr), hop } = meta.step
-    else {
+    let Step::Send { conn, treatment, hop } = meta.step else { return Some(packet) };
+    if conn == NONE || treatment.is_wrapped() {
         return Some(packet);
-    };
+    }
     let Some(hop) = desk.context.tables.net.hops.get(hop) else { return Some(packet) };
     let conn = &desk.shard.table[conn];
     let usual = meta.kind.is_transport() && conn.side == NONE;
     if !usual || meta.l3 != hop.starts || meta.ip_len() > usize::from(hop.mtu) {
         return Some(packet);
     }
-    change::<B, SIX>(&mut packet, meta, conn, reason);
+    change::<B, SIX>(&mut packet, meta, conn, treatment.rewrite);
     depart::address(&mut packet, hop);
     hop.touch(desk.context.now);
-    depart::send(packet, meta, reason, hop, desk);
+    depart::send(packet, meta, treatment, hop, desk);
     None
 }
 
 /// Changes the usual packet of a connection that goes through no tunnel.
 #[inline(always)]
-fn change<B: PacketBuf, const SIX: bool>(packet: &mut B, meta: &Meta, conn: &Conn, reason: Forward) {
+fn change<B: PacketBuf, const SIX: bool>(packet: &mut B, meta: &Meta, conn: &Conn, rewrite: Rewrite) {
     if SIX {
-        forward::change(packet.data_mut(), meta, conn, reason);
+        forward::change(packet.data_mut(), meta, conn, rewrite);
     } else {
-        Change::of4(conn, reason).apply(packet.data_mut(), meta);
+        Change::of4(conn, rewrite).apply(packet.data_mut(), meta);
     }
 }
 
@@ -102,13 +105,13 @@ fn change<B: PacketBuf, const SIX: bool>(packet: &mut B, meta: &Meta, conn: &Con
 fn by_tunnel<B: PacketBuf>(
     mut packet: B,
     meta: &mut Meta,
-    (index, hop): (u32, u32),
+    (index, treatment, hop): (u32, Treatment, u32),
     desk: &mut Desk<'_, B>,
 ) -> Option<B> {
     let Some(hop) = desk.context.tables.net.hops.get(hop) else { return Some(packet) };
     let change = Change::Tun { server: desk.shard.table[index].server_address() };
     let wrapped = rewrite::carry_out(change, &mut packet, meta, hop, desk);
-    let ending = Ending::Forward(Forward::Tun);
+    let ending = Ending::Forward(treatment);
     if wrapped && depart::is_too_large(&packet, meta, ending, hop) {
         cut::packet(packet, meta, ending, hop, desk);
         return None;
@@ -117,6 +120,6 @@ fn by_tunnel<B: PacketBuf>(
         meta.step = Step::Drop(Drop::NoHeadroom);
         return Some(packet);
     }
-    depart::send(packet, meta, Forward::Tun, hop, desk);
+    depart::send(packet, meta, treatment, hop, desk);
     None
 }

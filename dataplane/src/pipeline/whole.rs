@@ -13,12 +13,13 @@ use crate::forward::Change;
 use crate::fragments::Datagram;
 use crate::handoff::WholeCrossing;
 use crate::mailbox::Report;
+use crate::method::Treatment;
 use crate::neighbor::NextHop;
 use crate::packet::{Arrival, Mark, Meta, Step};
 use crate::parking::{Class, Ending};
 use crate::port::PacketBuf;
 use crate::tables::Path;
-use crate::verdict::{Answer, Drop, Forward, Handoff, Punt, Verdict};
+use crate::verdict::{Answer, Drop, Handoff, Punt, Verdict};
 use crate::wire::{ethernet, fragment, ipv6};
 
 /// A packet that was put together takes every stage.
@@ -41,8 +42,8 @@ pub(super) fn run<B: PacketBuf>(mut datagram: Box<Datagram>, arrival: Arrival, m
 /// It takes the step that was decided.
 fn end<B: PacketBuf>(mut datagram: Box<Datagram>, meta: &mut Meta, desk: &mut Desk<'_, B>) {
     let counters = &desk.context.link.counters;
-    if let Step::Send { conn, reason, hop } = meta.step {
-        match send(&mut datagram, meta, (conn, reason, hop), desk) {
+    if let Step::Send { conn, treatment, hop } = meta.step {
+        match send(&mut datagram, meta, (conn, treatment, hop), desk) {
             None => return,
             Some(step) => meta.step = step,
         }
@@ -78,34 +79,35 @@ fn punt_whole(datagram: &Datagram, meta: &Meta, punt: Punt, context: Context<'_>
 fn send<B: PacketBuf>(
     datagram: &mut Datagram,
     meta: &mut Meta,
-    (conn, reason, hop): (u32, Forward, u32),
+    (conn, treatment, hop): (u32, Treatment, u32),
     desk: &mut Desk<'_, B>,
 ) -> Option<Step> {
     let (way, server) = match desk.context.tables.net.hops.get(hop) {
         Some(_) => (Path::Hop(hop), NONE),
-        None => path::whither(datagram.data(), meta, conn, reason, desk),
+        None => path::whither(datagram.data(), meta, conn, treatment, desk),
     };
     let Some(next) = next_hop(way, desk.context) else { return Some(Step::Drop(Drop::ParkFull)) };
     if !matches!(way, Path::Hop(_))
-        && let Some(step) = way::refusal(meta, reason, &next, desk.context)
+        && let Some(step) = way::refusal(meta, treatment, &next, desk.context)
     {
         return Some(step);
     }
-    if desk.context.tables.options.strict_parity && reason == Forward::Routed && datagram.df && !meta.kind.is_v6() {
+    if desk.context.tables.options.strict_parity && treatment == Treatment::ROUTED && datagram.df && !meta.kind.is_v6()
+    {
         // The kernel allows nobody to cut it for whom it only passes, though it arrived in pieces (`ip_fragment`).
         (meta.mtu, meta.ttl_lowered) = (next.mtu, true);
         return Some(Step::Answer(Answer::TooBig));
     }
-    let change = (reason, Change::in_table(&desk.shard.table, conn, reason));
+    let change = (treatment, Change::in_table(&desk.shard.table, conn, treatment.rewrite));
     if !rewrite::with_options(change, datagram, meta, &next, desk) {
         return Some(Step::Drop(Drop::NoHeadroom));
     }
-    let (id, tunnel) = (desk.shard.next_fragment_id(), reason == Forward::Tun);
+    let (id, tunnel) = (desk.shard.next_fragment_id(), treatment.is_wrapped());
     let packet = datagram.data().get(usize::from(meta.l3)..).unwrap_or_default();
-    let most = depart::most(meta, Ending::Forward(reason), &next);
+    let most = depart::most(meta, Ending::Forward(treatment), &next);
     let how = fragment::How { id, ..how(datagram, meta, tunnel, most) };
-    let bound = cut::Bound { way, server, class: Class::of(reason), mark: meta.mark, next };
-    cut::send(packet, how, &bound, reason, desk);
+    let bound = cut::Bound { way, server, class: Class::of(treatment.towards), mark: meta.mark, next };
+    cut::send(packet, how, &bound, treatment, desk);
     None
 }
 

@@ -12,8 +12,9 @@ pub use path::{Learned, MOST_AT_ONCE, PathMtu, PathTo};
 pub use server::{Server, ServerTotals, TotalsRead};
 pub use slab::Slab;
 
-use crate::flow::{ForwardMethod, Protocol, ServiceKey};
+use crate::flow::{Protocol, ServiceKey};
 use crate::map::{Seed, SharedMap};
+use crate::method::ForwardMethod;
 use crate::sched::{Cache, Plan, Scheduler};
 
 /// Server states, by slot.

@@ -18,7 +18,8 @@ use std::sync::atomic::{
 use super::RealServer;
 use super::path::PathMtu;
 use crate::counters;
-use crate::flow::{Direction, Encapsulation, ForwardMethod};
+use crate::flow::{Direction, Encapsulation};
+use crate::method::ForwardMethod;
 
 const OVERLOADED: u64 = 1 << 63;
 /// One active connection.
@@ -109,7 +110,7 @@ impl Server {
     #[must_use]
     pub fn as_configured(&self, slot: u32, address: IpAddr) -> Option<RealServer> {
         let (target, weight) = (self.target.load(Relaxed), self.weight.load(Relaxed));
-        let forward = ForwardMethod::from_number((target >> 16) as u8);
+        let forward = ForwardMethod::from_number((target >> 16) as u8)?;
         let generation = self.generation.load(Relaxed);
         let server =
             RealServer { slot, generation, address, port: target as u16, forward, weight, last_weight: weight };

@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::chance::Chance;
 use dataplane::clock::{Tick, ticks};
-use dataplane::flow::{Family, ForwardMethod, Protocol, ServiceKey};
+use dataplane::flow::{Family, Protocol, ServiceKey};
+use dataplane::method::ForwardMethod;
 use dataplane::sched::{Asked, Cache, Plan, Scheduler};
 use dataplane::service::{Manner, RealServer, Server, Servers, ServiceState, VirtualService};
 

@@ -3,8 +3,8 @@
 
 use std::net::Ipv4Addr;
 
-use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol;
+use dataplane::method::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::sched::Scheduler::Rr;
 use dataplane::steering::Steering;
 use dataplane::wire::ethernet::{self, MacAddr};

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use dataplane::flow::{ForwardMethod::Nat, Protocol, ServiceKey};
+use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::method::ForwardMethod::Nat;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::{Caller, Engine, Listener, Manner, Persistent};
 use dataplane::steering::Steering;

@@ -2,11 +2,11 @@
 
 mod routing;
 
-use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol;
 use dataplane::mailbox::Command;
 use dataplane::map::Seed;
 use dataplane::mark::Marks;
+use dataplane::method::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::parking::MAX_PARKED_PER_HOP;
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemBuf;

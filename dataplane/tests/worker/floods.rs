@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use dataplane::conn::Conn;
-use dataplane::flow::ForwardMethod::{Dr, Nat};
-use dataplane::flow::{ForwardMethod, Protocol};
+use dataplane::flow::Protocol;
+use dataplane::method::ForwardMethod;
+use dataplane::method::ForwardMethod::{Dr, Nat};
 use dataplane::proto::{Timeouts, tcp};
 use dataplane::sched::Scheduler;
 use dataplane::service::{Manner, Persistent};

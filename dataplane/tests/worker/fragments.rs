@@ -1,9 +1,9 @@
 //! Packets in pieces: put together, balanced as a whole, cut again; and what becomes of those that never are whole.
 
-use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol::Udp;
 use dataplane::fragments::{MAX_DATAGRAMS, MAX_PER_SOURCE};
 use dataplane::mailbox::Command;
+use dataplane::method::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::sched::Scheduler::Rr;
 use dataplane::steering::Steering;
 use dataplane::wire::{be16, ipv4};

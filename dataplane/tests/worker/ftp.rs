@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use dataplane::flow::ForwardMethod::Nat;
 use dataplane::flow::Protocol;
+use dataplane::method::ForwardMethod::Nat;
 use dataplane::port::mem::MemPort;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::{Manner, Persistent};

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::conn::MOST_SIDES;
 use dataplane::counters::FragmentGauges;
-use dataplane::flow::ForwardMethod::Nat;
 use dataplane::flow::Protocol::Tcp;
 use dataplane::fragments::{MAX_BYTES, MAX_DATAGRAMS};
 use dataplane::map::Seed;
+use dataplane::method::ForwardMethod::Nat;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::{Manner, Persistent};
 use dataplane::template::Templates;

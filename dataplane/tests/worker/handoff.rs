@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use dataplane::flow::ForwardMethod::Nat;
 use dataplane::flow::{Protocol, Tuple};
 use dataplane::handoff::{PACKETS, SIGNS};
+use dataplane::method::ForwardMethod::Nat;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::steering::{Plan, Share, Steering};
 use dataplane::wire::tcp::{ACK, RST, SYN};

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use dataplane::flow::ForwardMethod::Nat;
 use dataplane::flow::Protocol;
+use dataplane::method::ForwardMethod::Nat;
 use dataplane::sched::Scheduler;
 use dataplane::service::Listener;
 use dataplane::tables::Unhooked;

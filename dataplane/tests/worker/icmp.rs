@@ -1,10 +1,10 @@
 //! ICMP errors about connections: rewritten as NAT rewrote what they are about, sent on by DR and TUN, told to clients
 //! whose packets were in a tunnel, steered by what they quote.
 
-use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol::{Tcp, Udp};
 use dataplane::flow::{Encapsulation, Family, ServiceKey};
 use dataplane::mark::{Mark, Marks, Rule};
+use dataplane::method::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::route::Prefix;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::steering::Steering;
@@ -37,7 +37,7 @@ fn segment(src: impl Into<IpAddr>, dst: impl Into<IpAddr>, sport: u16, dport: u1
 }
 
 /// A lab with one connection of client 2, port 4000, to VIP port 80.
-fn connected(method: dataplane::flow::ForwardMethod, port: u16) -> Lab {
+fn connected(method: dataplane::method::ForwardMethod, port: u16) -> Lab {
     let mut lab = Lab::new(100);
     lab.know_servers(11..=12);
     lab.service(Tcp, VIP, 80, Rr, &[(server(11), port, method, 1)]);

@@ -17,11 +17,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
 use dataplane::conn::{Conn, ConnMemory, flag};
-use dataplane::flow::ForwardMethod;
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::handoff::Mesh;
 use dataplane::limiter::Limits;
 use dataplane::mailbox::{Command, Link, Report};
+use dataplane::method::ForwardMethod;
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;

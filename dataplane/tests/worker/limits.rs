@@ -1,10 +1,10 @@
 //! What is bounded: answers a second, connections, output queues, work per turn.
 
 use dataplane::clock::ticks;
-use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::Protocol;
 use dataplane::limiter::Limits;
 use dataplane::mailbox::{Command, Page, Report};
+use dataplane::method::ForwardMethod::{Dr, Nat};
 use dataplane::sched::Scheduler;
 use dataplane::service::{Manner, Persistent};
 use dataplane::wire::be16;

@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 
-use dataplane::flow::ForwardMethod::Nat;
 use dataplane::flow::Protocol;
 use dataplane::mailbox::{Command, Page, Report};
+use dataplane::method::ForwardMethod::Nat;
 use dataplane::port::BURST;
 use dataplane::sched::Scheduler;
 use dataplane::wire::tcp::{ACK, RST, SYN};

@@ -1,7 +1,7 @@
 //! Servers that are the director itself: nobody listens there, and a client is told so in the name of the virtual address.
 
-use dataplane::flow::ForwardMethod::{self, Dr, Nat};
 use dataplane::flow::Protocol;
+use dataplane::method::ForwardMethod::{self, Dr, Nat};
 use dataplane::sched::Scheduler;
 use dataplane::wire::ethernet;
 use dataplane::wire::ipv4::Header;

@@ -4,9 +4,9 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use dataplane::mark::{Mark, Marks, Rule, Sender};
+use dataplane::method::ForwardMethod::{Dr, Nat};
 use dataplane::proto::state_name;
 use dataplane::route::Prefix;
 use dataplane::sched::Scheduler::Rr;

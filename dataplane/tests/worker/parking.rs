@@ -1,9 +1,9 @@
 //! Packets that wait for a neighbour: asked for once, bounded, released in order, and their senders told if nobody
 //! answers.
 
-use dataplane::flow::ForwardMethod::Nat;
 use dataplane::flow::Protocol;
 use dataplane::mailbox::Command;
+use dataplane::method::ForwardMethod::Nat;
 use dataplane::parking::{Class, MAX_PARKED, MAX_PARKED_PER_HOP};
 use dataplane::sched::Scheduler;
 use dataplane::wire::ethernet;

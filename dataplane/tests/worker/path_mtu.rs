@@ -2,8 +2,8 @@
 //! clients.
 
 use dataplane::flow::Encapsulation;
-use dataplane::flow::ForwardMethod::Tun;
 use dataplane::flow::Protocol::Udp;
+use dataplane::method::ForwardMethod::Tun;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::tables::Unhooked;
 use dataplane::wire::{be16, be32, ipv4};

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::ticks;
 use dataplane::conn::NONE;
-use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::map::Seed;
+use dataplane::method::ForwardMethod::{Dr, Nat};
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::{Manner, Persistent};
 use dataplane::template::{Template, Templates};

@@ -1,8 +1,8 @@
 //! The director as a router: what it refuses counts for no connection, what it would send back it does not send, and what it
 //! need not read it passes on.
 
-use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol::{Tcp, Udp};
+use dataplane::method::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::TotalsRead;
 use dataplane::wire::tcp::SYN;

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use dataplane::flow::ForwardMethod::Nat;
 use dataplane::flow::{Family, Protocol};
+use dataplane::method::ForwardMethod::Nat;
 use dataplane::proto::sctp::State;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::steering::Steering;

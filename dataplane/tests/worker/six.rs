@@ -2,8 +2,8 @@
 //! what stands between a packet's header and its transport.
 
 use dataplane::flow::Encapsulation;
-use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol::{Tcp, Udp};
+use dataplane::method::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::route::{Action, Prefix};
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::{Manner, Persistent};

@@ -2,10 +2,10 @@
 
 use dataplane::clock::ticks;
 use dataplane::conn::Conn;
-use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::{Encapsulation, Protocol, ServiceKey};
 use dataplane::mailbox::Command;
 use dataplane::mark::Marks;
+use dataplane::method::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::port::mem::MemPort;
 use dataplane::sched::Scheduler;
 use dataplane::service::{Manner, Persistent, RealServer};

@@ -2,9 +2,9 @@
 //! is a property in `burst.rs`.
 
 use dataplane::clock::Nanos;
-use dataplane::flow::ForwardMethod::{Dr, Nat};
 use dataplane::flow::{Direction, Protocol, Tuple};
 use dataplane::mailbox::Command;
+use dataplane::method::ForwardMethod::{Dr, Nat};
 use dataplane::packet::{Arrival, Step};
 use dataplane::parking::MAX_PARKED_PER_HOP;
 use dataplane::proto::tcp::State;

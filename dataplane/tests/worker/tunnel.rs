@@ -2,9 +2,9 @@
 
 use dataplane::conn::flag;
 use dataplane::flow::Encapsulation;
-use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use dataplane::mailbox::Command;
+use dataplane::method::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemBuf;
 use dataplane::route::{Action, Prefix};

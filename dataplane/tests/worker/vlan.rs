@@ -2,10 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use dataplane::flow::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::flow::Protocol;
 use dataplane::mailbox::{Command, Report};
 use dataplane::mark::Marks;
+use dataplane::method::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemBuf;
 use dataplane::sched::Scheduler::Rr;

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::schedule::Begun;
 use super::{connect, persist, track};
 use crate::conn::{Conn, NONE};
-use crate::flow::{Direction, ForwardMethod, Protocol, ServiceKey};
+use crate::flow::{Direction, Protocol, ServiceKey};
 use crate::packet::{Arrival, Meta, Step};
 use crate::pipeline::desk::Desk;
 use crate::service::{Caller, Listener};
@@ -31,7 +31,7 @@ fn call<B>(frame: &[u8], meta: &mut Meta, [source, destination]: [IpAddr; 2], de
     let ServiceKey::Address { protocol, address, port } = service else { return None };
     let service = desk.context.tables.services.get(&service)?;
     let server = desk.context.servers.get(slot)?.as_configured(slot, source)?;
-    let server = Some(server).filter(|server| server.socket() == from && server.forward == ForwardMethod::Nat)?;
+    let server = Some(server).filter(|server| server.socket() == from && server.forward.row().has_replies())?;
     let data = persist::call_id(frame, meta)?;
     let conn = connect::between(protocol, [SocketAddr::new(address, port), client, from], &desk.shard.table)?;
     if let Some(worker) = desk.shard.station.home_of(&conn) {

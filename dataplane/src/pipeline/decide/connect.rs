@@ -8,8 +8,9 @@ use super::choose::Place;
 use super::local;
 use crate::conn::{Conn, ConnTable, NONE, flag};
 use crate::counters;
-use crate::flow::{ForwardMethod, Protocol, Tuple};
+use crate::flow::{Protocol, Tuple};
 use crate::forward::{nat, nat6};
+use crate::method::ForwardMethod;
 use crate::packet::Meta;
 use crate::pipeline::desk::Desk;
 use crate::pipeline::find::known;
@@ -32,7 +33,7 @@ fn ask_for_reply<B>(meta: &Meta, (src, sport): (u32, u16), shard: &Shard<B>) -> 
 /// The next hop towards a server, if it is resolved. The worker remembers it beside the server's totals. For tunnels,
 /// servers that share a route and those that are here, more is asked when their packet is sent.
 fn hop(server: &RealServer, totals: Option<&ServerTotals>, context: Context<'_>) -> u32 {
-    if server.forward == ForwardMethod::Tun || context.tables.options.strict_parity {
+    if server.forward.row().request.is_wrapped() || context.tables.options.strict_parity {
         return NONE;
     }
     let net = &context.tables.net;
@@ -71,7 +72,7 @@ pub(super) fn run<B>(
     let (header, transport) = changes(meta, &new, server_side, six);
     (new.server, new.server_port) = server_side;
     (new.header_change, new.transport_change) = (header.number(), transport.number());
-    new.set(flag::NO_OUTPUT, !server.forward.has_replies());
+    new.set(flag::NO_OUTPUT, !server.forward.row().has_replies());
     new.set(flag::SERVER_V6, six.is_some());
     new.addresses6[2] = six.unwrap_or_default();
     new.forward = server.forward as u8;
@@ -93,7 +94,7 @@ pub(super) fn run<B>(
 /// Has a control connection of FTP looked into (`tcp_app_conn_bind`): its server's addresses are not its client's.
 #[cold]
 fn help<B>(new: &mut Conn, desk: &mut Desk<'_, B>) -> Result<(), Drop> {
-    if new.method() == ForwardMethod::Nat && new.is_tcp() {
+    if new.method().row().rewrites_ends() && new.is_tcp() {
         new.side = desk.shard.sides.take().ok_or(Drop::FtpFull)?;
         new.hop_request = NONE;
         desk.context.tables.templates.expected.helps(true);
@@ -164,7 +165,7 @@ pub(super) fn enter<B>(new: Conn, one_packet: bool, hashes: [u64; 2], desk: &mut
 
 /// Makes it findable by both its keys: replies that land on another worker need a signpost there.
 fn insert<B>(mut conn: Conn, hashes: [u64; 2], shard: &mut Shard<B>) -> Result<u32, Drop> {
-    let has_replies = conn.method().has_replies();
+    let has_replies = conn.method().row().has_replies();
     let away = if has_replies { shard.signpost_for(&conn).map_err(|_| Drop::SignpostFull)? } else { None };
     conn.set(flag::REPLY_AWAY, away.is_some());
     let index = shard.table.insert_hashed(conn, hashes).ok_or(Drop::ConnectionsFull)?;
@@ -179,7 +180,7 @@ fn insert<B>(mut conn: Conn, hashes: [u64; 2], shard: &mut Shard<B>) -> Result<u
 pub(super) fn begun<B>(index: u32, shard: &mut Shard<B>) {
     let conn = &mut shard.table[index];
     if conn.protocol_number() == Protocol::Udp.number() {
-        if !conn.method().has_replies() {
+        if !conn.method().row().has_replies() {
             conn.state = udp::State::Stream as u8;
         }
         if conn.controller != NONE {

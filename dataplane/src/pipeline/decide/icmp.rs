@@ -19,14 +19,15 @@ use super::choose::NO_SERVER;
 use super::classify::{self, Class};
 use super::{icmp_tunnel, local, schedule, way};
 use crate::conn::{Found, NONE};
-use crate::flow::{Direction, ForwardMethod, Protocol};
+use crate::flow::{Direction, Protocol};
+use crate::method::Treatment;
 use crate::packet::{Arrival, Kind, Meta, Step};
 use crate::pipeline::desk::Desk;
 use crate::pipeline::find::quote::{self, Flow, is_icmp, is_right};
 use crate::pipeline::find::{options, path};
 use crate::pipeline::scene::Context;
 use crate::shard::Shard;
-use crate::verdict::{Drop, Forward};
+use crate::verdict::Drop;
 use crate::wire::quoted::Quote;
 use crate::wire::tcp::SYN;
 
@@ -64,7 +65,7 @@ pub(super) fn run<B>(
     match find(&turned, meta.arrival, desk.shard) {
         Some(Found::Conn(index, Direction::Reply)) => about_request(frame, meta, index, desk).or_else(|| {
             let way = desk.context.tables.net.path(ends[1]);
-            (!local).then(|| way::send(meta, index, Forward::IcmpReply, way, desk.context))
+            (!local).then(|| way::send(meta, index, Treatment::ERROR_TO_CLIENT, way, desk.context))
         }),
         Some(Found::Conn(index, Direction::Request)) => Some(to_server(frame, meta, index, desk)),
         Some(Found::Away { home, conn }) => Some(Step::Handoff { worker: home, conn }),
@@ -81,7 +82,7 @@ pub(super) fn run<B>(
 /// The step of an error that is for others, if a router sends it on.
 fn routed(meta: &mut Meta, [_, destination]: [IpAddr; 2], context: Context<'_>) -> Option<Step> {
     let way = context.tables.net.path(destination);
-    let step = way::send(meta, NONE, Forward::Routed, way, context);
+    let step = way::send(meta, NONE, Treatment::ROUTED, way, context);
     matches!(step, Step::Send { .. }).then_some(step)
 }
 
@@ -109,7 +110,7 @@ fn find<B>(turned: &Flow, arrival: Arrival, shard: &mut Shard<B>) -> Option<Foun
 /// is for its receiver like any.
 fn request_past_us<B>(quote: &Quote, shard: &mut Shard<B>) -> Option<u32> {
     match Flow::of(quote, &shard.table)?.find(shard)? {
-        Found::Conn(index, Direction::Request) => (shard.table[index].method() != ForwardMethod::Nat).then_some(index),
+        Found::Conn(index, Direction::Request) => (!shard.table[index].method().row().has_replies()).then_some(index),
         _ => None,
     }
 }
@@ -161,30 +162,28 @@ fn about_request<B>(frame: &[u8], meta: &Meta, index: u32, desk: &Desk<'_, B>) -
 /// About a packet to the client.
 pub(super) fn to_server<B>(frame: &[u8], meta: &mut Meta, index: u32, desk: &mut Desk<'_, B>) -> Step {
     let conn = &mut desk.shard.table[index];
-    let method = conn.method();
-    if method == ForwardMethod::Nat && !is_changed_by_nat(frame, meta, desk.context) {
+    let row = conn.method().row();
+    if row.rewrites_ends() && !is_changed_by_nat(frame, meta, desk.context) {
         return BAD;
     }
     desk.context.count(conn, Direction::Request, meta.ip_len());
-    if method != ForwardMethod::Nat {
+    if !row.rewrites_ends() {
         conn.in_packets = conn.in_packets.wrapping_add(1);
     }
     let server = conn.server_address();
-    if server.is_loopback() && method == ForwardMethod::Nat {
+    if server.is_loopback() && row.rewrites_ends() {
         return Step::Drop(Drop::Martian);
     }
-    if local::is_here(server, desk.context) && method != ForwardMethod::Bypass {
+    if local::is_here(server, desk.context) && row.has_server {
         return Step::Drop(Drop::Icmp);
     }
-    let reason = match method {
-        ForwardMethod::Tun => return way::look_up(meta, (index, conn), Direction::Request, desk.context),
-        ForwardMethod::Nat => Forward::IcmpRequest,
-        ForwardMethod::Dr | ForwardMethod::Bypass => way::reason(conn, Direction::Request),
-    };
+    if row.error.is_wrapped() {
+        return way::look_up(meta, (index, conn), Direction::Request, desk.context);
+    }
     // IPVS has what it sends on fragmented whatever it says, for nobody would be told.
     meta.df &= meta.kind.is_v6();
-    let way = path::of(conn, reason, desk.context);
-    way::send(meta, index, reason, way, desk.context)
+    let way = path::of(conn, row.error.towards, desk.context);
+    way::send(meta, index, row.error, way, desk.context)
 }
 
 /// With `schedule_icmp`, an error to a service begins the connection that it would be about. Such a one is no first segment:

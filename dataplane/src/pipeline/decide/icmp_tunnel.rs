@@ -12,7 +12,7 @@
 use std::net::IpAddr;
 
 use crate::conn::{Conn, Found};
-use crate::flow::{Direction, Encapsulation, Family, ForwardMethod};
+use crate::flow::{Direction, Encapsulation, Family};
 use crate::packet::{Meta, Step};
 use crate::pipeline::desk::Desk;
 use crate::pipeline::find::quote::{Flow, is_right, quote};
@@ -117,7 +117,7 @@ fn goes_through(conn: &Conn, tunnel: &Tunnelled, context: Context<'_>) -> bool {
     };
     let available = server.available.load(std::sync::atomic::Ordering::Relaxed);
     let ends = context.tables.locals.has(tunnel.ends[0]) && conn.server_address() == tunnel.ends[1];
-    same && available && ends && conn.method() == ForwardMethod::Tun
+    same && available && ends && conn.treatment(Direction::Request).is_wrapped()
 }
 
 /// Bytes of the largest packet that the link to a server takes, if it is known: a path that takes more is none to learn of.

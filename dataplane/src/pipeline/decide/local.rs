@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::conn::Conn;
-use crate::flow::{ForwardMethod, Protocol};
+use crate::flow::Protocol;
 use crate::packet::{Meta, Step};
 use crate::pipeline::scene::Context;
 use crate::verdict::{Answer, Drop};
@@ -19,7 +19,7 @@ pub(super) fn is_here(server: IpAddr, context: Context<'_>) -> bool {
 pub(super) fn step(meta: &Meta, conn: &Conn, context: Context<'_>) -> Option<Step> {
     let server = conn.server_address();
     // A loopback address is that of the server's own host, and no packet brings one from outside: `ip_vs_nat_xmit`.
-    if server.is_loopback() && conn.method() == ForwardMethod::Nat {
+    if server.is_loopback() && conn.method().row().rewrites_ends() {
         return Some(Step::Drop(Drop::Martian));
     }
     is_here(server, context).then(|| match Protocol::from_number(conn.protocol_number()) {

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use super::{calls, classify, track, way};
 use crate::conn::{Found, NONE};
 use crate::flow::{Direction, Tuple};
+use crate::method::Treatment;
 use crate::packet::{Meta, Step};
 use crate::pipeline::desk::Desk;
 use crate::pipeline::scene::Context;
-use crate::verdict::{Answer, Drop, Forward};
+use crate::verdict::{Answer, Drop};
 use crate::wire::ethernet;
 
 /// The step of a packet for others. What a router refuses is refused before anybody asks for its connection. What belongs to none
@@ -20,7 +21,7 @@ pub(super) fn run<B>(
     desk: &mut Desk<'_, B>,
 ) -> Step {
     let way = desk.context.tables.net.path(destination);
-    match way::send(meta, NONE, Forward::Routed, way, desk.context) {
+    match way::send(meta, NONE, Treatment::ROUTED, way, desk.context) {
         step @ Step::Send { .. } if passes_by(frame, meta, desk) => step,
         step @ Step::Send { .. } => {
             if let Some(step) = calls::step(frame, meta, [source, destination], desk) {
@@ -61,7 +62,7 @@ fn passes_by<B>(frame: &[u8], meta: &Meta, desk: &mut Desk<'_, B>) -> bool {
         Some([source, destination]) => desk.shard.table.find6(hash, &request, [destination, source]),
     };
     let Some(Found::Conn(index, Direction::Request)) = found else { return false };
-    let passes = !desk.shard.table[index].method().has_replies();
+    let passes = !desk.shard.table[index].method().row().has_replies();
     if passes {
         track::pass_by(meta, index, desk);
     }

@@ -2,7 +2,6 @@
 //! that follow. A packet that belongs to a connection without being of its protocol (AH, ESP) changes none.
 
 use crate::conn::{Conn, NONE, flag};
-use crate::flow::ForwardMethod;
 use crate::packet::{Kind, Meta};
 use crate::pipeline::scene::Context;
 use crate::proto::sctp::{self, Event};
@@ -103,7 +102,7 @@ pub(super) fn assure(conn: &mut Conn, context: Context<'_>) {
 /// so of it.
 #[inline(always)]
 pub(super) fn seen_of(conn: &Conn) -> Seen {
-    if conn.has(flag::NO_OUTPUT) && conn.method() != ForwardMethod::Bypass { Seen::InputOnly } else { Seen::Input }
+    if conn.has(flag::NO_OUTPUT) && conn.method().row().has_server { Seen::InputOnly } else { Seen::Input }
 }
 
 /// A connection of TCP sees the reset that the director itself answers for its server.

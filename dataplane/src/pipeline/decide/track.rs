@@ -12,7 +12,7 @@ use crate::pipeline::desk::Desk;
 use crate::pipeline::scene::Context;
 use crate::proto::tcp;
 use crate::service::Server;
-use crate::verdict::{Answer, Drop, Forward};
+use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::SYN;
 
 /// The connection of a packet, and which way the packet travels.
@@ -93,13 +93,13 @@ pub(super) fn step<B>(meta: &mut Meta, index: u32, direction: Direction, desk: &
 #[inline(always)]
 pub(crate) fn leave(meta: &mut Meta, found: &Match<'_>, next: &NextHop, context: Context<'_>) -> Step {
     let Match { index, ref conn, direction, .. } = *found;
-    let reason = way::reason(conn, direction);
-    if reason == Forward::Tun
+    let treatment = conn.treatment(direction);
+    if treatment.is_wrapped()
         && let Some(refused) = way::into_tunnel(meta, conn, next, context)
     {
         return refused;
     }
-    Step::Send { conn: index, reason, hop: conn.hop(direction) }
+    Step::Send { conn: index, treatment, hop: conn.hop(direction) }
 }
 
 /// A packet of a connection: its totals, its state, its next hop. `ip_vs_in` looks at the server first: what goes to one

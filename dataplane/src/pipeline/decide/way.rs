@@ -2,27 +2,16 @@
 //! `__ip_vs_get_out_rt` and `ensure_mtu_is_adequate` (`ip_vs_xmit.c`).
 
 use crate::conn::{Conn, NONE};
-use crate::flow::{Direction, Encapsulation, Family, ForwardMethod};
+use crate::flow::{Direction, Encapsulation, Family};
+use crate::method::Treatment;
 use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
 use crate::pipeline::find::path;
 use crate::pipeline::scene::Context;
 use crate::service::Server;
 use crate::tables::Path;
-use crate::verdict::{Answer, Drop, Forward};
+use crate::verdict::{Answer, Drop};
 use crate::wire::{ipv4, ipv6};
-
-/// Why a packet of a connection is sent on.
-#[inline(always)]
-pub(crate) fn reason(conn: &Conn, direction: Direction) -> Forward {
-    match (direction, conn.method()) {
-        (Direction::Reply, _) => Forward::NatReply,
-        (Direction::Request, ForwardMethod::Nat) => Forward::NatRequest,
-        (Direction::Request, ForwardMethod::Dr) => Forward::Dr,
-        (Direction::Request, ForwardMethod::Bypass) => Forward::Bypass,
-        (Direction::Request, ForwardMethod::Tun) => Forward::Tun,
-    }
-}
 
 /// Looks the next hop of a connection up, and remembers it.
 #[inline(always)]
@@ -32,11 +21,11 @@ pub(crate) fn look_up(
     direction: Direction,
     context: Context<'_>,
 ) -> Step {
-    let reason = reason(conn, direction);
-    if reason == Forward::Tun {
+    let treatment = conn.treatment(direction);
+    if treatment.is_wrapped() {
         wrapping(meta, conn, context);
     }
-    let step = send(meta, index, reason, path::of(conn, reason, context), context);
+    let step = send(meta, index, treatment, path::of(conn, treatment.towards, context), context);
     if let Step::Send { hop, .. } = step
         && conn.side == NONE
     {
@@ -58,16 +47,16 @@ fn remember(conn: &mut Conn, direction: Direction, hop: u32, version: u32) {
 
 /// Sends a packet on a way, if the next link and the time to live allow it.
 #[inline(never)]
-pub(crate) fn send(meta: &mut Meta, conn: u32, reason: Forward, way: Path, context: Context<'_>) -> Step {
+pub(crate) fn send(meta: &mut Meta, conn: u32, treatment: Treatment, way: Path, context: Context<'_>) -> Step {
     if meta.ttl <= 1 {
         return Step::Answer(Answer::TtlExceeded);
     }
     match way {
         Path::Hop(hop) => {
-            let refused = context.tables.net.hops.get(hop).and_then(|next| refusal(meta, reason, next, context));
-            refused.unwrap_or(Step::Send { conn, reason, hop })
+            let refused = context.tables.net.hops.get(hop).and_then(|next| refusal(meta, treatment, next, context));
+            refused.unwrap_or(Step::Send { conn, treatment, hop })
         }
-        Path::Unresolved { .. } => Step::Send { conn, reason, hop: NONE },
+        Path::Unresolved { .. } => Step::Send { conn, treatment, hop: NONE },
         // The client knows the virtual address as one host, and that is what cannot be reached.
         Path::Unreachable if conn != NONE => Step::Answer(Answer::HostUnreachable),
         Path::Unreachable => Step::Answer(Answer::NetUnreachable),
@@ -76,11 +65,11 @@ pub(crate) fn send(meta: &mut Meta, conn: u32, reason: Forward, way: Path, conte
 }
 
 /// Why the way to a next hop does not take a packet, if it does not.
-pub(crate) fn refusal(meta: &mut Meta, reason: Forward, hop: &NextHop, context: Context<'_>) -> Option<Step> {
-    if reason == Forward::Tun {
+pub(crate) fn refusal(meta: &mut Meta, treatment: Treatment, hop: &NextHop, context: Context<'_>) -> Option<Step> {
+    if treatment.is_wrapped() {
         return tunnel_refusal(meta, hop, context);
     }
-    (meta.df && measure(meta) > usize::from(hop.mtu)).then(|| too_large(meta, reason, hop.mtu))
+    (meta.df && measure(meta) > usize::from(hop.mtu)).then(|| too_large(meta, treatment.as_host, hop.mtu))
 }
 
 /// What a link's room is compared with: of an IPv6 packet that came in pieces, which leave as they came, the largest one.
@@ -101,7 +90,7 @@ fn tunnel_refusal(meta: &mut Meta, hop: &NextHop, context: Context<'_>) -> Optio
         return Some(Step::Drop(Drop::TunnelTooNarrow));
     }
     let tell = meta.kind.is_v6() || meta.df && context.tables.sysctls.pmtu_disc != 0;
-    (tell && measure(meta) > usize::from(mtu)).then(|| too_large(meta, Forward::Tun, mtu))
+    (tell && measure(meta) > usize::from(mtu)).then(|| too_large(meta, true, mtu))
 }
 
 /// What must be left of a link inside a tunnel for it to be used at all: `__ip_vs_get_out_rt`, `__ip_vs_get_out_rt_v6`.
@@ -113,9 +102,9 @@ const fn least_mtu(outer: Family) -> u16 {
 }
 
 #[cold]
-fn too_large(meta: &mut Meta, reason: Forward, mtu: u16) -> Step {
+fn too_large(meta: &mut Meta, as_host: bool, mtu: u16) -> Step {
     // IPVS measures a client's packet when its time to live is already lower; a router measures first.
-    (meta.mtu, meta.ttl_lowered) = (mtu, !matches!(reason, Forward::Routed | Forward::NatReply | Forward::IcmpReply));
+    (meta.mtu, meta.ttl_lowered) = (mtu, as_host);
     Step::Answer(Answer::TooBig)
 }
 

@@ -12,7 +12,6 @@
 //! servers' link for the virtual address, which nobody there may answer.
 
 use crate::conn::Conn;
-use crate::flow::ForwardMethod;
 use crate::pipeline::scene::Context;
 use crate::route::Action;
 use crate::tables::Path;
@@ -21,7 +20,7 @@ use crate::tables::Path;
 #[cold]
 pub(super) fn path(conn: &Conn, context: Context<'_>) -> Path {
     let net = &context.tables.net;
-    let direct = conn.method() == ForwardMethod::Dr;
+    let direct = conn.method().row().next_hop_is_server;
     let known = context.servers.get(conn.server_slot).is_none_or(|server| server.shares_direct_route(direct));
     match net.routes.lookup(conn.server_address()) {
         Some(Action::OnLink { interface }) if direct && !known => net.neighbor(interface, conn.vip_address()),

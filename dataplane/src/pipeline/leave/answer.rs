@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::made::Made;
 use super::{answer_tunnel, answer4, answer6, cut, park, transmit};
 use crate::conn::{Found, NONE};
-use crate::flow::{Direction, ForwardMethod};
+use crate::flow::Direction;
 use crate::forward::Change;
 use crate::limiter;
 use crate::packet::Meta;
@@ -55,7 +55,7 @@ fn count<B>(frame: &[u8], meta: &Meta, kind: Answer, len: usize, desk: &mut Desk
         _ => None,
     };
     if let Some(Found::Conn(index, Direction::Request)) = found
-        && desk.shard.table[index].method() != ForwardMethod::Nat
+        && !desk.shard.table[index].method().row().has_replies()
     {
         desk.context.count(&desk.shard.table[index], Direction::Reply, len);
     }

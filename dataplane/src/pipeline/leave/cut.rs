@@ -4,6 +4,7 @@
 use super::{depart, park};
 use crate::conn::NONE;
 use crate::forward::Change;
+use crate::method::Treatment;
 use crate::neighbor::NextHop;
 use crate::packet::{Mark, Meta};
 use crate::parking::{Class, Ending, Parked};
@@ -11,7 +12,7 @@ use crate::pipeline::desk::Desk;
 use crate::port::PacketBuf;
 use crate::shard::OUTPUT_LIMIT;
 use crate::tables::Path;
-use crate::verdict::{Drop, Forward, Sent, Verdict};
+use crate::verdict::{Drop, Sent, Verdict};
 use crate::wire::fragment::{Cut, How};
 use crate::wire::{ethernet, put};
 
@@ -46,8 +47,14 @@ pub(crate) fn packet<B: PacketBuf>(packet: B, meta: &Meta, ending: Ending, hop: 
 }
 
 /// A packet that was put together is sent, in pieces again if it must be.
-pub(crate) fn send<B: PacketBuf>(packet: &[u8], how: How<'_>, bound: &Bound, reason: Forward, desk: &mut Desk<'_, B>) {
-    let ending = Ending::Forward(reason);
+pub(crate) fn send<B: PacketBuf>(
+    packet: &[u8],
+    how: How<'_>,
+    bound: &Bound,
+    treatment: Treatment,
+    desk: &mut Desk<'_, B>,
+) {
+    let ending = Ending::Forward(treatment);
     match make(packet, how, bound, ending, desk) {
         Ok(counted) if counted => {}
         Ok(_) => depart::count(ending, desk.context),

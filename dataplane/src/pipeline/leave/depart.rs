@@ -2,13 +2,14 @@
 
 use crate::clock::Tick;
 use crate::handoff::{Crossing, Errand};
+use crate::method::Treatment;
 use crate::neighbor::NextHop;
 use crate::packet::{Mark, Meta};
 use crate::parking::Ending;
 use crate::pipeline::desk::Desk;
 use crate::pipeline::scene::Context;
 use crate::port::PacketBuf;
-use crate::verdict::{Drop, Forward, Handoff, Sent, Verdict};
+use crate::verdict::{Drop, Handoff, Sent, Verdict};
 use crate::wire::{ethernet, put, vlan};
 
 /// Whether a packet that is all done must be cut. Whoever sent it has not forbidden it.
@@ -18,16 +19,16 @@ pub(crate) fn is_too_large<B: PacketBuf>(packet: &B, meta: &Meta, ending: Ending
 
 /// Bytes of the largest IP packet that leaves uncut: what the link takes, and of a tunnel its path.
 pub(crate) fn most(meta: &Meta, ending: Ending, hop: &NextHop) -> usize {
-    let tunnel = matches!(ending, Ending::Forward(Forward::Tun));
+    let tunnel = matches!(ending, Ending::Forward(treatment) if treatment.is_wrapped());
     usize::from(if tunnel { hop.mtu.min(meta.mtu) } else { hop.mtu })
 }
 
 /// Sends a packet that is all done by its next hop.
 #[inline(always)]
-pub(crate) fn send<B: PacketBuf>(packet: B, meta: &Meta, reason: Forward, hop: &NextHop, desk: &mut Desk<'_, B>) {
+pub(crate) fn send<B: PacketBuf>(packet: B, meta: &Meta, treatment: Treatment, hop: &NextHop, desk: &mut Desk<'_, B>) {
     match desk.shard.output.push(hop.lan.port(), packet) {
-        Ok(()) => desk.forwarded.add(reason),
-        Err(packet) => by_another(packet, hop.lan.port(), Ending::Forward(reason), meta.mark, desk),
+        Ok(()) => desk.forwarded.add(treatment.counter),
+        Err(packet) => by_another(packet, hop.lan.port(), Ending::Forward(treatment), meta.mark, desk),
     }
 }
 
@@ -110,7 +111,7 @@ pub(crate) fn leave<B>(packet: B, port: u16, ending: Ending, desk: &mut Desk<'_,
 /// Counts a packet that has left.
 pub(crate) fn count(ending: Ending, context: Context<'_>) {
     match ending {
-        Ending::Forward(reason) => context.link.counters.verdict(Verdict::Forward(reason)),
+        Ending::Forward(treatment) => context.link.counters.verdict(Verdict::Forward(treatment.counter)),
         Ending::Own(sent) => context.link.counters.sent(sent),
     }
 }

@@ -11,6 +11,7 @@ use std::ops::Range;
 use crate::conn::{Conn, Found, Mode, NONE, Shift, Side, flag};
 use crate::expected::{Expected, Planted};
 use crate::flow::{Direction, Tuple};
+use crate::method::{Rewrite, Treatment};
 use crate::packet::{Meta, Step};
 use crate::pipeline::desk::Desk;
 use crate::pipeline::find::known;
@@ -18,7 +19,7 @@ use crate::pipeline::scene::Context;
 use crate::port::PacketBuf;
 use crate::proto::ftp::{self, Command};
 use crate::proto::tcp::State;
-use crate::verdict::{Drop, Forward};
+use crate::verdict::Drop;
 use crate::wire::checksum::{Delta, Sum};
 use crate::wire::{be16, be32, put, tcp};
 
@@ -28,7 +29,7 @@ use crate::wire::{be16, be32, put, tcp};
 pub(super) fn run<B: PacketBuf>(
     packet: &mut B,
     meta: &mut Meta,
-    (index, reason): (u32, Forward),
+    (index, treatment): (u32, Treatment),
     desk: &mut Desk<'_, B>,
 ) -> Result<(), Drop> {
     let conn = desk.shard.table[index];
@@ -38,16 +39,17 @@ pub(super) fn run<B: PacketBuf>(
     }
     let payload = payload(packet.data(), meta).filter(|_| conn.state == State::Established as u8);
     let seq = be32(packet.data(), usize::from(meta.l4) + 4);
-    let result = match (payload, reason) {
+    let reply = treatment.rewrite == Rewrite::ToClient;
+    let result = match (payload, reply) {
         (None, _) => Ok(()),
-        (Some(payload), Forward::NatReply) => answered(packet, meta, payload, (&conn, &mut side), desk.context),
-        (Some(payload), _) => {
+        (Some(payload), true) => answered(packet, meta, payload, (&conn, &mut side), desk.context),
+        (Some(payload), false) => {
             let said = ftp::command(&packet.data()[payload], conn.has(flag::CLIENT_V6));
             asked(said, &conn, &mut side, desk);
             Ok(())
         }
     };
-    shift_numbers(packet.data_mut(), meta, seq, &side.shift, reason == Forward::NatReply);
+    shift_numbers(packet.data_mut(), meta, seq, &side.shift, reply);
     if let Some(place) = desk.shard.sides.get_mut(conn.side) {
         *place = side;
     }

@@ -31,11 +31,12 @@ use crate::forward::Change;
 use crate::fragments::Datagram;
 use crate::handoff::{Crossing, Errand};
 use crate::mailbox::Report;
+use crate::method::Treatment;
 use crate::packet::{Meta, Step};
 use crate::parking::{Class, Ending, Parked};
 use crate::port::PacketBuf;
 use crate::tables::Path;
-use crate::verdict::{Drop, Forward, Handoff, Punt, Verdict};
+use crate::verdict::{Drop, Handoff, Punt, Verdict};
 use crate::wire::ethernet;
 use depart::drop_packet;
 
@@ -45,15 +46,15 @@ use depart::drop_packet;
 #[must_use]
 pub(super) fn run<B: PacketBuf>(mut packet: B, meta: &Meta, desk: &mut Desk<'_, B>) -> Option<Box<Datagram>> {
     match meta.step {
-        Step::Send { conn, reason, hop } => match desk.context.tables.net.hops.get(hop) {
-            Some(hop) if depart::is_too_large(&packet, meta, Ending::Forward(reason), hop) => {
-                cut::packet(packet, meta, Ending::Forward(reason), hop, desk);
+        Step::Send { conn, treatment, hop } => match desk.context.tables.net.hops.get(hop) {
+            Some(hop) if depart::is_too_large(&packet, meta, Ending::Forward(treatment), hop) => {
+                cut::packet(packet, meta, Ending::Forward(treatment), hop, desk);
             }
             Some(hop) if depart::dress(&mut packet, meta, hop, desk.context.now) => {
-                depart::send(packet, meta, reason, hop, desk);
+                depart::send(packet, meta, treatment, hop, desk);
             }
             Some(_) => drop_packet(packet, Drop::NoHeadroom, desk),
-            None => wait(packet, meta, conn, reason, desk),
+            None => wait(packet, meta, conn, treatment, desk),
         },
         Step::Handoff { worker, conn } => hand_off(packet, meta, worker, conn, desk),
         Step::Gather => return gather::run(packet, meta, desk),
@@ -82,13 +83,13 @@ fn hand_off<B>(packet: B, meta: &Meta, worker: u16, conn: u32, desk: &mut Desk<'
 
 /// Parks a packet whose neighbour is not known. Its next hop must lead to the server or the client, whatever the packet
 /// is addressed to.
-fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, reason: Forward, desk: &mut Desk<'_, B>) {
-    let (way, server) = path::whither(packet.data(), meta, conn, reason, desk);
+fn wait<B: PacketBuf>(packet: B, meta: &Meta, conn: u32, treatment: Treatment, desk: &mut Desk<'_, B>) {
+    let (way, server) = path::whither(packet.data(), meta, conn, treatment, desk);
     let Path::Unresolved { interface, address } = way else {
         return drop_packet(packet, Drop::ParkFull, desk);
     };
-    let (change, class) = (Change::in_table(&desk.shard.table, conn, reason), Class::of(reason));
-    let (neighbor, ending) = ((interface, address), Ending::Forward(reason));
+    let (change, class) = (Change::in_table(&desk.shard.table, conn, treatment.rewrite), Class::of(treatment.towards));
+    let (neighbor, ending) = ((interface, address), Ending::Forward(treatment));
     park::park(Parked { packet, neighbor, class, meta: *meta, change, ending, server, since: desk.context.now }, desk);
 }
 

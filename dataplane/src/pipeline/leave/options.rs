@@ -4,11 +4,11 @@
 use std::net::IpAddr;
 
 use crate::forward::{Change, icmp};
+use crate::method::{Rewrite, Treatment};
 use crate::neighbor::NextHop;
 use crate::packet::Meta;
 use crate::pipeline::find::options::{is_ours, known_as};
 use crate::pipeline::scene::Context;
-use crate::verdict::Forward;
 use crate::wire::echoed4::Echoed;
 use crate::wire::options4::{self, Found, Here};
 use crate::wire::{be32, ipv4};
@@ -18,24 +18,26 @@ use crate::wire::{be32, ipv4};
 pub(super) fn leave4(
     frame: &mut [u8],
     meta: &Meta,
-    (reason, change): (Forward, Change),
+    (treatment, change): (Treatment, Change),
     hop: &NextHop,
     context: Context<'_>,
 ) {
-    use Forward::{Bypass, Dr, IcmpReply, IcmpRequest, NatReply, NatRequest, Routed, Tun};
     let Some(header) = frame.get_mut(usize::from(meta.l3)..usize::from(meta.l4)) else { return };
-    let stamp = known_as(header, matches!(reason, NatRequest | Dr | Tun | Bypass), context);
-    let route = match reason {
+    let Treatment { rewrite, as_host, .. } = treatment;
+    let stamp = known_as(header, as_host && rewrite != Rewrite::ErrorToServer, context);
+    let route = match rewrite {
         // What IPVS sends on itself no router forwards, who would write the link's address.
-        NatRequest | Dr | Tun | Bypass | IcmpRequest => stamp,
+        _ if as_host => stamp,
         // A reply that is routed again is the director's own by then.
-        NatReply | IcmpReply if context.tables.sysctls.snat_reroute != 0 => new_source(change).unwrap_or(hop.source4),
-        Routed | NatReply | IcmpReply => hop.source4,
+        Rewrite::ToClient | Rewrite::ErrorToClient if context.tables.sysctls.snat_reroute != 0 => {
+            new_source(change).unwrap_or(hop.source4)
+        }
+        _ => hop.source4,
     };
     let is_ours = |address| is_ours(address, context.tables);
     let found = options4::fill(header, &Here { route, stamp, time: context.time_of_day(), is_ours: &is_ours });
     if let Some(at) = found.source_route
-        && reason == Routed
+        && treatment == Treatment::ROUTED
         && context.tables.locals.v4.get(&be32(header, 16)) == Some(&true)
     {
         options4::follow(header, at, hop.source4);

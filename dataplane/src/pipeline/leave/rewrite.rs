@@ -5,27 +5,28 @@ use std::net::IpAddr;
 use super::{ftp, options};
 use crate::conn::NONE;
 use crate::forward::{Change, tun};
+use crate::method::Treatment;
 use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
 use crate::pipeline::desk::Desk;
 use crate::pipeline::scene::Context;
 use crate::port::PacketBuf;
 use crate::shard::Ids;
-use crate::verdict::{Drop, Forward};
+use crate::verdict::Drop;
 
 /// A packet that must wait for its neighbour stays as it came: should nobody answer, its sender is told of what it
 /// sent. Only what FTP's control connections say is changed at once: whom they announce is expected from now on.
 pub(crate) fn run<B: PacketBuf>(packet: &mut B, meta: &mut Meta, desk: &mut Desk<'_, B>) {
-    let Step::Send { conn, reason, hop } = meta.step else { return };
+    let Step::Send { conn, treatment, hop } = meta.step else { return };
     if conn != NONE
         && desk.shard.table[conn].side != NONE
-        && let Err(drop) = ftp::run(packet, meta, (conn, reason), desk)
+        && let Err(drop) = ftp::run(packet, meta, (conn, treatment), desk)
     {
         meta.step = Step::Drop(drop);
         return;
     }
     if let Some(hop) = desk.context.tables.net.hops.get(hop) {
-        let change = (reason, Change::in_table(&desk.shard.table, conn, reason));
+        let change = (treatment, Change::in_table(&desk.shard.table, conn, treatment.rewrite));
         if !with_options(change, packet, meta, hop, desk) {
             meta.step = Step::Drop(Drop::NoHeadroom);
         }
@@ -35,14 +36,14 @@ pub(crate) fn run<B: PacketBuf>(packet: &mut B, meta: &mut Meta, desk: &mut Desk
 /// Changes a packet that leaves for a next hop for a reason, and fills in the options that it may have. `false` where its
 /// buffer has no room for the headers of a tunnel.
 pub(crate) fn with_options<P: PacketBuf, B>(
-    (reason, change): (Forward, Change),
+    (treatment, change): (Treatment, Change),
     packet: &mut P,
     meta: &Meta,
     hop: &NextHop,
     desk: &mut Desk<'_, B>,
 ) -> bool {
     if meta.has_options() {
-        options::leave4(packet.data_mut(), meta, (reason, change), hop, desk.context);
+        options::leave4(packet.data_mut(), meta, (treatment, change), hop, desk.context);
     }
     carry_out(change, packet, meta, hop, desk)
 }
