@@ -17,6 +17,7 @@ use control::{config, ipvsadm};
 use dataplane::clock::Nanos;
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::port::BURST;
+use dataplane::sched::Scheduler;
 use dataplane::wire::tcp::SYN;
 use dataplane::worker::{COMMAND_BUDGET, EXPIRE_BUDGET, LIST_BUDGET};
 
@@ -321,20 +322,11 @@ fn real(service: u32, number: u8) -> SocketAddr {
 }
 
 fn add_service(service: u32) -> Request {
-    let spec = ServiceSpec {
-        key: key(service),
-        scheduler: "rr".to_owned(),
-        sched_flags: 0,
-        ops: false,
-        persistence: None,
-        granularity: None,
-        engine: None,
-    };
-    Request::AddService { service: spec }
+    Request::AddService { service: ServiceSpec::new(key(service), Scheduler::Rr).into() }
 }
 
 fn spec(address: SocketAddr, weight: u32) -> ServerSpec {
-    ServerSpec { address, forward: Forward::Nat, weight, upper: 0, lower: 0, tunnel: None }
+    ServerSpec { weight, ..ServerSpec::new(address, Forward::Nat) }
 }
 
 fn add_server(service: u32, address: SocketAddr, weight: u32) -> Request {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use dataplane::flow::ServiceKey;
 
-use crate::api::{ConnInfo, Forward, Granularity, Rates, ServerInfo, ServiceInfo, Totals};
+use crate::api::{ConnInfo, Granularity, Rates, ServerInfo, ServiceInfo, Totals};
 
 /// The kernel's clock when the figures were chosen: persistence is shown in its ticks.
 const HZ: u64 = 100;
@@ -31,7 +31,7 @@ pub fn service(service: &ServiceInfo, continued: bool) -> String {
 /// One-packet scheduling is told of IPv4 services and marks only.
 fn service_line(service: &ServiceInfo) -> String {
     let spec = &service.spec;
-    let scheduler = &spec.scheduler;
+    let scheduler = spec.scheduler.name();
     let ops = if spec.ops { "ops " } else { "" };
     let line = match spec.key {
         ServiceKey::Address { protocol, address, port } => {
@@ -51,11 +51,7 @@ fn service_line(service: &ServiceInfo) -> String {
 }
 
 fn server_line(server: &ServerInfo) -> String {
-    let method = match server.spec.forward {
-        Forward::Nat | Forward::Fullnat => "Masq",
-        Forward::Dr => "Route",
-        Forward::Tun => "Tunnel",
-    };
+    let method = server.spec.forward.kernel_title();
     let (weight, active, inactive) = (server.spec.weight, server.active, server.inactive);
     let place = hex_end(server.spec.address);
     format!("  -> {place}      {method:<7} {weight:<6} {active:<10} {inactive:<10}\n")
@@ -161,7 +157,7 @@ mod tests {
     fn spec(line: &str) -> ServiceSpec {
         let changes = rules::read(line, "test", &Names::from_text("", "")).expect("a good line");
         match changes.into_iter().next() {
-            Some((_, Request::AddService { service })) => service,
+            Some((_, Request::AddService { service })) => service.known().expect("a scheduler"),
             other => panic!("{other:?}"),
         }
     }

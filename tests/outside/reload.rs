@@ -20,10 +20,10 @@ fn a_hundred_reloads_under_load_cost_no_request() {
         if turn % 10 < 8 {
             let changes = lab.tool(&["reload"]).good().out;
             assert!(changes.contains("10.0.0.100:80"), "{changes}");
-            assert_eq!(lab.service(KEY).spec.scheduler, scheduler);
+            assert_eq!(lab.service(KEY).spec.scheduler.name(), scheduler);
         } else {
             lab.process("sluiced").signal("HUP");
-            let followed = || (lab.service(KEY).spec.scheduler == scheduler).then_some(());
+            let followed = || (lab.service(KEY).spec.scheduler.name() == scheduler).then_some(());
             until(Duration::from_secs(5), followed).expect("SIGHUP reloads");
         }
     }

@@ -1,22 +1,22 @@
 //! Services and servers in a line of the log: `scheduler wlc, persistence 300 s`, and what becomes of them when they are
 //! edited: `weight 1 -> 0`.
 
-use super::spec::{Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind};
+use super::{Granularity, Named, ServerSpec, ServiceSpec, TunnelChecksum};
 
 /// An option: its name, and its value as text; empty where it is not set.
 type Setting<T> = (&'static str, fn(&T) -> String);
 
 const OF_SERVICES: [Setting<ServiceSpec>; 6] = [
-    ("scheduler", |service| service.scheduler.clone()),
+    ("scheduler", |service| service.scheduler.name().to_owned()),
     ("flags", |service| unless_zero(service.sched_flags.into())),
     ("one-packet", |service| if service.ops { "on".to_owned() } else { String::new() }),
     ("persistence", |service| service.persistence.map_or_else(String::new, |seconds| format!("{seconds} s"))),
     ("netmask", |service| service.granularity.map_or_else(String::new, netmask)),
-    ("engine", |service| service.engine.clone().unwrap_or_default()),
+    ("engine", |service| service.engine.map_or_else(String::new, |engine| engine.name().to_owned())),
 ];
 
 const OF_SERVERS: [Setting<ServerSpec>; 5] = [
-    ("forward", |server| forward(server.forward).to_owned()),
+    ("forward", |server| server.forward.name().to_owned()),
     ("weight", |server| server.weight.to_string()),
     ("upper", |server| unless_zero(server.upper)),
     ("lower", |server| unless_zero(server.lower)),
@@ -34,22 +34,9 @@ fn netmask(granularity: Granularity) -> String {
     }
 }
 
-const fn forward(forward: Forward) -> &'static str {
-    match forward {
-        Forward::Nat => "nat",
-        Forward::Dr => "dr",
-        Forward::Tun => "tun",
-        Forward::Fullnat => "fullnat",
-    }
-}
-
 fn tunnel(server: &ServerSpec) -> String {
     let Some(tunnel) = server.tunnel else { return String::new() };
-    let kind = match tunnel.kind {
-        TunnelKind::Ipip => "ipip",
-        TunnelKind::Gue => "gue",
-        TunnelKind::Gre => "gre",
-    };
+    let kind = tunnel.kind.name();
     let checksum = match tunnel.checksum {
         TunnelChecksum::None => "",
         TunnelChecksum::Full => " with checksum",
@@ -101,6 +88,8 @@ impl ServerSpec {
 
 #[cfg(test)]
 mod tests {
+    use dataplane::sched::Scheduler;
+
     use super::*;
 
     #[test]
@@ -110,7 +99,7 @@ mod tests {
         let full: ServiceSpec = serde_json::from_str(text).expect("a service");
         let told = "scheduler sh, flags 3, one-packet on, persistence 60 s, netmask 255.255.0.0, engine sip";
         assert_eq!(full.options(), told);
-        let bare = ServiceSpec { scheduler: "rr".to_owned(), ops: false, persistence: None, ..full.clone() };
+        let bare = ServiceSpec { scheduler: Scheduler::Rr, ops: false, persistence: None, ..full.clone() };
         assert_eq!(full.changes_to(&bare), "scheduler sh -> rr, one-packet on -> none, persistence 60 s -> none");
         assert_eq!(full.changes_to(&full), "");
         let text = r#"{"address":"10.0.0.1:80","forward":"tun","weight":7,"upper":9,"lower":8,

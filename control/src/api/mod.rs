@@ -5,8 +5,11 @@ mod cursor;
 mod describe;
 mod doctor;
 mod error;
+pub(crate) mod flags;
+mod forward;
 mod info;
 mod mark;
+mod names;
 mod pages;
 mod spec;
 mod steering;
@@ -20,15 +23,16 @@ use serde::{Deserialize, Serialize};
 pub use cursor::Cursor;
 pub use doctor::{ArpLeak, DoctorReport};
 pub use error::{ApiError, Code};
+pub use forward::{Forward, TunnelChecksum, TunnelKind, TunnelSpec};
 pub use info::{
     ConnInfo, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, NeighborInfo, Rates, RouteInfo, ServerInfo,
     ServiceInfo, StatsReport, Status, StoreStatus, Totals, VipInfo, VipOrigin, WorkerStatus,
 };
 pub use mark::{IpProtocol, MarkInfo, MarkSpec, Ports};
+pub use names::{Name, Named};
 pub use pages::{PageError, every_service, every_text};
 pub use spec::{
-    DaemonRole, DaemonSpec, Forward, Granularity, RouteSpec, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind,
-    TunnelSpec,
+    DEFAULT_SCHEDULER, DaemonRole, DaemonSpec, Granularity, RouteSpec, ServerSpec, ServiceSpec, ServiceWords,
 };
 pub use steering::{PortSteering, SteeringReport};
 pub use watch::{Direction, FrameInfo, PacketInfo, StageInfo, WatchInfo, WatchPage};
@@ -46,12 +50,12 @@ pub enum Request {
     /// `ipvsadm -A`: a new service, at the head of the list.
     AddService {
         /// The service.
-        service: ServiceSpec,
+        service: ServiceWords,
     },
     /// `ipvsadm -E`: replaces everything about a service but its servers and counts.
     EditService {
         /// The service.
-        service: ServiceSpec,
+        service: ServiceWords,
     },
     /// `ipvsadm -D`
     DeleteService {

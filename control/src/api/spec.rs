@@ -1,9 +1,16 @@
 //! What is wanted: services, servers, daemons.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use dataplane::flow::ServiceKey;
+use dataplane::sched::Scheduler;
+use dataplane::service::Engine;
 use serde::{Deserialize, Serialize};
+
+use super::error::{ApiError, Code};
+use super::forward::{Forward, TunnelSpec};
+use super::names::{Name, Named};
 
 /// Which client addresses share a persistence template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,14 +22,20 @@ pub enum Granularity {
     Prefix(u8),
 }
 
-/// What a service is.
+/// Scheduler of a service for which none is named.
+pub const DEFAULT_SCHEDULER: Scheduler = Scheduler::Wlc;
+
+/// What a service is. `S` and `E` are its scheduler and its persistence engine, or the names of these ([`ServiceWords`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ServiceSpec {
+#[serde(
+    deny_unknown_fields,
+    bound(serialize = "S: Serialize, E: Serialize", deserialize = "S: Deserialize<'de>, E: Deserialize<'de>")
+)]
+pub struct ServiceSpec<S = Scheduler, E = Engine> {
     /// What traffic.
     pub key: ServiceKey,
-    /// Scheduler name: rr, wrr, lc, wlc, ...
-    pub scheduler: String,
+    /// Scheduler.
+    pub scheduler: S,
     /// The scheduler's flag bits: 1, 2 and 4 for flag-1 to flag-3 (sh and mh: 1 = fallback, 2 = port).
     #[serde(default)]
     pub sched_flags: u8,
@@ -37,60 +50,53 @@ pub struct ServiceSpec {
     pub granularity: Option<Granularity>,
     /// Persistence engine.
     #[serde(default)]
-    pub engine: Option<String>,
+    pub engine: Option<E>,
 }
 
-/// How packets reach a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Forward {
-    /// Rewrite the destination, un-rewrite replies (ipvsadm: Masq).
-    Nat,
-    /// Only the MAC changes (ipvsadm: Route).
-    Dr,
-    /// Wrap (ipvsadm: Tunnel).
-    Tun,
-    /// Rewrite both ends.
-    Fullnat,
+/// A service as a request describes it, with names that may be of no scheduler and no persistence engine.
+pub type ServiceWords = ServiceSpec<Name<Scheduler>, Name<Engine>>;
+
+impl<S, E> ServiceSpec<S, E> {
+    /// A service that has no option but its scheduler.
+    #[must_use]
+    pub fn new(key: ServiceKey, scheduler: S) -> Self {
+        Self { key, scheduler, sched_flags: 0, ops: false, persistence: None, granularity: None, engine: None }
+    }
+
+    /// Looks its names up, the scheduler's first.
+    fn named<T, F, Error>(
+        self,
+        scheduler: impl FnOnce(S) -> Result<T, Error>,
+        engine: impl FnOnce(E) -> Result<F, Error>,
+    ) -> Result<ServiceSpec<T, F>, Error> {
+        let Self { key, scheduler: name, sched_flags, ops, persistence, granularity, engine: of } = self;
+        let (scheduler, engine) = (scheduler(name)?, of.map(engine).transpose()?);
+        Ok(ServiceSpec { key, scheduler, sched_flags, ops, persistence, granularity, engine })
+    }
 }
 
-/// Encapsulation of `tun`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TunnelKind {
-    /// IP in IP.
-    Ipip,
-    /// Generic UDP encapsulation.
-    Gue,
-    /// Generic routing encapsulation.
-    Gre,
+impl ServiceWords {
+    /// The service, if there are such a scheduler and such an engine.
+    ///
+    /// # Errors
+    /// The name that nobody knows: ENOENT in the kernel.
+    pub fn known(self) -> Result<ServiceSpec, ApiError> {
+        let key = self.key;
+        let refuse = |text| ApiError { code: Code::NoEntry, place: key.to_string(), text };
+        let no_scheduler = |name: String| {
+            refuse(format!("scheduler {name:?} is not available; known: {}", Scheduler::names().join(", ")))
+        };
+        let no_engine =
+            |name: String| refuse(format!("no persistence engine {name:?}; known: {}", Engine::names().join(", ")));
+        self.named(|name| name.known().map_err(no_scheduler), |name| name.known().map_err(no_engine))
+    }
 }
 
-/// Checksums of GUE and GRE.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TunnelChecksum {
-    /// Without.
-    #[default]
-    None,
-    /// With.
-    Full,
-    /// Remote checksum offload (GUE).
-    Remote,
-}
-
-/// How `tun` wraps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TunnelSpec {
-    /// Encapsulation.
-    pub kind: TunnelKind,
-    /// Destination port of GUE.
-    #[serde(default)]
-    pub port: u16,
-    /// Checksums.
-    #[serde(default)]
-    pub checksum: TunnelChecksum,
+impl From<ServiceSpec> for ServiceWords {
+    fn from(spec: ServiceSpec) -> Self {
+        let Ok(words) = spec.named(|s| Ok::<_, Infallible>(Name::Known(s)), |e| Ok(Name::Known(e)));
+        words
+    }
 }
 
 /// What a real server is.
@@ -112,6 +118,14 @@ pub struct ServerSpec {
     /// For `tun`; IPIP if absent.
     #[serde(default)]
     pub tunnel: Option<TunnelSpec>,
+}
+
+impl ServerSpec {
+    /// A server of weight 1, without thresholds.
+    #[must_use]
+    pub fn new(address: SocketAddr, forward: Forward) -> Self {
+        Self { address, forward, weight: 1, upper: 0, lower: 0, tunnel: None }
+    }
 }
 
 /// Master sends, backup receives.

@@ -17,7 +17,6 @@ use toml::de::DeTable;
 mod check;
 mod device;
 mod error;
-mod flags;
 mod mac;
 mod marks;
 mod model;

@@ -6,9 +6,8 @@ use dataplane::flow::ServiceKey;
 use dataplane::steering::Side;
 
 use super::model::{Config, Dataplane, Interface, MarkRule, Route, RouteAction, Server, Service};
-use super::services::{CHECKSUMS, FAMILIES, FORWARDS, PROTOCOLS, TUNNELS};
-use super::{flags, network, settings};
-use crate::api::{Granularity, TunnelSpec};
+use super::{network, settings};
+use crate::api::{Granularity, Named, TunnelSpec, flags};
 
 /// The configuration as a file.
 #[must_use]
@@ -85,11 +84,6 @@ impl File {
 
 fn quote(text: &str) -> String {
     toml::Value::from(text).to_string()
-}
-
-/// The name of a value in a table of names. Every value has one.
-fn name_of<T: PartialEq>(names: &[(&'static str, T)], value: &T) -> &'static str {
-    names.iter().find(|(_, named)| named == value).map_or("", |&(name, _)| name)
 }
 
 fn dataplane(file: &mut File, dataplane: &Dataplane) {
@@ -186,24 +180,24 @@ fn service(file: &mut File, service: &Service) {
     file.table("[[service]]");
     match spec.key {
         ServiceKey::Address { protocol, address, port } => {
-            file.quoted("protocol", name_of(&PROTOCOLS, &protocol));
+            file.quoted("protocol", protocol.name());
             file.quoted("address", &std::net::SocketAddr::new(address, port).to_string());
         }
         ServiceKey::Mark { fwmark, family } => {
             file.key("fwmark", fwmark);
-            file.quoted("family", name_of(&FAMILIES, &family));
+            file.quoted("family", family.name());
         }
     }
-    file.quoted("scheduler", &spec.scheduler);
+    file.quoted("scheduler", spec.scheduler.name());
     if spec.sched_flags != 0 {
-        file.list("flags", flags::of_bits(spec.sched_flags, &spec.scheduler).into_iter().map(quote));
+        file.list("flags", flags::of_bits(spec.sched_flags, spec.scheduler).into_iter().map(quote));
     }
     if spec.ops {
         file.key("ops", true);
     }
     file.key_if("persistence", spec.persistence);
     file.key_if("netmask", spec.granularity.map(netmask));
-    file.quoted_if("engine", spec.engine.as_deref());
+    file.quoted_if("engine", spec.engine.map(Named::name));
     service.servers.iter().for_each(|each| server(file, each));
 }
 
@@ -218,7 +212,7 @@ fn server(file: &mut File, server: &Server) {
     let spec = &server.spec;
     file.table("[[service.server]]");
     file.quoted("address", &spec.address.to_string());
-    file.quoted("forward", name_of(&FORWARDS, &spec.forward));
+    file.quoted("forward", spec.forward.name());
     file.key("weight", spec.weight);
     file.key_if("upper", Some(spec.upper).filter(|&bound| bound > 0));
     file.key_if("lower", Some(spec.lower).filter(|&bound| bound > 0));
@@ -226,8 +220,8 @@ fn server(file: &mut File, server: &Server) {
 }
 
 fn tunnel(tunnel: &TunnelSpec) -> String {
-    let kind = quote(name_of(&TUNNELS, &tunnel.kind));
+    let kind = quote(tunnel.kind.name());
     let port = if tunnel.port > 0 { format!(", port = {}", tunnel.port) } else { String::new() };
-    let checksum = quote(name_of(&CHECKSUMS, &tunnel.checksum));
+    let checksum = quote(tunnel.checksum.name());
     format!("{{ kind = {kind}{port}, checksum = {checksum} }}")
 }

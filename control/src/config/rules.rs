@@ -15,8 +15,6 @@ pub const WEIGHT_MAX: u32 = i32::MAX as u32;
 pub const UPPER_MAX: u32 = i32::MAX as u32;
 /// Longest persistence, 31 days.
 pub const PERSISTENCE_MAX: u32 = 31 * 24 * 3600;
-/// Longest name of a scheduler or persistence engine (`IP_VS_SCHEDNAME_MAXLEN`, `IP_VS_PENAME_MAXLEN`).
-pub const NAME_MAX: usize = 15;
 
 /// Why FullNAT is refused.
 pub const NO_FULLNAT: &str = "FullNAT is not supported yet";
@@ -40,11 +38,6 @@ pub fn service(spec: &ServiceSpec) -> Vec<Fault> {
     }
     if let Some(text) = granularity_fault(spec) {
         wrong("netmask", text);
-    }
-    for (key, name) in [("scheduler", Some(&spec.scheduler)), ("engine", spec.engine.as_ref())] {
-        if let Some(name) = name.filter(|name| name.is_empty() || name.len() > NAME_MAX) {
-            wrong(key, format!("{name:?} is not a name of 1 to {NAME_MAX} characters"));
-        }
     }
     faults
 }

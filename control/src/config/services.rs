@@ -2,28 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use dataplane::flow::{Family, Protocol, ServiceKey};
+use dataplane::flow::{Family, ServiceKey};
 use dataplane::sched::Scheduler;
-use dataplane::service::Engine;
 
 use super::check::Once;
 use super::model::{Server, Service};
 use super::scope::{Read, Scope};
 use super::spot::Spot;
-use super::{flags, network, rules, suggest};
-use crate::api::{Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec};
-
-const DEFAULT_SCHEDULER: &str = "wlc";
-
-pub(super) const PROTOCOLS: [(&str, Protocol); 3] =
-    [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("sctp", Protocol::Sctp)];
-pub(super) const FAMILIES: [(&str, Family); 2] = [("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
-pub(super) const FORWARDS: [(&str, Forward); 4] =
-    [("nat", Forward::Nat), ("dr", Forward::Dr), ("tun", Forward::Tun), ("fullnat", Forward::Fullnat)];
-pub(super) const TUNNELS: [(&str, TunnelKind); 3] =
-    [("ipip", TunnelKind::Ipip), ("gue", TunnelKind::Gue), ("gre", TunnelKind::Gre)];
-pub(super) const CHECKSUMS: [(&str, TunnelChecksum); 3] =
-    [("none", TunnelChecksum::None), ("full", TunnelChecksum::Full), ("remote", TunnelChecksum::Remote)];
+use super::{network, rules, suggest};
+use crate::api::{DEFAULT_SCHEDULER, Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelSpec, flags};
 
 /// All services of the file.
 pub(super) fn services<'a>(top: &Scope<'a>) -> Vec<Read<'a, Service>> {
@@ -38,16 +25,15 @@ pub(super) fn services<'a>(top: &Scope<'a>) -> Vec<Read<'a, Service>> {
 
 fn service(scope: &Scope<'_>) -> Option<Service> {
     let key = key(scope);
-    let scheduler = scope.value("scheduler").map_or(Some(DEFAULT_SCHEDULER), |spot| scheduler(&spot));
+    let scheduler = scope.value("scheduler").map_or(Some(DEFAULT_SCHEDULER), |spot| spot.named());
     // Without its scheduler, flags cannot be judged.
     let flags = scope.value("flags").filter(|_| scheduler.is_some());
-    let scheduler = scheduler.unwrap_or(DEFAULT_SCHEDULER).to_owned();
-    let sched_flags = flags.and_then(|spot| bits(&spot, &scheduler)).unwrap_or_default();
+    let scheduler = scheduler.unwrap_or(DEFAULT_SCHEDULER);
+    let sched_flags = flags.and_then(|spot| bits(&spot, scheduler)).unwrap_or_default();
     let ops = scope.value("ops").and_then(|spot| spot.boolean()).unwrap_or_default();
     let persistence = scope.value("persistence").and_then(|spot| spot.number(1..=rules::PERSISTENCE_MAX.into()));
     let granularity = scope.value("netmask").and_then(|spot| granularity(&spot));
-    let engine = scope.value("engine").and_then(|spot| spot.word(&[(Engine::Sip.name(), Engine::Sip.name())]));
-    let engine = engine.map(str::to_owned);
+    let engine = scope.value("engine").and_then(|spot| spot.named());
     let Some(key) = key else {
         // Without its service a server cannot be judged.
         scope.has("server");
@@ -64,11 +50,6 @@ fn service(scope: &Scope<'_>) -> Option<Service> {
     Some(Service { spec, servers, place: scope.place() })
 }
 
-fn scheduler(spot: &Spot<'_>) -> Option<&'static str> {
-    let words = Scheduler::ALL.iter().map(|scheduler| (scheduler.name(), scheduler.name())).collect::<Vec<_>>();
-    spot.word(&words)
-}
-
 fn key(scope: &Scope<'_>) -> Option<ServiceKey> {
     let mark = scope.value("fwmark");
     let address = scope.value("address");
@@ -83,14 +64,14 @@ fn key(scope: &Scope<'_>) -> Option<ServiceKey> {
             if scope.has("protocol") {
                 scope.wrong("protocol", "is not for a service by mark");
             }
-            let family = scope.value("family").map_or(Some(Family::Ipv4), |spot| spot.word(&FAMILIES));
+            let family = scope.value("family").map_or(Some(Family::Ipv4), |spot| spot.named());
             Some(ServiceKey::Mark { fwmark: mark.number(1..=u32::MAX.into())?, family: family? })
         }
         (None, address) => {
             if scope.has("family") {
                 scope.wrong("family", "is for a service by mark; the address says it here");
             }
-            let protocol = scope.need("protocol").and_then(|spot| spot.word(&PROTOCOLS));
+            let protocol = scope.need("protocol").and_then(|spot| spot.named());
             if address.is_none() {
                 scope.wrong("address", "is missing; or give fwmark");
             }
@@ -115,13 +96,13 @@ fn scopeless(address: &SocketAddr) -> bool {
     !matches!(address, SocketAddr::V6(six) if six.scope_id() != 0)
 }
 
-fn bits(spot: &Spot<'_>, scheduler: &str) -> Option<u8> {
+fn bits(spot: &Spot<'_>, scheduler: Scheduler) -> Option<u8> {
     let bits = spot.list_of(|name| {
         let text = name.text()?;
         match flags::bit(text) {
             None => name.wrong(format!("unknown {text:?}{}", suggest::hint(text, &flags::names()))),
             Some((_, Some(owner))) if owner != scheduler => {
-                name.wrong(format!("{text} is for scheduler {owner}, not {scheduler}"))
+                name.wrong(format!("{text} is for scheduler {}, not {}", owner.name(), scheduler.name()))
             }
             Some((bit, _)) => Some(bit),
         }
@@ -149,7 +130,7 @@ fn servers(scope: &Scope<'_>, service: &ServiceSpec) -> Vec<Server> {
 fn server(scope: &Scope<'_>, service: &ServiceSpec) -> Option<Server> {
     let address = scope.need("address").and_then(|spot| endpoint(&spot));
     let number = |key, most: u32| scope.value(key).map(|spot| spot.number::<u32>(0..=most.into()));
-    let forward = scope.value("forward").map_or(Some(Forward::Nat), |spot| spot.word(&FORWARDS));
+    let forward = scope.value("forward").map_or(Some(Forward::Nat), |spot| spot.named());
     let weight = number("weight", rules::WEIGHT_MAX).unwrap_or(Some(1));
     let upper = number("upper", rules::UPPER_MAX).unwrap_or(Some(0));
     let lower = number("lower", rules::UPPER_MAX).unwrap_or(Some(0));
@@ -174,9 +155,9 @@ fn server(scope: &Scope<'_>, service: &ServiceSpec) -> Option<Server> {
 }
 
 fn tunnel(scope: &Scope<'_>) -> Option<TunnelSpec> {
-    let kind = scope.need("kind").and_then(|spot| spot.word(&TUNNELS));
+    let kind = scope.need("kind").and_then(|spot| spot.named());
     let port = scope.value("port").map_or(Some(0), |spot| spot.number(1..=65535));
-    let checksum = scope.value("checksum").map_or(Some(TunnelChecksum::None), |spot| spot.word(&CHECKSUMS));
+    let checksum = scope.value("checksum").map_or(Some(TunnelChecksum::None), |spot| spot.named());
     scope.finish();
     Some(TunnelSpec { kind: kind?, port: port?, checksum: checksum? })
 }

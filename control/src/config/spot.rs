@@ -7,6 +7,7 @@ use toml::de::{DeInteger, DeValue};
 
 use super::source::Source;
 use super::suggest;
+use crate::api::Named;
 
 /// A value being read.
 pub(super) struct Spot<'a> {
@@ -81,6 +82,12 @@ impl<'a> Spot<'a> {
             let known: Vec<&str> = words.iter().map(|&(word, _)| word).collect();
             self.wrong(format!("unknown {text:?}{}", suggest::hint(text, &known)))
         })
+    }
+
+    /// The value of a name.
+    pub(super) fn named<T: Named>(&self) -> Option<T> {
+        let text = self.text()?;
+        T::of(text).or_else(|| self.wrong(format!("unknown {text:?}{}", suggest::hint(text, &T::names()))))
     }
 
     /// The elements of a list.

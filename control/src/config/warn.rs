@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::model::{Interface, Route, RouteAction, Server, Service, Vip};
 use super::scope::{Read, Scope};
-use crate::api::{Forward, ServerSpec};
+use crate::api::ServerSpec;
 use crate::ipvs;
 
 /// The network of a file.
@@ -171,7 +171,7 @@ impl Around<'_> {
     /// Whether an error has been told of its address.
     fn is_refused(&self, service: &Service, spec: &ServerSpec) -> bool {
         let server = spec.address.ip();
-        let foreign = Family::of(server) != service.spec.key.family() && spec.forward != Forward::Tun;
+        let foreign = Family::of(server) != service.spec.key.family() && !spec.forward.allows_other_family();
         foreign || self.broadcasts.fault(server).is_some()
     }
 
@@ -192,11 +192,11 @@ impl Around<'_> {
         if let Some(text) = self.special(server) {
             return Some(format!("{server} {text}: no server has it"));
         }
-        match (self.routes.lookup(server), spec.forward) {
+        match (self.routes.lookup(server), spec.forward.needs_link()) {
             (None, _) => Some(format!("no route leads to {server}; {}", self.links(server))),
             (Some(Action::Unreachable), _) => Some(format!("{server} is behind a route that is unreachable")),
             (Some(Action::Blackhole), _) => Some(format!("{server} is behind a route that is a blackhole")),
-            (Some(Action::Via { gateway, .. }), Forward::Dr) => Some(format!(
+            (Some(Action::Via { gateway, .. }), true) => Some(format!(
                 "{server} is behind the router {gateway}; direct routing reaches servers on the director's own links only: \
                  use tun or nat, or a link that has it"
             )),

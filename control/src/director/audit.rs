@@ -89,8 +89,10 @@ impl Director {
     /// What a request changes, in words; nothing where it changes nothing. Ask before it is carried out.
     pub(super) fn words(&self, request: &Request) -> Option<String> {
         Some(match request {
-            Request::AddService { service } => format!("service {} added: {}", service.key, service.options()),
-            Request::EditService { service } => self.edited_service(service)?,
+            Request::AddService { service } => {
+                format!("service {} added: {}", service.key, service.clone().known().ok()?.options())
+            }
+            Request::EditService { service } => self.edited_service(&service.clone().known().ok()?)?,
             Request::DeleteService { key } => {
                 let servers = self.services.get(key).map_or(0, |service| service.servers.len());
                 format!("service {key} removed, with {}", count(servers, "server"))

@@ -117,8 +117,8 @@ impl Director {
         let running = self.services.get(&key).map(|running| (&running.spec, &running.origin));
         let deed = Deed::of(spec, running, prune, ServiceSpec::changes_to);
         match deed {
-            Deed::Add => self.edit(Request::AddService { service: spec.clone() }, false)?,
-            Deed::Edit(_) => self.edit(Request::EditService { service: spec.clone() }, false)?,
+            Deed::Add => self.edit(Request::AddService { service: spec.clone().into() }, false)?,
+            Deed::Edit(_) => self.edit(Request::EditService { service: spec.clone().into() }, false)?,
             Deed::Leave | Deed::Keep(_) => {}
         }
         changes.tell(&deed, format_args!("service {key}"));

@@ -94,7 +94,10 @@ impl Restoring<'_> {
         match request {
             Request::AddService { service } => match self.director.services.get(&service.key) {
                 None => Some(Request::AddService { service }),
-                Some(there) => (there.spec != service).then_some(Request::EditService { service }),
+                Some(there) => {
+                    let same = service.clone().known().is_ok_and(|service| service == there.spec);
+                    (!same).then_some(Request::EditService { service })
+                }
             },
             Request::AddServer { key, server } => {
                 let service = self.director.services.get(&key);

@@ -59,7 +59,7 @@ fn what_the_file_has_may_be_saved_and_restored() {
     let rules = "-A -t 10.0.0.100:80 -s wlc\n-a -t 10.0.0.100:80 -r 10.1.0.11:80 -m -w 1\n-A -u 10.0.0.100:53 -s rr\n";
     let director = start("same", Some(rules)).expect("it starts");
     let kept = director.services.newest_first().find(|service| !service.origin.runtime).expect("that of the file");
-    assert_eq!((kept.spec.scheduler.as_str(), kept.servers.len()), ("wlc", 1));
+    assert_eq!((kept.spec.scheduler.name(), kept.servers.len()), ("wlc", 1));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn what_was_edited_before_it_was_saved_is_edited_again() {
     let rules = "-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.1.0.12:80 -m -w 0\n";
     let director = start_of("edited", Some(rules), SERVER).expect("it starts");
     let service = director.services.newest_first().next().expect("a service");
-    assert_eq!((service.spec.scheduler.as_str(), service.origin.runtime), ("rr", false));
+    assert_eq!((service.spec.scheduler.name(), service.origin.runtime), ("rr", false));
     let servers: Vec<_> = service.servers.iter().map(|server| (server.spec.weight, server.origin.runtime)).collect();
     assert_eq!(servers, [(0, false)]);
 }

@@ -40,7 +40,7 @@ fn change(director: &mut Director, request: Request) -> Result<(), ApiError> {
 }
 
 fn add(director: &mut Director, address: &str) {
-    change(director, Request::AddService { service: spec(address) }).expect("a new service");
+    change(director, Request::AddService { service: spec(address).into() }).expect("a new service");
 }
 
 fn remove(director: &mut Director, address: &str) {

@@ -61,32 +61,28 @@ pub(super) fn caller(service: &ServiceSpec, server: &ServerSpec) -> Option<Liste
 
 #[cfg(test)]
 mod tests {
+    use dataplane::sched::Scheduler;
+    use dataplane::service::Engine;
+
     use super::*;
     use crate::api::Forward;
 
-    fn service(port: u16, engine: Option<&str>) -> ServiceSpec {
-        ServiceSpec {
-            key: ServiceKey::Address { protocol: Protocol::Udp, address: "10.0.0.100".parse().unwrap(), port },
-            scheduler: "rr".to_owned(),
-            sched_flags: 0,
-            ops: false,
-            persistence: Some(300),
-            granularity: None,
-            engine: engine.map(str::to_owned),
-        }
+    fn service(port: u16, engine: Option<Engine>) -> ServiceSpec {
+        let key = ServiceKey::Address { protocol: Protocol::Udp, address: "10.0.0.100".parse().unwrap(), port };
+        ServiceSpec { persistence: Some(300), engine, ..ServiceSpec::new(key, Scheduler::Rr) }
     }
 
     #[test]
     fn the_service_that_the_server_joined_last_counts() {
         let address = "10.1.0.11:5060".parse().unwrap();
-        let server = ServerSpec { address, forward: Forward::Nat, weight: 1, upper: 0, lower: 0, tunnel: None };
+        let server = ServerSpec::new(address, Forward::Nat);
         let direct = ServerSpec { forward: Forward::Dr, ..server };
         let listener = Listener { address: "10.1.0.11".parse().unwrap(), port: 5060, protocol: Some(Protocol::Udp) };
-        let (first, second) = (service(5060, Some("sip")), service(5070, Some("sip")));
+        let (first, second) = (service(5060, Some(Engine::Sip)), service(5070, Some(Engine::Sip)));
         let mut callers = Callers::default();
         callers.add(&first, &server, 3);
         callers.add(&service(5080, None), &server, 4);
-        callers.add(&service(0, Some("sip")), &server, 5);
+        callers.add(&service(0, Some(Engine::Sip)), &server, 5);
         callers.add(&second, &direct, 6);
         let of = |service: &ServiceSpec, slot| (listener, Some(Caller { service: service.key, slot }));
         assert_eq!(callers.take_changes(), [of(&first, 3)]);

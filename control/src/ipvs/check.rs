@@ -4,8 +4,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use dataplane::flow::{Family, ServiceKey};
-use dataplane::sched::Scheduler;
-use dataplane::service::Engine;
 use ipnet::IpNet;
 
 use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
@@ -15,24 +13,14 @@ fn refuse<T>(code: Code, place: &impl ToString, text: impl Into<String>) -> Resu
     Err(ApiError { code, place: place.to_string(), text: text.into() })
 }
 
-pub(super) fn service(spec: &ServiceSpec) -> Result<Scheduler, ApiError> {
+pub(super) fn service(spec: &ServiceSpec) -> Result<(), ApiError> {
     let key = &spec.key;
-    let Some(scheduler) = Scheduler::from_name(&spec.scheduler) else {
-        let names: Vec<&str> = Scheduler::ALL.iter().map(|s| s.name()).collect();
-        let text = format!("scheduler {:?} is not available; known: {}", spec.scheduler, names.join(", "));
-        return refuse(Code::NoEntry, key, text);
-    };
-    if let Some(engine) = &spec.engine
-        && Engine::from_name(engine).is_none()
-    {
-        return refuse(Code::NoEntry, key, format!("no persistence engine {engine:?}; known: sip"));
-    }
     match key {
         ServiceKey::Address { port: 0, .. } if spec.persistence.is_none() => {
             refuse(Code::Invalid, key, "port 0 needs a persistent service")
         }
         ServiceKey::Mark { fwmark: 0, .. } => refuse(Code::Invalid, key, "0 is not a mark; 1 to 4294967295"),
-        _ => Ok(scheduler),
+        _ => Ok(()),
     }
 }
 

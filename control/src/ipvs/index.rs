@@ -192,6 +192,7 @@ pub(super) fn listener(key: &ServiceKey, server: &ServerSpec) -> Option<Listener
 #[cfg(test)]
 mod tests {
     use dataplane::flow::Protocol;
+    use dataplane::sched::Scheduler;
 
     use super::*;
 
@@ -200,13 +201,12 @@ mod tests {
     }
 
     fn service(key: ServiceKey) -> ServiceSpec {
-        let scheduler = "rr".to_owned();
-        ServiceSpec { key, scheduler, sched_flags: 0, ops: false, persistence: None, granularity: None, engine: None }
+        ServiceSpec::new(key, Scheduler::Rr)
     }
 
     fn server(forward: Forward) -> ServerSpec {
         let address = "10.1.0.11:8080".parse().unwrap();
-        ServerSpec { address, forward, weight: 0, upper: 0, lower: 0, tunnel: None }
+        ServerSpec { weight: 0, ..ServerSpec::new(address, forward) }
     }
 
     #[test]

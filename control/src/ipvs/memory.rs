@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use dataplane::clock::Nanos;
 use dataplane::flow::ServiceKey;
-use dataplane::sched::Scheduler;
 use dataplane::service::{
     Caller, Listener, PathMtu, PathTo, RealServer, Server, ServerTotals, ServiceState, VirtualService,
 };
@@ -57,7 +56,7 @@ fn lists(service: &config::Service) -> usize {
     if servers == 0 {
         return 0;
     }
-    let scheduler = Scheduler::from_name(&service.spec.scheduler).map_or(0, Scheduler::memory);
+    let scheduler = service.spec.scheduler.memory();
     block(room_for(servers) * size_of::<ServerEntry>()) + block(servers * size_of::<RealServer>()) + scheduler
 }
 
@@ -72,10 +71,9 @@ fn room_for(servers: usize) -> usize {
 
 fn of_services(n: usize) -> usize {
     const COUNTS: usize = 2 * size_of::<usize>();
-    let scheduler = block(4);
     let worker_view = block(COUNTS + size_of::<VirtualService>());
     let state = block(COUNTS + size_of::<ServiceState>()) + block(COUNTS + size_of::<u64>());
-    n * (scheduler + worker_view + state)
+    n * (worker_view + state)
         + n * block(size_of::<Service>())
         + hash_map(n, size_of::<(ServiceKey, Box<Service>)>())
         + shared_map(n, size_of::<(ServiceKey, Arc<VirtualService>)>())

@@ -26,7 +26,7 @@ use dataplane::flow::ServiceKey;
 use dataplane::sched::Scheduler;
 use dataplane::service::{Servers, ServiceState, TotalsRead};
 
-use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
+use crate::api::{ApiError, Code, ServerSpec, ServiceSpec, ServiceWords};
 use crate::statistics::{Meter, Reading, sum};
 use estimate::Estimates;
 use index::Index;
@@ -52,7 +52,6 @@ pub struct Service {
     pub servers: Vec<ServerEntry>,
     /// Totals and rates.
     pub meter: Meter,
-    scheduler: Scheduler,
     state: Arc<ServiceState>,
     list_version: u16,
     /// Of all services and servers, in the order in which they were added.
@@ -111,7 +110,7 @@ impl Service {
         let before = self.worker_servers();
         let result = change(&mut self.servers);
         self.list_version = self.list_version.wrapping_add(1);
-        self.scheduler.follow(&self.state.position, &before, &self.worker_servers(), self.list_version);
+        self.spec.scheduler.follow(&self.state.position, &before, &self.worker_servers(), self.list_version);
         result
     }
 }
@@ -160,7 +159,7 @@ pub struct Services {
 /// Applies a server's settings to its slot.
 fn configure(slot: u32, spec: &ServerSpec, slots: &Slots, paths: &mut Paths) {
     let address = spec.address.ip();
-    if spec.forward == Forward::Tun {
+    if spec.forward.wraps() {
         paths.join(address, slot);
     }
     slots.configure(slot, spec, &paths.mtu(address));
@@ -241,22 +240,23 @@ impl Services {
         self.slots.states()
     }
 
-    /// Adds a service at the head of the list.
-    pub fn add(&mut self, spec: ServiceSpec, runtime: bool, now: Nanos) -> Result<(), ApiError> {
-        let key = spec.key;
+    /// Adds a service at the head of the list. As in the kernel, that it exists counts before what is wrong with it.
+    pub fn add(&mut self, service: ServiceWords, runtime: bool, now: Nanos) -> Result<(), ApiError> {
+        let key = service.key;
         if self.by_key.contains_key(&key) {
             let text = "the service exists".to_owned();
             return Err(ApiError { code: Code::Exists, place: key.to_string(), text });
         }
-        let scheduler = check::service(&spec)?;
+        let spec = service.known()?;
+        check::service(&spec)?;
         self.added += 1;
         let number = self.added;
+        let scheduler = spec.scheduler;
         let service = Service {
             spec,
             origin: Origin::new(runtime),
             servers: Vec::new(),
             meter: Meter::default(),
-            scheduler,
             state: Arc::new(ServiceState::of(scheduler, self.seed)),
             list_version: 0,
             number,
@@ -272,25 +272,27 @@ impl Services {
         Ok(())
     }
 
-    /// Replaces the settings of a service, at run time or as the file has them; its servers and counts stay.
-    pub fn edit(&mut self, spec: ServiceSpec, runtime: bool) -> Result<(), ApiError> {
-        let key = spec.key;
-        let service = self.by_key.get_mut(&key).ok_or_else(|| no_service(&key))?;
-        let scheduler = check::service(&spec)?;
-        if scheduler != service.scheduler {
-            service.scheduler = scheduler;
-            let state = Arc::new(service.state.chosen_by(scheduler, self.seed));
-            let before = std::mem::replace(&mut service.state, state);
+    /// Replaces the settings of a service, at run time or as the file has them; its servers and counts stay. As in the
+    /// kernel, that it does not exist counts before what is wrong with it.
+    pub fn edit(&mut self, service: ServiceWords, runtime: bool) -> Result<(), ApiError> {
+        let key = service.key;
+        let edited = self.by_key.get_mut(&key).ok_or_else(|| no_service(&key))?;
+        let spec = service.known()?;
+        check::service(&spec)?;
+        if (edited.spec.engine, edited.spec.persistence) != (spec.engine, spec.persistence) {
+            let servers = edited.servers.iter().map(|server| (&server.spec, server.slot));
+            self.index.edit_service([&edited.spec, &spec], servers);
+        }
+        edited.origin.edited(&edited.spec, &spec, runtime);
+        let before = std::mem::replace(&mut edited.spec, spec);
+        let scheduler = edited.spec.scheduler;
+        if scheduler != before.scheduler {
+            let state = Arc::new(edited.state.chosen_by(scheduler, self.seed));
+            let before = std::mem::replace(&mut edited.state, state);
             retire(&before, self.slots.states());
             remember(&mut self.remembering, key, scheduler);
-            service.change_list(|_| ());
+            edited.change_list(|_| ());
         }
-        if (&service.spec.engine, service.spec.persistence) != (&spec.engine, spec.persistence) {
-            self.index
-                .edit_service([&service.spec, &spec], service.servers.iter().map(|server| (&server.spec, server.slot)));
-        }
-        service.origin.edited(&service.spec, &spec, runtime);
-        service.spec = spec;
         self.dirty.insert(key);
         Ok(())
     }

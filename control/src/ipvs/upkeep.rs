@@ -26,7 +26,7 @@ impl Services {
     /// Has schedulers that remember where destinations went forget what they have not needed for long.
     pub fn forget_destinations(&self, now: Tick, sysctls: &Sysctls) {
         for service in self.remembering.iter().filter_map(|key| self.by_key.get(key)) {
-            let seconds = match service.scheduler {
+            let seconds = match service.spec.scheduler {
                 Scheduler::Lblcr => sysctls.lblcr_expiration,
                 _ => sysctls.lblc_expiration,
             };

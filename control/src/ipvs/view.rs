@@ -6,7 +6,7 @@ use dataplane::clock::ticks;
 use dataplane::flow::Encapsulation;
 use dataplane::method::ForwardMethod;
 use dataplane::sched::Plan;
-use dataplane::service::{Engine, Manner, Persistent, RealServer, VirtualService};
+use dataplane::service::{Manner, Persistent, RealServer, VirtualService};
 
 use super::{ServerEntry, Service};
 use crate::api::{Forward, Granularity, ServerSpec, TunnelChecksum, TunnelKind, TunnelSpec};
@@ -33,7 +33,7 @@ impl Service {
                 (u32::MAX, u128::MAX.checked_shl(u32::from(128u8.saturating_sub(length))).unwrap_or(0))
             }
         };
-        let engine = self.spec.engine.as_deref().and_then(Engine::from_name);
+        let engine = self.spec.engine;
         let persistent =
             self.spec.persistence.map(|seconds| Persistent { timeout: ticks(seconds), mask4, mask6, engine });
         Manner { one_packet: self.spec.ops, persistent }
@@ -43,9 +43,9 @@ impl Service {
         let servers = self.worker_servers();
         VirtualService {
             key: self.spec.key,
-            scheduler: self.scheduler,
+            scheduler: self.spec.scheduler,
             sched_flags: self.spec.sched_flags,
-            plan: Plan::of(self.scheduler, self.spec.key.family(), &servers),
+            plan: Plan::of(self.spec.scheduler, self.spec.key.family(), &servers),
             servers,
             list_version: self.list_version,
             manner: self.manner(),

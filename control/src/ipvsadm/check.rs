@@ -1,7 +1,7 @@
 //! Which options go with which command, and which with which tunnel.
 
 use super::options::{Command, Given, OPTS, Opt};
-use crate::api::TunnelKind;
+use crate::api::{Named, TunnelKind};
 
 /// How an option goes with a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,24 +70,21 @@ fn rule(command: Command, opt: Opt) -> Rule {
 /// The options of a tunnel that only make sense with one.
 pub(super) const TUNNEL: [Opt; 5] = [Opt::TunType, Opt::TunPort, Opt::TunNoCsum, Opt::TunCsum, Opt::TunRemCsum];
 
-/// The same for the kinds of a tunnel.
+/// Complains about the first option of a tunnel, in their fixed order, that does not go with its kind.
 pub(super) fn tunnel(kind: TunnelKind, given: Given) -> Result<(), String> {
     let mut single = None;
     for opt in &TUNNEL[1..] {
         let name = opt.name();
         match tunnel_rule(kind, *opt) {
             Rule::Required if !given.has(*opt) => {
-                return Err(format!(
-                    "You need to supply the '{name}' option for the '{}' tunnel type",
-                    tunnel_name(kind)
-                ));
+                return Err(format!("You need to supply the '{name}' option for the '{}' tunnel type", kind.name()));
             }
             Rule::Illegal if given.has(*opt) => {
-                return Err(format!("Illegal '{name}' option with the '{}' tunnel type", tunnel_name(kind)));
+                return Err(format!("Illegal '{name}' option with the '{}' tunnel type", kind.name()));
             }
             Rule::Single if given.has(*opt) => {
                 if let Some(first) = single.replace(name) {
-                    return Err(conflict(name, first, &format!("'{}' tunnel type", tunnel_name(kind))));
+                    return Err(conflict(name, first, &format!("'{}' tunnel type", kind.name())));
                 }
             }
             _ => {}
@@ -101,15 +98,6 @@ fn tunnel_rule(kind: TunnelKind, opt: Opt) -> Rule {
         (TunnelKind::Gue, Opt::TunPort) => Rule::Required,
         (TunnelKind::Gue, _) | (TunnelKind::Gre, Opt::TunNoCsum | Opt::TunCsum) => Rule::Single,
         _ => Rule::Illegal,
-    }
-}
-
-/// A tunnel's name on the command line and in listings.
-pub(super) const fn tunnel_name(kind: TunnelKind) -> &'static str {
-    match kind {
-        TunnelKind::Ipip => "ipip",
-        TunnelKind::Gue => "gue",
-        TunnelKind::Gre => "gre",
     }
 }
 

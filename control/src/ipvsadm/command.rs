@@ -7,10 +7,8 @@ use super::errors::{Deed, Stop};
 use super::names::Names;
 use super::options::{Command, Given, Opt};
 use super::parse::Line;
-use crate::api::{DaemonSpec, Forward, Request, ServerSpec, ServiceSpec, TunnelKind, TunnelSpec};
+use crate::api::{DaemonSpec, Forward, Request, ServerSpec, ServiceWords, TunnelKind, TunnelSpec};
 
-/// Scheduler of a service that names none.
-const DEFAULT_SCHEDULER: &str = "wlc";
 /// Interface of a daemon that names none.
 const DEFAULT_INTERFACE: &str = "eth0";
 
@@ -74,7 +72,7 @@ fn list(key: ServiceKey, given: Given) -> Task {
 }
 
 /// Checks what only the whole line can tell about a service.
-fn service(line: Line) -> Result<ServiceSpec, Stop> {
+fn service(line: Line) -> Result<ServiceWords, Stop> {
     let key = line.service.key();
     let ops = line.given.has(Opt::OnePacket);
     let words = line.service;
@@ -86,10 +84,9 @@ fn service(line: Line) -> Result<ServiceSpec, Stop> {
             return Err(Stop::usage("One-Packet Scheduling is only for UDP virtual services"));
         }
     }
-    let scheduler = if words.scheduler.is_empty() { DEFAULT_SCHEDULER.to_owned() } else { words.scheduler };
-    Ok(ServiceSpec {
+    Ok(ServiceWords {
         key,
-        scheduler,
+        scheduler: words.scheduler,
         sched_flags: line.sched_flags,
         ops,
         persistence: words.persistence,

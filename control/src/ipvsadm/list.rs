@@ -6,8 +6,10 @@ use dataplane::flow::{Family, Protocol, ServiceKey};
 
 use super::names::Names;
 use super::options::{Given, Opt};
-use super::{check, sort, stats, values};
-use crate::api::{Forward, Granularity, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind};
+use super::{sort, stats};
+use crate::api::{
+    Granularity, Named, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, flags,
+};
 
 /// Longest name of a service or server in a column; IPv6 may be longer.
 const NAME_WIDTH: usize = 28;
@@ -143,11 +145,11 @@ impl Printer<'_> {
             Layout::PersistentConn => format!("{name} {weight:<9} {persistent:<11} {active:<10} {inactive:<10}\n"),
             Layout::TunInfo => format!(
                 "{name} {:<7} {:<13} {weight:<6} {active:<10} {inactive:<10}\n",
-                method(spec.forward),
+                spec.forward.title(),
                 tunnel(spec)
             ),
             Layout::Plain => {
-                format!("{name} {:<7} {weight:<6} {active:<10} {inactive:<10}\n", method(spec.forward))
+                format!("{name} {:<7} {weight:<6} {active:<10} {inactive:<10}\n", spec.forward.title())
             }
         }
     }
@@ -155,9 +157,9 @@ impl Printer<'_> {
 
 /// `sh (sh-fallback,sh-port) persistent 60 mask 255.255.255.0 pe sip ops`
 fn settings(spec: &ServiceSpec) -> String {
-    let mut out = spec.scheduler.clone();
+    let mut out = spec.scheduler.name().to_owned();
     if spec.sched_flags != 0 {
-        out += &format!(" ({})", values::sched_flag_list(&spec.scheduler, spec.sched_flags));
+        out += &format!(" ({})", flags::listed(spec.sched_flags, spec.scheduler).join(","));
     }
     if let Some(seconds) = spec.persistence {
         out += &format!(" persistent {seconds}");
@@ -167,8 +169,8 @@ fn settings(spec: &ServiceSpec) -> String {
             _ => {}
         }
     }
-    if let Some(engine) = spec.engine.as_ref().filter(|_| spec.persistence.is_some()) {
-        out += &format!(" pe {engine}");
+    if let Some(engine) = spec.engine.filter(|_| spec.persistence.is_some()) {
+        out += &format!(" pe {}", engine.name());
     }
     if spec.ops {
         out += " ops";
@@ -176,22 +178,13 @@ fn settings(spec: &ServiceSpec) -> String {
     out
 }
 
-const fn method(forward: Forward) -> &'static str {
-    match forward {
-        Forward::Nat => "Masq",
-        Forward::Dr => "Route",
-        Forward::Tun => "Tunnel",
-        Forward::Fullnat => "FullNat",
-    }
-}
-
 /// `gue:6080:+c`
 fn tunnel(spec: &ServerSpec) -> String {
-    if spec.forward != Forward::Tun {
+    if !spec.forward.wraps() {
         return "n/a".to_owned();
     }
-    let Some(tunnel) = spec.tunnel else { return check::tunnel_name(TunnelKind::Ipip).to_owned() };
-    let name = check::tunnel_name(tunnel.kind);
+    let Some(tunnel) = spec.tunnel else { return TunnelKind::Ipip.name().to_owned() };
+    let name = tunnel.kind.name();
     let checksum = match tunnel.checksum {
         TunnelChecksum::None => "-c",
         TunnelChecksum::Full => "+c",

@@ -9,6 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use dataplane::flow::Protocol;
 
+use crate::api::Named;
+
 /// Looks a host name up where the files do not know it.
 type Resolver = fn(&str) -> Option<Ipv4Addr>;
 
@@ -66,7 +68,7 @@ impl Names {
 
     /// The port of a service name.
     pub(super) fn port(&self, name: &str, protocol: Protocol) -> Option<u16> {
-        self.ports.get(&(name.to_owned(), keyword(protocol).to_owned())).copied()
+        self.ports.get(&(name.to_owned(), protocol.name().to_owned())).copied()
     }
 
     /// The IPv4 address of a host name.
@@ -81,7 +83,7 @@ impl Names {
             Some(name) if !numeric => name.clone(),
             _ => address_text(at.ip()),
         };
-        let port = match protocol.and_then(|p| self.services.get(&(at.port(), keyword(p).to_owned()))) {
+        let port = match protocol.and_then(|p| self.services.get(&(at.port(), p.name().to_owned()))) {
             Some(name) if !numeric => name.clone(),
             _ => at.port().to_string(),
         };
@@ -92,15 +94,6 @@ impl Names {
 /// Lines of white-space separated fields, without comments.
 fn fields(text: &str) -> impl Iterator<Item = Vec<&str>> {
     text.lines().map(|line| line.split('#').next().unwrap_or_default().split_whitespace().collect())
-}
-
-/// The protocol as `/etc/services` spells it.
-fn keyword(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-        Protocol::Sctp => "sctp",
-    }
 }
 
 /// Asks the resolver of the system.

@@ -4,13 +4,17 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use dataplane::flow::{Family, Protocol, ServiceKey};
+use dataplane::sched::Scheduler;
+use dataplane::service::Engine;
 
 use super::errors::Stop;
 use super::names::Names;
 use super::options::{Command, Entry, Given, Kind, Opt};
 use super::words::{Found, Words};
 use super::{check, help, values};
-use crate::api::{DaemonRole, DaemonSpec, Forward, Granularity, TunnelChecksum, TunnelKind};
+use crate::api::{
+    DEFAULT_SCHEDULER, DaemonRole, DaemonSpec, Forward, Granularity, Name, Named, TunnelChecksum, TunnelKind,
+};
 
 /// Longest name of a scheduler, a persistence engine or an interface; the rest is cut off.
 const NAME_MAX: usize = 15;
@@ -26,9 +30,9 @@ pub(super) struct ServiceWords {
     pub(super) fwmark: u32,
     pub(super) family: Family,
     pub(super) granularity: Option<Granularity>,
-    pub(super) scheduler: String,
+    pub(super) scheduler: Name<Scheduler>,
     pub(super) persistence: Option<u32>,
-    pub(super) engine: Option<String>,
+    pub(super) engine: Option<Name<Engine>>,
 }
 
 impl ServiceWords {
@@ -40,7 +44,7 @@ impl ServiceWords {
             fwmark: 0,
             family: Family::Ipv4,
             granularity: None,
-            scheduler: String::new(),
+            scheduler: Name::Known(DEFAULT_SCHEDULER),
             persistence: None,
             engine: None,
         }
@@ -204,10 +208,11 @@ impl Line {
     fn option(&mut self, opt: Opt, value: Option<&str>, names: &Names) -> Result<(), String> {
         let text = value.unwrap_or_default();
         match opt {
-            Opt::Scheduler => self.service.scheduler = cut(text),
+            Opt::Scheduler if text.is_empty() => {}
+            Opt::Scheduler => self.service.scheduler = cut(text).into(),
             Opt::Persistent => self.service.persistence = Some(persistence(value)?),
             Opt::Netmask => self.service.granularity = self.netmask(text, names)?,
-            Opt::Engine => self.service.engine = Some(cut(text)).filter(|name| !name.is_empty()),
+            Opt::Engine => self.service.engine = Some(cut(text)).filter(|name| !name.is_empty()).map(Name::from),
             Opt::SchedFlags => text.clone_into(&mut self.flag_names),
             Opt::Server => self.server.address = self.real_server(text, names)?,
             Opt::Weight => self.server.weight = count(text, "illegal weight specified")?,
@@ -301,7 +306,5 @@ fn count(text: &str, complaint: &str) -> Result<u32, String> {
 }
 
 fn tunnel_kind(text: &str) -> Result<TunnelKind, String> {
-    let kinds = [TunnelKind::Ipip, TunnelKind::Gue, TunnelKind::Gre];
-    let found = kinds.into_iter().find(|&kind| check::tunnel_name(kind) == text);
-    found.ok_or_else(|| "illegal tunnel type specified".to_owned())
+    TunnelKind::of(text).ok_or_else(|| "illegal tunnel type specified".to_owned())
 }

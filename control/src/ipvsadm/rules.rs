@@ -58,7 +58,10 @@ pub fn load(path: &std::path::Path) -> Result<Option<Vec<(Place, Request)>>, Con
 
 #[cfg(test)]
 mod tests {
+    use dataplane::sched::Scheduler;
+
     use super::*;
+    use crate::api::Name;
 
     fn nameless(text: &str) -> Result<Vec<(Place, Request)>, ConfigErrors> {
         read(text, "rules", &Names::from_text("", ""))
@@ -69,7 +72,9 @@ mod tests {
         let text = "# saved\n-A -t 10.0.0.100:80 -s rr\n\nipvsadm -a -t 10.0.0.100:80 -r 10.1.0.11:8080 -m -w 3\n";
         let changes = nameless(text).expect("two changes");
         assert_eq!(changes.iter().map(|(place, _)| place.line).collect::<Vec<_>>(), [2, 4]);
-        assert!(matches!(&changes[0].1, Request::AddService { service } if service.scheduler == "rr"));
+        assert!(
+            matches!(&changes[0].1, Request::AddService { service } if service.scheduler == Name::Known(Scheduler::Rr))
+        );
         assert!(matches!(&changes[1].1, Request::AddServer { server, .. } if server.weight == 3));
     }
 

@@ -7,10 +7,12 @@
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use std::net::SocketAddr;
 
+use super::list;
 use super::names::Names;
 use super::options::{Given, Opt};
-use super::{check, list, values};
-use crate::api::{Forward, Granularity, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec};
+use crate::api::{
+    Granularity, Named, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec, flags,
+};
 
 /// One `-A` line a service, followed by one `-a` line a server.
 pub(super) fn table(mut services: Vec<ServiceInfo>, given: Given, names: &Names, strict: bool) -> String {
@@ -47,7 +49,7 @@ fn service_name(key: &ServiceKey, names: &Names, numeric: bool, strict: bool) ->
 }
 
 fn settings(spec: &ServiceSpec, strict: bool) -> String {
-    let mut out = format!(" -s {}", spec.scheduler);
+    let mut out = format!(" -s {}", spec.scheduler.name());
     if let Some(seconds) = spec.persistence {
         out += &format!(" -p {seconds}");
         match spec.granularity {
@@ -56,35 +58,30 @@ fn settings(spec: &ServiceSpec, strict: bool) -> String {
             _ => {}
         }
     }
-    if let Some(engine) = &spec.engine {
-        out += &format!(" --pe {engine}");
+    if let Some(engine) = spec.engine {
+        out += &format!(" --pe {}", engine.name());
     }
     if spec.ops {
         out += " -o";
     }
     if spec.sched_flags != 0 {
-        out += &format!(" -b {}", flags(spec, strict));
+        out += &format!(" -b {}", flag_names(spec, strict));
     }
     out
 }
 
 /// The names of a scheduler's flags; those that it has no name for are known by their number.
-fn flags(spec: &ServiceSpec, strict: bool) -> String {
-    let own = values::sched_flag_list(&spec.scheduler, spec.sched_flags);
-    if strict || !own.is_empty() && own.split(',').count() == spec.sched_flags.count_ones() as usize {
-        return own;
+fn flag_names(spec: &ServiceSpec, strict: bool) -> String {
+    let own = flags::listed(spec.sched_flags, spec.scheduler);
+    if strict || own.len() == spec.sched_flags.count_ones() as usize {
+        return own.join(",");
     }
-    values::sched_flag_list("", spec.sched_flags)
+    flags::plain(spec.sched_flags).join(",")
 }
 
 fn server_settings(spec: &ServerSpec, strict: bool) -> String {
-    let method = match spec.forward {
-        Forward::Nat => "-m",
-        Forward::Dr => "-g",
-        Forward::Tun => "-i",
-        Forward::Fullnat => "--fullnat",
-    };
-    let tunnel = if spec.forward == Forward::Tun { tunnel_settings(spec.tunnel) } else { String::new() };
+    let method = spec.forward.option();
+    let tunnel = if spec.forward.wraps() { tunnel_settings(spec.tunnel) } else { String::new() };
     let threshold = |option: &str, value: u32| match value {
         0 => String::new(),
         _ if strict => String::new(),
@@ -96,7 +93,7 @@ fn server_settings(spec: &ServerSpec, strict: bool) -> String {
 
 fn tunnel_settings(tunnel: Option<TunnelSpec>) -> String {
     let kind = tunnel.map_or(TunnelKind::Ipip, |tunnel| tunnel.kind);
-    let mut out = format!(" --tun-type {}", check::tunnel_name(kind));
+    let mut out = format!(" --tun-type {}", kind.name());
     let Some(tunnel) = tunnel.filter(|_| kind != TunnelKind::Ipip) else { return out };
     if kind == TunnelKind::Gue {
         out += &format!(" --tun-port {}", tunnel.port);

@@ -3,8 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use dataplane::flow::Protocol;
+use dataplane::sched::Scheduler;
 
 use super::names::Names;
+use crate::api::{Name, flags};
 
 /// Longest timeout, seconds: 31 days.
 const MAX_TIMEOUT: i64 = 31 * 24 * 60 * 60;
@@ -129,33 +131,16 @@ pub(super) fn group(text: &str) -> Result<IpAddr, String> {
     address.ok_or_else(|| format!("invalid IPv{family} mcast-group `{text}'"))
 }
 
-/// Names of the flag bits 1, 2 and 4 of a scheduler. The third of sh and mh can be set as `flag-3` but has no name.
-const fn sched_flag_names(scheduler: &str) -> &'static [&'static str] {
-    match scheduler.as_bytes() {
-        b"sh" => &["sh-fallback", "sh-port"],
-        b"mh" => &["mh-fallback", "mh-port"],
-        _ => &["flag-1", "flag-2", "flag-3"],
-    }
-}
-
-/// The names of set bits: `sh-fallback,sh-port`. Bits without a name are passed over, as ipvsadm does.
-pub(super) fn sched_flag_list(scheduler: &str, bits: u8) -> String {
-    let names = sched_flag_names(scheduler).iter().enumerate();
-    let set = names.filter(|(bit, _)| bits & (1 << bit) != 0);
-    set.map(|(_, &name)| name).collect::<Vec<_>>().join(",")
-}
-
 /// Bits of `-b sh-fallback,flag-2`. The names of one scheduler are refused with another.
-pub(super) fn sched_flags(text: &str, scheduler: &str) -> Result<u8, String> {
+pub(super) fn sched_flags(text: &str, scheduler: &Name<Scheduler>) -> Result<u8, String> {
     let mut bits = 0;
     for name in text.split(',').filter(|name| !name.is_empty()) {
-        let of = |scheduler| sched_flag_names(scheduler).iter().position(|&known| known == name);
-        bits |= match (of(""), of("sh"), of("mh")) {
-            (Some(bit), _, _) => 1 << bit,
-            (_, Some(bit), _) if scheduler == "sh" => 1 << bit,
-            (_, _, Some(bit)) if scheduler == "mh" => 1 << bit,
-            (None, None, None) => return Err(format!("invalid scheduler flag `{name}'")),
-            _ => return Err(format!("incompatible scheduler flag `{name}'")),
+        bits |= match flags::bit(name) {
+            None => return Err(format!("invalid scheduler flag `{name}'")),
+            Some((_, Some(owner))) if *scheduler != Name::Known(owner) => {
+                return Err(format!("incompatible scheduler flag `{name}'"));
+            }
+            Some((bit, _)) => bit,
         };
     }
     Ok(bits)

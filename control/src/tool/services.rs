@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::Failure;
 use super::table::{Table, bit_rate};
-use crate::api::{Client, Forward, Rates, ServerInfo, ServiceInfo, Totals, every_service};
+use crate::api::{Client, Named, Rates, ServerInfo, ServiceInfo, Totals, every_service};
 
 const HEADINGS: [&str; 12] = [
     "SERVICE / SERVER",
@@ -63,9 +63,9 @@ fn service_row(service: &ServiceInfo) -> Vec<String> {
     let mut notes = Vec::new();
     notes.extend(spec.persistence.map(|seconds| format!("persistent {seconds}s")));
     notes.extend(spec.ops.then(|| "ops".to_owned()));
-    notes.extend(spec.engine.as_ref().map(|engine| format!("pe {engine}")));
+    notes.extend(spec.engine.map(|engine| format!("pe {}", engine.name())));
     notes.extend(service.runtime.then(|| "runtime".to_owned()));
-    let mut row = vec![spec.key.to_string(), spec.scheduler.clone(), String::new()];
+    let mut row = vec![spec.key.to_string(), spec.scheduler.name().to_owned(), String::new()];
     row.push(sum(|server| server.active.into()));
     row.push(sum(|server| server.inactive.into()));
     row.extend(traffic(&service.totals, &service.rates));
@@ -82,7 +82,7 @@ fn server_row(server: &ServerInfo) -> Vec<String> {
     notes.extend(server.overloaded.then(|| "overloaded".to_owned()));
     notes.extend((spec.weight == 0).then(|| "quiesced".to_owned()));
     notes.extend(server.runtime.then(|| "runtime".to_owned()));
-    let mut row = vec![format!("  {}", spec.address), method(spec.forward).to_owned(), spec.weight.to_string()];
+    let mut row = vec![format!("  {}", spec.address), spec.forward.name().to_owned(), spec.weight.to_string()];
     row.push(server.active.to_string());
     row.push(server.inactive.to_string());
     row.extend(traffic(&server.totals, &server.rates));
@@ -99,13 +99,4 @@ fn traffic(totals: &Totals, rates: &Rates) -> [String; 5] {
         rates.connections.to_string(),
         bit_rate(rates.in_bytes.saturating_add(rates.out_bytes)),
     ]
-}
-
-fn method(forward: Forward) -> &'static str {
-    match forward {
-        Forward::Nat => "nat",
-        Forward::Dr => "dr",
-        Forward::Tun => "tun",
-        Forward::Fullnat => "fullnat",
-    }
 }

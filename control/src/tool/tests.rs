@@ -8,6 +8,7 @@ use crate::api::{
 };
 use clap::CommandFactory;
 use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::sched::Scheduler;
 
 /// A director that knows its lines.
 #[derive(Default)]
@@ -55,11 +56,10 @@ fn conn(port: u16, protocol: Protocol) -> ConnInfo {
 
 fn service() -> ServiceInfo {
     let key = ServiceKey::Address { protocol: Protocol::Tcp, address: [10, 0, 0, 100].into(), port: 80 };
-    let (scheduler, persistence) = ("wlc".to_owned(), Some(300));
-    let spec = ServiceSpec { key, scheduler, sched_flags: 0, ops: false, persistence, granularity: None, engine: None };
+    let spec = ServiceSpec { persistence: Some(300), ..ServiceSpec::new(key, Scheduler::Wlc) };
     let address = ([10, 1, 0, 11], 8080).into();
     let server = ServerInfo {
-        spec: ServerSpec { address, forward: Forward::Nat, weight: 3, upper: 9, lower: 5, tunnel: None },
+        spec: ServerSpec { weight: 3, upper: 9, lower: 5, ..ServerSpec::new(address, Forward::Nat) },
         runtime: true,
         active: 2,
         inactive: 7,

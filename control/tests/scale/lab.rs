@@ -7,6 +7,7 @@ use control::config;
 use control::director::{Director, Facts, WorkerSeat};
 use dataplane::clock::Nanos;
 use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::sched::Scheduler;
 
 pub(crate) const MS: u64 = 1_000_000;
 
@@ -120,20 +121,11 @@ pub(crate) fn address(server: u32) -> SocketAddr {
 }
 
 pub(crate) fn add_service(service: u32) -> Request {
-    let spec = ServiceSpec {
-        key: key(service),
-        scheduler: "wrr".to_owned(),
-        sched_flags: 0,
-        ops: false,
-        persistence: None,
-        granularity: None,
-        engine: None,
-    };
-    Request::AddService { service: spec }
+    Request::AddService { service: ServiceSpec::new(key(service), Scheduler::Wrr).into() }
 }
 
 pub(crate) fn server(server: u32, weight: u32) -> ServerSpec {
-    ServerSpec { address: address(server), forward: Forward::Nat, weight, upper: 0, lower: 0, tunnel: None }
+    ServerSpec { weight, ..ServerSpec::new(address(server), Forward::Nat) }
 }
 
 pub(crate) fn add_server(service: u32, number: u32) -> Request {

@@ -26,6 +26,8 @@ use std::sync::atomic::AtomicU64;
 pub use cache::{Cache, MOST as MOST_DESTINATIONS};
 pub use plan::Plan;
 
+use serde::{Deserialize, Serialize};
+
 use crate::chance::Chance;
 use crate::clock::Tick;
 use crate::flow::Family;
@@ -62,8 +64,8 @@ pub struct Asked<'a> {
 macro_rules! schedulers {
     ($($(#[$doc:meta])* $variant:ident $module:ident $name:literal,)*) => {
         /// How a service chooses.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Scheduler { $($(#[$doc])* $variant,)* }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum Scheduler { $($(#[$doc])* #[serde(rename = $name)] $variant,)* }
 
         impl Scheduler {
             /// Every scheduler, in the order of the table.
@@ -118,12 +120,6 @@ schedulers! {
 }
 
 impl Scheduler {
-    /// The scheduler of a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|s| s.name() == name)
-    }
-
     /// A service's list changed: its position follows, as in the kernel. Control calls it once for every edit, before
     /// workers see the new list.
     pub fn follow(self, position: &AtomicU64, before: &[RealServer], after: &[RealServer], version: u16) {

@@ -12,6 +12,8 @@ pub use path::{Learned, MOST_AT_ONCE, PathMtu, PathTo};
 pub use server::{Server, ServerTotals, TotalsRead};
 pub use slab::Slab;
 
+use serde::{Deserialize, Serialize};
+
 use crate::flow::{Protocol, ServiceKey};
 use crate::map::{Seed, SharedMap};
 use crate::method::ForwardMethod;
@@ -70,18 +72,16 @@ pub struct Persistent {
 }
 
 /// A persistence engine: what of a client's first packet keeps its connections together, beside its address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Engine {
     /// The Call-ID of SIP ([`crate::proto::sip`]).
     Sip,
 }
 
 impl Engine {
-    /// The engine of a name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        (name == Self::Sip.name()).then_some(Self::Sip)
-    }
+    /// Every engine.
+    pub const ALL: &'static [Self] = &[Self::Sip];
 
     /// Its name, as ipvsadm lists it.
     #[must_use]

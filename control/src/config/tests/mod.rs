@@ -114,7 +114,7 @@ fn defaults() {
         "{BASE}[[service]]\nprotocol = \"tcp\"\naddress = \"10.0.0.9:80\"\n[[service.server]]\naddress = \"10.1.0.9\""
     );
     let service = parse(&text, "t.toml").unwrap().services.remove(0);
-    assert_eq!((service.spec.scheduler.as_str(), service.place.line), ("wlc", 10));
+    assert_eq!((service.spec.scheduler.name(), service.place.line), ("wlc", 10));
     let server = &service.servers[0];
     assert_eq!((server.spec.address.port(), server.spec.weight, server.spec.forward), (80, 1, Forward::Nat));
     assert_eq!(server.place.line, 13);

@@ -3,14 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 
 use dataplane::flow::ServiceKey;
+use dataplane::sched::Scheduler;
 
 use crate::api::{
     Answer, ApiError, Client, Code, ConnInfo, Cursor, DaemonSpec, Rates, Request, ServerInfo, ServerSpec, ServiceInfo,
-    ServiceSpec, Status, Totals,
+    ServiceSpec, ServiceWords, Status, Totals,
 };
-
-const SCHEDULERS: [&str; 14] =
-    ["rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh", "twos"];
 
 /// The director: its tables, what it will show, and what it was asked.
 #[derive(Debug)]
@@ -61,13 +59,11 @@ impl Fake {
         match request {
             Request::AddService { service } => {
                 refuse(self.position(&service.key).is_ok(), Code::Exists)?;
-                known(&service)?;
-                self.services.insert(0, service_info(service));
+                self.services.insert(0, service_info(known(service)?));
             }
             Request::EditService { service } => {
                 let at = self.position(&service.key)?;
-                known(&service)?;
-                self.services[at].spec = service;
+                self.services[at].spec = known(service)?;
             }
             Request::DeleteService { key } => {
                 let at = self.position(&key)?;
@@ -195,9 +191,10 @@ fn refuse(when: bool, code: Code) -> Result<(), ApiError> {
     if when { Err(error(code)) } else { Ok(()) }
 }
 
-fn known(service: &ServiceSpec) -> Result<(), ApiError> {
-    let engine = service.engine.as_deref().is_none_or(|engine| engine == "sip");
-    refuse(!engine || !SCHEDULERS.contains(&service.scheduler.as_str()), Code::NoEntry)
+fn known(service: ServiceWords) -> Result<ServiceSpec, ApiError> {
+    let spec = service.known().map_err(|refusal| error(refusal.code))?;
+    refuse(spec.scheduler == Scheduler::None, Code::NoEntry)?;
+    Ok(spec)
 }
 
 fn unicast(address: IpAddr) -> bool {

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use dataplane::flow::{Family, Protocol, ServiceKey};
+use dataplane::sched::Scheduler;
 
 use super::fake::{server_info, service_info};
 use crate::api::{Forward, ServerSpec, ServiceSpec};
@@ -78,19 +79,7 @@ fn the_order_that_is_none() {
     let marks = [(u32::MAX, Family::Ipv4), (1 << 31, Family::Ipv4), (5, Family::Ipv6), (5, Family::Ipv4)];
     let marks = marks.map(|(fwmark, family)| mark(fwmark, family));
     let keys = [tcp("2001:db8::1")].into_iter().chain(addresses).chain([tcp("fd00::1")]).chain(marks);
-    let mut services: Vec<_> = keys
-        .map(|key| {
-            service_info(ServiceSpec {
-                key,
-                scheduler: "wlc".to_owned(),
-                sched_flags: 0,
-                ops: false,
-                persistence: None,
-                granularity: None,
-                engine: None,
-            })
-        })
-        .collect();
+    let mut services: Vec<_> = keys.map(|key| service_info(ServiceSpec::new(key, Scheduler::Wlc))).collect();
     sort::services(&mut services);
     let got: Vec<_> = services.iter().map(|s| s.spec.key.to_string()).collect();
     let wanted = [
@@ -112,18 +101,8 @@ fn the_order_that_is_none() {
 #[test]
 fn servers_of_two_families() {
     let recorded = ["200.1.0.5:8", "200.1.0.5:0", "[fd00::5]:0", "[2001:db8::5]:0", "10.1.0.5:0"];
-    let mut servers: Vec<_> = recorded
-        .map(|text| {
-            server_info(ServerSpec {
-                address: text.parse().unwrap(),
-                forward: Forward::Tun,
-                weight: 1,
-                upper: 0,
-                lower: 0,
-                tunnel: None,
-            })
-        })
-        .into();
+    let server = |text: &str| server_info(ServerSpec::new(text.parse().unwrap(), Forward::Tun));
+    let mut servers: Vec<_> = recorded.map(server).into();
     sort::servers(&mut servers);
     let got: Vec<_> = servers.iter().map(|s| s.spec.address.to_string()).collect();
     assert_eq!(got, ["200.1.0.5:0", "200.1.0.5:8", "[fd00::5]:0", "10.1.0.5:0", "[2001:db8::5]:0"]);

@@ -10,7 +10,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use control::api::{
-    Forward, Granularity, IpProtocol, MarkSpec, Ports, Request, RouteSpec, ServerSpec, ServiceSpec, TunnelChecksum,
+    Forward, Granularity, IpProtocol, MarkSpec, Ports, Request, RouteSpec, ServerSpec, ServiceWords, TunnelChecksum,
     TunnelKind, TunnelSpec,
 };
 use dataplane::flow::{Family, ServiceKey};
@@ -76,16 +76,15 @@ impl Step {
         }
     }
 
-    fn service(self, key: ServiceKey) -> ServiceSpec {
+    fn service(self, key: ServiceKey) -> ServiceWords {
         let mask = if self.place().six { Granularity::Prefix(64) } else { Granularity::Mask([255, 255, 0, 0].into()) };
-        ServiceSpec {
-            key,
-            scheduler: SCHEDULERS[usize::from(self.how) % SCHEDULERS.len()].to_owned(),
+        let scheduler = SCHEDULERS[usize::from(self.how) % SCHEDULERS.len()].to_owned();
+        ServiceWords {
             sched_flags: self.who >> 4 & 7,
             ops: self.place & 16 != 0,
             persistence: (self.place & 8 != 0).then_some(60),
             granularity: (self.place & 32 != 0).then_some(mask),
-            engine: None,
+            ..ServiceWords::new(key, scheduler.into())
         }
     }
 

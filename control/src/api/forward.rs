@@ -1,0 +1,217 @@
+//! Forwarding methods: how packets reach a real server. A row a method says what distinguishes it; who asks about
+//! behaviour asks the row ([`Forward::keeps_port`] and the like), never the name.
+
+use dataplane::method::ForwardMethod;
+use serde::{Deserialize, Serialize};
+
+use super::names::Named;
+
+/// How packets reach a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Forward {
+    /// Rewrite the destination, un-rewrite replies (ipvsadm: Masq).
+    Nat,
+    /// Only the MAC changes (ipvsadm: Route).
+    Dr,
+    /// Wrap (ipvsadm: Tunnel).
+    Tun,
+    /// Rewrite both ends.
+    Fullnat,
+}
+
+/// What there is to say of a method.
+struct Method {
+    /// In the file, on the socket and in the log.
+    name: &'static str,
+    /// As an option of ipvsadm.
+    option: &'static str,
+    /// In listings of ipvsadm.
+    title: &'static str,
+    /// In listings of the kernel.
+    kernel: &'static str,
+    /// As workers carry it out; nothing where they cannot.
+    carried_out: Option<ForwardMethod>,
+    /// A server has the port of the service.
+    keeps_port: bool,
+    /// A server may be of another address family than the service.
+    any_family: bool,
+    /// Packets are wrapped, so that a tunnel can be configured.
+    wraps: bool,
+    /// A server is on a link of the director, behind no router.
+    on_link: bool,
+}
+
+/// In the order of [`Forward`].
+const METHODS: [Method; 4] = [
+    Method {
+        name: "nat",
+        option: "-m",
+        title: "Masq",
+        kernel: "Masq",
+        carried_out: Some(ForwardMethod::Nat),
+        keeps_port: false,
+        any_family: false,
+        wraps: false,
+        on_link: false,
+    },
+    Method {
+        name: "dr",
+        option: "-g",
+        title: "Route",
+        kernel: "Route",
+        carried_out: Some(ForwardMethod::Dr),
+        keeps_port: true,
+        any_family: false,
+        wraps: false,
+        on_link: true,
+    },
+    Method {
+        name: "tun",
+        option: "-i",
+        title: "Tunnel",
+        kernel: "Tunnel",
+        carried_out: Some(ForwardMethod::Tun),
+        keeps_port: true,
+        any_family: true,
+        wraps: true,
+        on_link: false,
+    },
+    Method {
+        name: "fullnat",
+        option: "--fullnat",
+        title: "FullNat",
+        // The kernel has no such method.
+        kernel: "Masq",
+        carried_out: None,
+        keeps_port: false,
+        any_family: false,
+        wraps: false,
+        on_link: false,
+    },
+];
+
+impl Forward {
+    const fn method(self) -> &'static Method {
+        &METHODS[self as usize]
+    }
+
+    /// The option of ipvsadm that chooses it: `-m`.
+    #[must_use]
+    pub const fn option(self) -> &'static str {
+        self.method().option
+    }
+
+    /// Its name in listings of ipvsadm: `Masq`.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.method().title
+    }
+
+    /// Its name in listings of the kernel: `Masq`.
+    #[must_use]
+    pub const fn kernel_title(self) -> &'static str {
+        self.method().kernel
+    }
+
+    /// How workers carry it out; nothing where they cannot.
+    #[must_use]
+    pub const fn carried_out(self) -> Option<ForwardMethod> {
+        self.method().carried_out
+    }
+
+    /// Whether a server has the port of the service.
+    #[must_use]
+    pub const fn keeps_port(self) -> bool {
+        self.method().keeps_port
+    }
+
+    /// Whether a server may be of another address family than the service.
+    #[must_use]
+    pub const fn allows_other_family(self) -> bool {
+        self.method().any_family
+    }
+
+    /// Whether packets are wrapped, so that a tunnel can be configured.
+    #[must_use]
+    pub const fn wraps(self) -> bool {
+        self.method().wraps
+    }
+
+    /// Whether a server is on a link of the director, behind no router.
+    #[must_use]
+    pub const fn needs_link(self) -> bool {
+        self.method().on_link
+    }
+}
+
+impl Named for Forward {
+    const ALL: &'static [Self] = &[Self::Nat, Self::Dr, Self::Tun, Self::Fullnat];
+
+    fn name(self) -> &'static str {
+        self.method().name
+    }
+}
+
+/// Encapsulation of `tun`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TunnelKind {
+    /// IP in IP.
+    Ipip,
+    /// Generic UDP encapsulation.
+    Gue,
+    /// Generic routing encapsulation.
+    Gre,
+}
+
+impl Named for TunnelKind {
+    const ALL: &'static [Self] = &[Self::Ipip, Self::Gue, Self::Gre];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ipip => "ipip",
+            Self::Gue => "gue",
+            Self::Gre => "gre",
+        }
+    }
+}
+
+/// Checksums of GUE and GRE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TunnelChecksum {
+    /// Without.
+    #[default]
+    None,
+    /// With.
+    Full,
+    /// Remote checksum offload (GUE).
+    Remote,
+}
+
+impl Named for TunnelChecksum {
+    const ALL: &'static [Self] = &[Self::None, Self::Full, Self::Remote];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Full => "full",
+            Self::Remote => "remote",
+        }
+    }
+}
+
+/// How `tun` wraps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TunnelSpec {
+    /// Encapsulation.
+    pub kind: TunnelKind,
+    /// Destination port of GUE.
+    #[serde(default)]
+    pub port: u16,
+    /// Checksums.
+    #[serde(default)]
+    pub checksum: TunnelChecksum,
+}
