@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use dataplane::flow::Protocol;
+use dataplane::flow::{Family, Protocol};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,39 @@ impl fmt::Display for MarkSpec {
         let mut given = words.iter().filter_map(|(word, value)| Some((word, value.as_ref()?)));
         given.try_for_each(|(word, value)| write!(f, " --{word} {value}"))?;
         f.write_str(if self.local { "" } else { " --not-local" })
+    }
+}
+
+impl MarkSpec {
+    /// What is wrong with it: keys, and why.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        let mut wrong = |key, text: String| faults.push((key, text));
+        for (key, mac) in [("source_mac", self.source_mac), ("not_source_mac", self.not_source_mac)] {
+            if let Some((mac, fault)) = mac.and_then(|mac| Some((mac, mac.fault()?))) {
+                wrong(key, format!("{mac} {fault}"));
+            }
+        }
+        if self.source_mac.is_some() && self.not_source_mac.is_some() {
+            wrong("not_source_mac", "is not allowed together with source_mac; give one of them".to_owned());
+        }
+        for (key, net) in [("source", self.source), ("destination", self.destination)] {
+            if let Some(net) = net.filter(|net| *net != net.trunc()) {
+                wrong(key, format!("{net} has bits beyond its prefix; {} would be right", net.trunc()));
+            }
+        }
+        if let (Some(source), Some(destination)) = (self.source, self.destination)
+            && Family::of(source.addr()) != Family::of(destination.addr())
+        {
+            wrong("destination", format!("{destination} is not of the family of {source}"));
+        }
+        for (key, ports) in [("source_port", self.source_port), ("destination_port", self.destination_port)] {
+            if ports.is_some() && !self.protocol.is_some_and(IpProtocol::has_ports) {
+                wrong(key, "needs protocol = \"tcp\", \"udp\" or \"sctp\"".to_owned());
+            }
+        }
+        faults
     }
 }
 

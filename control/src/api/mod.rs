@@ -11,6 +11,7 @@ mod info;
 mod mark;
 mod names;
 mod pages;
+pub mod rules;
 mod spec;
 mod steering;
 mod watch;

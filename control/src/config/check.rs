@@ -204,7 +204,7 @@ pub(super) fn services(links: &Links<'_, '_>, services: &[Read<'_, Service>]) {
             if let Some(fault) = broadcasts.fault(address)
                 && let Some(server) = scope.nested("server", place.line)
             {
-                server.wrong("address", format!("{address} {fault}"));
+                server.wrong(fault.key(), fault.to_string());
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use super::model::MarkRule;
 use super::network::{self, mac, name, prefix};
-use super::rules;
 use super::scope::{Read, Scope};
 use super::spot::Spot;
 use crate::api::{IpProtocol, MarkSpec, Ports};
@@ -35,7 +34,7 @@ fn mark(scope: &Scope<'_>) -> Option<MarkRule> {
         source_port: source_port?,
         destination_port: destination_port?,
     };
-    for (key, text) in rules::mark(&spec) {
+    for (key, text) in spec.faults() {
         scope.wrong(key, text);
     }
     Some(MarkRule { spec, place: scope.place() })

@@ -23,7 +23,6 @@ mod model;
 pub(crate) mod network;
 mod render;
 mod restart;
-pub mod rules;
 mod scope;
 mod services;
 mod settings;

@@ -9,7 +9,8 @@ use super::check::Once;
 use super::model::{Server, Service};
 use super::scope::{Read, Scope};
 use super::spot::Spot;
-use super::{network, rules, suggest};
+use super::{network, suggest};
+use crate::api::rules::{self, Fault};
 use crate::api::{DEFAULT_SCHEDULER, Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelSpec, flags};
 
 /// All services of the file.
@@ -40,14 +41,30 @@ fn service(scope: &Scope<'_>) -> Option<Service> {
         return None;
     };
     let spec = ServiceSpec { key, scheduler, sched_flags, ops, persistence, granularity, engine };
-    for (key, text) in rules::service(&spec) {
-        // A persistence that could not be read is not a missing one.
-        if key != "address" || persistence.is_some() || !scope.has("persistence") {
-            scope.wrong(key, text);
+    // A persistence that could not be read is not a missing one: whether the address needs a port cannot be said.
+    let unsure = persistence.is_none() && scope.has("persistence");
+    for fault in service_faults(&spec) {
+        if !unsure || fault.key() != "address" {
+            scope.wrong(fault.key(), fault.to_string());
         }
     }
     let servers = servers(scope, &spec);
     Some(Service { spec, servers, place: scope.place() })
+}
+
+/// What is wrong with a service by itself: of what identifies it, the first fault.
+fn service_faults(spec: &ServiceSpec) -> impl Iterator<Item = Fault> {
+    let key = &spec.key;
+    let first = rules::virtual_address(key).or_else(|| rules::has_port(spec)).or_else(|| rules::one_packet(spec));
+    first.or_else(|| rules::mark(key)).into_iter().chain(rules::netmask(spec))
+}
+
+/// What is wrong with a server of a service: of its address, the first fault.
+fn server_faults(service: &ServiceSpec, spec: &ServerSpec) -> impl Iterator<Item = Fault> {
+    let key = &service.key;
+    let first = rules::server_address(spec.address.ip()).or_else(|| rules::family(key.family(), spec));
+    let address = first.or_else(|| rules::kept_port(key, spec));
+    [address, rules::lower(spec), rules::tunnel(spec), rules::method(spec).err()].into_iter().flatten()
 }
 
 fn key(scope: &Scope<'_>) -> Option<ServiceKey> {
@@ -145,11 +162,8 @@ fn server(scope: &Scope<'_>, service: &ServiceSpec) -> Option<Server> {
         lower: lower?,
         tunnel: tunnel?,
     };
-    for (key, text) in rules::server(service, &spec) {
-        scope.wrong(key, text);
-    }
-    if spec.forward == Forward::Fullnat {
-        scope.wrong("forward", rules::NO_FULLNAT);
+    for fault in server_faults(service, &spec) {
+        scope.wrong(fault.key(), fault.to_string());
     }
     Some(Server { spec, place: scope.place() })
 }

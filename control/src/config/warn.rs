@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::model::{Interface, Route, RouteAction, Server, Service, Vip};
 use super::scope::{Read, Scope};
-use crate::api::ServerSpec;
+use crate::api::{ServerSpec, rules};
 use crate::ipvs;
 
 /// The network of a file.
@@ -171,8 +171,7 @@ impl Around<'_> {
     /// Whether an error has been told of its address.
     fn is_refused(&self, service: &Service, spec: &ServerSpec) -> bool {
         let server = spec.address.ip();
-        let foreign = Family::of(server) != service.spec.key.family() && !spec.forward.allows_other_family();
-        foreign || self.broadcasts.fault(server).is_some()
+        rules::family(service.spec.key.family(), spec).is_some() || self.broadcasts.fault(server).is_some()
     }
 
     /// Why no packet reaches a server.

@@ -9,12 +9,12 @@ use ipnet::IpNet;
 use super::Director;
 use super::converge::Changes;
 use crate::api::{ApiError, Code, MarkInfo, MarkSpec, Ports};
-use crate::config::{Config, Mac, rules};
+use crate::config::{Config, Mac};
 
 impl Director {
     pub(super) fn add_mark(&mut self, spec: MarkSpec) -> Result<(), ApiError> {
         let refuse = |code, text: String| Err(ApiError { code, place: format!("mark {spec}"), text });
-        if let Some((key, text)) = rules::mark(&spec).into_iter().next() {
+        if let Some((key, text)) = spec.faults().into_iter().next() {
             return refuse(Code::Invalid, format!("{key}: {text}"));
         }
         if let Some(name) = spec.interface.as_deref().filter(|name| self.interface_index(name).is_none()) {

@@ -1,79 +1,73 @@
-//! What a service or a server may be. Refusals that the kernel makes too carry its errno's code; what this director
-//! cannot do is said in words.
+//! Which of the [rules](rules) requests have to obey, and in which order: the kernel's. Refusals that the kernel makes too
+//! carry its errno's code; what this director cannot do is said in words.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use dataplane::flow::{Family, ServiceKey};
+use dataplane::flow::ForwardMethod;
 use ipnet::IpNet;
 
-use crate::api::{ApiError, Code, Forward, ServerSpec, ServiceSpec};
-use crate::config::rules;
+use crate::api::rules::{self, Fault};
+use crate::api::{ApiError, Code, ServerSpec, ServiceSpec};
 
-fn refuse<T>(code: Code, place: &impl ToString, text: impl Into<String>) -> Result<T, ApiError> {
-    Err(ApiError { code, place: place.to_string(), text: text.into() })
+/// Refuses what is wrong, if anything is.
+fn refuse(fault: Option<Fault>, place: impl FnOnce() -> String) -> Result<(), ApiError> {
+    fault.map_or(Ok(()), |fault| Err(refusal(fault, place())))
 }
 
-pub(super) fn service(spec: &ServiceSpec) -> Result<(), ApiError> {
-    let key = &spec.key;
-    match key {
-        ServiceKey::Address { port: 0, .. } if spec.persistence.is_none() => {
-            refuse(Code::Invalid, key, "port 0 needs a persistent service")
+/// A fault with the code of the kernel's errno, in the words of requests where the file's would not do.
+fn refusal(fault: Fault, place: String) -> ApiError {
+    let (code, text) = match fault {
+        Fault::NoPort => (Code::Invalid, "port 0 needs a persistent service".to_owned()),
+        Fault::Family(_) => (Code::Invalid, "only a tunnel leads to a server of another family".to_owned()),
+        Fault::Port { service, .. } => {
+            (Code::Invalid, format!("direct routing and tunnels do not change the port; use {service}"))
         }
-        ServiceKey::Mark { fwmark: 0, .. } => refuse(Code::Invalid, key, "0 is not a mark; 1 to 4294967295"),
-        _ => Ok(()),
-    }
+        Fault::Weight(weight) => (Code::Range, format!("weight {weight} is above {}", rules::WEIGHT_MAX)),
+        Fault::Lower { lower, upper } => {
+            (Code::Range, format!("lower threshold {lower} is above the upper threshold {upper}"))
+        }
+        Fault::Upper(upper) => (Code::Invalid, format!("upper threshold {upper} is above {}", rules::UPPER_MAX)),
+        Fault::Tunnel(key, why) => (Code::Invalid, format!("{key} {why}")),
+        Fault::Unsupported => (Code::Unsupported, fault.to_string()),
+        Fault::Virtual(_) | Fault::OnePacket | Fault::NoMark | Fault::Netmask(_) | Fault::Server(..) => {
+            (Code::Invalid, fault.to_string())
+        }
+    };
+    ApiError { code, place, text }
+}
+
+/// Whether the kernel would take a service (`ip_vs_genl_parse_service`). It does not ask for all that the file and ipvsadm
+/// ask for.
+pub(super) fn service(spec: &ServiceSpec) -> Result<(), ApiError> {
+    refuse(rules::has_port(spec).or_else(|| rules::mark(&spec.key)), || spec.key.to_string())
 }
 
 /// Whether this director can carry out a server, all in all.
 pub(super) fn server(service: &ServiceSpec, spec: &ServerSpec, links: &Links) -> Result<(), ApiError> {
     values(service, spec)?;
     address(service, spec, links)?;
-    possible(service, spec)
+    possible(service, spec).map(drop)
 }
 
 /// What is asked of a server's settings before anybody looks for the server, in the kernel's order (`ip_vs_genl_set_cmd`,
 /// `ip_vs_add_dest`, `ip_vs_edit_dest`).
 pub(super) fn values(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), ApiError> {
-    let place = place(service, spec);
-    if Family::of(spec.address.ip()) != service.key.family() && spec.forward != Forward::Tun {
-        return refuse(Code::Invalid, &place, "only a tunnel leads to a server of another family");
-    }
-    if spec.weight > rules::WEIGHT_MAX {
-        return refuse(Code::Range, &place, format!("weight {} is above {}", spec.weight, rules::WEIGHT_MAX));
-    }
-    if spec.lower > spec.upper {
-        let text = format!("lower threshold {} is above the upper threshold {}", spec.lower, spec.upper);
-        return refuse(Code::Range, &place, text);
-    }
-    if spec.upper > rules::UPPER_MAX {
-        let text = format!("upper threshold {} is above {}", spec.upper, rules::UPPER_MAX);
-        return refuse(Code::Invalid, &place, text);
-    }
-    if let Some((key, text)) = rules::server_tunnel(spec) {
-        return refuse(Code::Invalid, &place, format!("{key} {text}"));
-    }
-    Ok(())
+    let first = rules::family(service.key.family(), spec).or_else(|| rules::weight(spec));
+    let first = first.or_else(|| rules::lower(spec)).or_else(|| rules::upper(spec));
+    refuse(first.or_else(|| rules::tunnel(spec)), || place(service, spec))
 }
 
 /// What is asked of the address of a server that is new (`ip_vs_new_dest`).
 pub(super) fn address(service: &ServiceSpec, spec: &ServerSpec, links: &Links) -> Result<(), ApiError> {
     let address = spec.address.ip();
-    let fault = rules::server_address(address).or_else(|| links.fault(address));
-    fault.map_or(Ok(()), |fault| refuse(Code::Invalid, &place(service, spec), format!("{address} {fault}")))
+    refuse(rules::server_address(address).or_else(|| links.fault(address)), || place(service, spec))
 }
 
-/// What the kernel would take, or `ipvsadm` would not ask of it, and this director cannot carry out.
-pub(super) fn possible(service: &ServiceSpec, spec: &ServerSpec) -> Result<(), ApiError> {
-    if spec.forward == Forward::Fullnat {
-        return refuse(Code::Unsupported, &place(service, spec), rules::NO_FULLNAT);
-    }
-    if let (Forward::Dr | Forward::Tun, ServiceKey::Address { port, .. }) = (spec.forward, service.key)
-        && port != spec.address.port()
-    {
-        let text = format!("direct routing and tunnels do not change the port; use {port}");
-        return refuse(Code::Invalid, &place(service, spec), text);
-    }
-    Ok(())
+/// What the kernel would take, or `ipvsadm` would not ask of it, and this director cannot carry out. Returns how workers
+/// carry the method out.
+pub(super) fn possible(service: &ServiceSpec, spec: &ServerSpec) -> Result<ForwardMethod, ApiError> {
+    let method = rules::method(spec).map_err(|fault| refusal(fault, place(service, spec)))?;
+    refuse(rules::kept_port(&service.key, spec), || place(service, spec)).map(|()| method)
 }
 
 fn place(service: &ServiceSpec, spec: &ServerSpec) -> String {
@@ -96,16 +90,17 @@ impl Links {
     }
 
     /// Why an address is no server's.
-    pub(crate) fn fault(&self, address: IpAddr) -> Option<&'static str> {
+    pub(crate) fn fault(&self, address: IpAddr) -> Option<Fault> {
         let hit = self.0.iter().any(|broadcast| IpAddr::V4(*broadcast) == address);
-        hit.then_some("is the broadcast address of a link; a real server needs a unicast address")
+        let why = "is the broadcast address of a link; a real server needs a unicast address";
+        hit.then_some(Fault::Server(address, why))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Forward;
+    use crate::api::{Forward, Named};
     use crate::config;
 
     /// What is said of a server of a TCP service, by a director with a link 10.1.0.0/24.
@@ -116,11 +111,7 @@ mod tests {
         );
         let mut read = config::parse(&text, "t.toml").unwrap_or_else(|errors| panic!("{errors}"));
         let mut service = read.services.remove(0);
-        let forward = match forward {
-            "nat" => Forward::Nat,
-            "dr" => Forward::Dr,
-            _ => Forward::Tun,
-        };
+        let forward = Forward::of(forward).expect("a method");
         let spec = ServerSpec { address: server.parse().unwrap(), forward, ..service.servers.remove(0).spec };
         let links = Links::of(&["10.1.0.1/24".parse().unwrap(), "192.0.2.0/31".parse().unwrap()]);
         super::server(&service.spec, &spec, &links).map_err(|error| (error.code, error.text))

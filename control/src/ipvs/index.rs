@@ -11,7 +11,7 @@ use dataplane::tables::Unhooked;
 
 use super::Services;
 use super::callers::Callers;
-use crate::api::{Forward, ServerSpec, ServiceSpec};
+use crate::api::{ServerSpec, ServiceSpec};
 
 /// Counts of what is there, and what came or went.
 #[derive(Debug, Default)]
@@ -179,20 +179,22 @@ fn is_mixed(service: &ServiceSpec, server: &ServerSpec) -> bool {
     Family::of(server.address.ip()) != service.key.family()
 }
 
-/// Where a server listens, if it is reached by NAT.
+/// Where a server listens, if its replies pass the director: reached by NAT.
 pub(super) fn listener(key: &ServiceKey, server: &ServerSpec) -> Option<Listener> {
     let protocol = match *key {
         ServiceKey::Address { protocol, .. } => Some(protocol),
         ServiceKey::Mark { .. } => None,
     };
     let (address, port) = (server.address.ip(), server.address.port());
-    (server.forward == Forward::Nat).then_some(Listener { address, port, protocol })
+    server.forward.carried_out()?.has_replies().then_some(Listener { address, port, protocol })
 }
 
 #[cfg(test)]
 mod tests {
     use dataplane::flow::Protocol;
     use dataplane::sched::Scheduler;
+
+    use crate::api::Forward;
 
     use super::*;
 

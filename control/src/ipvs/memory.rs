@@ -17,7 +17,6 @@ use super::callers::caller;
 use super::index::listener;
 use super::paths::Known;
 use super::{ServerEntry, Service, growth};
-use crate::api::Forward;
 use crate::config::{self, Config};
 
 /// Elements that a slab gets at once.
@@ -109,7 +108,7 @@ fn of_listeners(config: &Config) -> usize {
 /// Paths to servers that are reached by tunnel: what is known of each, who takes it, and the workers' view of both.
 fn of_paths(config: &Config) -> usize {
     let servers = config.services.iter().flat_map(|service| &service.servers);
-    let tunnels = servers.filter(|server| server.spec.forward == Forward::Tun);
+    let tunnels = servers.filter(|server| server.spec.forward.wraps());
     let n = tunnels.map(|server| server.spec.address.ip()).collect::<HashSet<_>>().len();
     let known = block(2 * size_of::<usize>() + size_of::<PathMtu>()) + b_tree(1, size_of::<u32>(), 1);
     hash_map(n, size_of::<(IpAddr, Known)>())

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
-use dataplane::flow::ServiceKey;
+use dataplane::flow::{ForwardMethod, ServiceKey};
 use dataplane::sched::Scheduler;
 use dataplane::service::{Servers, ServiceState, TotalsRead};
 
@@ -69,6 +69,7 @@ pub struct Service {
 pub struct ServerEntry {
     /// Settings.
     pub spec: ServerSpec,
+    method: ForwardMethod,
     /// Where it comes from.
     pub origin: Origin<ServerSpec>,
     /// Slot of its state.
@@ -157,12 +158,12 @@ pub struct Services {
 }
 
 /// Applies a server's settings to its slot.
-fn configure(slot: u32, spec: &ServerSpec, slots: &Slots, paths: &mut Paths) {
+fn configure(slot: u32, spec: &ServerSpec, method: ForwardMethod, slots: &Slots, paths: &mut Paths) {
     let address = spec.address.ip();
     if spec.forward.wraps() {
         paths.join(address, slot);
     }
-    slots.configure(slot, spec, &paths.mtu(address));
+    slots.configure(slot, spec, method, &paths.mtu(address));
 }
 
 /// A scheduler's memory is not needed any more.
@@ -331,13 +332,13 @@ impl Services {
             return Err(ApiError { code: Code::Exists, place: key.to_string(), text });
         }
         check::address(&service.spec, &spec, &self.links)?;
-        check::possible(&service.spec, &spec)?;
+        let method = check::possible(&service.spec, &spec)?;
         let (slot, kept) = self.slots.take(*key, spec.address).ok_or_else(|| ApiError {
             code: Code::Full,
             place: key.to_string(),
             text: format!("the table of real servers is full ({})", dataplane::service::MAX_SERVERS),
         })?;
-        configure(slot, &spec, &self.slots, &mut self.paths);
+        configure(slot, &spec, method, &self.slots, &mut self.paths);
         let generation = self.slots.states().get(slot).map_or(0, |state| state.generation.load(Relaxed));
         self.index.add_server(&service.spec, &spec, slot);
         let now = read(slot);
@@ -351,6 +352,7 @@ impl Services {
         };
         let entry = ServerEntry {
             spec,
+            method,
             origin: Origin::new(runtime),
             slot,
             meter,
@@ -374,9 +376,9 @@ impl Services {
         let service = self.by_key.get_mut(key).ok_or_else(|| no_service(key))?;
         check::values(&service.spec, &spec)?;
         let at = service.position(spec.address).ok_or_else(|| no_server(key, spec.address))?;
-        check::possible(&service.spec, &spec)?;
+        let method = check::possible(&service.spec, &spec)?;
         let slot = service.servers[at].slot;
-        configure(slot, &spec, &self.slots, &mut self.paths);
+        configure(slot, &spec, method, &self.slots, &mut self.paths);
         // Where it listens, and whose calls are whose, is a matter of its address and of how it is reached.
         if service.servers[at].spec.forward != spec.forward {
             self.index.remove_server(&service.spec, &service.servers[at].spec);
@@ -388,7 +390,7 @@ impl Services {
             }
             let server = &mut servers[at];
             server.origin.edited(&server.spec, &spec, runtime);
-            server.spec = spec;
+            (server.spec, server.method) = (spec, method);
         });
         self.dirty.insert(*key);
         Ok(())

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use dataplane::flow::ServiceKey;
+use dataplane::flow::{ForwardMethod, ServiceKey};
 use dataplane::service::{PathMtu, Servers};
 
 use crate::api::ServerSpec;
@@ -85,11 +85,11 @@ impl Slots {
     }
 
     /// Applies settings, as `__ip_vs_update_dest` does. `path` is what is known of the path to it.
-    pub(super) fn configure(&self, slot: u32, spec: &ServerSpec, path: &PathMtu) {
+    pub(super) fn configure(&self, slot: u32, spec: &ServerSpec, method: ForwardMethod, path: &PathMtu) {
         let Some(state) = self.states.get(slot) else { return };
         state.set_thresholds(spec.upper, spec.lower);
         state.weight.store(spec.weight, Relaxed);
-        state.serve(spec.address.port(), super::view::method(spec.forward));
+        state.serve(spec.address.port(), method);
         state.set_tunnel(super::view::tunnel(spec));
         state.forget_route(path);
         state.available.store(true, Relaxed);

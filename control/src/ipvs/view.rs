@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use dataplane::clock::ticks;
 use dataplane::flow::Encapsulation;
-use dataplane::method::ForwardMethod;
 use dataplane::sched::Plan;
 use dataplane::service::{Manner, Persistent, RealServer, VirtualService};
 
 use super::{ServerEntry, Service};
-use crate::api::{Forward, Granularity, ServerSpec, TunnelChecksum, TunnelKind, TunnelSpec};
+use crate::api::{Granularity, ServerSpec, TunnelChecksum, TunnelKind, TunnelSpec};
 
 impl Service {
     pub(super) fn worker_servers(&self) -> Vec<RealServer> {
@@ -18,7 +17,7 @@ impl Service {
             generation: entry.generation,
             address: entry.spec.address.ip(),
             port: entry.spec.address.port(),
-            forward: method(entry.spec.forward),
+            forward: entry.method,
             weight: entry.spec.weight,
             last_weight: entry.last_weight,
         };
@@ -54,18 +53,9 @@ impl Service {
     }
 }
 
-/// How packets reach a server.
-pub(super) fn method(forward: Forward) -> ForwardMethod {
-    match forward {
-        Forward::Dr => ForwardMethod::Dr,
-        Forward::Tun => ForwardMethod::Tun,
-        Forward::Nat | Forward::Fullnat => ForwardMethod::Nat,
-    }
-}
-
 /// How a server's tunnel wraps, where it is reached by one.
 pub(super) fn tunnel(spec: &ServerSpec) -> Option<Encapsulation> {
-    if spec.forward != Forward::Tun {
+    if !spec.forward.wraps() {
         return None;
     }
     let Some(TunnelSpec { kind, port, checksum }) = spec.tunnel else { return Some(Encapsulation::Ipip) };

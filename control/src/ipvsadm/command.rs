@@ -1,13 +1,14 @@
 //! What a line asks for: a change, a listing, a save or a restore.
 
-use dataplane::flow::{Family, Protocol, ServiceKey};
+use dataplane::flow::ServiceKey;
 
 use super::check;
-use super::errors::{Deed, Stop};
+use super::errors::{self, Deed, Stop};
 use super::names::Names;
 use super::options::{Command, Given, Opt};
 use super::parse::Line;
-use crate::api::{DaemonSpec, Forward, Request, ServerSpec, ServiceWords, TunnelKind, TunnelSpec};
+use crate::api::rules::{self, Fault};
+use crate::api::{DaemonSpec, Request, ServerSpec, ServiceWords, TunnelKind, TunnelSpec};
 
 /// Interface of a daemon that names none.
 const DEFAULT_INTERFACE: &str = "eth0";
@@ -74,56 +75,40 @@ fn list(key: ServiceKey, given: Given) -> Task {
 /// Checks what only the whole line can tell about a service.
 fn service(line: Line) -> Result<ServiceWords, Stop> {
     let key = line.service.key();
-    let ops = line.given.has(Opt::OnePacket);
     let words = line.service;
-    if let ServiceKey::Address { protocol, port, .. } = key {
-        if port == 0 && words.persistence.is_none() {
-            return Err(Stop::usage("Zero port specified for non-persistent service"));
-        }
-        if ops && protocol != Protocol::Udp {
-            return Err(Stop::usage("One-Packet Scheduling is only for UDP virtual services"));
-        }
-    }
-    Ok(ServiceWords {
-        key,
-        scheduler: words.scheduler,
+    let spec = ServiceWords {
         sched_flags: line.sched_flags,
-        ops,
+        ops: line.given.has(Opt::OnePacket),
         persistence: words.persistence,
         granularity: words.granularity.filter(|_| words.persistence.is_some()),
         engine: words.engine,
-    })
+        ..ServiceWords::new(key, words.scheduler)
+    };
+    match rules::has_port(&spec).or_else(|| rules::one_packet(&spec)) {
+        Some(fault) => Err(Stop::usage(errors::fault(&fault))),
+        None => Ok(spec),
+    }
 }
 
 /// Checks what only the whole line can tell about a real server. Direct routing and tunnels change no port, so theirs
 /// is that of the service; a firewall mark has none to impose.
 fn server(line: &Line) -> Result<ServerSpec, Stop> {
-    let words = &line.server;
-    let forward = words.forward;
-    let mut address = words.address;
-    let one_family = matches!(forward, Forward::Nat | Forward::Dr);
-    if one_family && Family::of(address.ip()) != line.service.family {
-        return Err(Stop::usage("Different address family is allowed only for tunneling servers"));
+    let TunnelSpec { kind, .. } = line.tunnel;
+    let mut spec = line.server.clone();
+    // Of a method that is not ipvsadm's, the director says what it cannot do.
+    if let (Some(fault), Ok(_)) = (rules::family(line.service.family, &spec), rules::method(&spec)) {
+        return Err(Stop::usage(errors::fault(&fault)));
     }
-    if forward != Forward::Tun && line.given.any(&check::TUNNEL) {
+    if spec.forward.wraps() {
+        check::tunnel(kind, line.given).map_err(Stop::usage)?;
+        spec.tunnel = Some(line.tunnel).filter(|_| kind != TunnelKind::Ipip);
+    } else if line.given.any(&check::TUNNEL) {
         return Err(Stop::usage("Tunnel options conflict with forward method"));
     }
-    if forward == Forward::Tun {
-        check::tunnel(words.tunnel, line.given).map_err(Stop::usage)?;
+    if let Some(Fault::Port { service, .. }) = rules::kept_port(&line.service.key(), &spec) {
+        spec.address.set_port(service);
     }
-    if line.service.fwmark == 0 && matches!(forward, Forward::Dr | Forward::Tun) {
-        address.set_port(line.service.port);
-    }
-    let wrapped = forward == Forward::Tun && words.tunnel != TunnelKind::Ipip;
-    let tunnel = TunnelSpec { kind: words.tunnel, port: words.tunnel_port, checksum: words.checksum };
-    Ok(ServerSpec {
-        address,
-        forward,
-        weight: words.weight,
-        upper: words.upper,
-        lower: words.lower,
-        tunnel: wrapped.then_some(tunnel),
-    })
+    Ok(spec)
 }
 
 fn daemon(mut daemon: DaemonSpec) -> DaemonSpec {

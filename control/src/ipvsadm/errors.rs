@@ -1,5 +1,6 @@
 //! Why a line did nothing: the texts and exit codes of ipvsadm, and what it calls the refusals of the director.
 
+use crate::api::rules::Fault;
 use crate::api::{ApiError, Code};
 
 /// Exit code of a refused option or argument.
@@ -65,6 +66,16 @@ pub(super) enum Deed {
     StartDaemon,
     StopDaemon,
     Other,
+}
+
+/// What ipvsadm says of a fault that it looks for itself.
+pub(super) fn fault(fault: &Fault) -> String {
+    match fault {
+        Fault::NoPort => "Zero port specified for non-persistent service".to_owned(),
+        Fault::OnePacket => "One-Packet Scheduling is only for UDP virtual services".to_owned(),
+        Fault::Family(_) => "Different address family is allowed only for tunneling servers".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// The refusal of a change. Without permission nothing goes on.

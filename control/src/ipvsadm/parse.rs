@@ -12,8 +12,10 @@ use super::names::Names;
 use super::options::{Command, Entry, Given, Kind, Opt};
 use super::words::{Found, Words};
 use super::{check, help, values};
+use crate::api::rules;
 use crate::api::{
-    DEFAULT_SCHEDULER, DaemonRole, DaemonSpec, Forward, Granularity, Name, Named, TunnelChecksum, TunnelKind,
+    DEFAULT_SCHEDULER, DaemonRole, DaemonSpec, Forward, Granularity, Name, Named, ServerSpec, TunnelChecksum,
+    TunnelKind, TunnelSpec,
 };
 
 /// Longest name of a scheduler, a persistence engine or an interface; the rest is cut off.
@@ -68,41 +70,15 @@ impl ServiceWords {
     }
 }
 
-/// What a line says about a real server.
-#[derive(Clone, Debug)]
-pub(super) struct ServerWords {
-    pub(super) address: SocketAddr,
-    pub(super) forward: Forward,
-    pub(super) weight: u32,
-    pub(super) upper: u32,
-    pub(super) lower: u32,
-    pub(super) tunnel: TunnelKind,
-    pub(super) tunnel_port: u16,
-    pub(super) checksum: TunnelChecksum,
-}
-
-impl ServerWords {
-    fn new() -> Self {
-        Self {
-            address: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0),
-            forward: Forward::Dr,
-            weight: 1,
-            upper: 0,
-            lower: 0,
-            tunnel: TunnelKind::Ipip,
-            tunnel_port: 0,
-            checksum: TunnelChecksum::None,
-        }
-    }
-}
-
 /// A line, read and checked option by option.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) command: Command,
     pub(super) given: Given,
     pub(super) service: ServiceWords,
-    pub(super) server: ServerWords,
+    pub(super) server: ServerSpec,
+    /// Of servers that are reached by one.
+    pub(super) tunnel: TunnelSpec,
     pub(super) daemon: DaemonSpec,
     /// tcp, tcpfin, udp
     pub(super) timeouts: [u32; 3],
@@ -118,7 +94,8 @@ impl Line {
             command,
             given: Given::default(),
             service: ServiceWords::new(),
-            server: ServerWords::new(),
+            server: ServerSpec::new(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0), Forward::Dr),
+            tunnel: TunnelSpec { kind: TunnelKind::Ipip, port: 0, checksum: TunnelChecksum::None },
             daemon,
             timeouts: [0; 3],
             sched_flags: 0,
@@ -218,13 +195,13 @@ impl Line {
             Opt::Weight => self.server.weight = count(text, "illegal weight specified")?,
             Opt::Upper => self.server.upper = count(text, "illegal u_threshold specified")?,
             Opt::Lower => self.server.lower = count(text, "illegal l_threshold specified")?,
-            Opt::TunType => self.server.tunnel = tunnel_kind(text)?,
+            Opt::TunType => self.tunnel.kind = tunnel_kind(text)?,
             Opt::TunPort => {
-                self.server.tunnel_port = values::small(text, 1, 65_535).ok_or("illegal tunnel port specified")?;
+                self.tunnel.port = values::small(text, 1, 65_535).ok_or("illegal tunnel port specified")?;
             }
-            Opt::TunNoCsum => self.server.checksum = TunnelChecksum::None,
-            Opt::TunCsum => self.server.checksum = TunnelChecksum::Full,
-            Opt::TunRemCsum => self.server.checksum = TunnelChecksum::Remote,
+            Opt::TunNoCsum => self.tunnel.checksum = TunnelChecksum::None,
+            Opt::TunCsum => self.tunnel.checksum = TunnelChecksum::Full,
+            Opt::TunRemCsum => self.tunnel.checksum = TunnelChecksum::Remote,
             _ => self.daemon_option(opt, text)?,
         }
         Ok(())
@@ -301,7 +278,7 @@ fn persistence(value: Option<&str>) -> Result<u32, String> {
 }
 
 fn count(text: &str, complaint: &str) -> Result<u32, String> {
-    let number = values::number(text, 0, i32::MAX.into()).and_then(|n| u32::try_from(n).ok());
+    let number = values::small(text, 0, rules::WEIGHT_MAX.into());
     number.ok_or_else(|| complaint.to_owned())
 }
 

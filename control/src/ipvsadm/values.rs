@@ -6,10 +6,7 @@ use dataplane::flow::Protocol;
 use dataplane::sched::Scheduler;
 
 use super::names::Names;
-use crate::api::{Name, flags};
-
-/// Longest timeout, seconds: 31 days.
-const MAX_TIMEOUT: i64 = 31 * 24 * 60 * 60;
+use crate::api::{Name, flags, rules};
 
 /// White space as `isspace(3)` has it.
 fn is_space(c: char) -> bool {
@@ -36,15 +33,15 @@ pub(super) fn leading_number(text: &str) -> i64 {
 
 /// Seconds of `-p` (from 1) and `--set` (from 0).
 pub(super) fn timeout(text: &str, least: i64) -> Option<u32> {
-    number(text, least, MAX_TIMEOUT).and_then(|n| u32::try_from(n).ok())
+    small(text, least, rules::PERSISTENCE_MAX.into())
 }
 
 /// A firewall mark: 1 to 2^32-1.
 pub(super) fn fwmark(text: &str) -> Option<u32> {
-    number(text, 1, u32::MAX.into()).and_then(|n| u32::try_from(n).ok())
+    small(text, 1, u32::MAX.into())
 }
 
-/// A number that fits `u8` or `u16`, within bounds.
+/// A number of a type, within bounds.
 pub(super) fn small<T: TryFrom<i64>>(text: &str, least: i64, most: i64) -> Option<T> {
     number(text, least, most).and_then(|n| T::try_from(n).ok())
 }
