@@ -100,8 +100,15 @@ impl Links {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Forward, Named};
+    use std::sync::Arc;
+
+    use dataplane::clock::Nanos;
+    use dataplane::map::Seed;
+    use dataplane::service::Servers;
+
+    use crate::api::{Forward, Named, ServiceWords};
     use crate::config;
+    use crate::ipvs::Services;
 
     /// What is said of a server of a TCP service, by a director with a link 10.1.0.0/24.
     fn told(vip: &str, server: &str, forward: &str) -> Result<(), (Code, String)> {
@@ -115,6 +122,27 @@ mod tests {
         let spec = ServerSpec { address: server.parse().unwrap(), forward, ..service.servers.remove(0).spec };
         let links = Links::of(&["10.1.0.1/24".parse().unwrap(), "192.0.2.0/31".parse().unwrap()]);
         super::server(&service.spec, &spec, &links).map_err(|error| (error.code, error.text))
+    }
+
+    #[test]
+    fn a_name_that_nobody_knows_is_refused_after_what_the_kernel_asks_first() {
+        let asked = |port: u16, names: &str| -> ServiceWords {
+            let key = format!(r#""key":{{"protocol":"tcp","address":"10.0.0.100","port":{port}}}"#);
+            serde_json::from_str(&format!("{{{key},{names}}}")).expect("a service")
+        };
+        let mut services = Services::new(Arc::new(Servers::new(8)), Seed([1, 2, 3, 4]), Links::default());
+        services.add(asked(80, r#""scheduler":"rr""#), true, Nanos(0)).expect("a new service");
+        let told =
+            |done: Result<(), ApiError>| done.map_err(|error| (error.code, error.place, error.text)).unwrap_err();
+        let nosuch = r#""scheduler":"nosuch","engine":"nosuch""#;
+        assert_eq!(told(services.add(asked(80, nosuch), true, Nanos(0))).0, Code::Exists);
+        assert_eq!(told(services.edit(asked(81, nosuch), true)).0, Code::NoService);
+        let (code, place, text) = told(services.edit(asked(80, nosuch), true));
+        assert_eq!((code, place.as_str()), (Code::NoEntry, "TCP 10.0.0.100:80"));
+        assert!(text.starts_with("scheduler \"nosuch\" is not available; known: rr, wrr, "), "{text}");
+        let (code, _, text) = told(services.add(asked(0, r#""scheduler":"rr","engine":"nosuch""#), true, Nanos(0)));
+        assert_eq!((code, text.as_str()), (Code::NoEntry, "no persistence engine \"nosuch\"; known: sip"));
+        assert_eq!(told(services.add(asked(0, r#""scheduler":"rr""#), true, Nanos(0))).0, Code::Invalid);
     }
 
     #[test]

@@ -136,6 +136,11 @@ fn refusals_name_the_field() {
         (format!(r#"{{"v":1,"op":"add-service","service":{{{key}}}}}"#), "service.scheduler", "missing field"),
         (format!(r#"{{"v":1,"op":"add-service","service":{{{key},"scheduler":"rr","x":1}}}}"#), "service.x", "unknown"),
         (
+            format!(r#"{{"v":1,"op":"add-service","service":{{{key},"scheduler":5}}}}"#),
+            "service.scheduler",
+            "invalid type: integer `5`, expected a string",
+        ),
+        (
             format!(
                 r#"{{"v":1,"op":"add-server",{key},"server":{{"address":"10.0.0.1:1","forward":"x","weight":1}}}}"#
             ),
