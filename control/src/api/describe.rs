@@ -1,41 +1,35 @@
 //! Services and servers in a line of the log: `scheduler wlc, persistence 300 s`, and what becomes of them when they are
 //! edited: `weight 1 -> 0`.
 
-use super::{Granularity, Named, ServerSpec, ServiceSpec, TunnelChecksum};
+use super::options::{Plain, SERVER, SERVICE, ServerKind, ServerOption, ServiceKind, ServiceOption};
+use super::{Named, ServerSpec, ServiceSpec, TunnelChecksum, TunnelSpec};
 
-/// An option: its name, and its value as text; empty where it is not set.
-type Setting<T> = (&'static str, fn(&T) -> String);
+/// An option: its name, and its value; nothing where it is not set.
+type Setting = (&'static str, Option<String>);
 
-const OF_SERVICES: [Setting<ServiceSpec>; 6] = [
-    ("scheduler", |service| service.scheduler.name().to_owned()),
-    ("flags", |service| unless_zero(service.sched_flags.into())),
-    ("one-packet", |service| if service.ops { "on".to_owned() } else { String::new() }),
-    ("persistence", |service| service.persistence.map_or_else(String::new, |seconds| format!("{seconds} s"))),
-    ("netmask", |service| service.granularity.map_or_else(String::new, netmask)),
-    ("engine", |service| service.engine.map_or_else(String::new, |engine| engine.name().to_owned())),
-];
-
-const OF_SERVERS: [Setting<ServerSpec>; 5] = [
-    ("forward", |server| server.forward.name().to_owned()),
-    ("weight", |server| server.weight.to_string()),
-    ("upper", |server| unless_zero(server.upper)),
-    ("lower", |server| unless_zero(server.lower)),
-    ("tunnel", tunnel),
-];
-
-fn unless_zero(number: u32) -> String {
-    if number == 0 { String::new() } else { number.to_string() }
+fn of_service(service: &ServiceSpec) -> Vec<Setting> {
+    let value = |row: &ServiceOption| match &row.kind {
+        ServiceKind::Plain(plain) => value(plain, service),
+        ServiceKind::Flags => Some(service.sched_flags).filter(|&flags| flags > 0).map(|flags| flags.to_string()),
+        ServiceKind::Netmask => service.granularity.map(|granularity| granularity.to_string()),
+    };
+    SERVICE.iter().map(|row| (row.log, value(row).map(|value| value + row.unit))).collect()
 }
 
-fn netmask(granularity: Granularity) -> String {
-    match granularity {
-        Granularity::Mask(mask) => mask.to_string(),
-        Granularity::Prefix(length) => length.to_string(),
-    }
+fn of_server(server: &ServerSpec) -> Vec<Setting> {
+    let value = |row: &ServerOption| match &row.kind {
+        ServerKind::Plain(plain) => value(plain, server),
+        ServerKind::Tunnel => server.tunnel.map(tunnel),
+    };
+    SERVER.iter().map(|row| (row.log, value(row).map(|value| value + row.unit))).collect()
 }
 
-fn tunnel(server: &ServerSpec) -> String {
-    let Some(tunnel) = server.tunnel else { return String::new() };
+fn value<T, W>(plain: &Plain<T, W>, of: &T) -> Option<String> {
+    let text = plain.text(of)?;
+    Some(if matches!(plain, Plain::Flag { .. }) { "on".to_owned() } else { text })
+}
+
+fn tunnel(tunnel: TunnelSpec) -> String {
     let kind = tunnel.kind.name();
     let checksum = match tunnel.checksum {
         TunnelChecksum::None => "",
@@ -46,29 +40,29 @@ fn tunnel(server: &ServerSpec) -> String {
     format!("{kind}{port}{checksum}")
 }
 
-fn all<T>(options: &[Setting<T>], spec: &T) -> String {
-    let set = options.iter().map(|(name, value)| (name, value(spec))).filter(|(_, value)| !value.is_empty());
-    set.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+fn all(options: Vec<Setting>) -> String {
+    let set = options.into_iter().filter_map(|(name, value)| Some(format!("{name} {}", value?)));
+    set.collect::<Vec<_>>().join(", ")
 }
 
-fn changes<T>(options: &[Setting<T>], old: &T, new: &T) -> String {
-    let shown = |value: String| if value.is_empty() { "none".to_owned() } else { value };
-    let both = options.iter().map(|(name, value)| (name, value(old), value(new)));
-    let differ = both.filter(|(_, old, new)| old != new);
-    differ.map(|(name, old, new)| format!("{name} {} -> {}", shown(old), shown(new))).collect::<Vec<_>>().join(", ")
+fn changes(old: Vec<Setting>, new: Vec<Setting>) -> String {
+    let shown = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+    let differ = old.into_iter().zip(new).filter(|(old, new)| old != new);
+    let told = differ.map(|((name, old), (_, new))| format!("{name} {} -> {}", shown(old), shown(new)));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 impl ServiceSpec {
     /// Its options: `scheduler wlc, persistence 300 s`.
     #[must_use]
     pub fn options(&self) -> String {
-        all(&OF_SERVICES, self)
+        all(of_service(self))
     }
 
     /// What becomes of its options: `scheduler wlc -> rr`; empty if nothing does.
     #[must_use]
     pub fn changes_to(&self, new: &Self) -> String {
-        changes(&OF_SERVICES, self, new)
+        changes(of_service(self), of_service(new))
     }
 }
 
@@ -76,13 +70,13 @@ impl ServerSpec {
     /// Its options: `forward nat, weight 1`.
     #[must_use]
     pub fn options(&self) -> String {
-        all(&OF_SERVERS, self)
+        all(of_server(self))
     }
 
     /// What becomes of its options: `weight 1 -> 0`; empty if nothing does.
     #[must_use]
     pub fn changes_to(&self, new: &Self) -> String {
-        changes(&OF_SERVERS, self, new)
+        changes(of_server(self), of_server(new))
     }
 }
 

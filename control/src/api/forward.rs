@@ -24,8 +24,10 @@ pub enum Forward {
 struct Method {
     /// In the file, on the socket and in the log.
     name: &'static str,
-    /// As an option of ipvsadm.
-    option: &'static str,
+    /// As an option of ipvsadm, behind `--`.
+    long: &'static str,
+    /// As an option of ipvsadm, behind `-`.
+    short: Option<char>,
     /// In listings of ipvsadm.
     title: &'static str,
     /// In listings of the kernel.
@@ -46,7 +48,8 @@ struct Method {
 const METHODS: [Method; 4] = [
     Method {
         name: "nat",
-        option: "-m",
+        long: "masquerading",
+        short: Some('m'),
         title: "Masq",
         kernel: "Masq",
         carried_out: Some(ForwardMethod::Nat),
@@ -57,7 +60,8 @@ const METHODS: [Method; 4] = [
     },
     Method {
         name: "dr",
-        option: "-g",
+        long: "gatewaying",
+        short: Some('g'),
         title: "Route",
         kernel: "Route",
         carried_out: Some(ForwardMethod::Dr),
@@ -68,7 +72,8 @@ const METHODS: [Method; 4] = [
     },
     Method {
         name: "tun",
-        option: "-i",
+        long: "ipip",
+        short: Some('i'),
         title: "Tunnel",
         kernel: "Tunnel",
         carried_out: Some(ForwardMethod::Tun),
@@ -79,9 +84,10 @@ const METHODS: [Method; 4] = [
     },
     Method {
         name: "fullnat",
-        option: "--fullnat",
+        // The kernel has no such method; a saved table must come back as it was.
+        long: "fullnat",
+        short: None,
         title: "FullNat",
-        // The kernel has no such method.
         kernel: "Masq",
         carried_out: None,
         keeps_port: false,
@@ -96,10 +102,10 @@ impl Forward {
         &METHODS[self as usize]
     }
 
-    /// The option of ipvsadm that chooses it: `-m`.
+    /// The option of ipvsadm that chooses it, behind `--` and behind `-`: `masquerading` and `m`.
     #[must_use]
-    pub const fn option(self) -> &'static str {
-        self.method().option
+    pub const fn option(self) -> (&'static str, Option<char>) {
+        (self.method().long, self.method().short)
     }
 
     /// Its name in listings of ipvsadm: `Masq`.

@@ -10,6 +10,7 @@ mod forward;
 mod info;
 mod mark;
 mod names;
+pub mod options;
 mod pages;
 pub mod rules;
 mod spec;

@@ -1,6 +1,7 @@
 //! What is wanted: services, servers, daemons.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use dataplane::flow::ServiceKey;
@@ -20,6 +21,15 @@ pub enum Granularity {
     Mask(Ipv4Addr),
     /// An IPv6 prefix length, 1 to 128.
     Prefix(u8),
+}
+
+impl fmt::Display for Granularity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mask(mask) => mask.fmt(f),
+            Self::Prefix(length) => length.fmt(f),
+        }
+    }
 }
 
 /// Scheduler of a service for which none is named.

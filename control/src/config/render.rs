@@ -7,6 +7,7 @@ use dataplane::steering::Side;
 
 use super::model::{Config, Dataplane, Interface, MarkRule, Route, RouteAction, Server, Service};
 use super::{network, settings};
+use crate::api::options::{Plain, SERVER, SERVICE, ServerKind, ServiceKind};
 use crate::api::{Granularity, Named, TunnelSpec, flags};
 
 /// The configuration as a file.
@@ -78,8 +79,12 @@ impl File {
     }
 
     fn list(&mut self, key: &str, values: impl Iterator<Item = String>) {
-        self.key(key, format_args!("[{}]", values.collect::<Vec<_>>().join(", ")));
+        self.key(key, list(values));
     }
+}
+
+fn list(values: impl Iterator<Item = String>) -> String {
+    format!("[{}]", values.collect::<Vec<_>>().join(", "))
 }
 
 fn quote(text: &str) -> String {
@@ -188,17 +193,26 @@ fn service(file: &mut File, service: &Service) {
             file.quoted("family", family.name());
         }
     }
-    file.quoted("scheduler", spec.scheduler.name());
-    if spec.sched_flags != 0 {
-        file.list("flags", flags::of_bits(spec.sched_flags, spec.scheduler).into_iter().map(quote));
+    for row in &SERVICE {
+        let value = match &row.kind {
+            ServiceKind::Plain(plain) => value(plain, spec),
+            ServiceKind::Flags if spec.sched_flags == 0 => None,
+            ServiceKind::Flags => Some(list(flags::of_bits(spec.sched_flags, spec.scheduler).into_iter().map(quote))),
+            ServiceKind::Netmask => spec.granularity.map(netmask),
+        };
+        file.key_if(row.key, value);
     }
-    if spec.ops {
-        file.key("ops", true);
-    }
-    file.key_if("persistence", spec.persistence);
-    file.key_if("netmask", spec.granularity.map(netmask));
-    file.quoted_if("engine", spec.engine.map(Named::name));
     service.servers.iter().for_each(|each| server(file, each));
+}
+
+/// The value of an option, where it is set.
+fn value<T, W>(plain: &Plain<T, W>, of: &T) -> Option<String> {
+    let text = plain.text(of)?;
+    Some(match plain {
+        Plain::Flag { .. } => "true".to_owned(),
+        Plain::Number { .. } => text,
+        Plain::Name { .. } => quote(&text),
+    })
 }
 
 fn netmask(granularity: Granularity) -> String {
@@ -212,11 +226,13 @@ fn server(file: &mut File, server: &Server) {
     let spec = &server.spec;
     file.table("[[service.server]]");
     file.quoted("address", &spec.address.to_string());
-    file.quoted("forward", spec.forward.name());
-    file.key("weight", spec.weight);
-    file.key_if("upper", Some(spec.upper).filter(|&bound| bound > 0));
-    file.key_if("lower", Some(spec.lower).filter(|&bound| bound > 0));
-    file.key_if("tunnel", spec.tunnel.map(|each| tunnel(&each)));
+    for row in &SERVER {
+        let value = match &row.kind {
+            ServerKind::Plain(plain) => value(plain, spec),
+            ServerKind::Tunnel => spec.tunnel.map(|each| tunnel(&each)),
+        };
+        file.key_if(row.key, value);
+    }
 }
 
 fn tunnel(tunnel: &TunnelSpec) -> String {

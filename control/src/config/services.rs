@@ -1,6 +1,6 @@
 //! `[[service]]` and `[[service.server]]`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use dataplane::flow::{Family, ServiceKey};
 use dataplane::sched::Scheduler;
@@ -10,8 +10,16 @@ use super::model::{Server, Service};
 use super::scope::{Read, Scope};
 use super::spot::Spot;
 use super::{network, suggest};
+use crate::api::options::{Plain, SERVER, SERVICE, ServerKind, ServiceKind};
 use crate::api::rules::{self, Fault};
-use crate::api::{DEFAULT_SCHEDULER, Forward, Granularity, ServerSpec, ServiceSpec, TunnelChecksum, TunnelSpec, flags};
+use crate::api::{
+    DEFAULT_SCHEDULER, Forward, Granularity, Name, ServerSpec, ServiceSpec, ServiceWords, TunnelChecksum, TunnelSpec,
+    flags,
+};
+
+/// What stands for a key, or for an address, that is wrong.
+const NO_KEY: ServiceKey = ServiceKey::Mark { fwmark: 0, family: Family::Ipv4 };
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// All services of the file.
 pub(super) fn services<'a>(top: &Scope<'a>) -> Vec<Read<'a, Service>> {
@@ -26,23 +34,32 @@ pub(super) fn services<'a>(top: &Scope<'a>) -> Vec<Read<'a, Service>> {
 
 fn service(scope: &Scope<'_>) -> Option<Service> {
     let key = key(scope);
-    let scheduler = scope.value("scheduler").map_or(Some(DEFAULT_SCHEDULER), |spot| spot.named());
-    // Without its scheduler, flags cannot be judged.
-    let flags = scope.value("flags").filter(|_| scheduler.is_some());
-    let scheduler = scheduler.unwrap_or(DEFAULT_SCHEDULER);
-    let sched_flags = flags.and_then(|spot| bits(&spot, scheduler)).unwrap_or_default();
-    let ops = scope.value("ops").and_then(|spot| spot.boolean()).unwrap_or_default();
-    let persistence = scope.value("persistence").and_then(|spot| spot.number(1..=rules::PERSISTENCE_MAX.into()));
-    let granularity = scope.value("netmask").and_then(|spot| granularity(&spot));
-    let engine = scope.value("engine").and_then(|spot| spot.named());
-    let Some(key) = key else {
+    // Where that is wrong, the options are read all the same, for what is wrong with them.
+    let mut words = ServiceWords::new(key.unwrap_or(NO_KEY), Name::Known(DEFAULT_SCHEDULER));
+    let mut unread = Vec::new();
+    for row in &SERVICE {
+        let Some(spot) = scope.value(row.key) else { continue };
+        let read = match (&row.kind, &words.scheduler) {
+            (ServiceKind::Plain(plain), _) => option(&spot, plain, &mut words),
+            (ServiceKind::Netmask, _) => granularity(&spot).map(|given| words.granularity = Some(given)),
+            // Without its scheduler, flags cannot be judged.
+            (ServiceKind::Flags, &Name::Known(scheduler)) if !unread.contains(&"scheduler") => {
+                bits(&spot, scheduler).map(|bits| words.sched_flags = bits)
+            }
+            (ServiceKind::Flags, _) => Some(()),
+        };
+        if read.is_none() {
+            unread.push(row.key);
+        }
+    }
+    if key.is_none() {
         // Without its service a server cannot be judged.
         scope.has("server");
         return None;
-    };
-    let spec = ServiceSpec { key, scheduler, sched_flags, ops, persistence, granularity, engine };
+    }
+    let spec = words.known().ok()?;
     // A persistence that could not be read is not a missing one: whether the address needs a port cannot be said.
-    let unsure = persistence.is_none() && scope.has("persistence");
+    let unsure = unread.contains(&"persistence");
     for fault in service_faults(&spec) {
         if !unsure || fault.key() != "address" {
             scope.wrong(fault.key(), fault.to_string());
@@ -50,6 +67,17 @@ fn service(scope: &Scope<'_>) -> Option<Service> {
     }
     let servers = servers(scope, &spec);
     Some(Service { spec, servers, place: scope.place() })
+}
+
+/// Sets an option to what the file says.
+fn option<T, W>(spot: &Spot<'_>, plain: &Plain<T, W>, spec: &mut W) -> Option<()> {
+    match plain {
+        Plain::Flag { set, .. } => spot.boolean().map(|on| set(spec, on)),
+        Plain::Number { least, most, set, .. } => {
+            spot.number((*least).into()..=(*most).into()).map(|number| set(spec, number))
+        }
+        Plain::Name { known, set, .. } => spot.one_of(&known()).map(|name| set(spec, name.to_owned())),
+    }
 }
 
 /// What is wrong with a service by itself: of what identifies it, the first fault.
@@ -146,22 +174,18 @@ fn servers(scope: &Scope<'_>, service: &ServiceSpec) -> Vec<Server> {
 
 fn server(scope: &Scope<'_>, service: &ServiceSpec) -> Option<Server> {
     let address = scope.need("address").and_then(|spot| endpoint(&spot));
-    let number = |key, most: u32| scope.value(key).map(|spot| spot.number::<u32>(0..=most.into()));
-    let forward = scope.value("forward").map_or(Some(Forward::Nat), |spot| spot.named());
-    let weight = number("weight", rules::WEIGHT_MAX).unwrap_or(Some(1));
-    let upper = number("upper", rules::UPPER_MAX).unwrap_or(Some(0));
-    let lower = number("lower", rules::UPPER_MAX).unwrap_or(Some(0));
-    let tunnel = scope.table("tunnel").map_or(Some(None), |table| tunnel(&table).map(Some));
+    let mut spec = ServerSpec::new(NOWHERE, Forward::Nat);
+    let mut sound = true;
+    for row in &SERVER {
+        let read = match &row.kind {
+            ServerKind::Plain(plain) => scope.value(row.key).map(|spot| option(&spot, plain, &mut spec)),
+            ServerKind::Tunnel => scope.table(row.key).map(|table| tunnel(&table).map(|it| spec.tunnel = Some(it))),
+        };
+        sound &= read != Some(None);
+    }
     let service_port = if let ServiceKey::Address { port, .. } = service.key { port } else { 0 };
-    let (ip, port) = address?;
-    let spec = ServerSpec {
-        address: SocketAddr::new(ip, port.unwrap_or(service_port)),
-        forward: forward?,
-        weight: weight?,
-        upper: upper?,
-        lower: lower?,
-        tunnel: tunnel?,
-    };
+    let (ip, port) = address.filter(|_| sound)?;
+    spec.address = SocketAddr::new(ip, port.unwrap_or(service_port));
     for fault in server_faults(service, &spec) {
         scope.wrong(fault.key(), fault.to_string());
     }

@@ -84,10 +84,16 @@ impl<'a> Spot<'a> {
         })
     }
 
+    /// One of these names.
+    pub(super) fn one_of<'n>(&self, names: &[&'n str]) -> Option<&'n str> {
+        let text = self.text()?;
+        let found = names.iter().copied().find(|name| *name == text);
+        found.or_else(|| self.wrong(format!("unknown {text:?}{}", suggest::hint(text, names))))
+    }
+
     /// The value of a name.
     pub(super) fn named<T: Named>(&self) -> Option<T> {
-        let text = self.text()?;
-        T::of(text).or_else(|| self.wrong(format!("unknown {text:?}{}", suggest::hint(text, &T::names()))))
+        self.one_of(&T::names()).and_then(T::of)
     }
 
     /// The elements of a list.

@@ -16,7 +16,8 @@ enum Rule {
 /// Complains about the first option, in their fixed order, that does not go with the command.
 pub(super) fn options(command: Command, given: Given) -> Result<(), String> {
     let mut single = None;
-    for (opt, name) in OPTS {
+    for &opt in OPTS.iter() {
+        let name = opt.name();
         match rule(command, opt) {
             Rule::Required if !given.has(opt) => {
                 return Err(format!("You need to supply the '{name}' option for the '{}' command", command.name()));
@@ -52,9 +53,8 @@ fn rule(command: Command, opt: Opt) -> Rule {
     match (command, opt) {
         (C::AddService | C::EditService | C::DeleteService, O::Service)
         | (C::AddServer | C::EditServer | C::DeleteServer, O::Service | O::Server) => Rule::Required,
-        (C::AddService | C::EditService, O::Scheduler | O::Persistent | O::Netmask)
-        | (C::AddService | C::EditService, O::OnePacket | O::Engine | O::SchedFlags)
-        | (C::AddServer | C::EditServer, O::Forward | O::Weight | O::Upper | O::Lower)
+        (C::AddService | C::EditService, O::OfService(_))
+        | (C::AddServer | C::EditServer, O::Forward | O::OfServer(_))
         | (C::AddServer | C::EditServer, O::TunType | O::TunPort | O::TunNoCsum | O::TunCsum | O::TunRemCsum)
         | (C::List, O::Numeric | O::Stats | O::Rate | O::Thresholds | O::PersistentConn)
         | (C::List, O::NoSort | O::SyncId | O::Exact | O::TunInfo)

@@ -74,16 +74,8 @@ fn list(key: ServiceKey, given: Given) -> Task {
 
 /// Checks what only the whole line can tell about a service.
 fn service(line: Line) -> Result<ServiceWords, Stop> {
-    let key = line.service.key();
-    let words = line.service;
-    let spec = ServiceWords {
-        sched_flags: line.sched_flags,
-        ops: line.given.has(Opt::OnePacket),
-        persistence: words.persistence,
-        granularity: words.granularity.filter(|_| words.persistence.is_some()),
-        engine: words.engine,
-        ..ServiceWords::new(key, words.scheduler)
-    };
+    let mut spec = line.options;
+    spec.granularity = spec.granularity.filter(|_| spec.persistence.is_some());
     match rules::has_port(&spec).or_else(|| rules::one_packet(&spec)) {
         Some(fault) => Err(Stop::usage(errors::fault(&fault))),
         None => Ok(spec),

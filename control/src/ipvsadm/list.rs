@@ -1,12 +1,13 @@
 //! `ipvsadm -L`: services and their servers in one of six layouts.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use dataplane::flow::{Family, Protocol, ServiceKey};
 
 use super::names::Names;
 use super::options::{Given, Opt};
 use super::{sort, stats};
+use crate::api::options::{Listed, SERVICE, ServiceKind, ServiceOption};
 use crate::api::{
     Granularity, Named, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, flags,
 };
@@ -113,7 +114,7 @@ impl Printer<'_> {
         match self.layout {
             Layout::Stats => format!("{name:<33}{}\n", stats::totals(&service.totals, self.exact)),
             Layout::Rate => format!("{name:<33}{}\n", stats::rates(&service.rates, self.exact)),
-            _ => format!("{name} {}\n", settings(&service.spec)),
+            _ => format!("{name}{}\n", settings(&service.spec)),
         }
     }
 
@@ -155,27 +156,38 @@ impl Printer<'_> {
     }
 }
 
-/// `sh (sh-fallback,sh-port) persistent 60 mask 255.255.255.0 pe sip ops`
+/// Behind the name of a service: ` sh (sh-fallback,sh-port) persistent 60 mask 255.255.255.0 pe sip ops`.
 fn settings(spec: &ServiceSpec) -> String {
-    let mut out = spec.scheduler.name().to_owned();
-    if spec.sched_flags != 0 {
-        out += &format!(" ({})", flags::listed(spec.sched_flags, spec.scheduler).join(","));
-    }
-    if let Some(seconds) = spec.persistence {
-        out += &format!(" persistent {seconds}");
-        match spec.granularity {
-            Some(Granularity::Mask(mask)) if !mask.is_broadcast() => out += &format!(" mask {mask}"),
-            Some(Granularity::Prefix(prefix)) if prefix != 128 => out += &format!(" mask {prefix}"),
-            _ => {}
+    let mut out = String::new();
+    let mut rows: Vec<_> = SERVICE.iter().filter_map(|row| Some((row, row.ipvsadm.as_ref()?.listed?))).collect();
+    rows.sort_by_key(|(_, (place, _))| *place);
+    for (row, (_, listed)) in rows {
+        let Some(value) = value(row, spec, |spec| flags::listed(spec.sched_flags, spec.scheduler)) else { continue };
+        match listed {
+            Listed::Bare => out += &format!(" {value}"),
+            Listed::Parentheses => out += &format!(" ({value})"),
+            Listed::OfPersistent(_) if spec.persistence.is_none() => {}
+            Listed::Word(word) | Listed::OfPersistent(word) => out += format!(" {word} {value}").trim_end(),
         }
     }
-    if let Some(engine) = spec.engine.filter(|_| spec.persistence.is_some()) {
-        out += &format!(" pe {}", engine.name());
-    }
-    if spec.ops {
-        out += " ops";
-    }
     out
+}
+
+/// The value of an option as ipvsadm writes it, with these names of flags; nothing where it is not told.
+pub(super) fn value(
+    row: &ServiceOption,
+    spec: &ServiceSpec,
+    names: impl Fn(&ServiceSpec) -> Vec<&'static str>,
+) -> Option<String> {
+    match &row.kind {
+        ServiceKind::Plain(plain) => plain.text(spec),
+        ServiceKind::Flags => (spec.sched_flags != 0).then(|| names(spec).join(",")),
+        ServiceKind::Netmask => {
+            let whole = [Granularity::Mask(Ipv4Addr::BROADCAST), Granularity::Prefix(128)];
+            let some = spec.granularity.filter(|granularity| !whole.contains(granularity))?;
+            spec.persistence.map(|_| some.to_string())
+        }
+    }
 }
 
 /// `gue:6080:+c`

@@ -1,8 +1,11 @@
 //! The vocabulary of the command line: commands, options, how each is spelled, and which needs a value.
 
+use std::sync::LazyLock;
+
 use dataplane::flow::Protocol;
 
-use crate::api::Forward;
+use crate::api::options::{Ipvsadm, SERVER, SERVICE};
+use crate::api::{Forward, Named};
 use Entry::{Add, Start};
 
 /// What ipvsadm is asked to do: always the first option of a line.
@@ -46,20 +49,14 @@ impl Command {
     }
 }
 
-/// What may be said once beside a command. In the order in which ipvsadm checks and complains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What may be said once beside a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Opt {
     Numeric,
     Connection,
     Service,
-    Scheduler,
-    Persistent,
-    Netmask,
     Server,
     Forward,
-    Weight,
-    Upper,
-    Lower,
     Interface,
     Timeout,
     Daemon,
@@ -70,9 +67,6 @@ pub(super) enum Opt {
     NoSort,
     SyncId,
     Exact,
-    OnePacket,
-    Engine,
-    SchedFlags,
     Group,
     Port,
     Ttl,
@@ -83,50 +77,77 @@ pub(super) enum Opt {
     TunNoCsum,
     TunCsum,
     TunRemCsum,
+    /// The option of a service that has this row of [`SERVICE`].
+    OfService(usize),
+    /// The option of a server that has this row of [`SERVER`].
+    OfServer(usize),
 }
 
-/// Every option with its name in messages, in the order of [`Opt`].
-pub(super) const OPTS: [(Opt, &str); 34] = [
-    (Opt::Numeric, "numeric"),
-    (Opt::Connection, "connection"),
-    (Opt::Service, "service-address"),
-    (Opt::Scheduler, "scheduler"),
-    (Opt::Persistent, "persistent"),
-    (Opt::Netmask, "netmask"),
-    (Opt::Server, "real-server"),
-    (Opt::Forward, "forwarding-method"),
-    (Opt::Weight, "weight"),
-    (Opt::Upper, "u-threshold"),
-    (Opt::Lower, "l-threshold"),
-    (Opt::Interface, "mcast-interface"),
-    (Opt::Timeout, "timeout"),
-    (Opt::Daemon, "daemon"),
-    (Opt::Stats, "stats"),
-    (Opt::Rate, "rate"),
-    (Opt::Thresholds, "thresholds"),
-    (Opt::PersistentConn, "persistent-conn"),
-    (Opt::NoSort, "nosort"),
-    (Opt::SyncId, "syncid"),
-    (Opt::Exact, "exact"),
-    (Opt::OnePacket, "ops"),
-    (Opt::Engine, "pe"),
-    (Opt::SchedFlags, "sched-flags"),
-    (Opt::Group, "mcast-group"),
-    (Opt::Port, "mcast-port"),
-    (Opt::Ttl, "mcast-ttl"),
-    (Opt::SyncMaxLen, "sync-maxlen"),
-    (Opt::TunInfo, "tun-info"),
-    (Opt::TunType, "tun-type"),
-    (Opt::TunPort, "tun-port"),
-    (Opt::TunNoCsum, "tun-nocsum"),
-    (Opt::TunCsum, "tun-csum"),
-    (Opt::TunRemCsum, "tun-remcsum"),
+/// Every option that is none of a row: where it stands in the order in which ipvsadm checks and complains, and its name in
+/// messages.
+const OTHERS: [(u8, Opt, &str); 25] = [
+    (0, Opt::Numeric, "numeric"),
+    (1, Opt::Connection, "connection"),
+    (2, Opt::Service, "service-address"),
+    (6, Opt::Server, "real-server"),
+    (7, Opt::Forward, "forwarding-method"),
+    (11, Opt::Interface, "mcast-interface"),
+    (12, Opt::Timeout, "timeout"),
+    (13, Opt::Daemon, "daemon"),
+    (14, Opt::Stats, "stats"),
+    (15, Opt::Rate, "rate"),
+    (16, Opt::Thresholds, "thresholds"),
+    (17, Opt::PersistentConn, "persistent-conn"),
+    (18, Opt::NoSort, "nosort"),
+    (19, Opt::SyncId, "syncid"),
+    (20, Opt::Exact, "exact"),
+    (24, Opt::Group, "mcast-group"),
+    (25, Opt::Port, "mcast-port"),
+    (26, Opt::Ttl, "mcast-ttl"),
+    (27, Opt::SyncMaxLen, "sync-maxlen"),
+    (28, Opt::TunInfo, "tun-info"),
+    (29, Opt::TunType, "tun-type"),
+    (30, Opt::TunPort, "tun-port"),
+    (31, Opt::TunNoCsum, "tun-nocsum"),
+    (32, Opt::TunCsum, "tun-csum"),
+    (33, Opt::TunRemCsum, "tun-remcsum"),
 ];
 
+/// Every option, in the order in which ipvsadm checks and complains.
+pub(super) static OPTS: LazyLock<Vec<Opt>> = LazyLock::new(|| {
+    let others = OTHERS.iter().map(|&(_, opt, _)| opt);
+    let mut all: Vec<Opt> = others.chain(rows().map(|(opt, _)| opt)).collect();
+    all.sort_by_key(|opt| opt.place());
+    all
+});
+
+/// The options that have rows.
+fn rows() -> impl Iterator<Item = (Opt, &'static Ipvsadm)> {
+    let services = SERVICE.iter().enumerate().map(|(at, row)| (Opt::OfService(at), row.ipvsadm.as_ref()));
+    let servers = SERVER.iter().enumerate().map(|(at, row)| (Opt::OfServer(at), row.ipvsadm.as_ref()));
+    services.chain(servers).filter_map(|(opt, ipvsadm)| Some((opt, ipvsadm?)))
+}
+
 impl Opt {
+    /// Where it stands among all, and its name in messages.
+    fn described(self) -> (u8, &'static str) {
+        let row = match self {
+            Self::OfService(at) => SERVICE[at].ipvsadm.as_ref(),
+            Self::OfServer(at) => SERVER[at].ipvsadm.as_ref(),
+            _ => None,
+        };
+        let other =
+            || OTHERS.iter().find(|(_, opt, _)| *opt == self).map_or((0, ""), |&(place, _, name)| (place, name));
+        row.map_or_else(other, |ipvsadm| (ipvsadm.place, ipvsadm.long))
+    }
+
+    fn place(self) -> u8 {
+        self.described().0
+    }
+
     /// Its name in messages.
     pub(super) fn name(self) -> &'static str {
-        OPTS[self as usize].1
+        self.described().1
     }
 }
 
@@ -136,8 +157,8 @@ pub(super) struct Given(u64);
 
 impl Given {
     /// Whether it is among them.
-    pub(super) const fn has(self, opt: Opt) -> bool {
-        self.0 & (1 << opt as u32) != 0
+    pub(super) fn has(self, opt: Opt) -> bool {
+        self.0 & (1 << opt.place()) != 0
     }
 
     /// Whether any of these is among them.
@@ -148,7 +169,7 @@ impl Given {
     /// Adds one; false if it was there.
     pub(super) fn insert(&mut self, opt: Opt) -> bool {
         let new = !self.has(opt);
-        self.0 |= 1 << opt as u32;
+        self.0 |= 1 << opt.place();
         new
     }
 }
@@ -198,7 +219,31 @@ const fn s(long: &'static str, short: Option<char>, value: Value, entry: Entry) 
 }
 
 /// Every word the command line knows.
-pub(super) const SPELLINGS: [Spelling; 59] = [
+pub(super) static SPELLINGS: LazyLock<Vec<Spelling>> = LazyLock::new(|| {
+    let methods = Forward::ALL.iter().map(|&forward| {
+        let (long, short) = forward.option();
+        s(long, short, Value::No, Entry::Forward(forward))
+    });
+    let options = rows().map(|(opt, ipvsadm)| s(ipvsadm.long, ipvsadm.short, value(opt, ipvsadm), Add(opt)));
+    WORDS.into_iter().chain(methods).chain(options).collect()
+});
+
+/// Whether an option that has a row takes a value.
+fn value(opt: Opt, ipvsadm: &Ipvsadm) -> Value {
+    let flag = match opt {
+        Opt::OfService(at) => SERVICE[at].kind.is_flag(),
+        Opt::OfServer(at) => SERVER[at].kind.is_flag(),
+        _ => false,
+    };
+    match (flag, ipvsadm.bare) {
+        (true, _) => Value::No,
+        (false, Some(_)) => Value::Maybe,
+        (false, None) => Value::Yes,
+    }
+}
+
+/// The words of commands, of services and servers themselves, and of options that have no row.
+const WORDS: [Spelling; 46] = [
     s("add-service", Some('A'), Value::No, Start(Command::AddService)),
     s("edit-service", Some('E'), Value::No, Start(Command::EditService)),
     s("delete-service", Some('D'), Value::No, Start(Command::DeleteService)),
@@ -220,18 +265,7 @@ pub(super) const SPELLINGS: [Spelling; 59] = [
     s("udp-service", Some('u'), Value::Yes, Entry::Service(Kind::Address(Protocol::Udp))),
     s("sctp-service", None, Value::Yes, Entry::Service(Kind::Address(Protocol::Sctp))),
     s("fwmark-service", Some('f'), Value::Yes, Entry::Service(Kind::Mark)),
-    s("scheduler", Some('s'), Value::Yes, Add(Opt::Scheduler)),
-    s("persistent", Some('p'), Value::Maybe, Add(Opt::Persistent)),
-    s("netmask", Some('M'), Value::Yes, Add(Opt::Netmask)),
     s("real-server", Some('r'), Value::Yes, Add(Opt::Server)),
-    s("masquerading", Some('m'), Value::No, Entry::Forward(Forward::Nat)),
-    s("ipip", Some('i'), Value::No, Entry::Forward(Forward::Tun)),
-    s("gatewaying", Some('g'), Value::No, Entry::Forward(Forward::Dr)),
-    // Ours: the kernel's IPVS has no such method, and a saved table must come back as it was.
-    s("fullnat", None, Value::No, Entry::Forward(Forward::Fullnat)),
-    s("weight", Some('w'), Value::Yes, Add(Opt::Weight)),
-    s("u-threshold", Some('x'), Value::Yes, Add(Opt::Upper)),
-    s("l-threshold", Some('y'), Value::Yes, Add(Opt::Lower)),
     s("numeric", Some('n'), Value::No, Add(Opt::Numeric)),
     s("connection", Some('c'), Value::No, Add(Opt::Connection)),
     s("mcast-interface", None, Value::Yes, Add(Opt::Interface)),
@@ -246,9 +280,6 @@ pub(super) const SPELLINGS: [Spelling; 59] = [
     s("sort", None, Value::No, Entry::Sort),
     s("exact", Some('X'), Value::No, Add(Opt::Exact)),
     s("ipv6", Some('6'), Value::No, Entry::Ipv6),
-    s("ops", Some('o'), Value::No, Add(Opt::OnePacket)),
-    s("pe", None, Value::Yes, Add(Opt::Engine)),
-    s("sched-flags", Some('b'), Value::Yes, Add(Opt::SchedFlags)),
     s("sync-maxlen", None, Value::Yes, Add(Opt::SyncMaxLen)),
     s("mcast-group", None, Value::Yes, Add(Opt::Group)),
     s("mcast-port", None, Value::Yes, Add(Opt::Port)),

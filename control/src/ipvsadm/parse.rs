@@ -4,52 +4,34 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use dataplane::flow::{Family, Protocol, ServiceKey};
-use dataplane::sched::Scheduler;
-use dataplane::service::Engine;
 
 use super::errors::Stop;
 use super::names::Names;
 use super::options::{Command, Entry, Given, Kind, Opt};
 use super::words::{Found, Words};
 use super::{check, help, values};
-use crate::api::rules;
+use crate::api::options::{Ipvsadm, Plain, Row, SERVER, SERVICE, ServerKind, ServiceKind, ServiceOption};
 use crate::api::{
-    DEFAULT_SCHEDULER, DaemonRole, DaemonSpec, Forward, Granularity, Name, Named, ServerSpec, TunnelChecksum,
-    TunnelKind, TunnelSpec,
+    DEFAULT_SCHEDULER, DaemonRole, DaemonSpec, Forward, Granularity, Name, Named, ServerSpec, ServiceWords,
+    TunnelChecksum, TunnelKind, TunnelSpec,
 };
 
 /// Longest name of a scheduler, a persistence engine or an interface; the rest is cut off.
 const NAME_MAX: usize = 15;
-/// Persistence timeout of a `-p` without a value.
-const DEFAULT_PERSISTENCE: u32 = 360;
 
-/// What a line says about the service.
+/// Which service a line is about.
 #[derive(Clone, Debug)]
-pub(super) struct ServiceWords {
+pub(super) struct Who {
     protocol: Option<Protocol>,
     address: IpAddr,
     pub(super) port: u16,
     pub(super) fwmark: u32,
     pub(super) family: Family,
-    pub(super) granularity: Option<Granularity>,
-    pub(super) scheduler: Name<Scheduler>,
-    pub(super) persistence: Option<u32>,
-    pub(super) engine: Option<Name<Engine>>,
 }
 
-impl ServiceWords {
+impl Who {
     fn new() -> Self {
-        Self {
-            protocol: None,
-            address: Ipv4Addr::UNSPECIFIED.into(),
-            port: 0,
-            fwmark: 0,
-            family: Family::Ipv4,
-            granularity: None,
-            scheduler: Name::Known(DEFAULT_SCHEDULER),
-            persistence: None,
-            engine: None,
-        }
+        Self { protocol: None, address: Ipv4Addr::UNSPECIFIED.into(), port: 0, fwmark: 0, family: Family::Ipv4 }
     }
 
     /// Which service.
@@ -63,11 +45,6 @@ impl ServiceWords {
             (fwmark, _) => ServiceKey::Mark { fwmark, family: self.family },
         }
     }
-
-    fn become_ipv6(&mut self) {
-        self.family = Family::Ipv6;
-        self.granularity = None;
-    }
 }
 
 /// A line, read and checked option by option.
@@ -75,14 +52,15 @@ impl ServiceWords {
 pub(super) struct Line {
     pub(super) command: Command,
     pub(super) given: Given,
-    pub(super) service: ServiceWords,
+    pub(super) service: Who,
+    /// The service with its options.
+    pub(super) options: ServiceWords,
     pub(super) server: ServerSpec,
     /// Of servers that are reached by one.
     pub(super) tunnel: TunnelSpec,
     pub(super) daemon: DaemonSpec,
     /// tcp, tcpfin, udp
     pub(super) timeouts: [u32; 3],
-    pub(super) sched_flags: u8,
     flag_names: String,
 }
 
@@ -90,15 +68,16 @@ impl Line {
     fn new(command: Command, role: DaemonRole) -> Self {
         let daemon =
             DaemonSpec { role, interface: String::new(), sync_id: 0, max_len: 0, group: None, port: 0, ttl: 0 };
+        let service = Who::new();
         Self {
             command,
             given: Given::default(),
-            service: ServiceWords::new(),
+            options: ServiceWords::new(service.key(), Name::Known(DEFAULT_SCHEDULER)),
+            service,
             server: ServerSpec::new(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0), Forward::Dr),
             tunnel: TunnelSpec { kind: TunnelKind::Ipip, port: 0, checksum: TunnelChecksum::None },
             daemon,
             timeouts: [0; 3],
-            sched_flags: 0,
             flag_names: String::new(),
         }
     }
@@ -112,7 +91,9 @@ impl Line {
             line.entry(spelling.entry, value, words.last(), names)?;
         }
         line.arguments(words.left_over())?;
-        line.sched_flags = values::sched_flags(&line.flag_names, &line.service.scheduler).map_err(Stop::usage)?;
+        line.options.key = line.service.key();
+        line.options.sched_flags =
+            values::sched_flags(&line.flag_names, &line.options.scheduler).map_err(Stop::usage)?;
         check::options(line.command, line.given).map_err(Stop::usage)?;
         Ok(line)
     }
@@ -133,7 +114,7 @@ impl Line {
             Entry::Sort => Ok(()),
             Entry::Ipv6 if self.service.fwmark == 0 => Err(Stop::usage("-6 used before -f")),
             Entry::Ipv6 => {
-                self.service.become_ipv6();
+                self.become_ipv6();
                 Ok(())
             }
             Entry::Service(kind) => {
@@ -175,7 +156,7 @@ impl Line {
                 self.service.address = address;
                 self.service.port = port.unwrap_or(0);
                 if address.is_ipv6() {
-                    self.service.become_ipv6();
+                    self.become_ipv6();
                 }
             }
         }
@@ -185,16 +166,13 @@ impl Line {
     fn option(&mut self, opt: Opt, value: Option<&str>, names: &Names) -> Result<(), String> {
         let text = value.unwrap_or_default();
         match opt {
-            Opt::Scheduler if text.is_empty() => {}
-            Opt::Scheduler => self.service.scheduler = cut(text).into(),
-            Opt::Persistent => self.service.persistence = Some(persistence(value)?),
-            Opt::Netmask => self.service.granularity = self.netmask(text, names)?,
-            Opt::Engine => self.service.engine = Some(cut(text)).filter(|name| !name.is_empty()).map(Name::from),
-            Opt::SchedFlags => text.clone_into(&mut self.flag_names),
+            Opt::OfService(at) => self.service_option(&SERVICE[at], value, names)?,
+            Opt::OfServer(at) => {
+                if let Row { kind: ServerKind::Plain(plain), ipvsadm: Some(ipvsadm), .. } = &SERVER[at] {
+                    set(plain, ipvsadm, value, &mut self.server)?;
+                }
+            }
             Opt::Server => self.server.address = self.real_server(text, names)?,
-            Opt::Weight => self.server.weight = count(text, "illegal weight specified")?,
-            Opt::Upper => self.server.upper = count(text, "illegal u_threshold specified")?,
-            Opt::Lower => self.server.lower = count(text, "illegal l_threshold specified")?,
             Opt::TunType => self.tunnel.kind = tunnel_kind(text)?,
             Opt::TunPort => {
                 self.tunnel.port = values::small(text, 1, 65_535).ok_or("illegal tunnel port specified")?;
@@ -205,6 +183,27 @@ impl Line {
             _ => self.daemon_option(opt, text)?,
         }
         Ok(())
+    }
+
+    fn service_option(
+        &mut self,
+        row: &'static ServiceOption,
+        value: Option<&str>,
+        names: &Names,
+    ) -> Result<(), String> {
+        let text = value.unwrap_or_default();
+        match (&row.kind, &row.ipvsadm) {
+            (ServiceKind::Plain(plain), Some(ipvsadm)) => set(plain, ipvsadm, value, &mut self.options)?,
+            (ServiceKind::Plain(_), None) => {}
+            (ServiceKind::Flags, _) => text.clone_into(&mut self.flag_names),
+            (ServiceKind::Netmask, _) => self.options.granularity = self.netmask(text, names)?,
+        }
+        Ok(())
+    }
+
+    fn become_ipv6(&mut self) {
+        self.service.family = Family::Ipv6;
+        self.options.granularity = None;
     }
 
     fn daemon_option(&mut self, opt: Opt, text: &str) -> Result<(), String> {
@@ -273,13 +272,18 @@ fn seconds(text: &str, least: i64) -> Result<u32, String> {
     values::timeout(text, least).ok_or_else(|| format!("invalid timeout value `{text}' specified"))
 }
 
-fn persistence(value: Option<&str>) -> Result<u32, String> {
-    value.map_or(Ok(DEFAULT_PERSISTENCE), |text| seconds(text, 1))
-}
-
-fn count(text: &str, complaint: &str) -> Result<u32, String> {
-    let number = values::small(text, 0, rules::WEIGHT_MAX.into());
-    number.ok_or_else(|| complaint.to_owned())
+/// Sets an option of a row. An empty name is none.
+fn set<T, W>(plain: &Plain<T, W>, ipvsadm: &Ipvsadm, value: Option<&str>, spec: &mut W) -> Result<(), String> {
+    match (plain, value) {
+        (Plain::Flag { set, .. }, _) => set(spec, true),
+        (Plain::Number { least, most, set, .. }, _) => {
+            let number = value.map_or(ipvsadm.bare, |text| values::small(text, (*least).into(), (*most).into()));
+            set(spec, number.ok_or_else(|| (ipvsadm.wrong)(value.unwrap_or_default()))?);
+        }
+        (Plain::Name { set, .. }, Some(name)) if !name.is_empty() => set(spec, cut(name)),
+        (Plain::Name { .. }, _) => {}
+    }
+    Ok(())
 }
 
 fn tunnel_kind(text: &str) -> Result<TunnelKind, String> {

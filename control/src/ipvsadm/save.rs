@@ -10,9 +10,8 @@ use std::net::SocketAddr;
 use super::list;
 use super::names::Names;
 use super::options::{Given, Opt};
-use crate::api::{
-    Granularity, Named, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec, flags,
-};
+use crate::api::options::{Ipvsadm, Row, SERVER, SERVICE, ServerKind};
+use crate::api::{Named, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec, flags};
 
 /// One `-A` line a service, followed by one `-a` line a server.
 pub(super) fn table(mut services: Vec<ServiceInfo>, given: Given, names: &Names, strict: bool) -> String {
@@ -49,46 +48,53 @@ fn service_name(key: &ServiceKey, names: &Names, numeric: bool, strict: bool) ->
 }
 
 fn settings(spec: &ServiceSpec, strict: bool) -> String {
-    let mut out = format!(" -s {}", spec.scheduler.name());
-    if let Some(seconds) = spec.persistence {
-        out += &format!(" -p {seconds}");
-        match spec.granularity {
-            Some(Granularity::Mask(mask)) if !mask.is_broadcast() => out += &format!(" -M {mask}"),
-            Some(Granularity::Prefix(prefix)) if prefix != 128 => out += &format!(" -M {prefix}"),
-            _ => {}
+    let mut out = String::new();
+    for (row, ipvsadm) in saved(&SERVICE, strict) {
+        if let Some(value) = list::value(row, spec, |spec| flag_names(spec, strict)) {
+            out += &setting(ipvsadm, &value, row.kind.is_flag());
         }
-    }
-    if let Some(engine) = spec.engine {
-        out += &format!(" --pe {}", engine.name());
-    }
-    if spec.ops {
-        out += " -o";
-    }
-    if spec.sched_flags != 0 {
-        out += &format!(" -b {}", flag_names(spec, strict));
     }
     out
 }
 
+/// The options of ipvsadm in the order of `-S`. In strict parity those are missing that the real tool loses.
+fn saved<K, const N: usize>(rows: &[Row<K>; N], strict: bool) -> Vec<(&Row<K>, &Ipvsadm)> {
+    let all = rows.iter().filter_map(|row| Some((row, row.ipvsadm.as_ref()?)));
+    let mut saved: Vec<_> = all.filter(|(_, ipvsadm)| !(strict && ipvsadm.lost)).collect();
+    saved.sort_by_key(|(_, ipvsadm)| ipvsadm.saved);
+    saved
+}
+
+/// ` -p 60`, ` --pe sip`; a flag has no value: ` -o`.
+fn setting(ipvsadm: &Ipvsadm, value: &str, is_flag: bool) -> String {
+    let option = option(ipvsadm.long, ipvsadm.short);
+    if is_flag { option } else { format!("{option} {value}") }
+}
+
+fn option(long: &str, short: Option<char>) -> String {
+    short.map_or_else(|| format!(" --{long}"), |letter| format!(" -{letter}"))
+}
+
 /// The names of a scheduler's flags; those that it has no name for are known by their number.
-fn flag_names(spec: &ServiceSpec, strict: bool) -> String {
+fn flag_names(spec: &ServiceSpec, strict: bool) -> Vec<&'static str> {
     let own = flags::listed(spec.sched_flags, spec.scheduler);
-    if strict || own.len() == spec.sched_flags.count_ones() as usize {
-        return own.join(",");
-    }
-    flags::plain(spec.sched_flags).join(",")
+    if strict || own.len() == spec.sched_flags.count_ones() as usize { own } else { flags::plain(spec.sched_flags) }
 }
 
 fn server_settings(spec: &ServerSpec, strict: bool) -> String {
-    let method = spec.forward.option();
-    let tunnel = if spec.forward.wraps() { tunnel_settings(spec.tunnel) } else { String::new() };
-    let threshold = |option: &str, value: u32| match value {
-        0 => String::new(),
-        _ if strict => String::new(),
-        value => format!(" {option} {value}"),
-    };
-    let (upper, lower) = (threshold("-x", spec.upper), threshold("-y", spec.lower));
-    format!(" {method} -w {}{upper}{lower}{tunnel}", spec.weight)
+    let (long, short) = spec.forward.option();
+    let mut out = option(long, short);
+    for (row, ipvsadm) in saved(&SERVER, strict) {
+        if let ServerKind::Plain(plain) = &row.kind
+            && let Some(value) = plain.text(spec)
+        {
+            out += &setting(ipvsadm, &value, row.kind.is_flag());
+        }
+    }
+    if spec.forward.wraps() {
+        out += &tunnel_settings(spec.tunnel);
+    }
+    out
 }
 
 fn tunnel_settings(tunnel: Option<TunnelSpec>) -> String {

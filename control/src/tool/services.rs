@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Failure;
 use super::table::{Table, bit_rate};
+use crate::api::options::{SERVICE, ServiceKind, ServiceOption};
 use crate::api::{Client, Named, Rates, ServerInfo, ServiceInfo, Totals, every_service};
 
 const HEADINGS: [&str; 12] = [
@@ -61,9 +62,13 @@ fn service_row(service: &ServiceInfo) -> Vec<String> {
     let spec = &service.spec;
     let sum = |count: fn(&ServerInfo) -> u64| service.servers.iter().map(count).sum::<u64>().to_string();
     let mut notes = Vec::new();
-    notes.extend(spec.persistence.map(|seconds| format!("persistent {seconds}s")));
-    notes.extend(spec.ops.then(|| "ops".to_owned()));
-    notes.extend(spec.engine.map(|engine| format!("pe {}", engine.name())));
+    let mut rows: Vec<&ServiceOption> = SERVICE.iter().collect();
+    rows.sort_by_key(|row| row.ipvsadm.as_ref().map_or(u8::MAX, |ipvsadm| ipvsadm.place));
+    for row in rows {
+        if let (ServiceKind::Plain(plain), Some([before, behind])) = (&row.kind, row.note) {
+            notes.extend(plain.text(spec).map(|value| format!("{before}{value}{behind}")));
+        }
+    }
     notes.extend(service.runtime.then(|| "runtime".to_owned()));
     let mut row = vec![spec.key.to_string(), spec.scheduler.name().to_owned(), String::new()];
     row.push(sum(|server| server.active.into()));

@@ -8,14 +8,16 @@ use dataplane::sched::Scheduler;
 use super::fake::{server_info, service_info};
 use crate::api::{Forward, ServerSpec, ServiceSpec};
 use crate::ipvsadm::names::address_text;
-use crate::ipvsadm::options::{OPTS, SPELLINGS};
+use crate::ipvsadm::options::{Given, OPTS, SPELLINGS};
 use crate::ipvsadm::{sort, values};
 
 #[test]
-fn options_stand_where_their_number_says() {
-    for (position, (opt, name)) in OPTS.into_iter().enumerate() {
-        assert_eq!(opt as usize, position, "{name}");
+fn every_option_has_a_place_of_its_own() {
+    let mut given = Given::default();
+    for opt in OPTS.iter() {
+        assert!(given.insert(*opt), "{}", opt.name());
     }
+    assert!(OPTS.windows(2).all(|two| two[0] != two[1]));
 }
 
 #[test]
