@@ -27,8 +27,6 @@ const LAYERS: [&[&str]; 6] = [
     &["tables", "snapshot", "mailbox", "parking", "fragments", "handoff", "defence", "seeds", "shard", "pipeline"],
     &["worker"],
 ];
-/// Edges that point upward, or close a circle, today. Only paid off, never added to.
-const DEBTS: [(&str, &str); 1] = [("service", "sched")];
 
 /// Who may depend on whom among the crates of the house.
 const EDGES: [(&str, &[&str]); 5] = [
@@ -193,17 +191,12 @@ fn used_modules(line: &str) -> impl Iterator<Item = String> {
 #[test]
 fn modules_of_the_dataplane_look_downward() {
     let layer = |module: &str| LAYERS.iter().position(|layer| layer.contains(&module));
-    let debts: BTreeSet<(String, String)> = DEBTS.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
     let edges = module_edges();
     for (from, to) in edges.iter().filter(|(from, _)| from != "lib") {
         let (Some(above), Some(below)) = (layer(from), layer(to)) else { panic!("{from} or {to} has no layer") };
-        assert!(above >= below || debts.contains(&(from.clone(), to.clone())), "{from} looks up to {to}");
+        assert!(above >= below, "{from} looks up to {to}");
     }
-    for debt in &debts {
-        assert!(edges.contains(debt), "{} no longer uses {}: cross it off the list", debt.0, debt.1);
-    }
-    let clean: Vec<_> = edges.difference(&debts).cloned().collect();
-    assert_eq!(circle(clean), [], "these use each other");
+    assert_eq!(circle(edges.into_iter().collect()), [], "these use each other");
 }
 
 /// What is left of edges when modules that use nothing are taken away again and again.

@@ -12,7 +12,7 @@ use dataplane::mailbox::Link;
 use dataplane::map::Seed;
 use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::route::{Action, Prefix, RouteTable};
-use dataplane::sched::{Plan, Scheduler};
+use dataplane::sched::Scheduler;
 use dataplane::seeds::Seeds;
 use dataplane::service::{MAX_SERVERS, Manner, RealServer, Servers, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
@@ -220,7 +220,7 @@ fn tables(traffic: Traffic, servers: &Servers, link: &Link, scheduler: Scheduler
         let first = number * u32::from(SERVERS);
         let list: Vec<RealServer> =
             (0..SERVERS).map(|index| real(traffic, servers, link, first + u32::from(index), (index, 8080))).collect();
-        let plan = Plan::of(scheduler, key.family(), &list);
+        let plan = scheduler.plan(key.family(), &list);
         let (manner, state) = (Manner::default(), Arc::default());
         let service =
             VirtualService { key, scheduler, sched_flags: 0, servers: list, plan, list_version: 0, manner, state };

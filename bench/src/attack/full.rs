@@ -9,7 +9,7 @@ use dataplane::chance::Chance;
 use dataplane::clock::Tick;
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use dataplane::method::ForwardMethod;
-use dataplane::sched::{Asked, Plan, Scheduler, flag};
+use dataplane::sched::{Asked, Scheduler, flag};
 use dataplane::service::{Manner, RealServer, Servers, VirtualService};
 
 use super::measured;
@@ -33,7 +33,7 @@ fn service() -> VirtualService {
         key: ServiceKey::Address { protocol: Protocol::Tcp, address: VIP, port: 80 },
         scheduler: Scheduler::Mh,
         sched_flags: flag::FALLBACK,
-        plan: Plan::of(Scheduler::Mh, Family::Ipv4, &servers),
+        plan: Scheduler::Mh.plan(Family::Ipv4, &servers),
         servers,
         list_version: 0,
         manner: Manner::default(),
@@ -49,8 +49,8 @@ pub(super) fn run(attacked: bool) -> u64 {
     }
     let pick = |client: u32| {
         let client = SocketAddr::new(IpAddr::V4(client.into()), 4000);
-        let (servers, service, chance) = (&servers, &service, &chance);
-        let asked = Asked { service, servers, client, vip: VIP, now: Tick(1), lblcr_expiration: 1, chance };
+        let (servers, list, chance) = (&servers, service.list(), &chance);
+        let asked = Asked { list, servers, client, vip: VIP, now: Tick(1), lblcr_expiration: 1, chance };
         assert_eq!(Scheduler::Mh.pick(&asked).is_none(), attacked);
     };
     measured(&mut || (0x0b00_0000..).take(CLIENTS as usize).for_each(pick));

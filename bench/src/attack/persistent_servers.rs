@@ -1,6 +1,6 @@
 //! Second connections of the clients of a persistent service with a thousand servers. As usual it has two.
 
-use dataplane::sched::{Plan, Scheduler};
+use dataplane::sched::Scheduler;
 use dataplane::service::RealServer;
 
 use super::clients::{TRAFFIC, come, keep_together};
@@ -17,7 +17,7 @@ pub(super) fn run(attacked: bool) -> u64 {
         let server = |slot| real(TRAFFIC, servers, link, slot, ((slot % each) as u8, 8080 + (slot / each) as u16));
         keep_together(tables, |service| {
             service.servers = (0..n).map(server).collect::<Vec<RealServer>>();
-            service.plan = Plan::of(service.scheduler, service.key.family(), &service.servers);
+            service.plan = service.scheduler.plan(service.key.family(), &service.servers);
         });
     });
     come(&mut stage, 0..CLIENTS, 4000);

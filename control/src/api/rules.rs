@@ -7,7 +7,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use dataplane::flow::{Family, ForwardMethod, Protocol, ServiceKey};
+use dataplane::flow::{Family, Protocol, ServiceKey};
+use dataplane::method::ForwardMethod;
 
 use super::forward::{TunnelChecksum, TunnelKind, TunnelSpec};
 use super::spec::{Granularity, ServerSpec, ServiceSpec};

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use dataplane::flow::ForwardMethod;
+use dataplane::method::ForwardMethod;
 use ipnet::IpNet;
 
 use crate::api::rules::{self, Fault};

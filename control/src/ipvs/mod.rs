@@ -22,7 +22,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
-use dataplane::flow::{ForwardMethod, ServiceKey};
+use dataplane::flow::ServiceKey;
+use dataplane::method::ForwardMethod;
 use dataplane::sched::Scheduler;
 use dataplane::service::{Servers, ServiceState, TotalsRead};
 
@@ -258,7 +259,7 @@ impl Services {
             origin: Origin::new(runtime),
             servers: Vec::new(),
             meter: Meter::default(),
-            state: Arc::new(ServiceState::of(scheduler, self.seed)),
+            state: Arc::new(ServiceState::new(scheduler.cache(self.seed))),
             list_version: 0,
             number,
             due: self.estimates.add(number, now),
@@ -288,7 +289,7 @@ impl Services {
         let before = std::mem::replace(&mut edited.spec, spec);
         let scheduler = edited.spec.scheduler;
         if scheduler != before.scheduler {
-            let state = Arc::new(edited.state.chosen_by(scheduler, self.seed));
+            let state = Arc::new(edited.state.chosen_anew(scheduler.cache(self.seed)));
             let before = std::mem::replace(&mut edited.state, state);
             retire(&before, self.slots.states());
             remember(&mut self.remembering, key, scheduler);

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use dataplane::flow::{ForwardMethod, ServiceKey};
+use dataplane::flow::ServiceKey;
+use dataplane::method::ForwardMethod;
 use dataplane::service::{PathMtu, Servers};
 
 use crate::api::ServerSpec;

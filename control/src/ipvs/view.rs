@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use dataplane::clock::ticks;
 use dataplane::flow::Encapsulation;
-use dataplane::sched::Plan;
 use dataplane::service::{Manner, Persistent, RealServer, VirtualService};
 
 use super::{ServerEntry, Service};
@@ -44,7 +43,7 @@ impl Service {
             key: self.spec.key,
             scheduler: self.spec.scheduler,
             sched_flags: self.spec.sched_flags,
-            plan: Plan::of(self.spec.scheduler, self.spec.key.family(), &servers),
+            plan: self.spec.scheduler.plan(self.spec.key.family(), &servers),
             servers,
             list_version: self.list_version,
             manner: self.manner(),

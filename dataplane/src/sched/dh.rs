@@ -5,14 +5,15 @@
 //! bucket = hash_32(destination, 8 bits); its server, if usable; else nobody
 //! ```
 
-use super::{Asked, hash};
+use super::asked::Asked;
+use super::hash;
 use crate::service::RealServer;
 
 const BITS: u32 = 8;
 pub(super) const SIZE: usize = 1 << BITS;
 
 pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
-    let word = hash::fold(asked.service.key.family(), asked.vip);
+    let word = hash::fold(asked.list.family, asked.vip);
     let (index, usable) = asked.bucket(hash::multiplicative(word, BITS))?;
     usable.then_some(index)
 }

@@ -11,10 +11,10 @@
 //! The weight is the last one above 0: a server quiesced later keeps its slots, one that was added with weight 0 has
 //! none.
 
-use super::plan::Plan;
-use super::{Asked, hash};
+use super::asked::Asked;
+use super::hash;
 use crate::flow::Family;
-use crate::service::RealServer;
+use crate::service::{Plan, RealServer};
 
 /// Slots: the prime of `CONFIG_IP_VS_MH_TAB_INDEX` = 12, its default.
 pub(super) const SIZE: usize = 4093;

@@ -1,7 +1,7 @@
 //! Weighted overflow (`ip_vs_ovf.c`): the largest weight among servers whose active connections do not exceed their
 //! weight, the first of equals. Connections that are never active (UDP) overflow nothing.
 
-use super::Asked;
+use super::asked::Asked;
 
 pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
     let mut best: Option<(usize, u32)> = None;

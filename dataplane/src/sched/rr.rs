@@ -9,12 +9,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Asked;
-use crate::service::RealServer;
+use super::asked::Asked;
+use crate::service::{RealServer, place};
 
 pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
-    let list = asked.list();
-    let position = &asked.service.state.position;
+    let (list, position) = (asked.list.servers, asked.list.position);
     let mut seen = position.load(Relaxed);
     loop {
         let (before, after) = list.split_at(last(list, seen).map_or(0, |index| index + 1));
@@ -46,5 +45,5 @@ fn word(slot: u32, index: usize) -> u64 {
 
 fn last(list: &[RealServer], word: u64) -> Option<usize> {
     let slot = ((word >> 32) as u32).checked_sub(1)?;
-    super::place(list, slot, word as u32 as usize)
+    place(list, slot, word as u32 as usize)
 }

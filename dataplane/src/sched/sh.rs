@@ -9,7 +9,8 @@
 
 use std::iter::repeat_n;
 
-use super::{Asked, hash};
+use super::asked::Asked;
+use super::hash;
 use crate::service::RealServer;
 
 const BITS: u32 = 8;

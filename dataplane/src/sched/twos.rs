@@ -5,7 +5,7 @@
 //! two draws; the second wins if its load by weight is below that of the first
 //! ```
 
-use super::{Asked, Load};
+use super::asked::{Asked, Load};
 
 pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
     let total: u64 = asked.candidates().map(|(_, server, _)| u64::from(server.weight)).sum();

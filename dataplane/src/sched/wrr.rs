@@ -12,8 +12,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{Asked, Plan};
-use crate::service::{RealServer, VirtualService};
+use super::asked::Asked;
+use crate::service::{Plan, RealServer, ServerList};
 
 #[derive(Clone, Copy)]
 struct Mark {
@@ -22,10 +22,10 @@ struct Mark {
 }
 
 pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
-    let position = &asked.service.state.position;
+    let position = asked.list.position;
     let mut seen = position.load(Relaxed);
     loop {
-        let mut mark = unpack(asked.service, seen);
+        let mut mark = unpack(&asked.list, seen);
         let choice = turn(asked, &mut mark);
         match position.compare_exchange_weak(seen, pack(version_of(seen), mark), Relaxed, Relaxed) {
             Ok(_) => return choice,
@@ -51,7 +51,7 @@ pub(super) fn follow(position: &AtomicU64, after: &[RealServer], version: u16) {
 }
 
 fn turn(asked: &Asked<'_>, mark: &mut Mark) -> Option<usize> {
-    let plan = &asked.service.plan;
+    let plan = asked.list.plan;
     let step = i64::from(plan.gcd);
     let top = top(plan);
     if top <= 0 {
@@ -61,7 +61,7 @@ fn turn(asked: &Asked<'_>, mark: &mut Mark) -> Option<usize> {
     let (mut restarted, mut last_pass) = (false, false);
     let mut from = begin.map_or(0, |index| index + 1);
     loop {
-        for (index, server) in asked.list().iter().enumerate().skip(from) {
+        for (index, server) in asked.list.servers.iter().enumerate().skip(from) {
             if i64::from(server.weight) >= mark.weight && asked.open(server).is_some() {
                 mark.last = Some(index);
                 return Some(index);
@@ -86,10 +86,10 @@ fn turn(asked: &Asked<'_>, mark: &mut Mark) -> Option<usize> {
 /// The current weight of the next walk. Walks that nobody open is heavy enough for are left out: there may be as many
 /// as the largest weight.
 fn next_weight(asked: &Asked<'_>, weight: i64) -> i64 {
-    let step = i64::from(asked.service.plan.gcd);
+    let step = i64::from(asked.list.plan.gcd);
     let next = weight - step;
     let open = |server: &&RealServer| asked.open(server).is_some();
-    let heaviest = asked.list().iter().filter(open).map(|server| i64::from(server.weight)).max().unwrap_or(0);
+    let heaviest = asked.list.servers.iter().filter(open).map(|server| i64::from(server.weight)).max().unwrap_or(0);
     let fruitless = (next - heaviest + step - 1).max(0) / step;
     next - fruitless.min((next - 1).max(0) / step) * step
 }
@@ -107,11 +107,11 @@ fn weight_of(word: u64) -> i64 {
 }
 
 /// A worker whose list is not the one the word was written for, for as long as a publication takes, starts at its head.
-fn unpack(service: &VirtualService, word: u64) -> Mark {
+fn unpack(list: &ServerList<'_>, word: u64) -> Mark {
     let index = (word >> 31 & 0x1_ffff) as usize;
-    let current = version_of(word) == service.list_version;
+    let current = version_of(word) == list.version;
     let last = if current { index.checked_sub(1) } else { None };
-    Mark { last, weight: weight_of(word).min(top(&service.plan)) }
+    Mark { last, weight: weight_of(word).min(top(list.plan)) }
 }
 
 fn pack(version: u16, mark: Mark) -> u64 {

@@ -1,29 +1,34 @@
 //! Virtual services and their real servers: the immutable part that workers read, and the state that outlives edits.
 
+mod cache;
 mod path;
+mod path_to;
+mod plan;
+mod real;
+mod scheduler;
 mod server;
 mod slab;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-pub use path::{Learned, MOST_AT_ONCE, PathMtu, PathTo};
-pub use server::{Server, ServerTotals, TotalsRead};
+pub(crate) use cache::Entry;
+pub use cache::{Cache, MOST as MOST_DESTINATIONS};
+pub use path::{Learned, PathMtu};
+pub use path_to::{MOST_AT_ONCE, PathTo};
+pub use plan::Plan;
+pub(crate) use real::place;
+pub use real::{Caller, Listener, RealServer};
+pub use scheduler::Scheduler;
+pub(crate) use scheduler::schedulers;
+pub use server::{Server, ServerTotals, Servers, Totals, TotalsRead};
 pub use slab::Slab;
 
 use serde::{Deserialize, Serialize};
 
-use crate::flow::{Protocol, ServiceKey};
-use crate::map::{Seed, SharedMap};
-use crate::method::ForwardMethod;
-use crate::sched::{Cache, Plan, Scheduler};
-
-/// Server states, by slot.
-pub type Servers = Slab<Server>;
-
-/// A worker's totals of each server, by slot.
-pub type Totals = Slab<ServerTotals>;
+use crate::flow::{Family, ServiceKey};
+use crate::map::SharedMap;
 
 /// Most real servers a director can hold.
 pub const MAX_SERVERS: usize = 1 << 21;
@@ -35,7 +40,7 @@ pub struct VirtualService {
     pub key: ServiceKey,
     /// How it chooses.
     pub scheduler: Scheduler,
-    /// Bits that its scheduler reads ([`crate::sched::flag`]).
+    /// Bits that its scheduler reads (`sched::flag`).
     pub sched_flags: u8,
     /// In list order: the server added last stands first, as in the kernel.
     pub servers: Vec<RealServer>,
@@ -47,6 +52,41 @@ pub struct VirtualService {
     pub manner: Manner,
     /// What survives edits.
     pub state: Arc<ServiceState>,
+}
+
+/// A service's list of servers, with all that its scheduler reads beside.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerList<'a> {
+    /// The service's family.
+    pub family: Family,
+    /// The servers; the one added last stands first.
+    pub servers: &'a [RealServer],
+    /// What the list comes to.
+    pub plan: &'a Plan,
+    /// Changes with every edit of the list.
+    pub version: u16,
+    /// Bits of the service (`sched::flag`).
+    pub flags: u8,
+    /// Where the scheduler stands.
+    pub position: &'a AtomicU64,
+    /// What the scheduler remembers, if it does.
+    pub cache: Option<&'a Cache>,
+}
+
+impl VirtualService {
+    /// Its list, for its scheduler.
+    #[must_use]
+    pub fn list(&self) -> ServerList<'_> {
+        ServerList {
+            family: self.key.family(),
+            servers: &self.servers,
+            plan: &self.plan,
+            version: self.list_version,
+            flags: self.sched_flags,
+            position: &self.state.position,
+            cache: self.state.cache.as_ref(),
+        }
+    }
 }
 
 /// What is special about a service's connections.
@@ -116,64 +156,17 @@ pub struct ServiceState {
 }
 
 impl ServiceState {
-    /// That of a service which begins, or begins to choose so.
+    /// That of a service which begins, with what its scheduler remembers.
     #[must_use]
-    pub fn of(scheduler: Scheduler, seed: Seed) -> Self {
-        Self { cache: scheduler.remembers().then(|| Cache::new(seed)), ..Self::default() }
+    pub fn new(cache: Option<Cache>) -> Self {
+        Self { cache, ..Self::default() }
     }
 
     /// That of a service which chooses otherwise from now on.
     #[must_use]
-    pub fn chosen_by(&self, scheduler: Scheduler, seed: Seed) -> Self {
-        Self { elsewhere: Arc::clone(&self.elsewhere), ..Self::of(scheduler, seed) }
+    pub fn chosen_anew(&self, cache: Option<Cache>) -> Self {
+        Self { elsewhere: Arc::clone(&self.elsewhere), ..Self::new(cache) }
     }
-}
-
-/// A real server as workers see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RealServer {
-    /// Its state in the slab.
-    pub slot: u32,
-    /// Which occupant of the slot.
-    pub generation: u32,
-    /// Address.
-    pub address: IpAddr,
-    /// Port; 0 = as the client used it.
-    pub port: u16,
-    /// How packets reach it.
-    pub forward: ForwardMethod,
-    /// Share of connections; 0 = none new.
-    pub weight: u32,
-    /// The last weight that was not 0, or that it joined with.
-    pub last_weight: u32,
-}
-
-impl RealServer {
-    /// Where it listens.
-    #[must_use]
-    pub fn socket(&self) -> SocketAddr {
-        SocketAddr::new(self.address, self.port)
-    }
-}
-
-/// Where a real server listens for what NAT sends it: the kernel's `rs_table`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Listener {
-    /// Its address.
-    pub address: IpAddr,
-    /// Its port.
-    pub port: u16,
-    /// Its service's protocol; a service by mark is of every protocol.
-    pub protocol: Option<Protocol>,
-}
-
-/// A server that may begin connections, and the service whose these are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The service.
-    pub service: ServiceKey,
-    /// The server's slot.
-    pub slot: u32,
 }
 
 /// The services that exist, by key.

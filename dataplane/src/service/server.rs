@@ -15,11 +15,18 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use super::RealServer;
 use super::path::PathMtu;
+use super::real::RealServer;
+use super::slab::Slab;
 use crate::counters;
 use crate::flow::{Direction, Encapsulation};
 use crate::method::ForwardMethod;
+
+/// Server states, by slot.
+pub type Servers = Slab<Server>;
+
+/// A worker's totals of each server, by slot.
+pub type Totals = Slab<ServerTotals>;
 
 const OVERLOADED: u64 = 1 << 63;
 /// One active connection.

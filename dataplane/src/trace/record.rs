@@ -9,7 +9,7 @@ use crate::clock::Nanos;
 use crate::conn::Conn;
 use crate::flow::{Direction, ServiceKey};
 use crate::packet::{Arrival, Kind, Step};
-use crate::sched::Scheduler;
+use crate::service::Scheduler;
 use crate::verdict::Handoff;
 use crate::wire::ethernet::MacAddr;
 use crate::wire::vlan::Lan;

@@ -10,8 +10,8 @@ use dataplane::chance::Chance;
 use dataplane::clock::{Tick, ticks};
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use dataplane::method::ForwardMethod;
-use dataplane::sched::{Asked, Cache, Plan, Scheduler};
-use dataplane::service::{Manner, RealServer, Server, Servers, ServiceState, VirtualService};
+use dataplane::sched::{Asked, Scheduler};
+use dataplane::service::{Cache, Manner, Plan, RealServer, Server, Servers, ServiceState, VirtualService};
 
 pub(crate) struct Table {
     pub(crate) service: VirtualService,
@@ -33,7 +33,7 @@ impl Table {
             plan: Plan::default(),
             list_version: 0,
             manner: Manner::default(),
-            state: Arc::new(ServiceState::of(scheduler, Seed([1, 2, 3, 4]))),
+            state: Arc::new(ServiceState::new(scheduler.cache(Seed([1, 2, 3, 4])))),
         };
         let (servers_memory, chance) = (Servers::new(1 << 16), Chance::seeded(1));
         let mut table = Self { service, servers: servers_memory, expiration: 86_400, chance, now: Tick(100) };
@@ -73,14 +73,14 @@ impl Table {
         let before = service.servers.clone();
         change(&mut service.servers);
         service.list_version = service.list_version.wrapping_add(1);
-        service.plan = Plan::of(service.scheduler, Family::Ipv4, &service.servers);
+        service.plan = service.scheduler.plan(Family::Ipv4, &service.servers);
         service.scheduler.follow(&service.state.position, &before, &service.servers, service.list_version);
     }
 
     /// The server for a new connection, which is not made.
     pub(crate) fn pick(&self, client: SocketAddr, vip: IpAddr) -> Option<u16> {
         let asked = Asked {
-            service: &self.service,
+            list: self.service.list(),
             servers: &self.servers,
             client,
             vip,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use dataplane::conn::flag;
 use dataplane::fragments::{Fragments, MAX_BYTES, MAX_DATAGRAMS};
 use dataplane::parking::Ending;
-use dataplane::sched::Cache;
+use dataplane::service::Cache;
 
 use crate::lab::Lab;
 

@@ -26,9 +26,9 @@ use dataplane::neighbor::{NextHop, NextHops};
 use dataplane::port::PacketBuf;
 use dataplane::port::mem::MemPort;
 use dataplane::route::{Action, Prefix};
-use dataplane::sched::{Plan, Scheduler};
+use dataplane::sched::Scheduler;
 use dataplane::seeds::Seeds;
-use dataplane::service::{Manner, RealServer, Server, Servers, ServiceState, VirtualService};
+use dataplane::service::{Manner, Plan, RealServer, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
@@ -164,7 +164,7 @@ impl Lab {
             plan: Plan::default(),
             list_version: 0,
             manner: Manner::default(),
-            state: Arc::new(ServiceState::of(scheduler, seeds().maps)),
+            state: Arc::new(ServiceState::new(scheduler.cache(seeds().maps))),
         };
         self.tables.services.insert(key, Arc::new(service));
         let made: Vec<RealServer> = servers.iter().map(|spec| self.real_server(*spec)).collect();
@@ -204,7 +204,7 @@ impl Lab {
             self.state(server.slot).serve(server.port, server.forward);
         }
         service.list_version = service.list_version.wrapping_add(1);
-        service.plan = Plan::of(service.scheduler, key.family(), &service.servers);
+        service.plan = service.scheduler.plan(key.family(), &service.servers);
         service.scheduler.follow(&service.state.position, &before, &service.servers, service.list_version);
         self.tables.services.insert(key, Arc::new(service));
         self.publish();

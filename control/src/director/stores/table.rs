@@ -9,7 +9,7 @@ use dataplane::fragments::{MAX_BYTES, MAX_DATAGRAMS};
 use dataplane::handoff::{PACKETS, SIGNS};
 use dataplane::mailbox::{Link, QUESTIONS};
 use dataplane::parking::{Class, PLACES};
-use dataplane::sched::MOST_DESTINATIONS;
+use dataplane::service::MOST_DESTINATIONS;
 use dataplane::template;
 use dataplane::verdict::Drop;
 

@@ -52,7 +52,7 @@ pub(super) fn choose<'a>(
     context: Context<'a>,
 ) -> Option<Bound<'a>> {
     let asked = Asked {
-        service,
+        list: service.list(),
         servers: context.servers,
         client: SocketAddr::new(client, meta.tuple.sport),
         vip,

@@ -1,8 +1,9 @@
 //! Where destinations went: the memory of lblc and lblcr (`ip_vs_lblc.c`, `ip_vs_lblcr.c`).
 //!
 //! Only the first packet of a connection comes here. A destination's entry is under the lock of its bucket. Outsiders choose
-//! destinations: which bucket is secret, so that they are even, and entries of a bucket are in a tree. An entry refers to its servers: their memory, and with
-//! it the entry, survives a removal and a return.
+//! destinations: which bucket is secret, so that they are even, and entries of a bucket are in a tree. An entry refers to
+//! its servers: their memory, and with it the entry, survives a removal and a return. Which server an entry gets is the
+//! scheduler's choice.
 //!
 //! ```text
 //! control collects, a round a minute
@@ -18,10 +19,10 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Asked, Load, place};
+use super::real::{RealServer, place};
+use super::server::Servers;
 use crate::clock::{Tick, ticks};
 use crate::map::{Seed, Seeded};
-use crate::service::{RealServer, Servers};
 
 const BUCKETS: usize = 1 << 10;
 /// Entries above which unused ones are collected early.
@@ -53,21 +54,21 @@ type Bucket = BTreeMap<IpAddr, Entry>;
 
 /// Where a destination goes.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// Last joined first; one in lblc.
-    pub(super) members: Vec<Member>,
-    pub(super) changed: Tick,
-    pub(super) used: Tick,
+    pub(crate) members: Vec<Member>,
+    pub(crate) changed: Tick,
+    pub(crate) used: Tick,
 }
 
 /// A server of an entry.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
-    slot: u32,
+pub(crate) struct Member {
+    pub(crate) slot: u32,
     /// Where it was seen in the list.
     hint: usize,
     /// As it was seen last.
-    weight: u32,
+    pub(crate) weight: u32,
 }
 
 /// What control remembers between rounds.
@@ -80,10 +81,8 @@ struct Collector {
 
 impl Cache {
     /// Bytes beside the value itself while nothing is remembered.
-    pub(super) const EMPTY: usize = BUCKETS * size_of::<Mutex<Bucket>>();
-}
+    pub(crate) const EMPTY: usize = BUCKETS * size_of::<Mutex<Bucket>>();
 
-impl Cache {
     /// One that knows nothing yet.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
@@ -99,17 +98,17 @@ impl Cache {
 }
 
 /// A locked bucket, and the destination asked for.
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     cache: &'a Cache,
     bucket: MutexGuard<'a, Bucket>,
-    asked: &'a Asked<'a>,
+    destination: IpAddr,
 }
 
 impl Cache {
     /// Where the destination's entry is, or would be.
-    pub(super) fn place<'a>(&'a self, asked: &'a Asked<'a>) -> Place<'a> {
-        let bucket = self.hasher.shard(&asked.vip, BUCKETS);
-        Place { cache: self, bucket: lock(&self.buckets[bucket]), asked }
+    pub(crate) fn place(&self, destination: IpAddr) -> Place<'_> {
+        let bucket = self.hasher.shard(&destination, BUCKETS);
+        Place { cache: self, bucket: lock(&self.buckets[bucket]), destination }
     }
 
     /// Destinations known.
@@ -208,13 +207,13 @@ impl Cache {
 
 impl Place<'_> {
     /// The entry.
-    pub(super) fn entry(&mut self) -> Option<&mut Entry> {
-        self.bucket.get_mut(&self.asked.vip)
+    pub(crate) fn entry(&mut self) -> Option<&mut Entry> {
+        self.bucket.get_mut(&self.destination)
     }
 
-    /// Makes the entry, with one server, unless there is no room for it.
-    pub(super) fn learn(&mut self, index: usize) {
-        let (cache, asked) = (self.cache, self.asked);
+    /// Makes the entry, with one server of a list, unless there is no room for it.
+    pub(crate) fn learn(&mut self, index: usize, list: &[RealServer], servers: &Servers, now: Tick) {
+        let cache = self.cache;
         if cache.dead.load(Relaxed) {
             return;
         }
@@ -222,57 +221,45 @@ impl Place<'_> {
             cache.refused.fetch_add(1, Relaxed);
             return;
         }
-        let mut entry = Entry { members: Vec::new(), changed: asked.now, used: asked.now };
-        entry.join(asked, index);
-        self.bucket.insert(asked.vip, entry);
+        let mut entry = Entry { members: Vec::new(), changed: now, used: now };
+        entry.join(index, list, servers, now);
+        self.bucket.insert(self.destination, entry);
         cache.entries.fetch_add(1, Relaxed);
     }
 }
 
 impl Entry {
-    /// The members that the list has, with their place in it.
-    pub(super) fn present(&mut self, asked: &Asked<'_>) -> impl Iterator<Item = usize> {
-        let list = asked.list();
+    /// The members that a list has, with their place in it.
+    pub(crate) fn present(&mut self, list: &[RealServer]) -> impl Iterator<Item = usize> {
         self.members.iter_mut().filter_map(|member| member.find(list))
     }
 
-    /// A server joins at the head, unless it is a member.
-    pub(super) fn join(&mut self, asked: &Asked<'_>, index: usize) {
-        let list = asked.list();
+    /// A server of a list joins at the head, unless it is a member.
+    pub(crate) fn join(&mut self, index: usize, list: &[RealServer], servers: &Servers, now: Tick) {
         let RealServer { slot, weight, .. } = list[index];
         if self.members.iter().any(|member| member.slot == slot) {
             return;
         }
         if self.members.len() >= list.len() + GONE {
-            self.leave(asked, |member| member.find(list).is_none());
+            self.leave(servers, now, |member| member.find(list).is_none());
         }
-        if let Some(state) = asked.servers.get(slot) {
+        if let Some(state) = servers.get(slot) {
             state.references.fetch_add(1, Relaxed);
             self.members.insert(0, Member { slot, hint: index, weight });
-            self.changed = asked.now;
+            self.changed = now;
         }
     }
 
     /// Members leave.
-    pub(super) fn leave(&mut self, asked: &Asked<'_>, mut who: impl FnMut(&mut Member) -> bool) {
-        self.changed = asked.now;
+    pub(crate) fn leave(&mut self, servers: &Servers, now: Tick, mut who: impl FnMut(&mut Member) -> bool) {
+        self.changed = now;
         self.members.retain_mut(|member| {
             let leaves = who(member);
             if leaves {
-                release(asked.servers, member.slot);
+                release(servers, member.slot);
             }
             !leaves
         });
-    }
-
-    /// The member with the most load for its weight, the first of equals; none that was quiesced when last seen.
-    pub(super) fn busiest(&self, asked: &Asked<'_>) -> Option<Member> {
-        let load = |member: &Member| {
-            let load = asked.servers.get(member.slot).map_or(0, |state| state.overhead());
-            Load { load, weight: member.weight }
-        };
-        let heavier = |most: Member, next: Member| if load(&most).is_below(load(&next)) { next } else { most };
-        self.members.iter().copied().filter(|member| member.weight > 0).reduce(heavier)
     }
 }
 
@@ -282,10 +269,6 @@ impl Member {
         let index = place(list, self.slot, self.hint)?;
         (self.hint, self.weight) = (index, list[index].weight);
         Some(index)
-    }
-
-    pub(super) fn is(&self, other: &Self) -> bool {
-        self.slot == other.slot
     }
 }
 
