@@ -1,13 +1,25 @@
 //! The rules of the house that a compiler does not check: where `unsafe` may live, who may depend on whom, how long a
 //! file may be, and that what users read (documents, configuration files) agrees with the code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use dataplane::counters::Counters;
 
+#[path = "house/debts.rs"]
+mod debts;
+#[path = "house/floors.rs"]
+mod floors;
+#[path = "house/imports.rs"]
+mod imports;
+#[path = "house/made_up.rs"]
+mod made_up;
+#[path = "house/source.rs"]
+mod source;
 #[path = "helpers/tree.rs"]
 mod tree;
 
+use floors::module_edges;
+use imports::circles;
 use tree::{files, read, root, without_tests};
 
 /// Where code that the compiler does not check may live: directories and files.
@@ -160,34 +172,6 @@ fn the_dataplane_touches_nothing_outside() {
     }
 }
 
-/// Which modules of the dataplane use which, tests left out.
-fn module_edges() -> BTreeSet<(String, String)> {
-    let mut edges = BTreeSet::new();
-    for file in files("dataplane/src", ".rs") {
-        let inside = file.trim_start_matches("dataplane/src/");
-        let module = inside.split(['/', '.']).next().unwrap_or("").to_owned();
-        let text = read(&file);
-        for line in without_tests(&text).lines().map(code) {
-            for used in used_modules(line).filter(|used| *used != module) {
-                edges.insert((module.clone(), used));
-            }
-        }
-    }
-    edges
-}
-
-/// The modules that a line names as `crate::module` or `crate::{module, ...}`.
-fn used_modules(line: &str) -> impl Iterator<Item = String> {
-    line.split("crate::").skip(1).flat_map(|rest| {
-        let name = |text: &str| text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>();
-        let names = match rest.strip_prefix('{') {
-            Some(list) => list.split(',').map(|part| name(part.trim())).collect(),
-            None => vec![name(rest)],
-        };
-        names.into_iter().filter(|name| !name.is_empty())
-    })
-}
-
 #[test]
 fn modules_of_the_dataplane_look_downward() {
     let layer = |module: &str| LAYERS.iter().position(|layer| layer.contains(&module));
@@ -196,19 +180,7 @@ fn modules_of_the_dataplane_look_downward() {
         let (Some(above), Some(below)) = (layer(from), layer(to)) else { panic!("{from} or {to} has no layer") };
         assert!(above >= below, "{from} looks up to {to}");
     }
-    assert_eq!(circle(edges.into_iter().collect()), [], "these use each other");
-}
-
-/// What is left of edges when modules that use nothing are taken away again and again.
-fn circle(mut edges: Vec<(String, String)>) -> Vec<(String, String)> {
-    loop {
-        let before = edges.len();
-        let users: BTreeSet<String> = edges.iter().map(|(from, _)| from.clone()).collect();
-        edges.retain(|(_, to)| users.contains(to));
-        if edges.len() == before {
-            return edges;
-        }
-    }
+    assert_eq!(circles(&edges), [], "these use each other");
 }
 
 #[test]

@@ -26,14 +26,12 @@ use crate::verdict::Sent;
 use crate::wire::vlan::Lan;
 use core::Core;
 
-/// Connections looked at per turn for their end, and as many more whose servers may be gone.
-pub const EXPIRE_BUDGET: usize = 256;
+pub use core::{DEFENCE_BUDGET, EXPIRE_BUDGET};
+
 /// Commands per turn.
 pub const COMMAND_BUDGET: usize = 32;
 /// Connection slots looked at for one command to list.
 pub const LIST_BUDGET: u32 = 1024;
-/// Entries looked at per turn for the defence to drop.
-pub const DEFENCE_BUDGET: u32 = 256;
 /// Fragments per turn that are given up because the time of their datagrams is over; of the last one all.
 pub const FRAGMENT_BUDGET: usize = 64;
 

@@ -1,8 +1,8 @@
 //! The usual packet: of a connection that is found at the first guess, by a next hop that is known. It is tracked, changed,
 //! addressed and sent in one go, and nothing of it is written down in between.
 
-use super::decide::track::Match;
-use super::decide::{Next, state, track, way};
+use super::decide::track::{Match, Next};
+use super::decide::{state, track, way};
 use super::desk::Desk;
 use super::leave::{cut, depart, rewrite};
 use crate::conn::{Conn, NONE};

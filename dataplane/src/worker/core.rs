@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{DEFENCE_BUDGET, EXPIRE_BUDGET};
 use crate::chance::Chance;
 use crate::clock::{Nanos, Tick};
 use crate::conn::{Conn, flag};
@@ -17,6 +16,10 @@ use crate::snapshot::Reader;
 use crate::tables::Tables;
 use crate::trace::{Observer, Watch};
 
+/// Connections looked at per turn for their end, and as many more whose servers may be gone.
+pub const EXPIRE_BUDGET: usize = 256;
+/// Entries looked at per turn for the defence to drop.
+pub const DEFENCE_BUDGET: u32 = 256;
 /// Nanoseconds over which the longest recent turn is looked for.
 const SECOND: u64 = 1_000_000_000;
 

@@ -32,19 +32,10 @@ use super::desk::Desk;
 use super::find::{known, options};
 use crate::conn::{Found, NONE};
 use crate::flow::Direction;
-use crate::neighbor::NextHop;
 use crate::packet::{Arrival, Meta, Step};
-use crate::service::{Server, VirtualService};
+use crate::service::VirtualService;
 use crate::verdict::{Answer, Drop};
 use classify::Class;
-
-/// What happens to a packet of a connection.
-pub(super) enum Next<'a> {
-    /// It leaves by a next hop that is known. With the server of its connection, where it goes there.
-    Leave(&'a NextHop, Option<&'a Server>),
-    /// It takes another step.
-    Step(Step),
-}
 
 /// What happens to a packet that no stage before decided.
 #[inline(never)]

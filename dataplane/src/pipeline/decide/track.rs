@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Next, local, state, way};
+use super::{local, state, way};
 use crate::conn::{Conn, NONE, flag};
 use crate::flow::{Direction, Protocol};
 use crate::neighbor::NextHop;
@@ -14,6 +14,14 @@ use crate::proto::tcp;
 use crate::service::Server;
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::SYN;
+
+/// What happens to a packet of a connection.
+pub(crate) enum Next<'a> {
+    /// It leaves by a next hop that is known. With the server of its connection, where it goes there.
+    Leave(&'a NextHop, Option<&'a Server>),
+    /// It takes another step.
+    Step(Step),
+}
 
 /// The connection of a packet, and which way the packet travels.
 pub(crate) struct Match<'a> {
