@@ -124,16 +124,19 @@ impl Defence {
     /// Whether an entry that chance named is to be dropped.
     pub fn drops_entry(&mut self, conn: &Conn, now: Tick) -> bool {
         if self.spares {
-            return Worth::of(conn) == Worth::Least && Tick(conn.last_seen).until(now) >= PATIENCE;
+            return Worth::of(conn) == Worth::Least && conn.last_seen().until(now) >= PATIENCE;
         }
         let (half_open, established) = match Protocol::from_number(conn.protocol_number()) {
             Some(Protocol::Tcp) => {
-                let state = tcp::State::from_number(conn.state);
-                (matches!(state, tcp::State::SynRecv | tcp::State::SynAck), state == tcp::State::Established)
+                let state = tcp::State::from_number(conn.state());
+                (
+                    matches!(state, Some(tcp::State::SynRecv | tcp::State::SynAck)),
+                    state == Some(tcp::State::Established),
+                )
             }
             Some(Protocol::Sctp) => {
-                let state = sctp::State::from_number(conn.state);
-                (matches!(state, sctp::State::Init1 | sctp::State::Init), state == sctp::State::Established)
+                let state = sctp::State::from_number(conn.state());
+                (matches!(state, Some(sctp::State::Init1 | sctp::State::Init)), state == Some(sctp::State::Established))
             }
             Some(Protocol::Udp) | None => (false, true),
         };
@@ -142,8 +145,8 @@ impl Defence {
 
     /// Silent for 60 s, with n of 1 to 8 packets: one in n.
     fn drops_by_chance(&mut self, conn: &Conn, now: Tick) -> bool {
-        let silent = Tick(conn.last_seen).until(now);
-        let packets = conn.in_packets as usize;
+        let silent = conn.last_seen().until(now);
+        let packets = conn.in_packets() as usize;
         if silent < 60 * TICKS_PER_SECOND || packets == 0 || packets > FEW {
             return false;
         }
@@ -175,11 +178,11 @@ impl Worth {
         let least = match Protocol::from_number(conn.protocol_number()) {
             Some(Protocol::Tcp) => {
                 use tcp::State::{Close, SynAck, SynRecv, TimeWait};
-                matches!(tcp::State::from_number(conn.state), SynRecv | SynAck | TimeWait | Close)
+                matches!(tcp::State::from_number(conn.state()), Some(SynRecv | SynAck | TimeWait | Close))
             }
             Some(Protocol::Sctp) => {
                 use sctp::State::{Closed, Init, Init1, Rejected};
-                matches!(sctp::State::from_number(conn.state), Init1 | Init | Rejected | Closed)
+                matches!(sctp::State::from_number(conn.state()), Some(Init1 | Init | Rejected | Closed))
             }
             Some(Protocol::Udp) | None => return Self::of_datagrams(conn),
         };
@@ -187,7 +190,7 @@ impl Worth {
     }
 
     fn of_datagrams(conn: &Conn) -> Self {
-        let (single, one_way) = (conn.in_packets <= 1, conn.state == udp::State::OneWay as u8);
+        let (single, one_way) = (conn.in_packets() <= 1, conn.state() == udp::State::OneWay as u8);
         match conn.method().row().has_replies() {
             true if one_way => Self::Least,
             true if single => Self::Little,
@@ -201,10 +204,11 @@ impl Worth {
 mod tests {
     use std::sync::Arc;
 
-    use bytemuck::Zeroable;
-
     use super::*;
+    use crate::conn::New;
+    use crate::flow::Tuple;
     use crate::map::Seed;
+    use crate::method::ForwardMethod::{self, Dr, Nat};
     use crate::method::ForwardMethod::{self, Dr, Nat};
 
     /// Connections that a table holds.
@@ -257,14 +261,16 @@ mod tests {
     #[test]
     fn what_is_half_open_over_or_unanswered_is_worth_least() {
         let of = |protocol: Protocol, state: u8, forward: ForwardMethod, in_packets: u32| {
-            let (protocol, forward) = (protocol.number(), forward as u8);
-            Worth::of(&Conn { protocol, state, forward, in_packets, ..Conn::zeroed() })
+            let tuple = Tuple { protocol: protocol.number(), ..Tuple::default() };
+            let mut conn = New { state, ..New::of4(tuple, tuple, forward) }.line();
+            (0..in_packets).for_each(|_| conn.count_request());
+            Worth::of(&conn)
         };
         let tcp = (0..tcp::STATES as u8).filter(|state| of(Protocol::Tcp, *state, Nat, 9) == Worth::Least);
-        let names: Vec<_> = tcp.map(|state| tcp::State::from_number(state).name()).collect();
+        let names: Vec<_> = tcp.filter_map(|state| tcp::State::from_number(state).map(tcp::State::name)).collect();
         assert_eq!(names, ["SYN_RECV", "TIME_WAIT", "CLOSE", "SYNACK"]);
         let sctp = (0..sctp::STATES as u8).filter(|state| of(Protocol::Sctp, *state, Dr, 9) == Worth::Least);
-        let names: Vec<_> = sctp.map(|state| sctp::State::from_number(state).name()).collect();
+        let names: Vec<_> = sctp.filter_map(|state| sctp::State::from_number(state).map(sctp::State::name)).collect();
         assert_eq!(names, ["INIT1", "INIT", "REJECTED", "CLOSED"]);
         let udp = |state: udp::State, forward, packets| of(Protocol::Udp, state as u8, forward, packets);
         let [one_way, stream] = [udp::State::OneWay, udp::State::Stream];

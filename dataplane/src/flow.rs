@@ -230,9 +230,9 @@ impl Encapsulation {
         between + if matches!(outer, Family::Ipv4) { 20 } else { 40 }
     }
 
-    /// As one word: kind in the lowest bits, then the checksum, the port on top.
+    /// As one word: a bit for GUE, one for GRE, one for the checksum, and the port on top.
     #[must_use]
-    pub const fn number(self) -> u32 {
+    pub const fn word(self) -> u32 {
         match self {
             Self::Ipip => 0,
             Self::Gue { port, checksum } => 1 | (checksum as u32) << 2 | (port as u32) << 16,
@@ -240,15 +240,15 @@ impl Encapsulation {
         }
     }
 
-    /// What a word says; nothing for anything unknown.
+    /// What a word says. Every word says something: there is no unknown one.
     #[inline]
     #[must_use]
-    pub const fn from_number(number: u32) -> Self {
-        let checksum = number & 4 != 0;
-        match number & 3 {
-            1 => Self::Gue { port: (number >> 16) as u16, checksum },
-            2 => Self::Gre { checksum },
-            _ => Self::Ipip,
+    pub const fn of_word(word: u32) -> Self {
+        let (gue, gre, checksum) = (word & 1 != 0, word & 2 != 0, word & 4 != 0);
+        match (gue, gre) {
+            (true, _) => Self::Gue { port: (word >> 16) as u16, checksum },
+            (false, true) => Self::Gre { checksum },
+            (false, false) => Self::Ipip,
         }
     }
 }
@@ -266,7 +266,7 @@ mod tests {
                 Encapsulation::Gue { port: u16::MAX, checksum },
                 Encapsulation::Gre { checksum },
             ] {
-                assert_eq!(Encapsulation::from_number(kind.number()), kind);
+                assert_eq!(Encapsulation::of_word(kind.word()), kind);
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crossbeam::queue::ArrayQueue;
 
 use crate::clock::Midnight;
-use crate::conn::Conn;
+use crate::conn::Snapshot;
 use crate::counters::{self, Counters, Gauges};
 use crate::parking::{CLASSES, Class, Neighbor};
 use crate::service::{MAX_SERVERS, Totals};
@@ -71,7 +71,7 @@ pub struct Page {
     /// The question that it answers.
     pub question: u64,
     /// Live connections, with the ticks until each ends.
-    pub connections: Vec<(Conn, u32)>,
+    pub connections: Vec<(Snapshot, u32)>,
     /// Where to go on; `None` at the end.
     pub next: Option<u32>,
 }

@@ -13,11 +13,13 @@
 //! A packet of a connection leaves with the inside tuple (`local -> server`), a reply with the outside one reversed
 //! (`VIP -> client`), where ends are rewritten at all.
 
+use bytemuck::Zeroable;
+
 use crate::flow::Direction;
 use crate::verdict::Forward;
 
 /// A forwarding method, by the number of the kernel's connections (`IP_VS_CONN_F_FWD_MASK`, `<linux/ip_vs.h>`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Zeroable)]
 #[repr(u8)]
 pub enum ForwardMethod {
     /// Rewrite the destination, un-rewrite replies.
@@ -174,20 +176,17 @@ impl ForwardMethod {
         }
     }
 
-    /// How the packets of a direction are treated, by the method's number, which only connections keep.
+    /// How the packets of a direction are treated. Replies that pass without having to are routed.
     #[inline(always)]
     #[must_use]
-    pub(crate) fn treatment(number: u8, direction: Direction) -> Treatment {
-        TREATMENTS[usize::from(number) % NUMBERS][direction as usize]
+    pub fn treatment(self, direction: Direction) -> Treatment {
+        TREATMENTS[self as usize][direction as usize]
     }
 }
 
-/// Numbers below this one may be methods.
-const NUMBERS: usize = 8;
-
-/// How packets are treated, by the number of a method and the direction. What is no method's packet is routed.
-static TREATMENTS: [[Treatment; 2]; NUMBERS] = {
-    let mut table = [[Treatment::ROUTED; 2]; NUMBERS];
+/// How packets are treated, by the number of a method and the direction.
+static TREATMENTS: [[Treatment; 2]; ForwardMethod::Bypass as usize + 1] = {
+    let mut table = [[Treatment::ROUTED; 2]; ForwardMethod::Bypass as usize + 1];
     let mut at = 0;
     while at < ForwardMethod::ALL.len() {
         let method = ForwardMethod::ALL[at];
@@ -214,7 +213,7 @@ mod tests {
     #[test]
     fn packets_find_what_the_rows_say() {
         for method in ForwardMethod::ALL {
-            let of = |direction| ForwardMethod::treatment(method as u8, direction);
+            let of = |direction| method.treatment(direction);
             let reply = method.row().reply.unwrap_or(Treatment::ROUTED);
             assert_eq!((of(Direction::Request), of(Direction::Reply)), (method.row().request, reply));
         }

@@ -8,11 +8,11 @@ use arrayvec::ArrayVec;
 
 use crate::chance::Chance;
 use crate::clock::{TICKS_PER_SECOND, Tick};
-use crate::conn::{Conn, ConnMemory, ConnTable, HashKey, NONE, Sides, Wheel, flag};
+use crate::conn::{ConnMemory, ConnTable, HashKey, Helpers, NONE, New, Wheel, flag};
 use crate::counters;
 use crate::defence::Defence;
 use crate::expected::AllExpected;
-use crate::flow::Tuple;
+use crate::flow::{Direction, Tuple};
 use crate::fragments::Fragments;
 use crate::handoff::{Mesh, Sign};
 use crate::limiter::Limiter;
@@ -41,8 +41,8 @@ const IDS_APART: u16 = 0x9e37;
 pub struct Shard<B> {
     /// Connections.
     pub table: ConnTable,
-    /// What is rare about some of them.
-    pub sides: Sides,
+    /// What helpers keep of some of them.
+    pub helpers: Helpers,
     /// Their timers.
     pub wheel: Wheel,
     /// Packets that wait for a neighbour.
@@ -104,7 +104,7 @@ impl<B> Shard<B> {
             fragments4: Fragments::v4(seeds.maps),
             fragments6: Fragments::v6(seeds.maps),
             table: ConnTable::new(memory, seeds.table),
-            sides: Sides::default(),
+            helpers: Helpers::default(),
             wheel: Wheel::new(now),
             parking: Parking::new(seeds.maps),
             output,
@@ -141,9 +141,7 @@ impl<B> Shard<B> {
     /// Ends a connection as the kernel does "now": no packet finds it any more, and the wheel takes it next.
     pub fn end_now(&mut self, index: u32, now: Tick) {
         self.let_go(index);
-        let conn = &mut self.table[index];
-        conn.last_seen = now.0;
-        conn.timeout = 0;
+        self.table[index].renew(now, 0);
         self.wheel.doom(&mut self.table, index);
     }
 
@@ -154,17 +152,17 @@ impl<B> Shard<B> {
 
     /// Whether data connections that a control connection has announced are not over.
     fn is_needed(&self, index: u32, expected: &AllExpected) -> bool {
-        let side = self.sides.get(self.table[index].side);
-        side.is_some_and(|side| side.controller != NONE && expected.children(side.controller) > 0)
+        let helped = self.helpers.get(self.table.helper(index));
+        helped.is_some_and(|kept| kept.controller != NONE && expected.children(kept.controller) > 0)
     }
 
-    /// Its rare state goes with a connection.
-    pub fn end_help(&mut self, side: u32, expected: &AllExpected) {
-        let Some(kept) = self.sides.get(side) else { return };
+    /// What a helper keeps of a connection goes with it.
+    pub fn end_help(&mut self, helper: u32, expected: &AllExpected) {
+        let Some(kept) = self.helpers.get(helper) else { return };
         if kept.controller != NONE {
             expected.forget(kept.controller);
         }
-        self.sides.give(side);
+        self.helpers.give(helper);
         expected.helps(false);
     }
 
@@ -174,7 +172,7 @@ impl<B> Shard<B> {
         // Replies belong to an older connection with the same reply key, if there is one. If the other worker cannot be
         // told now, it is when the wheel takes this one.
         if self.take_signpost(index) {
-            self.table[index].set(flag::REPLY_AWAY, false);
+            self.table.forget_signpost(index);
         }
     }
 
@@ -190,9 +188,9 @@ impl<B> Shard<B> {
         for _ in 0..looked {
             index = if index + 1 < end { index + 1 } else { 0 };
             let conn = &self.table[index];
-            let gone = || servers.get(conn.server_slot).is_some_and(|server| !server.available.load(Relaxed));
+            let gone = || servers.get(conn.server_slot()).is_some_and(|server| !server.available.load(Relaxed));
             if conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && gone() {
-                self.table[index].set(flag::DROPPED, true);
+                self.table[index].set::<{ flag::DROPPED }>(true);
                 self.end_now(index, now);
             }
         }
@@ -216,7 +214,7 @@ impl<B> Shard<B> {
             let conn = &self.table[index];
             let there = conn.has(flag::LIVE) && !conn.has(flag::UNLINKED) && !self.is_needed(index, expected);
             if there && self.defence.drops_entry(conn, now) {
-                self.table[index].set(flag::DROPPED, true);
+                self.table[index].set::<{ flag::DROPPED }>(true);
                 self.end_now(index, now);
             }
         }
@@ -234,7 +232,7 @@ impl<B> Shard<B> {
             if self.is_needed(index, &templates.expected) {
                 // What it needs was dropped with it, and is over soon.
                 let later = if self.table[index].has(flag::DROPPED) { SOON } else { LATER };
-                (self.table[index].last_seen, self.table[index].timeout) = (now.0, later);
+                self.table[index].renew(now, later);
                 self.watch(index);
                 continue;
             }
@@ -252,20 +250,18 @@ impl<B> Shard<B> {
     /// a signpost to it has been told.
     fn end(&mut self, index: u32, servers: &Servers, templates: &Templates, link: &Link) {
         let conn = &self.table[index];
-        if let Some(server) = servers.get(conn.server_slot) {
-            server.unbind(conn.has(flag::INACTIVE));
-        }
         let ended = if conn.has(flag::DROPPED) { Ended::Dropped } else { Ended::Over };
-        templates.release(conn.controller, ended, |template| let_go(template, servers));
-        self.end_help(self.table[index].side, &templates.expected);
-        self.table.remove(index);
+        let (controller, helper, server) = (self.table.controller(index), self.table.helper(index), conn.server_slot());
+        self.table.end(index, servers.get(server));
+        templates.release(controller, ended, |template| let_go(template, servers));
+        self.end_help(helper, &templates.expected);
         counters::add(&link.counters.connections_ended, 1);
     }
 
     /// Ends the connections of one packet whose burst has left. Their servers have forgotten them already.
     pub fn end_passing(&mut self, servers: &Servers, templates: &Templates, link: &Link) {
         for index in std::mem::take(&mut self.passing) {
-            let controller = self.table[index].controller;
+            let controller = self.table.controller(index);
             templates.release(controller, Ended::Over, |template| let_go(template, servers));
             counters::add(&link.counters.connections_ended, 1);
         }
@@ -280,8 +276,8 @@ pub fn let_go(template: &Template, servers: &Servers) {
 /// Signposts.
 impl<B> Shard<B> {
     /// The other worker that needs a signpost for a connection's replies, if any does: `Err` where it cannot be told now.
-    pub fn signpost_for(&mut self, conn: &Conn) -> Result<Option<u16>, u16> {
-        match self.station.signpost_for(conn) {
+    pub fn signpost_for(&mut self, new: &New) -> Result<Option<u16>, u16> {
+        match self.station.signpost_for(&new.reply_key(), new.ends6(Direction::Reply)) {
             Some(worker) if !self.mesh.can_tell(worker) => Err(worker),
             other => Ok(other),
         }
@@ -298,7 +294,7 @@ impl<B> Shard<B> {
         if !conn.has(flag::REPLY_AWAY) {
             return true;
         }
-        let worker = self.station.signpost_for(conn);
+        let worker = self.station.signpost_for(&conn.reply_key(), self.table.reply_ends6(index));
         worker.is_none_or(|worker| self.mesh.tell(worker, Sign::Down { conn: index }))
     }
 

@@ -2,7 +2,7 @@
 
 use super::memory::Bucket;
 use super::table::{POST, REPLY};
-use super::{Confirmed, Conn, ConnTable, Found, NONE, flag};
+use super::{Confirmed, ConnTable, Found, NONE, flag};
 use crate::flow::{Direction, Tuple};
 use crate::packet::Candidate;
 use crate::prefetch;
@@ -23,14 +23,14 @@ impl ConnTable {
             Some(conn) => prefetch::read(conn),
             None => self.posts.get(entry & !(REPLY | POST)).map_or((), prefetch::read),
         }
-        Candidate { entry, only: bits & (bits - 1) == 0 && bucket.overflow == 0 }
+        Candidate { entry, only: bits & (bits - 1) == 0 && bucket.head.overflow == 0 }
     }
 
-    /// Asks for the line of a candidate that its IPv6 addresses are in.
+    /// Asks for the IPv6 addresses of a candidate.
     #[inline]
     pub fn prefetch_addresses(&self, candidate: Candidate) {
-        if let Some(conn) = self.memory.conns.get((candidate.entry & !REPLY) as usize) {
-            prefetch::read(&conn.addresses6);
+        if let Some(addresses) = self.memory.addresses.get((candidate.entry & !REPLY) as usize) {
+            prefetch::read(addresses);
         }
     }
 
@@ -64,11 +64,11 @@ impl ConnTable {
     #[inline(never)]
     #[must_use]
     pub fn find6(&self, hash: u64, tuple: &Tuple, ends: [&[u8; 16]; 2]) -> Option<Found> {
-        self.search(hash, tuple, |conn, direction| conn.is_between(direction, ends))
+        self.search(hash, tuple, |index, direction| self.is_between(index, direction, ends))
     }
 
     #[inline(always)]
-    fn search(&self, hash: u64, tuple: &Tuple, same: impl Fn(&Conn, Direction) -> bool) -> Option<Found> {
+    fn search(&self, hash: u64, tuple: &Tuple, same: impl Fn(u32, Direction) -> bool) -> Option<Found> {
         debug_assert!(self.is_settled_for(hash), "a key may wait to be linked");
         let (mut bucket, tag) = self.place(hash);
         let mut request = None;
@@ -79,7 +79,7 @@ impl ConnTable {
                 let entry = line.entries[Bucket::slot(bits)];
                 bits &= bits - 1;
                 if entry & REPLY == 0 {
-                    if self[entry].request_key() == *tuple && same(&self[entry], Direction::Request) {
+                    if self[entry].request_key() == *tuple && same(entry, Direction::Request) {
                         request = Some(Found::Conn(entry, Direction::Request));
                     }
                 } else if self.reply_key_of(entry & !REPLY) == *tuple
@@ -88,23 +88,23 @@ impl ConnTable {
                     return Some(found);
                 }
             }
-            if line.overflow == 0 {
+            if line.head.overflow == 0 {
                 return request;
             }
-            bucket = line.overflow as usize;
+            bucket = line.head.overflow as usize;
         }
     }
 
     /// What a reply entry, or one of those behind it, stands for. A signpost does not know IPv6 addresses: home compares.
     #[inline(always)]
-    fn found_by_reply(&self, newest: u32, same: &impl Fn(&Conn, Direction) -> bool) -> Option<Found> {
+    fn found_by_reply(&self, newest: u32, same: &impl Fn(u32, Direction) -> bool) -> Option<Found> {
         let mut entry = newest;
         while entry != NONE {
             if entry & POST != 0 {
                 let post = self.posts.at(entry & !POST);
                 return Some(Found::Away { home: post.home, conn: post.conn });
             }
-            if same(&self[entry], Direction::Reply) {
+            if same(entry, Direction::Reply) {
                 return Some(Found::Conn(entry, Direction::Reply));
             }
             entry = self.older(REPLY, entry);

@@ -2,8 +2,11 @@
 //! common. An outsider chooses how long those are (one client's port to many ports of a service by mark), so
 //! whoever joins or leaves one walks none of it.
 
-use super::memory::{Bucket, SLOTS};
+use super::flag;
+use super::memory::Bucket;
 use super::table::{ConnTable, NONE, POST, REPLY};
+use super::tags::SLOTS;
+use crate::flow::Direction;
 
 /// Where an entry stands: its bucket, the one before that in the chain, and its slot.
 pub(super) struct Place {
@@ -22,7 +25,7 @@ impl ConnTable {
         let (bucket, tag) = self.place(hash);
         let line = &self.memory.buckets[bucket];
         // Usually nothing there is like it.
-        if line.matches(tag) != 0 || line.overflow != 0 {
+        if line.matches(tag) != 0 || line.head.overflow != 0 {
             return self.link_before(entry, hash, side);
         }
         self.link(hash, entry | side)
@@ -45,8 +48,9 @@ impl ConnTable {
         if side == REPLY {
             return self.reply_key_of(one) == self.reply_key_of(other);
         }
-        let (one, other) = (&self[one], &self[other]);
-        one.request_key() == other.request_key() && one.request_ends6() == other.request_ends6()
+        let ends = |index: u32| self.addresses(index).ends(Direction::Request);
+        let key = self[one].request_key();
+        key == self[other].request_key() && (!self[one].has(flag::CLIENT_V6) || ends(one) == ends(other))
     }
 
     #[inline]
@@ -73,18 +77,18 @@ impl ConnTable {
                 self.changes = self.changes.wrapping_add(1);
                 return true;
             }
-            if line.overflow == 0 {
+            if line.head.overflow == 0 {
                 let Some(fresh) = self.take_overflow() else { return false };
-                self.memory.buckets[at].overflow = fresh;
+                self.memory.buckets[at].head.overflow = fresh;
             }
-            at = self.memory.buckets[at].overflow as usize;
+            at = self.memory.buckets[at].head.overflow as usize;
         }
     }
 
     fn take_overflow(&mut self) -> Option<u32> {
         if self.free_overflow != 0 {
             let bucket = self.free_overflow;
-            self.free_overflow = std::mem::take(&mut self.memory.buckets[bucket as usize].overflow);
+            self.free_overflow = std::mem::take(&mut self.memory.buckets[bucket as usize].head.overflow);
             return Some(bucket);
         }
         let bucket = self.untouched_overflow;
@@ -109,11 +113,11 @@ impl ConnTable {
                     return Some(Place { before, bucket, slot, entry });
                 }
             }
-            if line.overflow == 0 {
+            if line.head.overflow == 0 {
                 return None;
             }
             before = bucket;
-            bucket = line.overflow as usize;
+            bucket = line.head.overflow as usize;
         }
     }
 
@@ -147,12 +151,12 @@ impl ConnTable {
     /// Empties a slot; an overflow bucket that holds nothing any more leaves its chain.
     fn clear(&mut self, place: &Place) {
         let line = &mut self.memory.buckets[place.bucket];
-        line.tags[place.slot] = 0;
+        line.head.tags[place.slot] = 0;
         line.entries[place.slot] = 0;
-        let empty = line.tags == [0; SLOTS];
+        let empty = line.head.tags == [0; SLOTS];
         if empty && place.bucket as u64 >= self.primary {
-            let next = std::mem::replace(&mut line.overflow, self.free_overflow);
-            self.memory.buckets[place.before].overflow = next;
+            let next = std::mem::replace(&mut line.head.overflow, self.free_overflow);
+            self.memory.buckets[place.before].head.overflow = next;
             self.free_overflow = place.bucket as u32;
         }
         self.changes = self.changes.wrapping_add(1);
@@ -164,34 +168,34 @@ impl ConnTable {
     /// What stands behind an entry, [`NONE`] = it is the oldest.
     pub(super) fn older(&self, side: u32, entry: u32) -> u32 {
         match (side, entry & POST) {
-            (REPLY, 0) => self[entry].older,
+            (REPLY, 0) => self.cold(entry).older_reply,
             (REPLY, _) => self.posts.at(entry & !POST).older,
-            _ => self.memory.links[entry as usize].older_request,
+            _ => self.cold(entry).older_request,
         }
     }
 
     fn set_older(&mut self, side: u32, entry: u32, older: u32) {
         *match (side, entry & POST) {
-            (REPLY, 0) => &mut self[entry].older,
+            (REPLY, 0) => &mut self.cold_mut(entry).older_reply,
             (REPLY, _) => &mut self.posts.at_mut(entry & !POST).older,
-            _ => &mut self.memory.links[entry as usize].older_request,
+            _ => &mut self.cold_mut(entry).older_request,
         } = older;
     }
 
     /// What stands before an entry, [`NONE`] = it is the newest, which stands in the bucket itself.
     fn newer(&self, side: u32, entry: u32) -> u32 {
         match (side, entry & POST) {
-            (REPLY, 0) => self.memory.links[entry as usize].newer_reply,
+            (REPLY, 0) => self.cold(entry).newer_reply,
             (REPLY, _) => self.posts.at(entry & !POST).newer,
-            _ => self.memory.links[entry as usize].newer_request,
+            _ => self.cold(entry).newer_request,
         }
     }
 
     fn set_newer(&mut self, side: u32, entry: u32, newer: u32) {
         *match (side, entry & POST) {
-            (REPLY, 0) => &mut self.memory.links[entry as usize].newer_reply,
+            (REPLY, 0) => &mut self.cold_mut(entry).newer_reply,
             (REPLY, _) => &mut self.posts.at_mut(entry & !POST).newer,
-            _ => &mut self.memory.links[entry as usize].newer_request,
+            _ => &mut self.cold_mut(entry).newer_request,
         } = newer;
     }
 }

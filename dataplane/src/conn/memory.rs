@@ -1,73 +1,63 @@
 //! The storage of a connection table: plain data linked by indices, so that it can lie in huge pages, or in a file that
-//! a successor maps.
+//! a successor maps. By index of a connection:
+//!
+//! ```text
+//! conns       64 bytes   what packets touch                                     resident
+//! cold        32 bytes   links, whom it depends on                              resident
+//! addresses   64 bytes   IPv6 addresses        not touched, so no memory, where all is IPv4
+//! shifts      24 bytes   sequence shifts       not touched, so no memory, where nothing is shifted
+//! ```
+//! With two keys of 4 bytes and their tags in buckets that are half full: 119 bytes an IPv4 connection.
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 
+use super::cold::Cold;
 use super::posts::Post;
-use super::{Conn, NONE};
+use super::tags::{SLOTS, Tags};
+use super::{Addresses, Conn, NONE, Shifts};
 use crate::port::BURST;
 
-/// Entries of a bucket.
-pub(super) const SLOTS: usize = 8;
-
-/// A bucket: eight tags, eight indices (top bit: the key is the reply key), and the bucket that takes the overflow.
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+/// A bucket, one cache line: twelve tags, the bucket that takes the overflow, and twelve indices (top bit: the key is the
+/// reply key).
+#[derive(Clone, Copy, Debug, Zeroable)]
 #[repr(C, align(64))]
 pub(super) struct Bucket {
-    pub(super) tags: [u8; SLOTS],
+    pub(super) head: Tags,
     pub(super) entries: [u32; SLOTS],
-    pub(super) overflow: u32,
-    pad: [u32; 5],
 }
 
 const _: () = assert!(size_of::<Bucket>() == 64);
 
 impl Bucket {
-    /// The top bit of byte i is set where tag i matches, and nowhere else. All eight are compared at once.
-    #[inline]
-    pub(super) fn matches(&self, tag: u8) -> u64 {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const BELOW_TOP: u64 = ONES * 0x7f;
-        let differs = u64::from_le_bytes(self.tags) ^ (ONES * u64::from(tag));
-        !(((differs & BELOW_TOP) + BELOW_TOP) | differs | BELOW_TOP)
+    /// Bit i is set where tag i matches, and nowhere else.
+    #[inline(always)]
+    pub(super) fn matches(&self, tag: u8) -> u32 {
+        self.head.matches(tag)
     }
 
     /// Fills a slot.
     #[inline(always)]
     pub(super) fn put(&mut self, slot: usize, tag: u8, entry: u32) {
-        self.tags[slot] = tag;
+        self.head.tags[slot] = tag;
         self.entries[slot] = entry;
     }
 
-    /// The slot of the first match.
-    #[inline]
-    pub(super) const fn slot(bits: u64) -> usize {
-        bits.trailing_zeros() as usize / 8 % SLOTS
+    /// The slot of the first match; there is one.
+    #[inline(always)]
+    pub(super) const fn slot(bits: u32) -> usize {
+        let slot = bits.trailing_zeros() as usize;
+        if slot < SLOTS { slot } else { SLOTS - 1 }
     }
-}
-
-/// Where a connection stands in the chains of those with the same request key and the same reply key; [`NONE`] = nothing is
-/// on that side. What is older by the reply key stands in the connection itself ([`Conn::older`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub(super) struct Links {
-    pub(super) older_request: u32,
-    pub(super) newer_request: u32,
-    pub(super) newer_reply: u32,
-}
-
-impl Links {
-    /// In no chain.
-    pub(super) const NONE: Self = Self { older_request: NONE, newer_request: NONE, newer_reply: NONE };
 }
 
 /// The storage of a table, handed in from outside: plain data, zeroed, or [`NONE`] where it is links.
 #[derive(Debug)]
 pub struct ConnMemory {
-    /// Behind the table's own, room for a burst of connections of one packet.
+    /// Here and in what lies beside them: behind the table's own, room for a burst of connections of one packet.
     pub(super) conns: Box<[Conn]>,
-    /// By connection. Beside the connections, whose two lines are full: packets do not ask for it.
-    pub(super) links: Box<[Links]>,
+    pub(super) cold: Box<[Cold]>,
+    pub(super) addresses: Box<[Addresses]>,
+    pub(super) shifts: Box<[Shifts]>,
     pub(super) buckets: Box<[Bucket]>,
     pub(super) posts: Box<[Post]>,
     /// By hash of home and connection: the first signpost, [`NONE`] = there is none.
@@ -75,43 +65,52 @@ pub struct ConnMemory {
 }
 
 impl ConnMemory {
-    /// Zeroed memory for `capacity` connections, every page of it touched: a new connection faults none in. With
+    /// Memory for `capacity` connections. Every page of it is touched, so that a new connection faults none in, but for
+    /// IPv6 addresses and sequence shifts, which take memory when the first connection needs them. With
     /// `signposts` there is room for those of other workers' connections, too.
     #[must_use]
     pub fn new(capacity: u32, signposts: bool) -> Self {
         let (primary, overflow) = Self::bucket_counts(capacity);
+        let places = capacity as usize + BURST;
         let posts = Self::signposts(capacity, signposts);
         Self {
-            conns: resident(capacity as usize + BURST),
-            links: vec![Links::NONE; capacity as usize].into(),
+            conns: resident(places),
+            cold: vec![Cold::NONE; places].into(),
+            addresses: bytemuck::allocation::zeroed_slice_box(places),
+            shifts: bytemuck::allocation::zeroed_slice_box(places),
             buckets: resident(primary + overflow + 1),
             posts: resident(posts),
             post_heads: vec![NONE; posts].into(),
         }
     }
 
-    /// Bytes of a table for `capacity` connections.
+    /// Bytes of a table for `capacity` connections that are resident from the start: all but IPv6 addresses and sequence
+    /// shifts, [`ConnMemory::bytes_later`].
     #[must_use]
     pub fn bytes(capacity: u32, signposts: bool) -> usize {
         let (primary, overflow) = Self::bucket_counts(capacity);
-        (capacity as usize + BURST) * size_of::<Conn>()
-            + capacity as usize * size_of::<Links>()
+        (capacity as usize + BURST) * (size_of::<Conn>() + size_of::<Cold>())
             + (primary + overflow + 1) * size_of::<Bucket>()
             + Self::signposts(capacity, signposts) * (size_of::<Post>() + size_of::<u32>())
     }
 
-    /// Replies spread over workers as evenly as connections do; an eighth more for luck.
-    /// Signposts that there is room for.
+    /// Bytes that a table for `capacity` connections takes beyond, as soon as all of them are IPv6 and shifted.
+    #[must_use]
+    pub fn bytes_later(capacity: u32) -> usize {
+        (capacity as usize + BURST) * (size_of::<Addresses>() + size_of::<Shifts>())
+    }
+
+    /// Signposts that there is room for: replies spread over workers as evenly as connections do; an eighth more for luck.
     #[must_use]
     pub fn signposts(capacity: u32, signposts: bool) -> usize {
         if signposts { capacity as usize + capacity as usize / 8 } else { 0 }
     }
 
-    /// Two keys a connection, three of eight slots used at most on average: then one bucket in 260 overflows, and a
+    /// Two keys a connection, six of twelve slots used at most on average: then one bucket in 110 overflows, and a
     /// packet hardly ever waits for a line that nobody asked for. A sixteenth more for overflow,
     /// and what the connections of a few bursts may take.
     pub(super) fn bucket_counts(capacity: u32) -> (usize, usize) {
-        let primary = (capacity as usize * 2).div_ceil(3).max(16);
+        let primary = (capacity as usize).div_ceil(3).max(16);
         (primary, primary / 16 + 4 * BURST)
     }
 }
@@ -124,4 +123,16 @@ fn resident<T: Zeroable>(n: usize) -> Box<[T]> {
         *std::hint::black_box(element) = T::zeroed();
     }
     elements
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_connection_takes_128_bytes_at_most() {
+        let capacity = 1_000_000;
+        let bytes = ConnMemory::bytes(capacity, false);
+        assert!(bytes <= capacity as usize * 128, "{bytes} bytes of {capacity} connections");
+    }
 }

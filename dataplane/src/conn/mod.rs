@@ -1,22 +1,34 @@
-//! Connections: the entry, the table that finds it by either of its two keys, and the wheel that ends it.
+//! Connections: the entry, the table that finds it by either of its two keys, its life, and the wheel that ends it.
 
+mod cold;
+mod ends;
 mod find;
 mod hash;
+mod helper;
+mod journal;
 mod later;
+mod life;
 mod links;
 mod memory;
+mod new;
 mod posts;
-mod side;
+mod seq;
+mod snapshot;
 mod table;
+mod tags;
 mod wheel;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use bytemuck::Zeroable;
 
-use bytemuck::{Pod, Zeroable};
-
+pub use ends::{Addresses, Six};
 pub use hash::HashKey;
+pub use helper::{Helped, Helpers, MOST as MOST_HELPED, Mode};
+pub use journal::{Changes, MOST as MOST_CHANGES};
+pub use life::Moved;
 pub use memory::ConnMemory;
-pub use side::{MOST as MOST_SIDES, Mode, Shift, Side, Sides};
+pub use new::New;
+pub use seq::{Shift, Shifts};
+pub use snapshot::Snapshot;
 pub use table::{Confirmed, ConnTable, Found, NONE};
 pub use wheel::Wheel;
 
@@ -48,81 +60,80 @@ pub mod flag {
     pub const DROPPED: u16 = 1 << 9;
     /// Its template knows that its client sent a second packet.
     pub const HEARD_AGAIN: u16 = 1 << 10;
+    /// A helper looks into its packets ([`super::Helped`]). It remembers no next hop.
+    pub const HELPED: u16 = 1 << 11;
+    /// Its sequence numbers are shifted ([`super::Shifts`]).
+    pub const SHIFTED: u16 = 1 << 12;
+    /// It stands in the journal of changes.
+    pub const NOTED: u16 = 1 << 13;
+
+    /// A template, or a control connection of FTP, controls it ([`super::ConnTable::controller`]).
+    pub const CONTROLLED: u16 = 1 << 14;
+
+    /// Those that packets set and clear. All others belong to the table, and to a connection's life.
+    pub(super) const OF_PACKETS: u16 = NO_OUTPUT | ASSURED | DROPPED | HEARD_AGAIN;
 }
 
-/// A connection: plain data, linked by indices. The first cache line holds all that an established IPv4 packet
-/// touches, the second the addresses of the other family and the links of timers and collisions.
+/// A connection, one cache line: all that an established IPv4 packet touches. What is asked more rarely lies beside it, by
+/// the same index: links, IPv6 addresses, sequence shifts.
 ///
-/// Virtual end, client, server: any two neighbours are destination and source of one direction's packets, in one word.
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+/// ```text
+/// outside   client -> VIP       what the client's packets carry when they arrive
+/// inside    local  -> server    what they carry when they leave; replies carry it reversed
+/// ```
+/// Each pair of ends is destination and source of the packets that arrive, in one word, as [`Tuple`] has it.
+#[derive(Clone, Copy, Debug, Zeroable)]
 #[repr(C, align(64))]
 pub struct Conn {
-    /// Virtual address; for IPv6 a digest of it.
-    pub vip: u32,
-    /// Client address; for IPv6 a digest of it.
-    pub client: u32,
-    /// Server address, of a bypass the virtual one; for IPv6 a digest of it.
-    pub server: u32,
-    /// Virtual port.
-    pub vip_port: u16,
-    /// Client port.
-    pub client_port: u16,
-    /// Server port.
-    pub server_port: u16,
+    /// Virtual address; for IPv6 a digest of it, as for the three below.
+    vip: u32,
+    client: u32,
+    /// The address that the server sees and answers: the client's.
+    local: u32,
+    /// Server address, of a bypass the virtual one.
+    server: u32,
+    vip_port: u16,
+    client_port: u16,
+    local_port: u16,
+    server_port: u16,
     /// IANA protocol number, marked where the client side is IPv6 ([`Tuple`]).
-    pub protocol: u8,
-    /// State, in the numbering of its protocol.
-    pub state: u8,
+    protocol: u8,
+    /// In the numbering of its protocol.
+    state: u8,
     /// [`flag`] bits.
-    pub flags: u16,
-    /// [`ForwardMethod`] as a number.
-    pub forward: u8,
+    flags: u16,
+    method: ForwardMethod,
     /// Occupant of the server's slot, its low bits.
-    pub server_generation: u8,
-    /// When the last packet came.
-    pub last_seen: u32,
+    server_generation: u8,
+    /// Where it stands in the wheel.
+    wheel_slot: u16,
+    /// When the last packet came, ticks.
+    last_seen: u32,
     /// How long it lives after that, ticks.
-    pub timeout: u32,
-    /// Where it stands in the wheel, ticks.
-    pub wheel_at: u32,
+    timeout: u32,
     /// Slot of its server, [`NONE`] = a bypass has none.
-    pub server_slot: u32,
+    server_slot: u32,
     /// Version of the net tables that gave the next hops below.
-    pub net_version: u32,
+    net_version: u32,
     /// Next hop towards the server, [`NONE`] = not known.
-    pub hop_request: u32,
+    hop_request: u32,
     /// Next hop towards the client, [`NONE`] = not known.
-    pub hop_reply: u32,
+    hop_reply: u32,
     /// Packets from the client.
-    pub in_packets: u32,
-    /// What NAT of the client's packets does to the IP header's checksum; the reverse for the server's.
-    pub header_change: u16,
-    /// The same for the transport checksum.
-    pub transport_change: u16,
-    /// Rare state ([`Side`]), [`NONE`] = without. One that has some remembers no next hop.
-    pub side: u32,
-
-    /// Virtual, client and server address, those that are IPv6: any two neighbours are destination and source of one
-    /// direction's packets.
-    pub addresses6: [[u8; 16]; 3],
-    /// Next in the wheel's slot, or in the list of free entries.
-    pub wheel_next: u32,
-    /// Previous in the wheel's slot.
-    pub wheel_previous: u32,
-    /// What stands behind it in the chain of its reply key: an older connection or signpost, [`NONE`] = nothing.
-    pub older: u32,
-    /// What controls this one: a template, or a control connection of FTP ([`crate::expected`]); [`NONE`] = without.
-    pub controller: u32,
+    in_packets: u32,
+    /// What outside to inside does to the IP header's checksum; the reverse for replies.
+    header_change: u16,
+    /// What outside to inside does to the transport checksum; the reverse for replies.
+    transport_change: u16,
 }
 
-const _: () = assert!(size_of::<Conn>() == 128 && align_of::<Conn>() == 64);
-const _: () = assert!(std::mem::offset_of!(Conn, addresses6) == 64);
+const _: () = assert!(size_of::<Conn>() == 64 && align_of::<Conn>() == 64);
 
 impl Conn {
     /// The request key: what the client's packets carry.
     #[inline(always)]
     #[must_use]
-    pub fn request_key(&self) -> Tuple {
+    pub const fn request_key(&self) -> Tuple {
         Tuple {
             src: self.client,
             dst: self.vip,
@@ -135,35 +146,52 @@ impl Conn {
     /// The reply key: what the server's packets carry.
     #[inline(always)]
     #[must_use]
-    pub fn reply_key(&self) -> Tuple {
+    pub const fn reply_key(&self) -> Tuple {
         Tuple {
             src: self.server,
-            dst: self.client,
+            dst: self.local,
             sport: self.server_port,
-            dport: self.client_port,
+            dport: self.local_port,
             protocol: self.protocol,
         }
     }
 
-    /// The key of a direction.
+    /// The virtual end: address (for IPv6 a digest of it) and port.
     #[inline(always)]
     #[must_use]
-    pub fn key(&self, direction: Direction) -> Tuple {
-        match direction {
-            Direction::Request => self.request_key(),
-            Direction::Reply => self.reply_key(),
-        }
+    pub const fn virtual_end(&self) -> (u32, u16) {
+        (self.vip, self.vip_port)
     }
 
-    /// Whether a flag is set.
-    #[inline]
+    /// The server's end: address (for IPv6 a digest of it) and port.
+    #[inline(always)]
+    #[must_use]
+    pub const fn server_end(&self) -> (u32, u16) {
+        (self.server, self.server_port)
+    }
+
+    /// Whether a flag is set, or one of several.
+    #[inline(always)]
     #[must_use]
     pub const fn has(&self, flag: u16) -> bool {
         self.flags & flag != 0
     }
 
-    /// Sets or clears a flag.
-    pub fn set(&mut self, flag: u16, on: bool) {
+    /// All flags.
+    #[must_use]
+    pub const fn flags(&self) -> u16 {
+        self.flags
+    }
+
+    /// Sets or clears a flag that packets set or clear.
+    #[inline(always)]
+    pub fn set<const FLAG: u16>(&mut self, on: bool) {
+        const { assert!(FLAG & !flag::OF_PACKETS == 0, "it is the table's, or belongs to a connection's life") };
+        self.set_any(FLAG, on);
+    }
+
+    #[inline(always)]
+    fn set_any(&mut self, flag: u16, on: bool) {
         self.flags = if on { self.flags | flag } else { self.flags & !flag };
     }
 
@@ -177,27 +205,68 @@ impl Conn {
         }
     }
 
+    /// Version of the net tables that gave the next hops.
+    #[inline(always)]
+    #[must_use]
+    pub const fn net_version(&self) -> u32 {
+        self.net_version
+    }
+
+    /// Keeps a next hop with the version of the tables that gave it; those of older tables are forgotten.
+    pub fn remember(&mut self, direction: Direction, hop: u32, version: u32) {
+        if self.net_version != version {
+            (self.net_version, self.hop_request, self.hop_reply) = (version, NONE, NONE);
+        }
+        match direction {
+            Direction::Request => self.hop_request = hop,
+            Direction::Reply => self.hop_reply = hop,
+        }
+    }
+
+    /// Has the client's next packet take the long way.
+    pub fn forget_hop(&mut self) {
+        self.hop_request = NONE;
+    }
+
     /// Whether its reply key is in its own worker's table.
     #[must_use]
     pub const fn has_reply_key(&self) -> bool {
-        self.method().row().has_replies() && !self.has(flag::REPLY_AWAY)
+        self.method.row().has_replies() && !self.has(flag::REPLY_AWAY)
     }
 
     /// How its packets are forwarded.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub const fn method(&self) -> ForwardMethod {
-        match ForwardMethod::from_number(self.forward) {
-            Some(method) => method,
-            None => ForwardMethod::Bypass,
-        }
+        self.method
     }
 
     /// How its packets of a direction are treated.
     #[inline(always)]
     #[must_use]
     pub fn treatment(&self, direction: Direction) -> Treatment {
-        ForwardMethod::treatment(self.forward, direction)
+        self.method.treatment(direction)
+    }
+
+    /// Its state, in the numbering of its protocol.
+    #[inline(always)]
+    #[must_use]
+    pub const fn state(&self) -> u8 {
+        self.state
+    }
+
+    /// When the last packet came.
+    #[inline(always)]
+    #[must_use]
+    pub const fn last_seen(&self) -> Tick {
+        Tick(self.last_seen)
+    }
+
+    /// How long it lives after its last packet, ticks.
+    #[inline(always)]
+    #[must_use]
+    pub const fn timeout(&self) -> u32 {
+        self.timeout
     }
 
     /// When it ends unless something more arrives.
@@ -205,6 +274,40 @@ impl Conn {
     #[must_use]
     pub const fn due(&self) -> Tick {
         Tick(self.last_seen).after(self.timeout)
+    }
+
+    /// Packets from the client.
+    #[inline(always)]
+    #[must_use]
+    pub const fn in_packets(&self) -> u32 {
+        self.in_packets
+    }
+
+    /// Slot of its server, [`NONE`] = a bypass has none.
+    #[inline(always)]
+    #[must_use]
+    pub const fn server_slot(&self) -> u32 {
+        self.server_slot
+    }
+
+    /// Occupant of the server's slot, its low bits.
+    #[must_use]
+    pub const fn server_generation(&self) -> u8 {
+        self.server_generation
+    }
+
+    /// What outside to inside does to the checksums of IP header and transport, as numbers.
+    #[inline(always)]
+    #[must_use]
+    pub const fn changes(&self) -> (u16, u16) {
+        (self.header_change, self.transport_change)
+    }
+
+    /// The IANA number of its protocol, marked where the client side is IPv6 ([`Tuple`]).
+    #[inline(always)]
+    #[must_use]
+    pub const fn marked_protocol(&self) -> u8 {
+        self.protocol
     }
 
     /// The IANA number of its protocol.
@@ -220,66 +323,5 @@ impl Conn {
     pub const fn is_tcp(&self) -> bool {
         const TCP: u8 = Protocol::Tcp.number();
         self.protocol == TCP || self.protocol == Tuple::marked(TCP)
-    }
-
-    fn address(&self, six: u16, at: usize, four: u32) -> IpAddr {
-        if self.has(six) { Ipv6Addr::from(self.addresses6[at]).into() } else { Ipv4Addr::from_bits(four).into() }
-    }
-
-    /// The virtual address.
-    #[must_use]
-    pub fn vip_address(&self) -> IpAddr {
-        self.address(flag::CLIENT_V6, 0, self.vip)
-    }
-
-    /// The client's address.
-    #[must_use]
-    pub fn client_address(&self) -> IpAddr {
-        self.address(flag::CLIENT_V6, 1, self.client)
-    }
-
-    /// The server's address, of a bypass the virtual one.
-    #[must_use]
-    pub fn server_address(&self) -> IpAddr {
-        self.address(flag::SERVER_V6, 2, self.server)
-    }
-
-    /// Source and destination of its replies, if they are IPv6.
-    #[must_use]
-    pub fn reply_ends6(&self) -> Option<[&[u8; 16]; 2]> {
-        let [_, client, server] = &self.addresses6;
-        self.has(flag::CLIENT_V6).then_some([server, client])
-    }
-
-    /// Source and destination of its client's packets, if they are IPv6.
-    #[must_use]
-    pub fn request_ends6(&self) -> Option<[&[u8; 16]; 2]> {
-        let [vip, client, _] = &self.addresses6;
-        self.has(flag::CLIENT_V6).then_some([client, vip])
-    }
-
-    /// Whether an IPv6 packet of a direction carries its addresses; `ends` are the packet's source and destination.
-    #[inline]
-    #[must_use]
-    pub fn is_between(&self, direction: Direction, [source, destination]: [&[u8; 16]; 2]) -> bool {
-        let [vip, client, server] = &self.addresses6;
-        let (from, to) = match direction {
-            Direction::Request => (client, vip),
-            Direction::Reply => (server, client),
-        };
-        // All differences in one word: one branch instead of two.
-        let differs = |a: &[u8; 16], b: &[u8; 16]| u128::from_ne_bytes(*a) ^ u128::from_ne_bytes(*b);
-        differs(from, source) | differs(to, destination) == 0
-    }
-
-    /// Client, virtual and server address with their ports, as the kernel lists them: a bypass has no server.
-    #[must_use]
-    pub fn ends(&self) -> [SocketAddr; 3] {
-        let server = match (self.method().row().has_server, self.has(flag::SERVER_V6)) {
-            (true, _) => (self.server_address(), self.server_port),
-            (false, true) => (Ipv6Addr::UNSPECIFIED.into(), 0),
-            (false, false) => (Ipv4Addr::UNSPECIFIED.into(), 0),
-        };
-        [(self.client_address(), self.client_port), (self.vip_address(), self.vip_port), server].map(SocketAddr::from)
     }
 }

@@ -14,10 +14,11 @@
 
 use std::ops::{Index, IndexMut};
 
+use super::journal::Journal;
 use super::later::Later;
 use super::memory::ConnMemory;
 use super::posts::Posts;
-use super::{Conn, HashKey, flag};
+use super::{Conn, HashKey, Shifts, flag};
 use crate::flow::{Direction, Tuple};
 use crate::port::BURST;
 use crate::prefetch;
@@ -70,6 +71,7 @@ pub struct ConnTable {
     pub(super) len: u32,
     pub(super) changes: u32,
     pub(super) later: Later,
+    pub(super) journal: Journal,
 }
 
 impl Index<u32> for ConnTable {
@@ -108,6 +110,7 @@ impl ConnTable {
             len: 0,
             changes: 0,
             later: Later::default(),
+            journal: Journal::default(),
         }
     }
 
@@ -207,49 +210,11 @@ impl ConnTable {
         }
     }
 
-    /// Takes a free entry and makes it findable by its keys. `None` when the table is full.
-    pub fn insert(&mut self, conn: Conn) -> Option<u32> {
-        let hashes = [self.hash(&conn.request_key()), self.hash(&conn.reply_key())];
-        let index = self.insert_hashed(conn, hashes);
-        self.settle();
-        index
-    }
-
-    /// The same with the hashes of its request key and its reply key, which the caller knows. The reply key may be linked
-    /// later: see [`ConnTable::settle_for`] and [`ConnTable::settle`].
-    pub(crate) fn insert_hashed(&mut self, conn: Conn, [request, reply]: [u64; 2]) -> Option<u32> {
-        let index = self.take()?;
-        let flags = conn.flags | flag::LIVE;
-        self[index] = Conn { flags, older: NONE, ..conn };
-        if !self.link_newest(index, request, REQUEST) {
-            self.give(index);
-            return None;
-        }
-        if !conn.has_reply_key() || self.link_reply_later(index, reply) {
-            return Some(index);
-        }
-        self.settle();
-        if !self.link_newest(index, reply, REPLY) {
-            self.unlink_key(index, REQUEST);
-            self.give(index);
-            return None;
-        }
-        Some(index)
-    }
-
-    /// Keeps a connection of one packet while its burst is on its way, in the place of this number, one of
-    /// [`crate::port::BURST`] behind the table's own. No key leads to it, and it is not listed.
-    pub fn pass(&mut self, place: usize, conn: Conn) -> u32 {
-        let index = self.capacity + place as u32;
-        self[index] = conn;
-        index
-    }
-
     /// Takes a free entry, and asks for the lines of the next one.
-    fn take(&mut self) -> Option<u32> {
+    pub(super) fn take(&mut self) -> Option<u32> {
         let index = if self.free != NONE {
             let index = self.free;
-            self.free = self[index].wheel_next;
+            self.free = self.cold(index).wheel_next;
             self.prefetch_whole(self.free);
             index
         } else if self.untouched < self.capacity() {
@@ -264,37 +229,37 @@ impl ConnTable {
     }
 
     fn prefetch_whole(&self, index: u32) {
-        if let Some(conn) = self.memory.conns.get(index as usize) {
-            prefetch::read(&conn.client);
-            prefetch::read(&conn.addresses6);
+        if let (Some(conn), Some(cold)) = (self.memory.conns.get(index as usize), self.memory.cold.get(index as usize))
+        {
+            prefetch::read(conn);
+            prefetch::read(cold);
         }
     }
 
-    fn give(&mut self, index: u32) {
-        let free = self.free;
-        self[index].flags = 0;
-        self[index].wheel_next = free;
-        self.free = index;
+    /// Its place is free again.
+    pub(super) fn give(&mut self, index: u32) {
+        let free = std::mem::replace(&mut self.free, index);
+        self[index].flags &= flag::NOTED;
+        self.cold_mut(index).wheel_next = free;
         self.len -= 1;
     }
 
-    /// Makes an entry no longer findable; it stays listed until [`ConnTable::remove`].
-    pub fn unlink(&mut self, index: u32) {
-        if self[index].has(flag::UNLINKED) {
-            return;
-        }
-        self.settle();
-        self.unlink_key(index, REQUEST);
-        if self[index].has_reply_key() {
-            self.unlink_key(index, REPLY);
-        }
-        self[index].set(flag::UNLINKED, true);
+    /// How a connection's sequence numbers are shifted, if they are.
+    #[must_use]
+    pub fn shifts(&self, index: u32) -> Option<&Shifts> {
+        let shifted = self[index].has(flag::SHIFTED);
+        shifted.then(|| &self.memory.shifts[index as usize])
     }
 
-    /// Ends an entry: no key leads to it and its place is free.
-    pub fn remove(&mut self, index: u32) {
-        self.unlink(index);
-        self.give(index);
+    /// How a connection's sequence numbers are shifted, to be changed; from now on they are.
+    pub fn shifts_mut(&mut self, index: u32) -> &mut Shifts {
+        let shifts = &mut self.memory.shifts[index as usize];
+        let conn = &mut self.memory.conns[index as usize];
+        if !conn.has(flag::SHIFTED) {
+            conn.set_any(flag::SHIFTED, true);
+            *shifts = Shifts::default();
+        }
+        shifts
     }
 }
 

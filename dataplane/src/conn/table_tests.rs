@@ -1,22 +1,24 @@
 //! Both keys lead to a connection, through churn and collisions.
 
-use bytemuck::Zeroable;
 use proptest::prelude::*;
 
-use super::super::memory::Links;
+use super::super::cold::Cold;
+use super::super::{Changes, MOST_CHANGES, Moved};
 use super::*;
+use crate::clock::Tick;
+use crate::flow::Family;
+use crate::method::ForwardMethod;
 
-fn conn(client_port: u16, vip: u32, server: u32) -> Conn {
-    Conn {
-        client: 0xac10_0001,
-        vip,
-        server,
-        client_port,
-        vip_port: 80,
-        server_port: 8080,
-        protocol: 6,
-        ..Conn::zeroed()
-    }
+fn conn(client_port: u16, vip: u32, server: u32) -> New {
+    let outside = Tuple { src: 0xac10_0001, dst: vip, sport: client_port, dport: 80, protocol: 6 };
+    New::of4(outside, Tuple { dst: server, dport: 8080, ..outside }, ForwardMethod::Nat)
+}
+
+/// Whether no key stands in a table, and nothing in a chain.
+fn is_clean(table: &ConnTable) -> bool {
+    let unchained = |cold: &Cold| Cold { wheel_next: NONE, controller: NONE, helper: NONE, ..*cold } == Cold::NONE;
+    table.memory.buckets.iter().all(|bucket| bucket.head.tags.iter().all(|tag| *tag == 0))
+        && table.memory.cold.iter().all(unchained)
 }
 
 fn table(capacity: u32) -> ConnTable {
@@ -28,9 +30,9 @@ fn found(table: &ConnTable, tuple: Tuple) -> Option<Found> {
 }
 
 /// As a burst inserts: the reply key waits.
-fn insert_in_burst(table: &mut ConnTable, conn: Conn) -> Option<u32> {
-    let hashes = [table.hash(&conn.request_key()), table.hash(&conn.reply_key())];
-    table.insert_hashed(conn, hashes)
+fn insert_in_burst(table: &mut ConnTable, new: &New) -> Option<u32> {
+    let hashes = [table.hash(&new.outside), table.hash(&new.reply_key())];
+    table.insert_hashed(new, hashes)
 }
 
 fn find(table: &ConnTable, tuple: Tuple) -> Option<(u32, Direction)> {
@@ -43,16 +45,16 @@ fn find(table: &ConnTable, tuple: Tuple) -> Option<(u32, Direction)> {
 #[test]
 fn colliding_replies_newest_wins_and_the_older_returns() {
     let mut table = table(8);
-    let a = table.insert(conn(4000, 1, 9)).unwrap();
-    let b = table.insert(conn(4000, 2, 9)).unwrap();
-    let c = table.insert(conn(4000, 3, 9)).unwrap();
+    let a = table.insert(&conn(4000, 1, 9)).unwrap();
+    let b = table.insert(&conn(4000, 2, 9)).unwrap();
+    let c = table.insert(&conn(4000, 3, 9)).unwrap();
     let reply = table[a].reply_key();
     assert_eq!(find(&table, reply), Some((c, Direction::Reply)));
-    table.remove(b);
+    table.end(b, None);
     assert_eq!(find(&table, reply), Some((c, Direction::Reply)));
-    table.remove(c);
+    table.end(c, None);
     assert_eq!(find(&table, reply), Some((a, Direction::Reply)));
-    table.remove(a);
+    table.end(a, None);
     assert_eq!(find(&table, reply), None);
     assert!(table.is_empty());
 }
@@ -69,14 +71,16 @@ fn twins(table: &ConnTable) -> [[u8; 16]; 2] {
 }
 
 /// A connection of an IPv6 client.
-fn conn6(table: &ConnTable, client: [u8; 16]) -> Conn {
+fn conn6(table: &ConnTable, client: [u8; 16]) -> New {
     let (vip, server) = ([1; 16], [2; 16]);
-    Conn {
-        client: table.digest(&client),
-        flags: flag::CLIENT_V6 | flag::SERVER_V6,
-        protocol: Tuple::marked(6),
-        addresses6: [vip, client, server],
-        ..conn(4000, table.digest(&vip), table.digest(&server))
+    let (src, protocol) = (table.digest(&client), Tuple::marked(6));
+    let four = conn(4000, table.digest(&vip), table.digest(&server));
+    New {
+        outside: Tuple { src, protocol, ..four.outside },
+        inside: Tuple { src, protocol, ..four.inside },
+        families: [Family::Ipv6; 2],
+        addresses6: [vip, client, client, server],
+        ..four
     }
 }
 
@@ -85,38 +89,38 @@ fn addresses_of_one_digest_are_told_apart() {
     let mut table = table(8);
     let clients = twins(&table);
     let [a, b] = clients.map(|client| {
-        let conn = conn6(&table, client);
-        table.insert(conn).expect("room")
+        let new = conn6(&table, client);
+        table.insert(&new).expect("room")
     });
     assert_eq!(table[a].request_key(), table[b].request_key());
     let find6 = |table: &ConnTable, key: Tuple, ends: [&[u8; 16]; 2]| table.find6(table.hash(&key), &key, ends);
     let ask = |table: &ConnTable, index: u32, client: &[u8; 16]| {
-        let Conn { addresses6: [vip, _, server], .. } = table[index];
+        let (vip, server) = (table.addresses(index).vip, table.addresses(index).server);
         let request = find6(table, table[index].request_key(), [client, &vip]);
         (request, find6(table, table[index].reply_key(), [&server, client]))
     };
     let both = |index| (Some(Found::Conn(index, Direction::Request)), Some(Found::Conn(index, Direction::Reply)));
     assert_eq!([ask(&table, a, &clients[0]), ask(&table, b, &clients[1])], [both(a), both(b)]);
     assert_eq!(ask(&table, a, &[9; 16]), (None, None), "of neither");
-    table.remove(a);
+    table.end(a, None);
     assert_eq!([ask(&table, b, &clients[0]), ask(&table, b, &clients[1])], [(None, None), both(b)]);
-    table.remove(b);
-    assert!(table.memory.buckets.iter().all(|bucket| bucket.tags.iter().all(|tag| *tag == 0)), "no key is left");
+    table.end(b, None);
+    assert!(is_clean(&table), "no key is left");
 }
 
 #[test]
 fn signposts_and_connections_collide_by_the_same_rule() {
     let mut table = table(8);
-    let mine = table.insert(conn(4000, 1, 9)).unwrap();
+    let mine = table.insert(&conn(4000, 1, 9)).unwrap();
     let key = table[mine].reply_key();
     assert!(table.put_signpost(&key, 3, 77) && table.put_signpost(&key, 2, 5));
     assert_eq!(found(&table, key), Some(Found::Away { home: 2, conn: 5 }));
-    let newer = table.insert(conn(4000, 2, 9)).unwrap();
+    let newer = table.insert(&conn(4000, 2, 9)).unwrap();
     assert_eq!(find(&table, key), Some((newer, Direction::Reply)));
     table.take_signpost(2, 77);
     table.take_signpost(3, 77);
     assert_eq!(table.signposts(), 1, "no other than the one that was named");
-    table.remove(newer);
+    table.end(newer, None);
     assert_eq!(found(&table, key), Some(Found::Away { home: 2, conn: 5 }));
     table.take_signpost(2, 5);
     assert_eq!((find(&table, key), table.signposts()), (Some((mine, Direction::Reply)), 0));
@@ -126,7 +130,7 @@ fn signposts_and_connections_collide_by_the_same_rule() {
 #[test]
 fn a_connection_whose_replies_land_elsewhere_has_no_reply_key_here() {
     let mut table = table(8);
-    let away = table.insert(Conn { flags: flag::REPLY_AWAY, ..conn(4000, 1, 9) }).unwrap();
+    let away = table.insert(&New { reply_away: true, ..conn(4000, 1, 9) }).unwrap();
     let reply = table[away].reply_key();
     assert_eq!(found(&table, reply), None);
     assert!(table.is_reply_of(away, &reply) && !table.is_reply_of(away + 1, &reply));
@@ -137,10 +141,10 @@ fn a_connection_whose_replies_land_elsewhere_has_no_reply_key_here() {
 #[test]
 fn full_is_none_and_room_comes_back() {
     let mut table = table(4);
-    let first: Vec<u32> = (0..4).map(|i| table.insert(conn(i, 1, 9)).unwrap()).collect();
-    assert_eq!(table.insert(conn(9, 1, 9)), None);
-    table.remove(first[2]);
-    assert_eq!(table.insert(conn(9, 1, 9)), Some(first[2]));
+    let first: Vec<u32> = (0..4).map(|i| table.insert(&conn(i, 1, 9)).unwrap()).collect();
+    assert_eq!(table.insert(&conn(9, 1, 9)), None);
+    table.end(first[2], None);
+    assert_eq!(table.insert(&conn(9, 1, 9)), Some(first[2]));
 }
 
 /// What stands in a table, in order of arrival: of those with the same key the last counts.
@@ -167,7 +171,7 @@ impl Model {
     fn end_one(&mut self, table: &mut ConnTable, chance: usize) {
         if !self.0.is_empty() {
             match self.0.remove(chance % self.0.len()) {
-                Found::Conn(index, _) => table.remove(index),
+                Found::Conn(index, _) => table.end(index, None),
                 Found::Away { home, conn } => table.take_signpost(home, conn),
             }
         }
@@ -184,7 +188,7 @@ proptest! {
         for (what, chance, port, vip, server) in ops {
             let new = conn(port, vip, server);
             match what {
-                0 => model.0.extend(table.insert(new).map(|index| Found::Conn(index, Direction::Request))),
+                0 => model.0.extend(table.insert(&new).map(|index| Found::Conn(index, Direction::Request))),
                 1 => {
                     let (home, conn) = (vip as u16, signposts.len() as u32);
                     signposts.push(new.reply_key());
@@ -197,7 +201,7 @@ proptest! {
             prop_assert_eq!((table.len() + table.signposts()) as usize, model.0.len());
             for (port, vip, server) in (0..18).map(|n| (n as u16 / 6, n / 2 % 3, n % 2)) {
                 let asked = conn(port, vip, server);
-                let (request, reply) = (asked.request_key(), asked.reply_key());
+                let (request, reply) = (asked.outside, asked.reply_key());
                 prop_assert_eq!(found(&table, request), model.request(&table, request));
                 prop_assert_eq!(found(&table, reply), model.reply(&table, &signposts, reply));
             }
@@ -205,8 +209,7 @@ proptest! {
         while !model.0.is_empty() {
             model.end_one(&mut table, 0);
         }
-        prop_assert!(table.memory.buckets.iter().all(|bucket| bucket.tags.iter().all(|tag| *tag == 0)), "no key is left");
-        prop_assert!(table.memory.links.iter().all(|links| *links == Links::NONE), "nothing stands in a chain");
+        prop_assert!(is_clean(&table), "no key is left");
     }
 
     #[test]
@@ -214,29 +217,92 @@ proptest! {
         ops in proptest::collection::vec((0u8..4, 0u16..6, 0u32..4, 0u32..2), 1..200),
     ) {
         let (mut now, mut later) = (table(64), table(64));
-        let mut live: Vec<(u32, Conn)> = Vec::new();
+        let mut live: Vec<(u32, New)> = Vec::new();
         for (what, port, vip, server) in ops {
             let new = conn(port, vip, server);
-            let known = live.iter().position(|(_, c)| c.request_key() == new.request_key());
+            let known = live.iter().position(|(_, c)| c.outside == new.outside);
             match (what, known) {
                 (0 | 1, None) => {
-                    let index = now.insert(new);
-                    prop_assert_eq!(insert_in_burst(&mut later, new), index);
+                    let index = now.insert(&new);
+                    prop_assert_eq!(insert_in_burst(&mut later, &new), index);
                     live.extend(index.map(|index| (index, new)));
                 }
                 (2, Some(at)) => {
                     let (index, _) = live.remove(at);
-                    now.remove(index);
-                    later.remove(index);
+                    now.end(index, None);
+                    later.end(index, None);
                 }
                 (3, _) => later.settle(),
                 _ => {}
             }
-            for key in [new.request_key(), new.reply_key()] {
+            for key in [new.outside, new.reply_key()] {
                 let hash = later.hash(&key);
                 later.settle_for(hash);
                 prop_assert_eq!(found(&later, key), found(&now, key));
             }
         }
     }
+}
+
+/// What the journal tells.
+fn told(table: &mut ConnTable) -> (Vec<u32>, Changes) {
+    let mut told = Vec::new();
+    let changes = table.drain_journal(|index| told.push(index));
+    (told, changes)
+}
+
+#[test]
+fn the_journal_tells_of_each_connection_once() {
+    let mut table = table(8);
+    let before = table.insert(&conn(1, 1, 9)).unwrap();
+    table.open_journal();
+    assert_eq!(told(&mut table), (vec![], Changes::Told), "it was closed");
+    let made = table.insert(&conn(2, 1, 9)).unwrap();
+    table[before].refresh_by_client(Tick(7));
+    let to = Moved { state: 3, active: true, timeout: 60 };
+    table.advance(made, to, None);
+    table.advance(before, to, None);
+    assert_eq!(told(&mut table), (vec![made, before], Changes::Told));
+    assert!(table.advance(before, Moved { timeout: 50, ..to }, None), "a shorter life");
+    assert_eq!(told(&mut table), (vec![], Changes::Told), "in the same state");
+    table.unlink(made);
+    table.end(made, None);
+    assert_eq!(table.insert(&conn(3, 1, 9)), Some(made), "another one in its place");
+    assert_eq!(told(&mut table), (vec![made], Changes::Told));
+    table.end(before, None);
+    assert_eq!(told(&mut table), (vec![before], Changes::Told));
+}
+
+#[test]
+fn a_full_journal_says_that_any_may_have_changed() {
+    let most = MOST_CHANGES as u16;
+    let mut table = table(u32::from(most) + 1);
+    table.open_journal();
+    let all: Vec<u32> = (0..=most).map(|port| table.insert(&conn(port, 1, 9)).unwrap()).collect();
+    assert_eq!(told(&mut table), (vec![], Changes::Any));
+    assert_eq!(told(&mut table), (vec![], Changes::Told));
+    all[..MOST_CHANGES].iter().for_each(|index| table.end(*index, None));
+    assert_eq!(told(&mut table), (all[..MOST_CHANGES].to_vec(), Changes::Told), "as many as it holds");
+}
+
+#[test]
+fn a_connection_of_one_packet_is_not_noted() {
+    let mut table = table(8);
+    table.open_journal();
+    let passing = table.pass(0, &conn(1, 1, 9));
+    table.advance(passing, Moved { state: 1, active: false, timeout: 60 }, None);
+    assert_eq!(told(&mut table), (vec![], Changes::Told));
+}
+
+#[test]
+fn shifts_are_there_when_asked_for_and_gone_with_the_connection() {
+    let mut table = table(8);
+    let index = table.insert(&conn(1, 1, 9)).unwrap();
+    assert_eq!(table.shifts(index), None);
+    table.shifts_mut(index).reply.grow(100, 5);
+    assert_eq!(table.shifts(index).map(|shifts| shifts.reply.forth(200)), Some(205));
+    table.end(index, None);
+    assert_eq!(table.insert(&conn(2, 1, 9)), Some(index));
+    assert_eq!(table.shifts(index), None);
+    assert!(table.shifts_mut(index).reply.is_none());
 }

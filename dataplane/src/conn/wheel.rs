@@ -1,7 +1,8 @@
 //! The timing wheel: when to look at a connection again. It is lazy: packets only store "last seen", and a connection
 //! whose time moved on is put back when its slot comes up. Never early; late by at most one slot and the budget.
 
-use super::{Conn, ConnTable, NONE, flag};
+use super::cold::Cold;
+use super::{ConnTable, NONE, flag};
 use crate::clock::Tick;
 
 /// Ticks a slot spans.
@@ -28,15 +29,15 @@ impl Wheel {
 
     /// Puts a connection where it will be looked at, not before `due`. It must not be in the wheel.
     pub fn insert(&mut self, table: &mut ConnTable, index: u32, due: Tick) {
-        let slot = self.slot_of(due);
-        let head = std::mem::replace(&mut self.heads[(slot % SLOTS) as usize], index);
+        let slot = self.slot_of(due) % SLOTS;
+        let head = std::mem::replace(&mut self.heads[slot as usize], index);
         let conn = &mut table[index];
-        conn.wheel_at = slot.wrapping_mul(SPAN);
-        conn.wheel_next = head;
-        conn.wheel_previous = NONE;
-        conn.set(flag::WATCHED, true);
+        conn.wheel_slot = slot as u16;
+        conn.set_any(flag::WATCHED, true);
+        let cold = table.cold_mut(index);
+        (cold.wheel_next, cold.wheel_previous) = (head, NONE);
         if head != NONE {
-            table[head].wheel_previous = index;
+            table.cold_mut(head).wheel_previous = index;
         }
     }
 
@@ -46,17 +47,25 @@ impl Wheel {
         self.current + base.until(due).div_ceil(SPAN).min(SLOTS - 1)
     }
 
+    /// When a slot begins that is not behind the one to be emptied next.
+    fn begin_of(&self, slot: u16) -> Tick {
+        let ahead = u32::from(slot).wrapping_sub(self.current) % SLOTS;
+        Tick(self.current.wrapping_add(ahead).wrapping_mul(SPAN))
+    }
+
     /// Takes a connection out.
     pub fn remove(&mut self, table: &mut ConnTable, index: u32) {
-        let Conn { wheel_at, wheel_next, wheel_previous, .. } = table[index];
-        table[index].set(flag::WATCHED, false);
+        let Cold { wheel_next, wheel_previous, .. } = *table.cold(index);
+        let conn = &mut table[index];
+        conn.set_any(flag::WATCHED, false);
+        let slot = u32::from(conn.wheel_slot) % SLOTS;
         if wheel_next != NONE {
-            table[wheel_next].wheel_previous = wheel_previous;
+            table.cold_mut(wheel_next).wheel_previous = wheel_previous;
         }
         if wheel_previous != NONE {
-            table[wheel_previous].wheel_next = wheel_next;
+            table.cold_mut(wheel_previous).wheel_next = wheel_next;
         } else {
-            self.heads[(wheel_at / SPAN % SLOTS) as usize] = wheel_next;
+            self.heads[slot as usize] = wheel_next;
         }
     }
 
@@ -64,7 +73,7 @@ impl Wheel {
     pub fn shorten(&mut self, table: &mut ConnTable, index: u32) {
         let conn = &table[index];
         let due = conn.due();
-        if conn.has(flag::WATCHED) && due.is_before(Tick(conn.wheel_at.wrapping_sub(SPAN))) {
+        if conn.has(flag::WATCHED) && due.is_before(Tick(self.begin_of(conn.wheel_slot).0.wrapping_sub(SPAN))) {
             self.remove(table, index);
             self.insert(table, index, due);
         }
@@ -75,11 +84,11 @@ impl Wheel {
         if table[index].has(flag::WATCHED) {
             self.remove(table, index);
         }
-        table[index].wheel_next = NONE;
+        table.cold_mut(index).wheel_next = NONE;
         self.doomed = Some(match self.doomed {
             None => (index, index),
             Some((first, last)) => {
-                table[last].wheel_next = index;
+                table.cold_mut(last).wheel_next = index;
                 (first, index)
             }
         });
@@ -87,8 +96,8 @@ impl Wheel {
 
     /// The first that ended before its time, in an earlier tick.
     fn pop_doomed(&mut self, table: &ConnTable, now: Tick) -> Option<u32> {
-        let (first, last) = self.doomed.filter(|(first, _)| table[*first].last_seen != now.0)?;
-        self.doomed = (first != last).then(|| (table[first].wheel_next, last));
+        let (first, last) = self.doomed.filter(|(first, _)| table[*first].last_seen() != now)?;
+        self.doomed = (first != last).then(|| (table.cold(first).wheel_next, last));
         Some(first)
     }
 
@@ -122,11 +131,18 @@ impl Wheel {
 
 #[cfg(test)]
 mod tests {
-    use bytemuck::Zeroable;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::conn::{ConnMemory, HashKey};
+    use crate::conn::{ConnMemory, HashKey, New};
+    use crate::flow::Tuple;
+    use crate::method::ForwardMethod;
+
+    /// A connection that lives from `now` for so many ticks.
+    fn new(client_port: u16, now: u32, timeout: u32) -> New {
+        let outside = Tuple { sport: client_port, protocol: 6, ..Tuple::default() };
+        New { now: Tick(now), timeout, ..New::of4(outside, outside, ForwardMethod::Nat) }
+    }
 
     proptest! {
         #[test]
@@ -137,8 +153,7 @@ mod tests {
             let mut table = ConnTable::new(ConnMemory::new(64, false), HashKey([1, 2]));
             let mut wheel = Wheel::new(Tick(start));
             for (i, (timeout, _)) in lives.iter().enumerate() {
-                let conn = Conn { client_port: i as u16, protocol: 6, last_seen: start, timeout: *timeout, ..Conn::zeroed() };
-                let index = table.insert(conn).unwrap();
+                let index = table.insert(&new(i as u16, start, *timeout)).unwrap();
                 let due = table[index].due();
                 wheel.insert(&mut table, index, due);
             }
@@ -168,8 +183,7 @@ mod tests {
             let mut table = ConnTable::new(ConnMemory::new(64, false), HashKey([1, 2]));
             let mut wheel = Wheel::new(Tick(start));
             for (port, timeout) in lives.iter().enumerate() {
-                let conn = Conn { client_port: port as u16, protocol: 6, last_seen: start, timeout: *timeout, ..Conn::zeroed() };
-                let index = table.insert(conn).unwrap();
+                let index = table.insert(&new(port as u16, start, *timeout)).unwrap();
                 let due = table[index].due();
                 wheel.insert(&mut table, index, due);
             }
@@ -195,12 +209,11 @@ mod tests {
             let mut wheel = Wheel::new(Tick(0));
             let mut doomed = Vec::new();
             for (port, timeout) in lives.iter().enumerate() {
-                let conn = Conn { client_port: port as u16, protocol: 6, timeout: *timeout, ..Conn::zeroed() };
-                let index = table.insert(conn).unwrap();
+                let index = table.insert(&new(port as u16, 0, *timeout)).unwrap();
                 let due = table[index].due();
                 wheel.insert(&mut table, index, due);
                 if port % 2 == 0 {
-                    (table[index].last_seen, table[index].timeout) = (0, 0);
+                    table[index].renew(Tick(0), 0);
                     wheel.doom(&mut table, index);
                     doomed.push(index);
                 }
@@ -216,10 +229,10 @@ mod tests {
         fn shortening_moves_forward(first in 2000u32..100_000, second in 1u32..2000) {
             let mut table = ConnTable::new(ConnMemory::new(4, false), HashKey([1, 2]));
             let mut wheel = Wheel::new(Tick(0));
-            let index = table.insert(Conn { protocol: 6, timeout: first, ..Conn::zeroed() }).unwrap();
+            let index = table.insert(&new(0, 0, first)).unwrap();
             let due = table[index].due();
             wheel.insert(&mut table, index, due);
-            table[index].timeout = second;
+            table[index].renew(Tick(0), second);
             wheel.shorten(&mut table, index);
             prop_assert_eq!(wheel.pop(&mut table, Tick(second - 1)), None);
             prop_assert_eq!(wheel.pop(&mut table, Tick(second + 2 * SPAN)), Some(index));

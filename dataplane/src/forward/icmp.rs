@@ -13,7 +13,7 @@
 use std::net::IpAddr;
 
 use super::nat::{Side, port_at};
-use crate::conn::Conn;
+use crate::conn::ConnTable;
 use crate::flow::{Direction, Protocol};
 use crate::packet::Meta;
 use crate::wire::quoted::Quote;
@@ -33,12 +33,17 @@ pub struct NewEnd {
 impl NewEnd {
     /// What becomes of an error about a connection that travels in a direction.
     #[must_use]
-    pub fn of(conn: &Conn, direction: Direction) -> Self {
+    pub fn of(table: &ConnTable, index: u32, direction: Direction) -> Self {
+        let conn = &table[index];
         match direction {
             Direction::Request => {
-                Self { side: Side::Destination, address: conn.server_address(), port: conn.server_port }
+                let port = conn.server_end().1;
+                Self { side: Side::Destination, address: table.server_address(index), port }
             }
-            Direction::Reply => Self { side: Side::Source, address: conn.vip_address(), port: conn.vip_port },
+            Direction::Reply => {
+                let port = conn.virtual_end().1;
+                Self { side: Side::Source, address: table.vip_address(index), port }
+            }
         }
     }
 }

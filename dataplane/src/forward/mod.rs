@@ -9,7 +9,7 @@ pub mod tun;
 
 use std::net::IpAddr;
 
-use crate::conn::{Conn, ConnTable, NONE, flag};
+use crate::conn::{Conn, ConnTable, NONE, Six, flag};
 use crate::flow::Direction;
 use crate::method::Rewrite;
 use crate::packet::Meta;
@@ -34,51 +34,47 @@ pub enum Change {
     },
 }
 
-/// Changes the usual packet of a connection of either family: what [`Change::of`] says, without its description in
-/// between, which costs IPv6 one instruction in fifteen there.
+/// Changes the usual packet of a connection of either family that goes through no tunnel: what [`Change::in_table`] says,
+/// without its description in between, which costs IPv6 one instruction in fifteen there.
 #[inline(always)]
-pub fn change(frame: &mut [u8], meta: &Meta, conn: &Conn, rewrite: Rewrite) {
-    let six = conn.has(flag::CLIENT_V6);
+pub fn change(frame: &mut [u8], meta: &Meta, (conn, six): (&Conn, Six<'_>), rewrite: Rewrite) {
+    let is_six = conn.has(flag::CLIENT_V6);
+    let end = |direction| nat6::NewEnd::of(conn, six.addresses(), direction);
     match rewrite {
-        Rewrite::ToServer if six => nat6::rewrite(frame, meta, &nat6::NewEnd::of(conn, Direction::Request)),
-        Rewrite::ToClient if six => nat6::rewrite(frame, meta, &nat6::NewEnd::of(conn, Direction::Reply)),
+        Rewrite::ToServer if is_six => nat6::rewrite(frame, meta, &end(Direction::Request)),
+        Rewrite::ToClient if is_six => nat6::rewrite(frame, meta, &end(Direction::Reply)),
         _ => Change::of4(conn, rewrite).apply(frame, meta),
     }
 }
 
 impl Change {
-    /// What changes in a packet of a connection.
-    #[inline(always)]
-    #[must_use]
-    pub fn of(conn: &Conn, rewrite: Rewrite) -> Self {
-        match rewrite {
-            Rewrite::ToServer if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Request)),
-            Rewrite::ToClient if conn.has(flag::CLIENT_V6) => Self::Nat6(nat6::NewEnd::of(conn, Direction::Reply)),
-            _ => Self::of4(conn, rewrite),
-        }
-    }
-
-    /// What changes in a packet of a connection whose packets are known to be IPv4.
+    /// What changes in an IPv4 packet of a connection that goes through no tunnel, and is no error.
     #[inline(always)]
     #[must_use]
     pub fn of4(conn: &Conn, rewrite: Rewrite) -> Self {
         match rewrite {
             Rewrite::ToServer => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
             Rewrite::ToClient => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
-            Rewrite::Wrapped => Self::Tun { server: conn.server_address() },
-            // Errors about connections of NAT are none of the usual packets: see `in_table`.
-            Rewrite::Nothing | Rewrite::ErrorToServer | Rewrite::ErrorToClient => Self::Ttl,
+            _ => Self::Ttl,
         }
     }
 
     /// What changes in a packet of a connection, or of none.
     #[must_use]
-    pub fn in_table(table: &ConnTable, conn: u32, rewrite: Rewrite) -> Self {
+    pub fn in_table(table: &ConnTable, index: u32, rewrite: Rewrite) -> Self {
+        if index == NONE {
+            return Self::Ttl;
+        }
+        let conn = &table[index];
+        let is_six = conn.has(flag::CLIENT_V6);
+        let end6 = |direction| Self::Nat6(nat6::NewEnd::of(conn, table.addresses(index), direction));
         match rewrite {
-            _ if conn == NONE => Self::Ttl,
-            Rewrite::ErrorToServer => Self::Icmp(icmp::NewEnd::of(&table[conn], Direction::Request)),
-            Rewrite::ErrorToClient => Self::Icmp(icmp::NewEnd::of(&table[conn], Direction::Reply)),
-            _ => Self::of(&table[conn], rewrite),
+            Rewrite::ToServer if is_six => end6(Direction::Request),
+            Rewrite::ToClient if is_six => end6(Direction::Reply),
+            Rewrite::Wrapped => Self::Tun { server: table.server_address(index) },
+            Rewrite::ErrorToServer => Self::Icmp(icmp::NewEnd::of(table, index, Direction::Request)),
+            Rewrite::ErrorToClient => Self::Icmp(icmp::NewEnd::of(table, index, Direction::Reply)),
+            Rewrite::ToServer | Rewrite::ToClient | Rewrite::Nothing => Self::of4(conn, rewrite),
         }
     }
 

@@ -46,18 +46,17 @@ impl NewEnd {
     #[inline(always)]
     #[must_use]
     pub fn of(conn: &Conn, direction: Direction) -> Self {
-        let (header, transport) = (Change::from_number(conn.header_change), Change::from_number(conn.transport_change));
+        let (header, transport) = conn.changes();
+        let (header, transport) = (Change::from_number(header), Change::from_number(transport));
         match direction {
             Direction::Request => {
-                Self { side: Side::Destination, address: conn.server, port: conn.server_port, header, transport }
+                let (address, port) = conn.server_end();
+                Self { side: Side::Destination, address, port, header, transport }
             }
-            Direction::Reply => Self {
-                side: Side::Source,
-                address: conn.vip,
-                port: conn.vip_port,
-                header: header.reversed(),
-                transport: transport.reversed(),
-            },
+            Direction::Reply => {
+                let (address, port) = conn.virtual_end();
+                Self { side: Side::Source, address, port, header: header.reversed(), transport: transport.reversed() }
+            }
         }
     }
 }

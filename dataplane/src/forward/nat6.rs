@@ -5,7 +5,7 @@
 
 use super::nat::{Side, port_at, udp_checksum};
 use super::nat_sctp;
-use crate::conn::Conn;
+use crate::conn::{Addresses, Conn};
 use crate::flow::{Direction, Protocol};
 use crate::packet::{Kind, Meta};
 use crate::wire::checksum::{Change, Delta};
@@ -38,13 +38,16 @@ impl NewEnd {
     /// What becomes of a packet of a connection.
     #[inline]
     #[must_use]
-    pub fn of(conn: &Conn, direction: Direction) -> Self {
-        let [vip, _, server] = conn.addresses6;
-        let transport = Change::from_number(conn.transport_change);
+    pub fn of(conn: &Conn, addresses: &Addresses, direction: Direction) -> Self {
+        let transport = Change::from_number(conn.changes().1);
         match direction {
-            Direction::Request => Self { side: Side::Destination, address: server, port: conn.server_port, transport },
+            Direction::Request => {
+                let (address, (_, port)) = (addresses.server, conn.server_end());
+                Self { side: Side::Destination, address, port, transport }
+            }
             Direction::Reply => {
-                Self { side: Side::Source, address: vip, port: conn.vip_port, transport: transport.reversed() }
+                let (address, (_, port)) = (addresses.vip, conn.virtual_end());
+                Self { side: Side::Source, address, port, transport: transport.reversed() }
             }
         }
     }

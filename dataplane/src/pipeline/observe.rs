@@ -14,7 +14,7 @@ use super::find::known;
 use super::leave::{depart, park};
 use super::scene::Context;
 use super::stages;
-use crate::conn::{Conn, Found, NONE};
+use crate::conn::{Found, NONE, Snapshot};
 use crate::flow::Direction;
 use crate::method::{Towards, Treatment};
 use crate::packet::{Arrival, Burst, Candidate, Kind, Mark, Meta, Step};
@@ -147,9 +147,9 @@ impl<B: PacketBuf> Eyes<B> for Tracer {
 }
 
 /// The connection that a packet belongs to here, by the same search as the decision's.
-fn connection<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<(Direction, Conn)> {
+fn connection<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Context<'_>) -> Option<(Direction, Snapshot)> {
     let found = meta.kind.has_key().then(|| known::known(frame, meta, shard, context)).flatten();
-    if let Some(Found::Conn(index, direction)) = found { Some((direction, shard.table[index])) } else { None }
+    if let Some(Found::Conn(index, direction)) = found { Some((direction, shard.table.snapshot(index))) } else { None }
 }
 
 /// What is known before the decision, which changes it.
@@ -179,10 +179,10 @@ fn decision<B>(decided: &mut Decided, frame: &[u8], meta: &Meta, shard: &Shard<B
     }
     decided.conn = match meta.step {
         // One of a single packet is not found by its keys.
-        Step::Send { conn, .. } if conn != NONE => Some(shard.table[conn]),
+        Step::Send { conn, .. } if conn != NONE => Some(shard.table.snapshot(conn)),
         _ => connection(frame, meta, shard, context).map(|(_, conn)| conn),
     };
-    if let Some(server) = decided.conn.and_then(|conn| context.servers.get(conn.server_slot)) {
+    if let Some(server) = decided.conn.and_then(|conn| context.servers.get(conn.server_slot())) {
         decided.counts = (server.active(), server.inactive());
     }
     if let Step::Send { conn, treatment, .. } = meta.step {
@@ -194,9 +194,9 @@ fn decision<B>(decided: &mut Decided, frame: &[u8], meta: &Meta, shard: &Shard<B
 /// Where a packet is sent, and whether its connection knew that before.
 fn route(
     ends: Option<[IpAddr; 2]>,
-    conn: Option<Conn>,
+    conn: Option<Snapshot>,
     treatment: Treatment,
-    before: Option<(Direction, Conn)>,
+    before: Option<(Direction, Snapshot)>,
     context: Context<'_>,
 ) -> Option<Route> {
     let net = &context.tables.net;
@@ -212,7 +212,7 @@ fn route(
     };
     let remembered = before.is_some_and(|(direction, conn)| {
         let hop = conn.hop(direction);
-        conn.net_version == net.version && hop != NONE
+        conn.net_version() == net.version && hop != NONE
     });
     Some(Route { interface, neighbor, remembered })
 }

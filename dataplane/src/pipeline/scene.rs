@@ -41,9 +41,9 @@ impl Scene<'_> {
 
     /// Counts a packet of so many bytes among the totals of its connection's server, if that is still there.
     pub(crate) fn count(&self, conn: &Conn, direction: Direction, len: usize) {
-        let server = self.servers.get(conn.server_slot);
+        let server = self.servers.get(conn.server_slot());
         if server.is_some_and(|server| server.available.load(Relaxed))
-            && let Some(totals) = self.link.totals.get(conn.server_slot)
+            && let Some(totals) = self.link.totals.get(conn.server_slot())
         {
             totals.packet(direction, len);
         }

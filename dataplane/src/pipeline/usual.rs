@@ -1,11 +1,11 @@
 //! The usual packet: of a connection that is found at the first guess, by a next hop that is known. It is tracked, changed,
 //! addressed and sent in one go, and nothing of it is written down in between.
 
-use super::decide::track::{Match, Next};
-use super::decide::{state, track, way};
+use super::decide::track::Leaving;
+use super::decide::{track, way};
 use super::desk::Desk;
 use super::leave::{cut, depart, rewrite};
-use crate::conn::{Conn, NONE};
+use crate::conn::{Conn, NONE, Six, flag};
 use crate::flow::Direction;
 use crate::forward::{self, Change, tun};
 use crate::method::{Rewrite, Treatment};
@@ -24,49 +24,46 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
     desk: &mut Desk<'_, B>,
 ) -> Option<B> {
     let (shard, context) = (&mut *desk.shard, desk.context);
-    let mut found = Match { index, conn: &mut shard.table[index], direction, len: meta.ip_len() };
-    let (next, shorter) = track::packet(meta, &mut found, context, state::advance_usual);
-    let leaves = match next {
-        Next::Leave(hop, server) => {
-            let treatment = found.conn.treatment(direction);
-            let changed = meta.l3 == hop.starts
-                && if !treatment.is_wrapped() {
-                    change::<B, SIX>(&mut packet, meta, found.conn, treatment.rewrite);
-                    depart::address(&mut packet, hop);
-                    true
-                } else if !(SIX && meta.kind.is_v6()) && way::is_usual_to_tunnel(meta, server, hop) {
-                    let fragment = rewrite::outer_fragment(meta, &mut shard.tunnel_ids, context);
-                    tun::wrap_usual(&mut packet, meta, (hop.source4, found.conn.server), fragment, &hop.macs)
-                } else {
-                    false
-                };
-            if changed {
-                hop.touch(context.now);
-                Some((treatment, hop))
-            } else {
-                meta.step = track::leave(meta, &found, hop, context);
-                None
-            }
-        }
-        Next::Step(step) => {
-            meta.step = step;
-            None
-        }
+    let (conn, six) = shard.table.with_addresses(index);
+    let Some(Leaving { hop, server, settled }) = track::usual(meta, conn, direction, context) else {
+        meta.step = track::step(meta, index, direction, desk);
+        return otherwise(packet, meta, desk);
     };
-    if shorter {
-        shard.shortened(index);
-    }
-    let Some((treatment, hop)) = leaves else {
-        return if let Step::Send { treatment, hop, .. } = meta.step
-            && treatment.is_wrapped()
-        {
-            by_tunnel(packet, meta, (index, treatment, hop), desk)
+    let treatment = conn.treatment(direction);
+    let changed = meta.l3 == hop.starts
+        && if !treatment.is_wrapped() {
+            change::<B, SIX>(&mut packet, meta, (conn, six), treatment.rewrite);
+            depart::address(&mut packet, hop);
+            true
+        } else if !(SIX && meta.kind.is_v6()) && way::is_usual_to_tunnel(meta, server, hop) {
+            let fragment = rewrite::outer_fragment(meta, &mut shard.tunnel_ids, context);
+            tun::wrap_usual(&mut packet, meta, (hop.source4, conn.server_end().0), fragment, &hop.macs)
         } else {
-            Some(packet)
+            false
         };
-    };
+    if !changed {
+        meta.step = track::leave(meta, (index, conn), direction, hop, context);
+    }
+    if !settled {
+        track::move_on(meta, index, direction, shard, context);
+    }
+    if !changed {
+        return otherwise(packet, meta, desk);
+    }
+    hop.touch(context.now);
     depart::send(packet, meta, treatment, hop, desk);
     None
+}
+
+/// A packet that takes another step than the usual ones: here if it is one into a tunnel. Gives all others back.
+#[inline(always)]
+fn otherwise<B: PacketBuf>(packet: B, meta: &mut Meta, desk: &mut Desk<'_, B>) -> Option<B> {
+    match meta.step {
+        Step::Send { conn, treatment, hop } if treatment.is_wrapped() => {
+            by_tunnel(packet, meta, (conn, treatment, hop), desk)
+        }
+        _ => Some(packet),
+    }
 }
 
 /// A packet that was decided at length, as the first of a connection is, mostly leaves like the usual ones. Gives back
@@ -78,12 +75,12 @@ pub(super) fn at_once<B: PacketBuf, const SIX: bool>(mut packet: B, meta: &Meta,
         return Some(packet);
     }
     let Some(hop) = desk.context.tables.net.hops.get(hop) else { return Some(packet) };
-    let conn = &desk.shard.table[conn];
-    let usual = meta.kind.is_transport() && conn.side == NONE;
+    let (conn, six) = desk.shard.table.with_addresses(conn);
+    let usual = meta.kind.is_transport() && !conn.has(flag::HELPED);
     if !usual || meta.l3 != hop.starts || meta.ip_len() > usize::from(hop.mtu) {
         return Some(packet);
     }
-    change::<B, SIX>(&mut packet, meta, conn, treatment.rewrite);
+    change::<B, SIX>(&mut packet, meta, (conn, six), treatment.rewrite);
     depart::address(&mut packet, hop);
     hop.touch(desk.context.now);
     depart::send(packet, meta, treatment, hop, desk);
@@ -92,9 +89,9 @@ pub(super) fn at_once<B: PacketBuf, const SIX: bool>(mut packet: B, meta: &Meta,
 
 /// Changes the usual packet of a connection that goes through no tunnel.
 #[inline(always)]
-fn change<B: PacketBuf, const SIX: bool>(packet: &mut B, meta: &Meta, conn: &Conn, rewrite: Rewrite) {
+fn change<B: PacketBuf, const SIX: bool>(packet: &mut B, meta: &Meta, (conn, six): (&Conn, Six<'_>), rewrite: Rewrite) {
     if SIX {
-        forward::change(packet.data_mut(), meta, conn, rewrite);
+        forward::change(packet.data_mut(), meta, (conn, six), rewrite);
     } else {
         Change::of4(conn, rewrite).apply(packet.data_mut(), meta);
     }
@@ -109,7 +106,7 @@ fn by_tunnel<B: PacketBuf>(
     desk: &mut Desk<'_, B>,
 ) -> Option<B> {
     let Some(hop) = desk.context.tables.net.hops.get(hop) else { return Some(packet) };
-    let change = Change::Tun { server: desk.shard.table[index].server_address() };
+    let change = Change::Tun { server: desk.shard.table.server_address(index) };
     let wrapped = rewrite::carry_out(change, &mut packet, meta, hop, desk);
     let ending = Ending::Forward(treatment);
     if wrapped && depart::is_too_large(&packet, meta, ending, hop) {

@@ -45,12 +45,13 @@ impl Timeouts {
 /// The name of a state, as ipvsadm lists it.
 #[must_use]
 pub fn state_name(protocol: u8, state: u8) -> &'static str {
-    match Protocol::from_number(protocol) {
-        Some(Protocol::Tcp) => tcp::State::from_number(state).name(),
-        Some(Protocol::Udp) => "UDP",
-        Some(Protocol::Sctp) => sctp::State::from_number(state).name(),
-        None => "NONE",
-    }
+    let name = match Protocol::from_number(protocol) {
+        Some(Protocol::Tcp) => tcp::State::from_number(state).map(tcp::State::name),
+        Some(Protocol::Udp) => Some("UDP"),
+        Some(Protocol::Sctp) => sctp::State::from_number(state).map(sctp::State::name),
+        None => None,
+    };
+    name.unwrap_or("NONE")
 }
 
 /// The names of all states of all protocols, once each.

@@ -55,10 +55,10 @@ pub const TIMEOUTS: [u32; STATES] = [2, 4, 61, 61, 61, 61, 61, 61, 900, 61, 61, 
 const ALL: [State; STATES] = [NO, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL];
 
 impl State {
-    /// The state of a stored number.
+    /// The state of a number.
     #[must_use]
-    pub fn from_number(number: u8) -> Self {
-        ALL.get(usize::from(number)).copied().unwrap_or(NO)
+    pub fn from_number(number: u8) -> Option<Self> {
+        ALL.get(usize::from(number)).copied()
     }
 
     /// As ipvsadm lists it.

@@ -46,10 +46,10 @@ pub const APPLIANCE_TIMEOUTS: [u32; STATES] = [2, 90, 3, 30, 7, 7, 3, 7, 7, 120,
 const ALL: [State; STATES] = [NO, ES, SS, SR, FW, TW, CL, CW, LA, LI, SA];
 
 impl State {
-    /// The state of a stored number.
+    /// The state of a number.
     #[must_use]
-    pub fn from_number(number: u8) -> Self {
-        ALL.get(usize::from(number)).copied().unwrap_or(NO)
+    pub fn from_number(number: u8) -> Option<Self> {
+        ALL.get(usize::from(number)).copied()
     }
 
     /// As ipvsadm lists it.

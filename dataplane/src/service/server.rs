@@ -59,7 +59,7 @@ pub struct Server {
     pub references: AtomicU32,
     /// Packets lost because its address did not resolve.
     pub unresolved: AtomicU64,
-    /// [`Encapsulation`] of its tunnel, as a number, and whether it is reached by tunnel at all: those of all its
+    /// [`Encapsulation`] of its tunnel, as a word, and whether it is reached by tunnel at all: those of all its
     /// connections, old ones too.
     pub encapsulation: AtomicU32,
     /// Its port below, its [`ForwardMethod`] above: those of new connections that a template leads here.
@@ -144,13 +144,13 @@ impl Server {
     #[inline]
     #[must_use]
     pub fn encapsulation(&self) -> Encapsulation {
-        Encapsulation::from_number(self.encapsulation.load(Relaxed))
+        Encapsulation::of_word(self.encapsulation.load(Relaxed))
     }
 
     /// Says how packets to it are wrapped. `None` = it is not reached by tunnel any more: what old connections send is
     /// wrapped as IP in IP.
     pub fn set_tunnel(&self, tunnel: Option<Encapsulation>) {
-        let number = tunnel.map_or(NO_TUNNEL | Encapsulation::Ipip.number(), Encapsulation::number);
+        let number = tunnel.map_or(NO_TUNNEL | Encapsulation::Ipip.word(), Encapsulation::word);
         self.encapsulation.store(number, Relaxed);
     }
 
@@ -164,7 +164,7 @@ impl Server {
     #[inline(always)]
     #[must_use]
     pub fn has_plain_tunnel(&self) -> bool {
-        const { assert!(Encapsulation::Ipip.number() == 0) };
+        const { assert!(Encapsulation::Ipip.word() == 0) };
         u64::from(self.encapsulation.load(Relaxed)) | self.path.word() == 0
     }
 

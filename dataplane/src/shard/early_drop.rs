@@ -63,8 +63,8 @@ impl<B> Shard<B> {
         let mut candidates = ArrayVec::<Candidate, LOOKED_AT>::new();
         for index in named {
             let conn = &self.table[index];
-            let (worth, silence) = (Worth::of(conn), Tick(conn.last_seen).until(now));
-            let found = conn.flags & (flag::LIVE | flag::UNLINKED | flag::WATCHED) == flag::LIVE | flag::WATCHED;
+            let (worth, silence) = (Worth::of(conn), conn.last_seen().until(now));
+            let found = conn.flags() & (flag::LIVE | flag::UNLINKED | flag::WATCHED) == flag::LIVE | flag::WATCHED;
             let ends = if pressed { worth < Worth::Full } else { worth == Worth::Least && silence >= PATIENCE };
             if found && ends && candidates.iter().all(|known| known.index != index) {
                 candidates.push(Candidate { worth, silence, index });
@@ -79,7 +79,7 @@ impl<B> Shard<B> {
             return;
         }
         self.wheel.remove(&mut self.table, index);
-        self.table[index].set(flag::DROPPED, true);
+        self.table[index].set::<{ flag::DROPPED }>(true);
         self.end(index, servers, templates, link);
         counters::add(&link.counters.connections_dropped_early, 1);
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Case, Keys, Landing, Plan, Steering};
-use crate::conn::Conn;
-use crate::flow::Tuple;
+use crate::conn::New;
+use crate::flow::{Direction, Tuple};
 
 /// One worker's view of the plan.
 #[derive(Clone, Debug)]
@@ -65,17 +65,17 @@ impl Station {
         Some(door.landing.worker(tuple, six)).filter(|home| *home != self.me)
     }
 
-    /// The other worker that needs a signpost for a connection's replies. They may come by any port: where signposts are
-    /// needed, all ports land alike.
+    /// The other worker that needs a signpost for a connection's replies; `ends6` are their source and destination, if they
+    /// are IPv6. They may come by any port: where signposts are needed, all ports land alike.
     #[must_use]
-    pub fn signpost_for(&self, conn: &Conn) -> Option<u16> {
-        if self.signposts { self.stray(0, &conn.reply_key(), conn.reply_ends6()) } else { None }
+    pub fn signpost_for(&self, reply_key: &Tuple, ends6: Option<[&[u8; 16]; 2]>) -> Option<u16> {
+        if self.signposts { self.stray(0, reply_key, ends6) } else { None }
     }
 
     /// The other worker that a connection's client's packets land on, where replies land elsewhere.
     #[must_use]
-    pub fn home_of(&self, conn: &Conn) -> Option<u16> {
-        if self.signposts { self.stray(0, &conn.request_key(), conn.request_ends6()) } else { None }
+    pub fn home_of(&self, new: &New) -> Option<u16> {
+        if self.signposts { self.stray(0, &new.outside, new.ends6(Direction::Request)) } else { None }
     }
 
     /// The other worker that sends by a port for this one.

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 
 use super::Outline;
 use crate::clock::Nanos;
-use crate::conn::Conn;
+use crate::conn::Snapshot;
 use crate::flow::{Direction, ServiceKey};
 use crate::packet::{Arrival, Kind, Step};
 use crate::service::Scheduler;
@@ -101,13 +101,13 @@ pub struct Parsed {
 #[derive(Clone, Debug)]
 pub struct Decided {
     /// The connection found, as it was before, and by which key.
-    pub found: Option<(Direction, Conn)>,
+    pub found: Option<(Direction, Snapshot)>,
     /// The connection found ends because of this packet, which is looked at as if there were none.
     pub ends: bool,
     /// The service whose new connection this packet asks for.
     pub service: Option<Scheduling>,
     /// The connection as it is now.
-    pub conn: Option<Conn>,
+    pub conn: Option<Snapshot>,
     /// Active and inactive connections of its server now.
     pub counts: (u32, u32),
     /// Where it is sent.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::chance::Chance;
 use crate::clock::{Nanos, Tick};
-use crate::conn::{Conn, flag};
+use crate::conn::flag;
 use crate::counters;
 use crate::mailbox::{Link, Page, Report};
 use crate::pipeline::{Desk, Scene};
@@ -112,8 +112,8 @@ impl<B> Core<B> {
         let end = self.shard.table.walk_end();
         let stop = from.saturating_add(most).min(end);
         let live = |index: u32| {
-            let conn: Conn = self.shard.table[index];
-            conn.has(flag::LIVE).then(|| (conn, now.until(conn.due())))
+            let table = &self.shard.table;
+            table[index].has(flag::LIVE).then(|| (table.snapshot(index), now.until(table[index].due())))
         };
         let connections = (from..stop).filter_map(live).collect();
         let report = Report::Listed(Page { question, connections, next: (stop < end).then_some(stop) });
@@ -147,7 +147,7 @@ impl<B> Core<B> {
             let (used, displaced) = shard.parking.fullness(class);
             gauge.tell(used, displaced);
         }
-        gauges.ftp.store(shard.sides.taken() as u64, Relaxed);
+        gauges.ftp.store(shard.helpers.taken() as u64, Relaxed);
         gauges.signposts.store(shard.table.signposts().into(), Relaxed);
         let (packets, signs) = shard.mesh.waiting();
         gauges.crossing.store(packets as u64, Relaxed);

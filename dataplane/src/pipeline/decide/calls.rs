@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::schedule::Begun;
 use super::{connect, persist, track};
-use crate::conn::{Conn, NONE};
+use crate::conn::{NONE, New};
 use crate::flow::{Direction, Protocol, ServiceKey};
 use crate::packet::{Arrival, Meta, Step};
 use crate::pipeline::desk::Desk;
@@ -33,26 +33,25 @@ fn call<B>(frame: &[u8], meta: &mut Meta, [source, destination]: [IpAddr; 2], de
     let server = desk.context.servers.get(slot)?.as_configured(slot, source)?;
     let server = Some(server).filter(|server| server.socket() == from && server.forward.row().has_replies())?;
     let data = persist::call_id(frame, meta)?;
-    let conn = connect::between(protocol, [SocketAddr::new(address, port), client, from], &desk.shard.table)?;
-    if let Some(worker) = desk.shard.station.home_of(&conn) {
+    let new = connect::between(protocol, [SocketAddr::new(address, port), client, from], desk)?;
+    if let Some(worker) = desk.shard.station.home_of(&new) {
         return Some(Step::Handoff { worker, conn: NONE });
     }
     let place = match persist::place_of_caller(destination, service, server, Some(data), desk.context) {
         Ok(place) => place,
         Err(step) => return Some(step),
     };
-    let conn = Conn {
+    let mut new = New {
         server_slot: server.slot,
-        server_generation: server.generation as u8,
-        last_seen: desk.context.now.0,
+        server_generation: server.generation,
+        now: desk.context.now,
         timeout: desk.context.tables.timeouts.initial,
-        net_version: desk.context.tables.net.version,
         controller: place.controller,
-        ..conn
+        ..new
     };
     let one_packet = service.manner.one_packet;
-    let hashes = [conn.request_key(), conn.reply_key()].map(|key| desk.shard.table.hash(&key));
-    let index = match connect::enter(conn, one_packet, hashes, desk) {
+    let hashes = [new.outside, new.reply_key()].map(|key| desk.shard.table.hash(&key));
+    let index = match connect::enter(&mut new, one_packet, hashes, desk) {
         Ok(index) => index,
         Err(reason) => return Some(place.give_back(reason, desk.context)),
     };

@@ -2,13 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use bytemuck::Zeroable;
-
 use super::choose::Place;
 use super::local;
-use crate::conn::{Conn, ConnTable, NONE, flag};
+use crate::conn::{NONE, New, flag};
 use crate::counters;
-use crate::flow::{Protocol, Tuple};
+use crate::flow::{Family, Protocol, Tuple};
 use crate::forward::{nat, nat6};
 use crate::method::ForwardMethod;
 use crate::packet::Meta;
@@ -20,12 +18,10 @@ use crate::service::{RealServer, ServerTotals};
 use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::Drop;
-use crate::wire::checksum::Change;
 
 /// The hash of the reply key that a connection will have; its bucket is asked for.
-fn ask_for_reply<B>(meta: &Meta, (src, sport): (u32, u16), shard: &Shard<B>) -> u64 {
-    let Tuple { src: dst, sport: dport, protocol, .. } = meta.tuple;
-    let hash = shard.table.hash(&Tuple { dst, src, dport, sport, protocol });
+fn ask_for_reply<B>(new: &New, shard: &Shard<B>) -> u64 {
+    let hash = shard.table.hash(&new.reply_key());
     shard.table.prefetch_bucket(hash);
     hash
 }
@@ -59,31 +55,20 @@ pub(super) fn run<B>(
     desk: &mut Desk<'_, B>,
 ) -> Result<u32, Drop> {
     let server = &place.bound.server;
-    let (address, six) = match server.address {
-        IpAddr::V4(address) => (address.to_bits(), None),
-        IpAddr::V6(address) => (desk.shard.table.digest(&address.octets()), Some(address.octets())),
-    };
-    let server_side = (address, place.port);
-    let reply_hash = ask_for_reply(meta, server_side, desk.shard);
+    let mut new = begins(meta, ends, server.forward, desk.context);
+    new.inside = Tuple { dst: known::word(server.address, &desk.shard.table), dport: place.port, ..meta.tuple };
+    let reply_hash = ask_for_reply(&new, desk.shard);
     // While that line comes.
     let totals = desk.context.link.totals.get(server.slot);
-    let hop_request = hop(server, totals, desk.context);
-    let mut new = to_destination(meta, ends, desk.context);
-    let (header, transport) = changes(meta, &new, server_side, six);
-    (new.server, new.server_port) = server_side;
-    (new.header_change, new.transport_change) = (header.number(), transport.number());
-    new.set(flag::NO_OUTPUT, !server.forward.row().has_replies());
-    new.set(flag::SERVER_V6, six.is_some());
-    new.addresses6[2] = six.unwrap_or_default();
-    new.forward = server.forward as u8;
-    (new.server_slot, new.server_generation) = (server.slot, server.generation as u8);
-    (new.hop_request, new.controller) = (hop_request, place.controller);
+    new.hop_request = hop(server, totals, desk.context);
+    set_server(&mut new, server.address);
+    (new.server_slot, new.server_generation) = (server.slot, server.generation);
+    new.controller = place.controller;
     if meta.tuple.dport == ftp::CONTROL {
         help(&mut new, desk)?;
     }
-    let side = new.side;
-    let index = enter(new, one_packet, [meta.hash, reply_hash], desk).inspect_err(|_| {
-        desk.shard.end_help(side, &desk.context.tables.templates.expected);
+    let index = enter(&mut new, one_packet, [meta.hash, reply_hash], desk).inspect_err(|_| {
+        desk.shard.end_help(new.helper, &desk.context.tables.templates.expected);
     })?;
     if let Some(totals) = totals {
         totals.connection();
@@ -93,55 +78,56 @@ pub(super) fn run<B>(
 
 /// Has a control connection of FTP looked into (`tcp_app_conn_bind`): its server's addresses are not its client's.
 #[cold]
-fn help<B>(new: &mut Conn, desk: &mut Desk<'_, B>) -> Result<(), Drop> {
-    if new.method().row().rewrites_ends() && new.is_tcp() {
-        new.side = desk.shard.sides.take().ok_or(Drop::FtpFull)?;
+fn help<B>(new: &mut New, desk: &mut Desk<'_, B>) -> Result<(), Drop> {
+    if new.method.row().rewrites_ends() && matches!(new.outside.transport(), Some((Protocol::Tcp, _))) {
+        new.helper = desk.shard.helpers.take().ok_or(Drop::FtpFull)?;
         new.hop_request = NONE;
         desk.context.tables.templates.expected.helps(true);
     }
     Ok(())
 }
 
-/// What NAT of the client's packets will do to their checksums.
-fn changes(meta: &Meta, new: &Conn, server_side: (u32, u16), six: Option<[u8; 16]>) -> (Change, Change) {
-    let Some(server) = six else { return nat::changes((meta.tuple.dst, meta.tuple.dport), server_side) };
-    let [vip, ..] = &new.addresses6;
-    (Change::from_number(0), nat6::change((vip, meta.tuple.dport), (&server, server_side.1)))
+/// A connection that begins now with a client's packet, and leads where that was sent.
+#[inline(always)]
+fn begins(meta: &Meta, ends: [IpAddr; 2], method: ForwardMethod, context: Context<'_>) -> New {
+    let mut new = New {
+        now: context.now,
+        timeout: context.tables.timeouts.initial,
+        net_version: context.tables.net.version,
+        ..New::of4(meta.tuple, meta.tuple, method)
+    };
+    if let [IpAddr::V6(client), IpAddr::V6(vip)] = ends {
+        new.families = [Family::Ipv6; 2];
+        new.addresses6 = [vip, client, client, vip].map(|address| address.octets());
+    }
+    new
 }
 
-/// A connection that leads where the client sent its packet, without a server.
-pub(super) fn to_destination(meta: &Meta, ends: [IpAddr; 2], context: Context<'_>) -> Conn {
-    let (six, addresses6) = match ends {
-        [IpAddr::V6(client), IpAddr::V6(vip)] => {
-            (flag::CLIENT_V6 | flag::SERVER_V6, [vip, client, vip].map(|address| address.octets()))
+/// A connection past all servers.
+pub(super) fn past_servers(meta: &Meta, ends: [IpAddr; 2], context: Context<'_>) -> New {
+    begins(meta, ends, ForwardMethod::Bypass, context)
+}
+
+/// The server's address, whose word stands in `inside` already, and what that does to the checksums of NAT.
+#[inline(always)]
+fn set_server(new: &mut New, address: IpAddr) {
+    let [vip, .., server] = &mut new.addresses6;
+    let (outside, inside) = (new.outside, new.inside);
+    match address {
+        IpAddr::V4(_) => {
+            new.families[1] = Family::Ipv4;
+            let (header, transport) = nat::changes((outside.dst, outside.dport), (inside.dst, inside.dport));
+            new.changes = (header.number(), transport.number());
         }
-        _ => (0, [[0; 16]; 3]),
-    };
-    Conn {
-        client: meta.tuple.src,
-        vip: meta.tuple.dst,
-        server: meta.tuple.dst,
-        client_port: meta.tuple.sport,
-        vip_port: meta.tuple.dport,
-        server_port: meta.tuple.dport,
-        protocol: meta.tuple.protocol,
-        flags: flag::INACTIVE | flag::NO_OUTPUT | six,
-        addresses6,
-        forward: ForwardMethod::Bypass as u8,
-        last_seen: context.now.0,
-        timeout: context.tables.timeouts.initial,
-        server_slot: NONE,
-        net_version: context.tables.net.version,
-        hop_request: NONE,
-        hop_reply: NONE,
-        side: NONE,
-        controller: NONE,
-        ..Conn::zeroed()
+        IpAddr::V6(address) => {
+            (new.families[1], *server) = (Family::Ipv6, address.octets());
+            new.changes = (0, nat6::change((vip, outside.dport), (server, inside.dport)).number());
+        }
     }
 }
 
 /// Takes a new connection in: for this packet alone, or until its time is over.
-pub(super) fn enter<B>(new: Conn, one_packet: bool, hashes: [u64; 2], desk: &mut Desk<'_, B>) -> Result<u32, Drop> {
+pub(super) fn enter<B>(new: &mut New, one_packet: bool, hashes: [u64; 2], desk: &mut Desk<'_, B>) -> Result<u32, Drop> {
     let index = match one_packet {
         true => {
             let index = desk.shard.table.pass(desk.shard.passing.len(), new);
@@ -164,11 +150,11 @@ pub(super) fn enter<B>(new: Conn, one_packet: bool, hashes: [u64; 2], desk: &mut
 }
 
 /// Makes it findable by both its keys: replies that land on another worker need a signpost there.
-fn insert<B>(mut conn: Conn, hashes: [u64; 2], shard: &mut Shard<B>) -> Result<u32, Drop> {
-    let has_replies = conn.method().row().has_replies();
-    let away = if has_replies { shard.signpost_for(&conn).map_err(|_| Drop::SignpostFull)? } else { None };
-    conn.set(flag::REPLY_AWAY, away.is_some());
-    let index = shard.table.insert_hashed(conn, hashes).ok_or(Drop::ConnectionsFull)?;
+fn insert<B>(new: &mut New, hashes: [u64; 2], shard: &mut Shard<B>) -> Result<u32, Drop> {
+    let has_replies = new.method.row().has_replies();
+    let away = if has_replies { shard.signpost_for(new).map_err(|_| Drop::SignpostFull)? } else { None };
+    new.reply_away = away.is_some();
+    let index = shard.table.insert_hashed(new, hashes).ok_or(Drop::ConnectionsFull)?;
     if let Some(worker) = away {
         shard.put_signpost(worker, index);
     }
@@ -180,11 +166,11 @@ fn insert<B>(mut conn: Conn, hashes: [u64; 2], shard: &mut Shard<B>) -> Result<u
 pub(super) fn begun<B>(index: u32, shard: &mut Shard<B>) {
     let conn = &mut shard.table[index];
     if conn.protocol_number() == Protocol::Udp.number() {
-        if !conn.method().row().has_replies() {
-            conn.state = udp::State::Stream as u8;
+        if conn.has(flag::CONTROLLED) {
+            conn.forget_hop();
         }
-        if conn.controller != NONE {
-            conn.hop_request = NONE;
+        if !conn.method().row().has_replies() {
+            shard.table.restate(index, udp::State::Stream as u8);
         }
     }
     shard.watch(index);
@@ -192,38 +178,23 @@ pub(super) fn begun<B>(index: u32, shard: &mut Shard<B>) {
 
 /// A connection by NAT whose first packet its server may send. `None` where the virtual address, the client and the server
 /// are of different families.
-pub(super) fn between(protocol: Protocol, ends: [SocketAddr; 3], table: &ConnTable) -> Option<Conn> {
-    let [vip, client, server] = ends;
-    let (six, addresses6, changes) = match ends.map(|end| end.ip()) {
-        [IpAddr::V4(vip_ip), IpAddr::V4(_), IpAddr::V4(server_ip)] => {
-            let changes = nat::changes((vip_ip.to_bits(), vip.port()), (server_ip.to_bits(), server.port()));
-            (0, [[0; 16]; 3], changes)
-        }
-        [IpAddr::V6(vip_ip), IpAddr::V6(client_ip), IpAddr::V6(server_ip)] => {
-            let octets = [vip_ip, client_ip, server_ip].map(|address| address.octets());
-            let transport = nat6::change((&octets[0], vip.port()), (&octets[2], server.port()));
-            (flag::CLIENT_V6 | flag::SERVER_V6, octets, (Change::from_number(0), transport))
-        }
+pub(super) fn between(protocol: Protocol, ends: [SocketAddr; 3], desk: &Desk<'_, impl Sized>) -> Option<New> {
+    let ([vip, client, server], protocol) = (ends, protocol.number());
+    let six = match ends.map(|end| end.ip()) {
+        [IpAddr::V4(_), IpAddr::V4(_), IpAddr::V4(_)] => None,
+        [IpAddr::V6(vip), IpAddr::V6(client), IpAddr::V6(server)] => Some([vip, client, client, server]),
         _ => return None,
     };
-    let protocol = protocol.number();
-    Some(Conn {
-        vip: known::word(vip.ip(), table),
-        client: known::word(client.ip(), table),
-        server: known::word(server.ip(), table),
-        vip_port: vip.port(),
-        client_port: client.port(),
-        server_port: server.port(),
-        protocol: if six == 0 { protocol } else { Tuple::marked(protocol) },
-        flags: flag::INACTIVE | six,
-        forward: ForwardMethod::Nat as u8,
-        hop_request: NONE,
-        hop_reply: NONE,
-        header_change: changes.0.number(),
-        transport_change: changes.1.number(),
-        side: NONE,
-        addresses6,
-        controller: NONE,
-        ..Conn::zeroed()
-    })
+    let protocol = if six.is_some() { Tuple::marked(protocol) } else { protocol };
+    let [dst, src, inner] = ends.map(|end| known::word(end.ip(), &desk.shard.table));
+    let outside = Tuple { dst, src, dport: vip.port(), sport: client.port(), protocol };
+    let inside = Tuple { dst: inner, dport: server.port(), ..outside };
+    let mut new = New::of4(outside, inside, ForwardMethod::Nat);
+    if let Some(six) = six {
+        new.families = [Family::Ipv6; 2];
+        new.addresses6 = six.map(|address| address.octets());
+    }
+    set_server(&mut new, server.ip());
+    new.net_version = desk.context.tables.net.version;
+    Some(new)
 }

@@ -4,7 +4,8 @@
 use std::net::SocketAddr;
 
 use super::{connect, track};
-use crate::conn::{Conn, ConnTable, NONE};
+use crate::clock::Tick;
+use crate::conn::{NONE, New};
 use crate::expected::Expected;
 use crate::flow::{Direction, Protocol};
 use crate::packet::{Arrival, Meta, Step};
@@ -23,20 +24,17 @@ pub(super) fn step<B>(frame: &[u8], meta: &mut Meta, desk: &mut Desk<'_, B>) -> 
     let all = &desk.context.tables.templates.expected;
     let in_direction = |direction| all.find(ends, direction).map(|found| (found, direction));
     let (found, direction) = in_direction(Direction::Request).or_else(|| in_direction(Direction::Reply))?;
-    let mut conn = connection(&found, &desk.shard.table)?;
-    match direction {
-        Direction::Request => conn.client_port = meta.tuple.sport,
-        Direction::Reply => {
-            if let Some(worker) = desk.shard.station.home_of(&conn) {
-                return Some(Step::Handoff { worker, conn: NONE });
-            }
-        }
+    let mut new = connection(&found, meta.tuple.sport, direction, desk)?;
+    if direction == Direction::Reply
+        && let Some(worker) = desk.shard.station.home_of(&new)
+    {
+        return Some(Step::Handoff { worker, conn: NONE });
     }
     if !all.take(&found) {
         return None;
     }
-    let hashes = [conn.request_key(), conn.reply_key()].map(|key| desk.shard.table.hash(&key));
-    match connect::enter(conn, false, hashes, desk) {
+    let hashes = [new.outside, new.reply_key()].map(|key| desk.shard.table.hash(&key));
+    match connect::enter(&mut new, false, hashes, desk) {
         Ok(index) => {
             let step = track::step(meta, index, direction, desk);
             desk.shard.watch(index);
@@ -50,16 +48,20 @@ pub(super) fn step<B>(frame: &[u8], meta: &mut Meta, desk: &mut Desk<'_, B>) -> 
     }
 }
 
-/// As it was announced. `None` where its ends are of different families.
-fn connection(expected: &Expected, table: &ConnTable) -> Option<Conn> {
-    let Expected { client, vip, server, .. } = *expected;
-    Some(Conn {
+/// As it was announced; what the client begins has the port that its packet comes from. `None` where its ends are of
+/// different families.
+fn connection<B>(expected: &Expected, sport: u16, direction: Direction, desk: &Desk<'_, B>) -> Option<New> {
+    let Expected { mut client, vip, server, .. } = *expected;
+    if direction == Direction::Request {
+        client.set_port(sport);
+    }
+    Some(New {
         state: State::Listen as u8,
-        server_generation: expected.generation,
-        last_seen: expected.last_used,
+        server_generation: expected.generation.into(),
+        now: Tick(expected.last_used),
         timeout: expected.timeout,
         server_slot: expected.slot,
         controller: expected.controller,
-        ..connect::between(Protocol::Tcp, [vip, client, server], table)?
+        ..connect::between(Protocol::Tcp, [vip, client, server], desk)?
     })
 }

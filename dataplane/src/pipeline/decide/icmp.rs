@@ -161,29 +161,29 @@ fn about_request<B>(frame: &[u8], meta: &Meta, index: u32, desk: &Desk<'_, B>) -
 
 /// About a packet to the client.
 pub(super) fn to_server<B>(frame: &[u8], meta: &mut Meta, index: u32, desk: &mut Desk<'_, B>) -> Step {
-    let conn = &mut desk.shard.table[index];
-    let row = conn.method().row();
-    if row.rewrites_ends() && !is_changed_by_nat(frame, meta, desk.context) {
+    let (table, context) = (&mut desk.shard.table, desk.context);
+    let row = table[index].method().row();
+    if row.rewrites_ends() && !is_changed_by_nat(frame, meta, context) {
         return BAD;
     }
-    desk.context.count(conn, Direction::Request, meta.ip_len());
+    context.count(&table[index], Direction::Request, meta.ip_len());
     if !row.rewrites_ends() {
-        conn.in_packets = conn.in_packets.wrapping_add(1);
+        table[index].count_request();
     }
-    let server = conn.server_address();
+    let server = table.server_address(index);
     if server.is_loopback() && row.rewrites_ends() {
         return Step::Drop(Drop::Martian);
     }
-    if local::is_here(server, desk.context) && row.has_server {
+    if local::is_here(server, context) && row.has_server {
         return Step::Drop(Drop::Icmp);
     }
     if row.error.is_wrapped() {
-        return way::look_up(meta, (index, conn), Direction::Request, desk.context);
+        return way::look_up(meta, index, Direction::Request, table, context);
     }
     // IPVS has what it sends on fragmented whatever it says, for nobody would be told.
     meta.df &= meta.kind.is_v6();
-    let way = path::of(conn, row.error.towards, desk.context);
-    way::send(meta, index, row.error, way, desk.context)
+    let way = path::of(table, index, row.error.towards, context);
+    way::send(meta, index, row.error, way, context)
 }
 
 /// With `schedule_icmp`, an error to a service begins the connection that it would be about. Such a one is no first segment:

@@ -62,7 +62,8 @@ fn about_a_request<B>(frame: &[u8], meta: &mut Meta, message: &[u8], desk: &mut 
         return None;
     };
     let conn = &desk.shard.table[index];
-    if !goes_through(conn, &tunnel, desk.context) {
+    let server = desk.shard.table.server_address(index);
+    if !goes_through(conn, server, &tunnel, desk.context) {
         return None;
     }
     if !is_right(frame, meta) {
@@ -71,8 +72,8 @@ fn about_a_request<B>(frame: &[u8], meta: &mut Meta, message: &[u8], desk: &mut 
     let told = too_big(message, meta);
     meta.mtu = 0;
     if let Some(mtu) = told {
-        let link = link(conn.server_address(), desk.context);
-        let learned = learn(conn, mtu, link, desk.context)?;
+        let link = link(server, desk.context);
+        let learned = learn(conn, server, mtu, link, desk.context)?;
         if tunnel.inner.fragment & ipv4::DF == 0 {
             return Some(Step::Drop(Drop::Icmp));
         }
@@ -109,14 +110,16 @@ fn server_of(message: &[u8], meta: &Meta, context: Context<'_>) -> Option<IpAddr
 }
 
 /// Whether a connection's packets are wrapped like that, by us.
-fn goes_through(conn: &Conn, tunnel: &Tunnelled, context: Context<'_>) -> bool {
-    let Some(server) = context.servers.get(conn.server_slot).filter(|server| server.is_tunnel()) else { return false };
+fn goes_through(conn: &Conn, address: IpAddr, tunnel: &Tunnelled, context: Context<'_>) -> bool {
+    let Some(server) = context.servers.get(conn.server_slot()).filter(|server| server.is_tunnel()) else {
+        return false;
+    };
     let same = match (server.encapsulation(), tunnel.encapsulation) {
         (Encapsulation::Gue { port, .. }, Encapsulation::Gue { port: quoted, .. }) => port == quoted,
         (ours, quoted) => std::mem::discriminant(&ours) == std::mem::discriminant(&quoted),
     };
     let available = server.available.load(std::sync::atomic::Ordering::Relaxed);
-    let ends = context.tables.locals.has(tunnel.ends[0]) && conn.server_address() == tunnel.ends[1];
+    let ends = context.tables.locals.has(tunnel.ends[0]) && address == tunnel.ends[1];
     same && available && ends && conn.treatment(Direction::Request).is_wrapped()
 }
 
@@ -130,13 +133,13 @@ fn link(server: IpAddr, context: Context<'_>) -> u16 {
 }
 
 /// Teaches a connection's server, and those at the same address.
-fn learn(conn: &Conn, mtu: u16, link: u16, context: Context<'_>) -> Option<Learned> {
-    let server = context.servers.get(conn.server_slot)?;
+fn learn(conn: &Conn, address: IpAddr, mtu: u16, link: u16, context: Context<'_>) -> Option<Learned> {
+    let server = context.servers.get(conn.server_slot())?;
     if mtu > link {
         return Some(Learned { mtu: server.path.get(context.now), known: true });
     }
     let learned = server.path.learn(mtu, Family::Ipv4, context.now);
-    if let Some(path) = context.tables.paths.get(&conn.server_address()) {
+    if let Some(path) = context.tables.paths.get(&address) {
         path.learn(mtu, Family::Ipv4, context.now, context.servers);
     }
     Some(learned)

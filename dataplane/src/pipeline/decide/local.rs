@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::conn::Conn;
+use crate::conn::ConnTable;
 use crate::flow::Protocol;
 use crate::packet::{Meta, Step};
 use crate::pipeline::scene::Context;
@@ -16,8 +16,8 @@ pub(super) fn is_here(server: IpAddr, context: Context<'_>) -> bool {
 }
 
 /// What becomes of a client's packet, if its server is here.
-pub(super) fn step(meta: &Meta, conn: &Conn, context: Context<'_>) -> Option<Step> {
-    let server = conn.server_address();
+pub(super) fn step(meta: &Meta, table: &ConnTable, index: u32, context: Context<'_>) -> Option<Step> {
+    let (conn, server) = (&table[index], table.server_address(index));
     // A loopback address is that of the server's own host, and no packet brings one from outside: `ip_vs_nat_xmit`.
     if server.is_loopback() && conn.method().row().rewrites_ends() {
         return Some(Step::Drop(Drop::Martian));

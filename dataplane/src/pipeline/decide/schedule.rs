@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::choose::{Bound, NO_SERVER, Place, choose};
 use super::{connect, persist};
-use crate::conn::{NONE, flag};
+use crate::conn::NONE;
 use crate::flow::{Protocol, ServiceKey};
 use crate::packet::{Meta, Step};
 use crate::pipeline::desk::Desk;
@@ -31,7 +31,7 @@ impl Begun<'_> {
         let Self { index, one_packet, place } = self;
         match place {
             // Whoever comes next finds the counts as they were.
-            Some(place) if one_packet => place.bound.state.unbind(shard.table[index].has(flag::INACTIVE)),
+            Some(place) if one_packet => shard.table.leave(index, Some(place.bound.state)),
             None if one_packet => {}
             _ => connect::begun(index, shard),
         }
@@ -104,8 +104,7 @@ fn pass_by<'a, B>(
     desk: &mut Desk<'a, B>,
 ) -> Result<Begun<'a>, Step> {
     let one_packet = is_of_one_packet(meta, service);
-    let new = connect::to_destination(meta, ends, desk.context);
-    let hashes = [meta.hash, desk.shard.table.hash(&new.reply_key())];
-    let index = connect::enter(new, one_packet, hashes, desk).map_err(Step::Drop)?;
+    let mut new = connect::past_servers(meta, ends, desk.context);
+    let index = connect::enter(&mut new, one_packet, [meta.hash, 0], desk).map_err(Step::Drop)?;
     Ok(Begun { index, one_packet, place: None })
 }

@@ -1,7 +1,7 @@
-//! States: how a packet moves its connection on (`set_tcp_state`, `udp_state_transition`, `set_sctp_state`), and the counts
-//! that follow. A packet that belongs to a connection without being of its protocol (AH, ESP) changes none.
+//! States: how a packet moves its connection on (`set_tcp_state`, `udp_state_transition`, `set_sctp_state`). A packet that
+//! belongs to a connection without being of its protocol (AH, ESP) moves none.
 
-use crate::conn::{Conn, NONE, flag};
+use crate::conn::{Conn, ConnTable, Moved, flag};
 use crate::packet::{Kind, Meta};
 use crate::pipeline::scene::Context;
 use crate::proto::sctp::{self, Event};
@@ -10,91 +10,101 @@ use crate::proto::{tcp, udp};
 use crate::service::Server;
 use crate::wire::tcp::RST;
 
-/// The state after a packet, and the counts that follow it. Returns whether the connection's life got shorter.
-pub(super) fn advance(meta: &Meta, conn: &mut Conn, seen: Seen, server: Option<&Server>, context: Context<'_>) -> bool {
-    match meta.kind {
-        Kind::Sctp4 | Kind::Sctp6 => associate(sctp::next(seen, conn.state, meta.tcp_flags), conn, server, context),
-        kind if kind.is_ipsec() => false,
-        _ => advance_usual(meta, conn, seen, server, context),
+/// Whether a packet of TCP or UDP leaves state and timeout of its connection as they are, as most do.
+#[inline(always)]
+pub(super) fn is_settled(meta: &Meta, conn: &Conn, seen: Seen, context: Context<'_>) -> bool {
+    let (state, timeouts) = (conn.state(), &context.tables.timeouts);
+    if conn.is_tcp() {
+        let next = context.tcp.next(seen, state, meta.tcp_flags);
+        next as u8 == state && timeouts.tcp[next as usize] == conn.timeout()
+    } else {
+        let answered = state == udp::State::Stream as u8 && !waits_for_assurance(conn);
+        (seen != Seen::Output || answered) && timeouts.udp.0[usize::from(state)] == conn.timeout()
     }
 }
 
-fn associate(next: Option<sctp::State>, conn: &mut Conn, server: Option<&Server>, context: Context<'_>) -> bool {
-    let Some(next) = next else { return false };
-    if next as u8 != conn.state {
-        conn.state = next as u8;
-        count_as(conn, !next.is_active(), server);
-        if next == sctp::State::Established {
-            assure(conn, context);
+/// Moves a connection on by a packet. Returns whether its life got shorter, which is the wheel's business.
+pub(super) fn advance(
+    meta: &Meta,
+    index: u32,
+    (seen, server): (Seen, Option<&Server>),
+    table: &mut ConnTable,
+    context: Context<'_>,
+) -> bool {
+    let conn = &table[index];
+    match meta.kind {
+        Kind::Sctp4 | Kind::Sctp6 => {
+            let next = sctp::next(seen, conn.state(), meta.tcp_flags);
+            next.is_some_and(|next| associate(next, index, server, table, context))
+        }
+        kind if kind.is_ipsec() => false,
+        _ if conn.is_tcp() => {
+            let next = context.tcp.next(seen, conn.state(), meta.tcp_flags);
+            connect(next, index, server, table, context)
+        }
+        _ => {
+            if seen == Seen::Output {
+                assure(index, table, context);
+            }
+            let state = if seen == Seen::Output { udp::State::Stream as u8 } else { table[index].state() };
+            let timeout = context.tables.timeouts.udp.0[usize::from(state)];
+            table.advance(index, Moved { state, active: false, timeout }, server)
         }
     }
-    let timeout = context.tables.timeouts.sctp[next as usize];
-    timeout < std::mem::replace(&mut conn.timeout, timeout)
 }
 
-/// A connection of SCTP sees the ABORT that the director itself answers for its server.
-pub(super) fn aborted(conn: &mut Conn, context: Context<'_>) {
-    let next = sctp::after(Seen::Output, conn.state, Event::Abort);
-    associate(next, conn, context.servers.get(conn.server_slot), context);
+/// The next state of TCP.
+fn connect(next: tcp::State, index: u32, server: Option<&Server>, table: &mut ConnTable, context: Context<'_>) -> bool {
+    let timeout = context.tables.timeouts.tcp[next as usize];
+    if next == tcp::State::Established && table[index].state() != next as u8 {
+        assure(index, table, context);
+    }
+    table.advance(index, Moved { state: next as u8, active: next.is_active(), timeout }, server)
+}
+
+/// The next state of SCTP.
+fn associate(
+    next: sctp::State,
+    index: u32,
+    server: Option<&Server>,
+    table: &mut ConnTable,
+    context: Context<'_>,
+) -> bool {
+    let timeout = context.tables.timeouts.sctp[next as usize];
+    if next == sctp::State::Established && table[index].state() != next as u8 {
+        assure(index, table, context);
+    }
+    table.advance(index, Moved { state: next as u8, active: next.is_active(), timeout }, server)
+}
+
+/// A connection sees the reset of TCP, or the ABORT of SCTP, that the director itself answers for its server.
+pub(super) fn refused(index: u32, table: &mut ConnTable, context: Context<'_>) {
+    let conn = &table[index];
+    let server = context.servers.get(conn.server_slot());
+    if conn.is_tcp() {
+        let next = context.tcp.next(Seen::Output, conn.state(), RST);
+        connect(next, index, server, table, context);
+    } else if let Some(next) = sctp::after(Seen::Output, conn.state(), Event::Abort) {
+        associate(next, index, server, table, context);
+    }
 }
 
 /// Whether a new INIT may take the tuple of an SCTP connection.
 pub(super) fn is_over(conn: &Conn) -> bool {
-    sctp::State::from_number(conn.state) == sctp::State::Closed
+    sctp::State::from_number(conn.state()) == Some(sctp::State::Closed)
 }
 
-/// The state of TCP or UDP after this packet, and the counts that follow it. Returns whether the connection's life got
-/// shorter.
+/// Whether a connection's template is still to learn that it was established, or answered.
 #[inline(always)]
-pub(crate) fn advance_usual(
-    meta: &Meta,
-    conn: &mut Conn,
-    seen: Seen,
-    server: Option<&Server>,
-    context: Context<'_>,
-) -> bool {
-    let timeouts = &context.tables.timeouts;
-    let timeout = if conn.is_tcp() {
-        let next = context.tcp.next(seen, conn.state, meta.tcp_flags);
-        if next as u8 != conn.state {
-            change_state(conn, next, server, context);
-        }
-        timeouts.tcp[next as usize]
-    } else {
-        if seen == Seen::Output {
-            assure(conn, context);
-            conn.state = udp::State::Stream as u8;
-        }
-        timeouts.udp.0[usize::from(conn.state)]
-    };
-    let before = std::mem::replace(&mut conn.timeout, timeout);
-    timeout < before
-}
-
-#[inline(never)]
-fn change_state(conn: &mut Conn, next: tcp::State, server: Option<&Server>, context: Context<'_>) {
-    conn.state = next as u8;
-    if next == tcp::State::Established {
-        assure(conn, context);
-    }
-    count_as(conn, !next.is_active(), server);
-}
-
-/// Moves a connection between its server's counts.
-pub(super) fn count_as(conn: &mut Conn, inactive: bool, server: Option<&Server>) {
-    if conn.has(flag::INACTIVE) != inactive {
-        conn.set(flag::INACTIVE, inactive);
-        if let Some(server) = server {
-            server.shift(inactive);
-        }
-    }
+const fn waits_for_assurance(conn: &Conn) -> bool {
+    conn.flags() & (flag::CONTROLLED | flag::ASSURED) == flag::CONTROLLED
 }
 
 /// The template of a connection that was established, or answered, is no longer dropped with it.
-pub(super) fn assure(conn: &mut Conn, context: Context<'_>) {
-    if conn.controller != NONE && !conn.has(flag::ASSURED) {
-        conn.set(flag::ASSURED, true);
-        context.tables.templates.assure(conn.controller);
+fn assure(index: u32, table: &mut ConnTable, context: Context<'_>) {
+    if waits_for_assurance(&table[index]) {
+        table[index].set::<{ flag::ASSURED }>(true);
+        context.tables.templates.assure(table.controller(index));
     }
 }
 
@@ -103,11 +113,4 @@ pub(super) fn assure(conn: &mut Conn, context: Context<'_>) {
 #[inline(always)]
 pub(super) fn seen_of(conn: &Conn) -> Seen {
     if conn.has(flag::NO_OUTPUT) && conn.method().row().has_server { Seen::InputOnly } else { Seen::Input }
-}
-
-/// A connection of TCP sees the reset that the director itself answers for its server.
-pub(super) fn refused(conn: &mut Conn, context: Context<'_>) {
-    let next = context.tcp.next(Seen::Output, conn.state, RST);
-    change_state(conn, next, context.servers.get(conn.server_slot), context);
-    conn.timeout = context.tables.timeouts.tcp[next as usize];
 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{local, state, way};
-use crate::conn::{Conn, NONE, flag};
+use crate::conn::{Conn, ConnTable, flag};
 use crate::flow::{Direction, Protocol};
 use crate::neighbor::NextHop;
 use crate::packet::{Meta, Step};
@@ -12,32 +12,17 @@ use crate::pipeline::desk::Desk;
 use crate::pipeline::scene::Context;
 use crate::proto::tcp;
 use crate::service::Server;
+use crate::shard::Shard;
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::SYN;
 
-/// What happens to a packet of a connection.
-pub(crate) enum Next<'a> {
-    /// It leaves by a next hop that is known. With the server of its connection, where it goes there.
-    Leave(&'a NextHop, Option<&'a Server>),
-    /// It takes another step.
-    Step(Step),
-}
-
-/// The connection of a packet, and which way the packet travels.
-pub(crate) struct Match<'a> {
-    pub(crate) index: u32,
-    pub(crate) conn: &'a mut Conn,
-    pub(crate) direction: Direction,
-    /// Bytes of the IP packet.
-    pub(crate) len: usize,
-}
-
-impl Match<'_> {
-    /// A copy for a function that is not inlined, so that this one need not stand in memory.
-    #[inline(always)]
-    fn again(&mut self) -> Match<'_> {
-        Match { conn: self.conn, ..*self }
-    }
+/// How a usual packet leaves.
+pub(crate) struct Leaving<'a> {
+    pub(crate) hop: &'a NextHop,
+    /// The server of its connection, where it goes there.
+    pub(crate) server: Option<&'a Server>,
+    /// It changes neither state nor timeout: [`move_on`] otherwise.
+    pub(crate) settled: bool,
 }
 
 /// Whether a connection ends because of this packet of its client, which is then looked at as if there were none: a new
@@ -62,7 +47,7 @@ pub(crate) fn may_take_the_tuple(meta: &Meta) -> bool {
 /// `is_new_conn_expected` and what stands around its call in `ip_vs_in_hook`.
 #[cold]
 fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool {
-    let server = context.servers.get(conn.server_slot);
+    let server = context.servers.get(conn.server_slot());
     if nodest && server.is_some_and(|server| !server.available.load(Relaxed)) {
         return true;
     }
@@ -73,24 +58,67 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
         return true;
     }
     let mode = context.tables.sysctls.conn_reuse_mode;
-    let over = match tcp::State::from_number(conn.state) {
+    let over = match tcp::State::from_number(conn.state()) {
         _ if conn.protocol_number() == Protocol::Sctp.number() => state::is_over(conn),
-        tcp::State::TimeWait | tcp::State::Close => true,
-        tcp::State::FinWait => mode & 2 != 0 && state::seen_of(conn) == tcp::Seen::InputOnly,
+        Some(tcp::State::TimeWait | tcp::State::Close) => true,
+        Some(tcp::State::FinWait) => mode & 2 != 0 && state::seen_of(conn) == tcp::Seen::InputOnly,
         _ => false,
     };
-    mode != 0 && over && conn.controller == NONE
+    mode != 0 && over && !conn.has(flag::CONTROLLED)
 }
 
-/// The step of a packet of a connection.
+/// The usual packet: of TCP or UDP, its server there, its next hop known. Counts it. `None`, and nothing has changed, where it
+/// is another: for [`step`].
+#[inline(always)]
+pub(crate) fn usual<'a>(
+    meta: &Meta,
+    conn: &mut Conn,
+    direction: Direction,
+    context: Context<'a>,
+) -> Option<Leaving<'a>> {
+    let (server, available) = server_of(conn, context);
+    if direction == Direction::Request && !available {
+        return None;
+    }
+    let hop = remembered(meta, conn, direction, context)?;
+    let seen = account(meta, conn, direction, available, context);
+    // Nothing that is asked of a server is about replies.
+    let server = if direction == Direction::Request { server } else { None };
+    Some(Leaving { hop, server, settled: state::is_settled(meta, conn, seen, context) })
+}
+
+/// Moves a connection on by a usual packet, where [`usual`] said that it changes something.
 #[inline(never)]
-pub(super) fn step<B>(meta: &mut Meta, index: u32, direction: Direction, desk: &mut Desk<'_, B>) -> Step {
-    let mut found = Match { index, conn: &mut desk.shard.table[index], direction, len: meta.ip_len() };
-    let (next, shorter) = packet(meta, &mut found, desk.context, state::advance);
-    let step = match next {
-        Next::Leave(next, _) => leave(meta, &found, next, desk.context),
-        Next::Step(step) => step,
+pub(crate) fn move_on<B>(meta: &Meta, index: u32, direction: Direction, shard: &mut Shard<B>, context: Context<'_>) {
+    let conn = &shard.table[index];
+    let (seen, server) = (seen(conn, direction), context.servers.get(conn.server_slot()));
+    if state::advance(meta, index, (seen, server), &mut shard.table, context) {
+        shard.shortened(index);
+    }
+}
+
+/// The step of a packet of a connection: its totals, its state, its next hop. `ip_vs_in` looks at the server first: what
+/// goes to one that was removed is dropped in silence. A reply is routed, and what a router refuses (time to live, size,
+/// route) is not counted and prolongs nothing.
+#[inline(never)]
+pub(crate) fn step<B>(meta: &mut Meta, index: u32, direction: Direction, desk: &mut Desk<'_, B>) -> Step {
+    let (table, context) = (&mut desk.shard.table, desk.context);
+    let conn = &mut table[index];
+    let (server, available) = server_of(conn, context);
+    if direction == Direction::Request && !available {
+        return Step::Drop(Drop::ServerGone);
+    }
+    let known = match remembered(meta, conn, direction, context) {
+        Some(hop) => Some(leave(meta, (index, conn), direction, hop, context)),
+        None if direction == Direction::Request => None,
+        None => match way::look_up(meta, index, direction, table, context) {
+            step @ Step::Send { .. } => Some(step),
+            refused => return refused,
+        },
     };
+    let seen = account(meta, &mut table[index], direction, available, context);
+    let shorter = state::advance(meta, index, (seen, server), table, context);
+    let step = known.unwrap_or_else(|| send_anew(meta, index, table, context));
     if shorter {
         desk.shard.shortened(index);
     }
@@ -99,8 +127,13 @@ pub(super) fn step<B>(meta: &mut Meta, index: u32, direction: Direction, desk: &
 
 /// The step of a packet whose next hop is known.
 #[inline(always)]
-pub(crate) fn leave(meta: &mut Meta, found: &Match<'_>, next: &NextHop, context: Context<'_>) -> Step {
-    let Match { index, ref conn, direction, .. } = *found;
+pub(crate) fn leave(
+    meta: &mut Meta,
+    (index, conn): (u32, &Conn),
+    direction: Direction,
+    next: &NextHop,
+    context: Context<'_>,
+) -> Step {
     let treatment = conn.treatment(direction);
     if treatment.is_wrapped()
         && let Some(refused) = way::into_tunnel(meta, conn, next, context)
@@ -110,114 +143,64 @@ pub(crate) fn leave(meta: &mut Meta, found: &Match<'_>, next: &NextHop, context:
     Step::Send { conn: index, treatment, hop: conn.hop(direction) }
 }
 
-/// A packet of a connection: its totals, its state, its next hop. `ip_vs_in` looks at the server first: what goes to one
-/// that was removed is dropped in silence. A reply is routed, and what a router refuses (time to live, size, route) is
-/// not counted and prolongs nothing. Tells, too, whether the connection's life got shorter, which is the wheel's business.
-/// `advance` moves the state.
-#[inline(always)]
-pub(crate) fn packet<'a>(
-    meta: &mut Meta,
-    found: &mut Match<'_>,
-    context: Context<'a>,
-    advance: impl FnOnce(&Meta, &mut Conn, tcp::Seen, Option<&Server>, Context<'_>) -> bool,
-) -> (Next<'a>, bool) {
-    if found.direction == Direction::Reply {
-        let Some(to) = remembered(meta, found, context) else {
-            return reply_anew(meta, found.again(), context);
-        };
-        let server = server_of(found.conn, context);
-        let shorter = account(meta, found, server, context, advance);
-        // Nothing that is asked of a server is about replies.
-        return (Next::Leave(to, None), shorter);
-    }
-    let (server, available) = server_of(found.conn, context);
-    if !available {
-        return (GONE, false);
-    }
-    let shorter = account(meta, found, (server, available), context, advance);
-    let next = match remembered(meta, found, context) {
-        Some(to) => Next::Leave(to, server),
-        None => Next::Step(send_anew(meta, found.again(), context)),
-    };
-    (next, shorter)
-}
-
 /// A connection's server, and whether it may be counted for: what goes past the servers has none.
 #[inline(always)]
 fn server_of<'a>(conn: &Conn, context: Context<'a>) -> (Option<&'a Server>, bool) {
-    let server = context.servers.get(conn.server_slot);
+    let server = context.servers.get(conn.server_slot());
     (server, server.is_none_or(|server| server.available.load(Relaxed)))
 }
 
-/// A reply whose next hop is not known, or that its link does not take.
-#[inline(never)]
-fn reply_anew<'a>(meta: &mut Meta, mut found: Match<'_>, context: Context<'a>) -> (Next<'a>, bool) {
-    let server = server_of(found.conn, context);
-    let step = way::look_up(meta, (found.index, found.conn), Direction::Reply, context);
-    let sent = matches!(step, Step::Send { .. });
-    let shorter = sent && account(meta, &mut found, server, context, state::advance);
-    (Next::Step(step), shorter)
+/// Counts a packet with its server, and notes that its connection was seen. Returns what it is to the states.
+#[inline(always)]
+fn account(meta: &Meta, conn: &mut Conn, direction: Direction, available: bool, context: Context<'_>) -> tcp::Seen {
+    if available && let Some(totals) = context.link.totals.get(conn.server_slot()) {
+        totals.packet(direction, meta.ip_len());
+    }
+    match direction {
+        Direction::Request => conn.refresh_by_client(context.now),
+        Direction::Reply => conn.refresh(context.now),
+    }
+    seen(conn, direction)
 }
 
-/// What a packet changes: its server's totals, when its connection was last seen, the state.
+/// What a packet of a direction is to the states.
 #[inline(always)]
-fn account(
-    meta: &Meta,
-    found: &mut Match<'_>,
-    (server, available): (Option<&Server>, bool),
-    context: Context<'_>,
-    advance: impl FnOnce(&Meta, &mut Conn, tcp::Seen, Option<&Server>, Context<'_>) -> bool,
-) -> bool {
-    let Match { conn, direction, len, .. } = found;
-    if available && let Some(totals) = context.link.totals.get(conn.server_slot) {
-        totals.packet(*direction, *len);
-    }
-    let seen = match direction {
+fn seen(conn: &Conn, direction: Direction) -> tcp::Seen {
+    match direction {
+        Direction::Request => state::seen_of(conn),
         Direction::Reply => tcp::Seen::Output,
-        Direction::Request => {
-            conn.in_packets = conn.in_packets.wrapping_add(1);
-            state::seen_of(conn)
-        }
-    };
-    conn.last_seen = context.now.0;
-    advance(meta, conn, seen, server, context)
+    }
 }
 
 /// A reply that passes here, though it need not: totals and state are those of any reply.
 pub(super) fn pass_by<B>(meta: &Meta, index: u32, desk: &mut Desk<'_, B>) {
+    let context = desk.context;
     let conn = &mut desk.shard.table[index];
-    let server = desk.context.servers.get(conn.server_slot);
-    let available = server.is_some_and(|server| server.available.load(Relaxed));
-    if available && let Some(totals) = desk.context.link.totals.get(conn.server_slot) {
-        totals.packet(Direction::Reply, meta.ip_len());
-    }
-    conn.set(flag::NO_OUTPUT, false);
-    conn.last_seen = desk.context.now.0;
-    if state::advance(meta, conn, tcp::Seen::Output, server, desk.context) {
-        desk.shard.shortened(index);
-    }
+    context.count(conn, Direction::Reply, meta.ip_len());
+    conn.set::<{ flag::NO_OUTPUT }>(false);
+    conn.refresh(context.now);
+    move_on(meta, index, Direction::Reply, desk.shard, context);
 }
 
-const GONE: Next<'_> = Next::Step(Step::Drop(Drop::ServerGone));
-
 /// The template of a connection without states learns that its client sent a second packet.
-fn hear_again(conn: &mut Conn, context: Context<'_>) {
+fn hear_again(index: u32, table: &mut ConnTable, context: Context<'_>) {
+    let conn = &mut table[index];
     let known = flag::ASSURED | flag::HEARD_AGAIN;
-    let again = conn.in_packets > 1 && conn.protocol_number() == Protocol::Udp.number();
-    if again && conn.controller != NONE && conn.flags & known == 0 {
-        conn.set(flag::HEARD_AGAIN, true);
-        context.tables.templates.hear_again(conn.controller);
+    let again = conn.in_packets() > 1 && conn.protocol_number() == Protocol::Udp.number();
+    if again && conn.has(flag::CONTROLLED) && !conn.has(known) {
+        conn.set::<{ flag::HEARD_AGAIN }>(true);
+        context.tables.templates.hear_again(table.controller(index));
     }
 }
 
 /// The next hop that a connection remembers, if the tables are still those and its link takes so many bytes.
 #[inline(always)]
-fn remembered<'a>(meta: &Meta, found: &Match<'_>, context: Context<'a>) -> Option<&'a NextHop> {
+fn remembered<'a>(meta: &Meta, conn: &Conn, direction: Direction, context: Context<'a>) -> Option<&'a NextHop> {
     let net = &context.tables.net;
-    if found.conn.net_version == net.version
+    if conn.net_version() == net.version
         && meta.ttl > 1
-        && let Some(to) = net.hops.get(found.conn.hop(found.direction))
-        && found.len <= usize::from(to.mtu)
+        && let Some(to) = net.hops.get(conn.hop(direction))
+        && meta.ip_len() <= usize::from(to.mtu)
     {
         return Some(to);
     }
@@ -226,16 +209,13 @@ fn remembered<'a>(meta: &Meta, found: &Match<'_>, context: Context<'a>) -> Optio
 
 /// Looks the next hop of a client's packet up, unless the director itself is the server.
 #[inline(never)]
-fn send_anew(meta: &mut Meta, found: Match<'_>, context: Context<'_>) -> Step {
-    let conn = found.conn;
-    hear_again(conn, context);
-    if let Some(step) = local::step(meta, conn, context) {
-        match step {
-            Step::Answer(Answer::TcpReset) => state::refused(conn, context),
-            Step::Answer(Answer::Sctp) => state::aborted(conn, context),
-            _ => {}
+fn send_anew(meta: &mut Meta, index: u32, table: &mut ConnTable, context: Context<'_>) -> Step {
+    hear_again(index, table, context);
+    if let Some(step) = local::step(meta, table, index, context) {
+        if matches!(step, Step::Answer(Answer::TcpReset | Answer::Sctp)) {
+            state::refused(index, table, context);
         }
         return step;
     }
-    way::look_up(meta, (found.index, conn), Direction::Request, context)
+    way::look_up(meta, index, Direction::Request, table, context)
 }

@@ -1,7 +1,7 @@
 //! Way: where a packet leaves, and whether the way takes it: time to live, the link's MTU, room for a tunnel's headers. After
 //! `__ip_vs_get_out_rt` and `ensure_mtu_is_adequate` (`ip_vs_xmit.c`).
 
-use crate::conn::{Conn, NONE};
+use crate::conn::{Conn, ConnTable, NONE, flag};
 use crate::flow::{Direction, Encapsulation, Family};
 use crate::method::Treatment;
 use crate::neighbor::NextHop;
@@ -17,32 +17,22 @@ use crate::wire::{ipv4, ipv6};
 #[inline(always)]
 pub(crate) fn look_up(
     meta: &mut Meta,
-    (index, conn): (u32, &mut Conn),
+    index: u32,
     direction: Direction,
+    table: &mut ConnTable,
     context: Context<'_>,
 ) -> Step {
-    let treatment = conn.treatment(direction);
+    let treatment = table[index].treatment(direction);
     if treatment.is_wrapped() {
-        wrapping(meta, conn, context);
+        wrapping(meta, &table[index], context);
     }
-    let step = send(meta, index, treatment, path::of(conn, treatment.towards, context), context);
+    let step = send(meta, index, treatment, path::of(table, index, treatment.towards, context), context);
     if let Step::Send { hop, .. } = step
-        && conn.side == NONE
+        && !table[index].has(flag::HELPED)
     {
-        remember(conn, direction, hop, context.tables.net.version);
+        table[index].remember(direction, hop, context.tables.net.version);
     }
     step
-}
-
-/// Keeps a next hop with the version of the tables that gave it; those of older tables are forgotten.
-fn remember(conn: &mut Conn, direction: Direction, hop: u32, version: u32) {
-    if conn.net_version != version {
-        (conn.net_version, conn.hop_request, conn.hop_reply) = (version, NONE, NONE);
-    }
-    match direction {
-        Direction::Request => conn.hop_request = hop,
-        Direction::Reply => conn.hop_reply = hop,
-    }
 }
 
 /// Sends a packet on a way, if the next link and the time to live allow it.
@@ -110,7 +100,7 @@ fn too_large(meta: &mut Meta, as_host: bool, mtu: u16) -> Step {
 
 /// How a packet is wrapped, and what its path takes.
 fn wrapping(meta: &mut Meta, conn: &Conn, context: Context<'_>) {
-    (meta.encapsulation, meta.mtu) = match context.servers.get(conn.server_slot) {
+    (meta.encapsulation, meta.mtu) = match context.servers.get(conn.server_slot()) {
         Some(server) => (server.encapsulation(), server.path.measure(context.now)),
         None => (Encapsulation::Ipip, u16::MAX),
     };

@@ -17,7 +17,7 @@ pub(crate) fn known<B>(frame: &[u8], meta: &Meta, shard: &Shard<B>, context: Con
     let table = &shard.table;
     let six = if meta.kind.is_v6() { Some(meta.ends6(frame)?) } else { None };
     if let Arrival::Signed { conn } = meta.arrival {
-        let same = |ends| table[conn].is_between(Direction::Reply, ends);
+        let same = |ends| table.is_between(conn, Direction::Reply, ends);
         let there = table.is_reply_of(conn, &meta.tuple) && six.is_none_or(same);
         return there.then_some(Found::Conn(conn, Direction::Reply));
     }

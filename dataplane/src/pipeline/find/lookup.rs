@@ -49,6 +49,6 @@ pub(crate) fn confirm_addresses(confirmed: Confirmed, frame: &[u8], meta: &Meta,
         Confirmed::Request(index) => (index, Direction::Request),
         Confirmed::Unknown => return confirmed,
     };
-    let same = meta.ends6(frame).is_some_and(|ends| table[index].is_between(direction, ends));
+    let same = meta.ends6(frame).is_some_and(|ends| table.is_between(index, direction, ends));
     if same { confirmed } else { Confirmed::Unknown }
 }

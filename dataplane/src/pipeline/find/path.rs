@@ -1,7 +1,7 @@
 //! The path of a packet: towards whom it is routed.
 
 use super::shared_route;
-use crate::conn::{Conn, NONE};
+use crate::conn::{ConnTable, NONE};
 use crate::method::{Rewrite, Towards, Treatment};
 use crate::packet::Meta;
 use crate::pipeline::desk::Desk;
@@ -9,12 +9,12 @@ use crate::pipeline::scene::Context;
 use crate::tables::Path;
 
 /// Where packets of a connection go: towards its client or its server, whatever they are addressed to.
-pub(crate) fn of(conn: &Conn, towards: Towards, context: Context<'_>) -> Path {
+pub(crate) fn of(table: &ConnTable, index: u32, towards: Towards, context: Context<'_>) -> Path {
     let net = &context.tables.net;
     match towards {
-        Towards::Client => net.path(conn.client_address()),
-        _ if context.tables.options.strict_parity => shared_route::path(conn, context),
-        _ => net.path(conn.server_address()),
+        Towards::Client => net.path(table.client_address(index)),
+        _ if context.tables.options.strict_parity => shared_route::path(table, index, context),
+        _ => net.path(table.server_address(index)),
     }
 }
 
@@ -31,6 +31,6 @@ pub(crate) fn whither<B>(
         let to = meta.ends(frame).map(|[_, destination]| destination);
         return (to.map_or(Path::Unreachable, |to| context.tables.net.path(to)), NONE);
     }
-    let conn = &shard.table[conn];
-    (of(conn, treatment.towards, context), if treatment.towards == Towards::Client { NONE } else { conn.server_slot })
+    let slot = if treatment.towards == Towards::Client { NONE } else { shard.table[conn].server_slot() };
+    (of(&shard.table, conn, treatment.towards, context), slot)
 }

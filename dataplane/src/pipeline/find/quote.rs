@@ -70,7 +70,7 @@ impl Flow {
     }
 
     pub(crate) fn is_reply_of(&self, conn: u32, table: &ConnTable) -> bool {
-        let between = |[src, dst]: [[u8; 16]; 2]| table[conn].is_between(Direction::Reply, [&src, &dst]);
+        let between = |[src, dst]: [[u8; 16]; 2]| table.is_between(conn, Direction::Reply, [&src, &dst]);
         table.is_reply_of(conn, &self.tuple) && self.six().is_none_or(between)
     }
 }

@@ -11,19 +11,20 @@
 //! So after an edit from NAT to DR, a packet of an old connection makes the route, and the packets of new ones ask the
 //! servers' link for the virtual address, which nobody there may answer.
 
-use crate::conn::Conn;
+use crate::conn::ConnTable;
 use crate::pipeline::scene::Context;
 use crate::route::Action;
 use crate::tables::Path;
 
 /// Where the kernel sends a client's packet.
 #[cold]
-pub(super) fn path(conn: &Conn, context: Context<'_>) -> Path {
+pub(super) fn path(table: &ConnTable, index: u32, context: Context<'_>) -> Path {
+    let (conn, server) = (&table[index], table.server_address(index));
     let net = &context.tables.net;
     let direct = conn.method().row().next_hop_is_server;
-    let known = context.servers.get(conn.server_slot).is_none_or(|server| server.shares_direct_route(direct));
-    match net.routes.lookup(conn.server_address()) {
-        Some(Action::OnLink { interface }) if direct && !known => net.neighbor(interface, conn.vip_address()),
-        _ => net.path(conn.server_address()),
+    let known = context.servers.get(conn.server_slot()).is_none_or(|server| server.shares_direct_route(direct));
+    match net.routes.lookup(server) {
+        Some(Action::OnLink { interface }) if direct && !known => net.neighbor(interface, table.vip_address(index)),
+        _ => net.path(server),
     }
 }

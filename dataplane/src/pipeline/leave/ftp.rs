@@ -8,7 +8,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
-use crate::conn::{Conn, Found, Mode, NONE, Shift, Side, flag};
+use crate::conn::{Found, Helped, Mode, NONE, Shift, Snapshot, flag};
 use crate::expected::{Expected, Planted};
 use crate::flow::{Direction, Tuple};
 use crate::method::{Rewrite, Treatment};
@@ -32,26 +32,26 @@ pub(super) fn run<B: PacketBuf>(
     (index, treatment): (u32, Treatment),
     desk: &mut Desk<'_, B>,
 ) -> Result<(), Drop> {
-    let conn = desk.shard.table[index];
-    let Some(mut side) = desk.shard.sides.get(conn.side).copied() else { return Ok(()) };
+    let conn = desk.shard.table.snapshot(index);
+    let Some(mut helped) = desk.shard.helpers.get(conn.helper()).copied() else { return Ok(()) };
     if checksum(packet.data(), meta) != Some(0) {
         return Err(Drop::TransportChecksum);
     }
-    let payload = payload(packet.data(), meta).filter(|_| conn.state == State::Established as u8);
+    let payload = payload(packet.data(), meta).filter(|_| conn.state() == State::Established as u8);
     let seq = be32(packet.data(), usize::from(meta.l4) + 4);
     let reply = treatment.rewrite == Rewrite::ToClient;
     let result = match (payload, reply) {
         (None, _) => Ok(()),
-        (Some(payload), true) => answered(packet, meta, payload, (&conn, &mut side), desk.context),
+        (Some(payload), true) => answered(packet, meta, payload, (&conn, &mut helped), desk.context),
         (Some(payload), false) => {
             let said = ftp::command(&packet.data()[payload], conn.has(flag::CLIENT_V6));
-            asked(said, &conn, &mut side, desk);
+            asked(said, &conn, &mut helped, desk);
             Ok(())
         }
     };
-    shift_numbers(packet.data_mut(), meta, seq, &side.shift, reply);
-    if let Some(place) = desk.shard.sides.get_mut(conn.side) {
-        *place = side;
+    shift_numbers(packet.data_mut(), meta, seq, &helped.shift, reply);
+    if let Some(place) = desk.shard.helpers.get_mut(conn.helper()) {
+        *place = helped;
     }
     result
 }
@@ -81,11 +81,11 @@ fn payload(frame: &[u8], meta: &Meta) -> Option<Range<usize>> {
 }
 
 /// What the client says.
-fn asked<B>(said: Option<Command>, conn: &Conn, side: &mut Side, desk: &mut Desk<'_, B>) {
+fn asked<B>(said: Option<Command>, conn: &Snapshot, helped: &mut Helped, desk: &mut Desk<'_, B>) {
     let client = match said {
         None => return,
         Some(Command::Passive(mode)) => {
-            side.mode = mode;
+            helped.mode = mode;
             return;
         }
         Some(Command::Active(client)) => client,
@@ -93,7 +93,7 @@ fn asked<B>(said: Option<Command>, conn: &Conn, side: &mut Side, desk: &mut Desk
     if is_refused(client, conn.client_address(), desk.context) {
         return;
     }
-    side.mode = Mode::Active;
+    helped.mode = Mode::Active;
     // The port beside that of control: 20.
     let beside = |mut end: SocketAddr| {
         end.set_port(end.port().wrapping_sub(1));
@@ -101,7 +101,7 @@ fn asked<B>(said: Option<Command>, conn: &Conn, side: &mut Side, desk: &mut Desk
     };
     let [_, vip, server] = conn.ends().map(beside);
     if !listen_again(client, vip, conn, desk) {
-        announce([client, vip, server], conn, side, desk.context);
+        announce([client, vip, server], conn, helped, desk.context);
     }
 }
 
@@ -116,17 +116,24 @@ fn is_refused(announced: SocketAddr, own: IpAddr, context: Context<'_>) -> bool 
 }
 
 /// A data connection between these ends that is here already, as it may be after the last transfer, waits anew.
-fn listen_again<B>(client: SocketAddr, vip: SocketAddr, conn: &Conn, desk: &mut Desk<'_, B>) -> bool {
+fn listen_again<B>(client: SocketAddr, vip: SocketAddr, conn: &Snapshot, desk: &mut Desk<'_, B>) -> bool {
     let src = known::word(client.ip(), &desk.shard.table);
-    let key = Tuple { src, dst: conn.vip, sport: client.port(), dport: vip.port(), protocol: conn.protocol };
+    let key = Tuple {
+        src,
+        dst: conn.virtual_end().0,
+        sport: client.port(),
+        dport: vip.port(),
+        protocol: conn.marked_protocol(),
+    };
     let hash = desk.shard.table.hash(&key);
     desk.shard.table.settle_for(hash);
     let Some(Found::Conn(index, Direction::Request)) = desk.shard.table.find(hash, &key) else { return false };
-    let data = &mut desk.shard.table[index];
-    if [data.client_address(), data.vip_address()] != [client.ip(), vip.ip()] {
+    let table = &mut desk.shard.table;
+    if [table.client_address(index), table.vip_address(index)] != [client.ip(), vip.ip()] {
         return false;
     }
-    (data.state, data.timeout, data.last_seen) = (State::Listen as u8, timeout(desk.context), desk.context.now.0);
+    table.restate(index, State::Listen as u8);
+    table[index].renew(desk.context.now, timeout(desk.context));
     desk.shard.shortened(index);
     true
 }
@@ -141,36 +148,41 @@ fn answered<B: PacketBuf>(
     packet: &mut B,
     meta: &mut Meta,
     payload: Range<usize>,
-    (conn, side): (&Conn, &mut Side),
+    (conn, helped): (&Snapshot, &mut Helped),
     context: Context<'_>,
 ) -> Result<(), Drop> {
     let start = payload.start;
-    let Some(offer) = ftp::offer(&packet.data()[payload], side.mode, conn.server_address()) else { return Ok(()) };
+    let Some(offer) = ftp::offer(&packet.data()[payload], helped.mode, conn.server_address()) else { return Ok(()) };
     if is_refused(offer.address, conn.server_address(), context) {
         return Ok(());
     }
     let [mut client, mut vip, _] = conn.ends();
     client.set_port(0);
     vip.set_port(offer.address.port());
-    let vip = announce([client, vip, offer.address], conn, side, context);
-    let text = ftp::text(side.mode, vip);
-    side.mode = Mode::Active;
+    let vip = announce([client, vip, offer.address], conn, helped, context);
+    let text = ftp::text(helped.mode, vip);
+    helped.mode = Mode::Active;
     let seq = be32(packet.data(), usize::from(meta.l4) + 4);
     let range = start + offer.range.start..start + offer.range.end;
     let longer = text.len() as i32 - range.len() as i32;
     replace(packet, meta, range, &text, context)?;
-    side.shift.grow(seq, longer);
+    helped.shift.grow(seq, longer);
     // It counts as it leaves.
-    context.link.totals.get(conn.server_slot).inspect(|totals| totals.longer(Direction::Reply, longer));
+    context.link.totals.get(conn.server_slot()).inspect(|totals| totals.longer(Direction::Reply, longer));
     Ok(())
 }
 
 /// Expects a data connection. Returns its virtual end: if it was expected already, that of then.
-fn announce([client, vip, server]: [SocketAddr; 3], conn: &Conn, side: &mut Side, context: Context<'_>) -> SocketAddr {
+fn announce(
+    [client, vip, server]: [SocketAddr; 3],
+    conn: &Snapshot,
+    helped: &mut Helped,
+    context: Context<'_>,
+) -> SocketAddr {
     let all = &context.tables.templates.expected;
-    let Some(state) = context.servers.get(conn.server_slot) else { return vip };
-    if side.controller == NONE {
-        side.controller = all.control();
+    let Some(state) = context.servers.get(conn.server_slot()) else { return vip };
+    if helped.controller == NONE {
+        helped.controller = all.control();
     }
     // It may come at once, to another worker, so it is counted before.
     let was_open = state.bind_anyway();
@@ -178,9 +190,9 @@ fn announce([client, vip, server]: [SocketAddr; 3], conn: &Conn, side: &mut Side
         client,
         vip,
         server,
-        slot: conn.server_slot,
-        generation: conn.server_generation,
-        controller: side.controller,
+        slot: conn.server_slot(),
+        generation: conn.server_generation(),
+        controller: helped.controller,
         last_used: context.now.0,
         timeout: timeout(context),
     };

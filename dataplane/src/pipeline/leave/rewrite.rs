@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{ftp, options};
-use crate::conn::NONE;
+use crate::conn::{NONE, flag};
 use crate::forward::{Change, tun};
 use crate::method::Treatment;
 use crate::neighbor::NextHop;
@@ -19,7 +19,7 @@ use crate::verdict::Drop;
 pub(crate) fn run<B: PacketBuf>(packet: &mut B, meta: &mut Meta, desk: &mut Desk<'_, B>) {
     let Step::Send { conn, treatment, hop } = meta.step else { return };
     if conn != NONE
-        && desk.shard.table[conn].side != NONE
+        && desk.shard.table[conn].has(flag::HELPED)
         && let Err(drop) = ftp::run(packet, meta, (conn, treatment), desk)
     {
         meta.step = Step::Drop(drop);

@@ -1,29 +1,13 @@
-//! Rare state of connections: what the control connections of FTP are in the middle of, and by how much their sequence
-//! numbers are shifted since an answer of the server was rewritten. Preallocated and bounded; a connection that has some
-//! names it by its index.
+//! Sequence shifts: by how much the numbers of each direction of a connection differ on the two sides of the director.
 //!
 //! The shift is that of `nf_ct_seqadj_set` and `nf_ct_seq_adjust` (`net/netfilter/nf_conntrack_seqadj.c`): up to where the
 //! last change took place the shift before it counts, so that what is sent again is shifted as it was the first time.
 
-use super::NONE;
-
-/// Most at a time, of each worker.
-pub const MOST: usize = 1 << 16;
-
-/// How a client wants its next data connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// The server connects, or nothing has been said.
-    #[default]
-    Active,
-    /// PASV: the server's answer names an address.
-    Passive,
-    /// EPSV: the server's answer names a port.
-    Extended,
-}
+use bytemuck::{Pod, Zeroable};
 
 /// How the sequence numbers of one direction are shifted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
 pub struct Shift {
     /// The sender's number where the last change took place.
     at: u32,
@@ -64,67 +48,17 @@ const fn is_after(a: u32, b: u32) -> bool {
     a.wrapping_sub(b).cast_signed() > 0
 }
 
-/// What is kept of one connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Side {
-    /// What its client asked for last.
-    pub mode: Mode,
-    /// How the server's numbers are shifted.
-    pub shift: Shift,
-    /// By what its data connections name it ([`crate::expected`]), [`NONE`] = it had none.
-    pub controller: u32,
+/// The shifts of a connection, by direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Shifts {
+    /// Of the client's numbers.
+    pub request: Shift,
+    /// Of the server's numbers.
+    pub reply: Shift,
 }
 
-/// The places for it.
-#[derive(Debug)]
-pub struct Sides {
-    places: Vec<Side>,
-    free: Vec<u32>,
-}
-
-impl Default for Sides {
-    fn default() -> Self {
-        Self { places: Vec::with_capacity(MOST), free: Vec::with_capacity(MOST) }
-    }
-}
-
-impl Sides {
-    /// A place for a new connection's; `None` when all are taken.
-    pub fn take(&mut self) -> Option<u32> {
-        let new = Side { mode: Mode::default(), shift: Shift::default(), controller: NONE };
-        if let Some(index) = self.free.pop() {
-            self.places[index as usize] = new;
-            return Some(index);
-        }
-        if self.places.len() == MOST {
-            return None;
-        }
-        self.places.push(new);
-        Some(self.places.len() as u32 - 1)
-    }
-
-    /// How many are taken.
-    #[must_use]
-    pub fn taken(&self) -> usize {
-        self.places.len() - self.free.len()
-    }
-
-    /// Gives a place back.
-    pub fn give(&mut self, index: u32) {
-        self.free.push(index);
-    }
-
-    /// What is kept at a place.
-    #[must_use]
-    pub fn get(&self, index: u32) -> Option<&Side> {
-        self.places.get(index as usize)
-    }
-
-    /// The same, to be changed.
-    pub fn get_mut(&mut self, index: u32) -> Option<&mut Side> {
-        self.places.get_mut(index as usize)
-    }
-}
+const _: () = assert!(size_of::<Shifts>() == 24);
 
 #[cfg(test)]
 mod tests {
@@ -146,15 +80,6 @@ mod tests {
         shift.grow(501, 1);
         assert_eq!(shift, then);
         assert_eq!(shift.forth(501), 502, "what came before the last change has the shift of before");
-    }
-
-    #[test]
-    fn places_run_out_and_come_back() {
-        let mut sides = Sides::default();
-        let all: Vec<u32> = std::iter::from_fn(|| sides.take()).collect();
-        assert_eq!(all.len(), MOST);
-        sides.give(7);
-        assert_eq!((sides.take(), sides.take()), (Some(7), None));
     }
 
     proptest! {
