@@ -209,7 +209,6 @@ mod tests {
     use crate::flow::Tuple;
     use crate::map::Seed;
     use crate::method::ForwardMethod::{self, Dr, Nat};
-    use crate::method::ForwardMethod::{self, Dr, Nat};
 
     /// Connections that a table holds.
     const CAPACITY: u32 = 8000;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use dataplane::clock::Tick;
-use dataplane::conn::Conn;
+use dataplane::conn::Snapshot;
 use dataplane::expected::{AllExpected, Expected};
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::mailbox::{Command, Page};
@@ -287,17 +287,17 @@ fn expected_info(expected: &Expected, now: Tick) -> ConnInfo {
     }
 }
 
-fn conn_info(conn: &Conn, ticks: u32, worker: usize) -> ConnInfo {
+fn conn_info(conn: &Snapshot, ticks: u32, worker: usize) -> ConnInfo {
     let [client, vip, destination] = conn.ends();
     ConnInfo {
         protocol: Protocol::from_number(conn.protocol_number()),
         client,
         vip,
         destination,
-        state: state_name(conn.protocol_number(), conn.state).to_owned(),
+        state: state_name(conn.protocol_number(), conn.state()).to_owned(),
         expires: ticks / dataplane::clock::TICKS_PER_SECOND,
         engine: None,
         worker: worker as u32,
-        in_packets: u64::from(conn.in_packets),
+        in_packets: u64::from(conn.in_packets()),
     }
 }

@@ -1,7 +1,7 @@
 //! What a packet went through, in words: one line for each stage that had something to do with it.
 
 use dataplane::clock::TICKS_PER_SECOND;
-use dataplane::conn::{Conn, NONE, flag};
+use dataplane::conn::{NONE, Snapshot, flag};
 use dataplane::flow::Direction;
 use dataplane::method::ForwardMethod;
 use dataplane::packet::{Arrival, Kind, Step};
@@ -146,7 +146,7 @@ fn decision(decided: &Decided) -> String {
     text
 }
 
-fn found(direction: Direction, before: &Conn, now: Option<&Conn>, decided: &Decided) -> String {
+fn found(direction: Direction, before: &Snapshot, now: Option<&Snapshot>, decided: &Decided) -> String {
     let key = match direction {
         Direction::Request => "request",
         Direction::Reply => "reply",
@@ -154,7 +154,7 @@ fn found(direction: Direction, before: &Conn, now: Option<&Conn>, decided: &Deci
     let [client, vip, server] = before.ends();
     let mut text = format!("connection found by its {key} key: client {client}, virtual {vip}, server {server}");
     if let Some(now) = now.filter(|_| !matches!(decided.step, Step::Drop(_))) {
-        text += &format!("; {}", life(before.state, before.has(flag::INACTIVE), now, decided.counts));
+        text += &format!("; {}", life(before.state(), before.has(flag::INACTIVE), now, decided.counts));
     }
     text
 }
@@ -164,17 +164,17 @@ fn anew(decided: &Decided) -> String {
         Some((_, before)) if decided.ends => {
             format!(
                 "the old connection with these addresses and ports, in state {}, ends; ",
-                state_name(before.protocol_number(), before.state)
+                state_name(before.protocol_number(), before.state())
             )
         }
         _ => String::new(),
     }
 }
 
-fn scheduled(service: &Scheduling, conn: &Conn, decided: &Decided) -> String {
+fn scheduled(service: &Scheduling, conn: &Snapshot, decided: &Decided) -> String {
     let [.., server] = conn.ends();
     let Scheduling { key, scheduler, servers, usable } = service;
-    let who = match (scheduler.name(), conn.controller) {
+    let who = match (scheduler.name(), conn.controller()) {
         (name, _) if !conn.method().row().has_server => {
             format!("{name} finds no server; with cache_bypass the packet goes on to its own destination")
         }
@@ -195,8 +195,8 @@ fn unscheduled(service: &Scheduling, step: Step) -> String {
 }
 
 /// States, counts and timer: what a packet changed of its connection.
-fn life(state: u8, was_inactive: bool, now: &Conn, (active, inactive): (u32, u32)) -> String {
-    let (before, after) = (state_name(now.protocol_number(), state), state_name(now.protocol_number(), now.state));
+fn life(state: u8, was_inactive: bool, now: &Snapshot, (active, inactive): (u32, u32)) -> String {
+    let (before, after) = (state_name(now.protocol_number(), state), state_name(now.protocol_number(), now.state()));
     let state = if before == after { after.to_owned() } else { format!("{before} -> {after}") };
     let moved = match (was_inactive, now.has(flag::INACTIVE)) {
         (true, false) => ", inactive -> active",
@@ -204,11 +204,11 @@ fn life(state: u8, was_inactive: bool, now: &Conn, (active, inactive): (u32, u32
         (true, true) => ", inactive",
         (false, false) => ", active",
     };
-    let seconds = now.timeout / TICKS_PER_SECOND;
+    let seconds = now.timeout() / TICKS_PER_SECOND;
     format!("{state}{moved} (its server has {active} active, {inactive} inactive); idle timeout {seconds} s")
 }
 
-fn rewritten(before: &Outline, now: &Outline, conn: Option<&Conn>) -> String {
+fn rewritten(before: &Outline, now: &Outline, conn: Option<&Snapshot>) -> String {
     let method = conn.map_or("routing", |conn| match conn.method() {
         ForwardMethod::Nat => "nat",
         ForwardMethod::Dr => "dr",

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::cold::Cold;
-use super::super::{Changes, MOST_CHANGES, Moved};
+use super::super::{Changes, MOST_CHANGES, Moved, New};
 use super::*;
 use crate::clock::Tick;
 use crate::flow::Family;

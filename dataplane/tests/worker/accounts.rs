@@ -48,7 +48,7 @@ impl Lab {
         for slot in self.slots() {
             let of = |inactive: bool| {
                 let mine =
-                    connections.iter().filter(|(_, c)| c.server_slot == slot && c.has(flag::INACTIVE) == inactive);
+                    connections.iter().filter(|(_, c)| c.server_slot() == slot && c.has(flag::INACTIVE) == inactive);
                 mine.count() as u32
             };
             let state = self.state(slot);

@@ -86,7 +86,7 @@ proptest! {
         for event in &events {
             player.happen(event);
             player.lab.turn();
-            let count = |slot: u32| player.lab.connections().iter().filter(|(_, conn)| conn.server_slot == slot).count();
+            let count = |slot: u32| player.lab.connections().iter().filter(|(_, conn)| conn.server_slot() == slot).count();
             prop_assert!(count(small) <= 2, "its upper threshold");
             prop_assert_eq!((count(quiesced[0]), player.lab.state(small).connections() as usize), (0, count(small)));
         }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use dataplane::conn::Conn;
+use dataplane::conn::Snapshot;
 use dataplane::flow::Protocol;
 use dataplane::method::ForwardMethod;
 use dataplane::method::ForwardMethod::{Dr, Nat};
@@ -70,12 +70,12 @@ fn answer(sport: u16, flags: u8) -> Vec<u8> {
 }
 
 /// Connections of good clients in a state.
-fn good_ones(lab: &Lab, is: impl Fn(&Conn) -> bool) -> usize {
-    lab.connections().iter().filter(|(_, conn)| conn.client == client(2).to_bits() && is(conn)).count()
+fn good_ones(lab: &Lab, is: impl Fn(&Snapshot) -> bool) -> usize {
+    lab.connections().iter().filter(|(_, conn)| conn.client_address() == client(2) && is(conn)).count()
 }
 
-fn is_established(conn: &Conn) -> bool {
-    conn.state == tcp::State::Established as u8
+fn is_established(conn: &Snapshot) -> bool {
+    conn.state() == tcp::State::Established as u8
 }
 
 /// Good clients whose handshakes take three steps, a new one at each, beside a flood.
@@ -167,7 +167,7 @@ fn good_clients_are_answered_through_a_flood_of_questions_that_are_answered() {
     }
     let answered = lab.count("forward_nat_reply") - translated;
     assert!(answered >= 5500 * 95 / 100, "{answered} of 5500");
-    let talks = lab.connections().iter().filter(|(_, conn)| conn.client == client(3).to_bits()).count();
+    let talks = lab.connections().iter().filter(|(_, conn)| conn.client_address() == client(3)).count();
     assert_eq!(talks, 100, "conversations stay");
     lab.check_counts();
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use dataplane::conn::MOST_SIDES;
+use dataplane::conn::MOST_HELPED;
 use dataplane::counters::FragmentGauges;
 use dataplane::flow::Protocol::Tcp;
 use dataplane::fragments::{MAX_BYTES, MAX_DATAGRAMS};
@@ -31,13 +31,13 @@ fn syn(n: u32, port: u16) -> Vec<u8> {
 
 /// As many control connections of FTP as are looked into, and one more.
 pub(crate) fn of_ftp(story: &mut Story) {
-    let lab = std::mem::replace(&mut story.lab, Lab::new(MOST_SIDES as u32 + 10));
+    let lab = std::mem::replace(&mut story.lab, Lab::new(MOST_HELPED as u32 + 10));
     story.lab.know_servers(11..=11);
     story.lab.service(Tcp, VIP, 21, Rr, &[(server(11), 21, Nat, 1)]);
     story.lab.turn();
-    (0..MOST_SIDES as u32).for_each(|n| story.lab.feed(WAN, &syn(n, 21)));
-    assert_eq!(story.lab.link.gauges.ftp.load(Relaxed), MOST_SIDES as u64);
-    story.frame("one control connection too many", &syn(MOST_SIDES as u32, 21), &["drop_ftp_full"]);
+    (0..MOST_HELPED as u32).for_each(|n| story.lab.feed(WAN, &syn(n, 21)));
+    assert_eq!(story.lab.link.gauges.ftp.load(Relaxed), MOST_HELPED as u64);
+    story.frame("one control connection too many", &syn(MOST_HELPED as u32, 21), &["drop_ftp_full"]);
     story.lab = lab;
 }
 

@@ -81,7 +81,7 @@ fn nat_rewrites_the_error_and_what_it_quotes() {
     assert_eq!(ends(&quote), [(from.into(), 4000), (VIP.into(), 80)]);
     assert_eq!((sent[22], be16(&sent, 40)), (63, 1300), "time to live, and the MTU that was told");
     assert!(ipv4::Header::parse(&sent[42..]).is_ok(), "the quoted header's checksum is right again");
-    let totals = lab.link.totals.get(lab.connections()[0].1.server_slot).expect("totals").read();
+    let totals = lab.link.totals.get(lab.connections()[0].1.server_slot()).expect("totals").read();
     assert_eq!((totals.in_packets, totals.out_packets), (2, 1), "errors count as packets");
     lab.check_accounts();
 }
@@ -137,7 +137,7 @@ fn direct_routing_and_tunnels_change_nothing_in_it() {
         lab.feed(WAN, &sent);
         let left = lab.sent(LAN).remove(0);
         assert_eq!(left[34 + overhead..], sent[34..]);
-        assert_eq!(lab.connections()[0].1.in_packets, 2);
+        assert_eq!(lab.connections()[0].1.in_packets(), 2);
     }
     let mut lab = connected(Dr, 80);
     lab.feed(LAN, &error(ROUTER, client(2), PORT_UNREACHABLE, &segment(client(2), VIP, 4000, 80)));
@@ -182,7 +182,7 @@ fn errors_about_tunnels_are_told_to_the_client() {
         let mut lab = Lab::new(100);
         lab.know_servers(11..=11);
         lab.service(Udp, VIP, 80, Rr, &[(server(11), 80, Tun, 1)]);
-        lab.state(0).encapsulation.store(encapsulation.number(), Relaxed);
+        lab.state(0).encapsulation.store(encapsulation.word(), Relaxed);
         let outer = wrapped(&mut lab, 128);
         let headers = outer.len() - 128;
         lab.feed(LAN, &error(ROUTER, OWN, (3, 1, 0), &outer));

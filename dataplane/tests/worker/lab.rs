@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
-use dataplane::conn::{Conn, ConnMemory, flag};
+use dataplane::conn::{ConnMemory, Snapshot, flag};
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::handoff::Mesh;
 use dataplane::limiter::Limits;
@@ -374,9 +374,9 @@ impl Lab {
     }
 
     /// Live connections with their index.
-    pub(crate) fn connections(&self) -> Vec<(u32, Conn)> {
+    pub(crate) fn connections(&self) -> Vec<(u32, Snapshot)> {
         let tables = self.crew().map(|worker| &worker.shard().table);
-        let live = tables.flat_map(|table| (0..table.walk_end()).map(|i| (i, table[i])));
+        let live = tables.flat_map(|table| (0..table.walk_end()).map(|i| (i, table.snapshot(i))));
         live.filter(|(_, conn)| conn.has(flag::LIVE)).collect()
     }
 

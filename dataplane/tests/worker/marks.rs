@@ -154,7 +154,7 @@ fn what_finds_no_server_goes_on_to_whom_it_was_sent() {
         let (_, conn) = lab.connections()[0];
         let [client_end, vip, there] = conn.ends();
         assert_eq!((client_end, vip, there), ((client(2), 1).into(), (REMOTE, 80).into(), ([0; 4], 0).into()));
-        state_name(conn.protocol, conn.state)
+        state_name(conn.protocol_number(), conn.state())
     };
     lab.feed(WAN, &segment(REMOTE, 1, SYN));
     assert_eq!(state(&lab), "SYN_RECV");

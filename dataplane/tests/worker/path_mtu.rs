@@ -29,7 +29,7 @@ fn lab(vip: impl Into<IpAddr> + Copy, to: impl Into<IpAddr> + Copy, encapsulatio
     lab.know_servers(11..=11);
     for (port, slot) in [(80, 0), (81, 1)] {
         lab.service(Udp, vip, port, Rr, &[(to, port, Tun, 1)]);
-        lab.state(slot).encapsulation.store(encapsulation.number(), Relaxed);
+        lab.state(slot).encapsulation.store(encapsulation.word(), Relaxed);
     }
     lab
 }

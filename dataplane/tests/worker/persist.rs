@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::ticks;
 use dataplane::conn::NONE;
-use dataplane::flow::{Protocol, ServiceKey};
+use dataplane::flow::{Direction, Protocol, ServiceKey};
 use dataplane::map::Seed;
 use dataplane::method::ForwardMethod::{Dr, Nat};
 use dataplane::sched::Scheduler::Rr;
@@ -135,7 +135,7 @@ fn a_second_packet_and_a_second_connection_are_noticed() {
     assert_eq!(heard(&lab), [(false, false)]);
     lab.feed(WAN, &datagram(client(2), 4000));
     assert_eq!(heard(&lab), [(true, false)]);
-    let way = lab.connections()[0].1.hop_request;
+    let way = lab.connections()[0].1.hop(Direction::Request);
     assert_ne!(way, NONE, "and from the third on it is an usual connection");
     lab.feed(WAN, &datagram(client(3), 4000));
     lab.feed(WAN, &datagram(client(3), 4001));
@@ -149,7 +149,7 @@ fn clients_that_were_heard_again_outlast_a_flood_of_those_that_were_not() {
     let mut lab = datagrams(5000, 4 * Templates::shards());
     lab.feed(WAN, &datagram(client(2), 4000));
     lab.feed(WAN, &datagram(client(2), 4000));
-    let place = lab.connections()[0].1.server;
+    let place = lab.connections()[0].1.server_address();
     (0..4000).for_each(|n| lab.feed(WAN, &datagram(stranger(n), 4000)));
     let left = templates(&lab).len();
     assert!(left <= 4 * Templates::shards(), "{left}");
@@ -157,7 +157,10 @@ fn clients_that_were_heard_again_outlast_a_flood_of_those_that_were_not() {
     assert_eq!(lab.count("forward_nat_request"), 4002, "nobody new is refused");
     (0..2).for_each(|n| lab.feed(WAN, &datagram(client(2), 4001 + n)));
     assert!(
-        lab.connections().iter().filter(|(_, conn)| conn.client == u32::from(client(2))).all(|c| c.1.server == place)
+        lab.connections()
+            .iter()
+            .filter(|(_, conn)| conn.client_address() == client(2))
+            .all(|c| c.1.server_address() == place)
     );
     lab.check_accounts();
     lab.pass(400 * SECOND);

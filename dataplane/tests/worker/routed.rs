@@ -29,19 +29,19 @@ fn a_reply_that_a_router_refuses_does_not_count_and_prolongs_nothing() {
         lab.know_servers(11..=11);
         lab.service(Udp, vip, 53, Rr, &[(server, 53, Nat, 1)]);
         lab.feed(WAN, &packet(client, vip, Body::Udp(5000, 53, 1)).frame());
-        let began = lab.connections()[0].1.last_seen;
+        let began = lab.connections()[0].1.last_seen().0;
         lab.pass(20 * SECOND);
         let reply = |bytes| packet(server, client, Body::Udp(53, 5000, bytes)).fragment(ipv4::DF);
         for (refused, verdict) in
             [(reply(700).frame(), "answer_too_big"), (reply(9).ttl(1).frame(), "answer_ttl_exceeded")]
         {
             assert_eq!(lab.moved(|lab| lab.feed(LAN, &refused))[1].0, verdict);
-            assert_eq!((totals(&lab, 0).out_packets, lab.connections()[0].1.last_seen), (0, began), "{verdict}");
+            assert_eq!((totals(&lab, 0).out_packets, lab.connections()[0].1.last_seen().0), (0, began), "{verdict}");
         }
         lab.feed(LAN, &reply(9).frame());
         lab.feed(LAN, &reply(700).frame());
         assert_eq!(totals(&lab, 0).out_packets, 1, "by the next hop that it remembers, too");
-        assert!(lab.connections()[0].1.last_seen > began);
+        assert!(lab.connections()[0].1.last_seen().0 > began);
         lab.check_accounts();
     }
 }

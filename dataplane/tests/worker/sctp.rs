@@ -119,7 +119,7 @@ fn an_association_is_whole_whatever_workers_its_packets_arrive_at() {
         }
         let connections = lab.connections();
         assert_eq!(connections.len(), 40, "{device:?}: each was made once");
-        assert!(connections.iter().all(|(_, conn)| State::from_number(conn.state) == State::Established));
+        assert!(connections.iter().all(|(_, conn)| State::from_number(conn.state()) == Some(State::Established)));
     }
 }
 
@@ -213,7 +213,7 @@ fn a_defence_drops_half_open_associations_and_spares_the_others() {
     for _ in 0..50 {
         lab.pass(SECOND);
     }
-    let left: Vec<u16> = lab.connections().iter().map(|(_, conn)| conn.client_port).collect();
+    let left: Vec<u16> = lab.connections().iter().map(|(_, conn)| conn.request_key().sport).collect();
     assert!(left.len() < 32 && left.contains(&4000), "{left:?}");
 }
 

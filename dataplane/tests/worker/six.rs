@@ -125,7 +125,7 @@ fn tunnels_lead_over_either_family() {
         (Encapsulation::Gre { checksum: false }, 47, 4),
         (Encapsulation::Gue { port: 6080, checksum: true }, 17, 12),
     ] {
-        lab.state(2).encapsulation.store(kind.number(), Relaxed);
+        lab.state(2).encapsulation.store(kind.word(), Relaxed);
         let over_six = packet(client(2), VIP, Body::Udp(4000, 80, 9));
         lab.feed(WAN, &over_six.frame());
         let sent = one(&mut lab, LAN);

@@ -1,7 +1,7 @@
 //! Random streams: few clients, few ports, every kind of packet, so that connections begin, repeat, collide and end.
 
 use dataplane::clock::ticks;
-use dataplane::conn::Conn;
+use dataplane::conn::Snapshot;
 use dataplane::flow::{Encapsulation, Protocol, ServiceKey};
 use dataplane::mailbox::Command;
 use dataplane::mark::Marks;
@@ -41,7 +41,7 @@ pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     let mixed = [(a, 181, Nat, 1), (unknown, 181, Nat, 1), (b, 181, Tun, 1), (unknown, 181, Tun, 1)];
     let mixed = lab.service(Protocol::Udp, OTHER_VIP, 181, rr, &mixed);
     let gue = lab.tables.services[&mixed].servers[2].slot;
-    lab.state(gue).encapsulation.store(Encapsulation::Gue { port: 6080, checksum: true }.number(), Relaxed);
+    lab.state(gue).encapsulation.store(Encapsulation::Gue { port: 6080, checksum: true }.word(), Relaxed);
     lab.service(Protocol::Tcp, VIP, 82, rr, NONE);
     let [a6, b6, unknown6] = [11, 12, 15].map(server6);
     lab.service(Protocol::Tcp, VIP6, 80, wlc, &[(a6, 80, Nat, 1), (b6, 8080, Nat, 2), (unknown6, 80, Nat, 1)]);
@@ -199,6 +199,6 @@ fn frames_of(port: &MemPort) -> Vec<Vec<u8>> {
     bytes(port).into_iter().map(<[u8]>::to_vec).collect()
 }
 
-fn show(conn: &Conn) -> String {
+fn show(conn: &Snapshot) -> String {
     format!("{conn:?}")
 }

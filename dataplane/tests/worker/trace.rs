@@ -85,7 +85,7 @@ fn a_connection_by_nat_from_its_first_packet_to_a_reply() {
     assert_eq!((service.scheduler, service.servers, service.usable), (Scheduler::Wlc, 2, 1), "one has weight 0");
     let conn = decided.conn.expect("a connection");
     assert_eq!(conn.ends(), [socket(client(2), 4000), socket(VIP, 80), socket(server(11), 8080)]);
-    assert_eq!((State::from_number(conn.state), decided.counts), (State::SynRecv, (1, 0)));
+    assert_eq!((State::from_number(conn.state()), decided.counts), (Some(State::SynRecv), (1, 0)));
     let route = decided.route.expect("a route");
     assert_eq!((route.interface, route.neighbor, route.remembered), (LAN, server(11).into(), false));
     let rewritten = first.rewritten.expect("NAT");
@@ -110,9 +110,9 @@ fn a_connection_by_nat_from_its_first_packet_to_a_reply() {
     let after = decided.conn.expect("it is still there");
     assert_eq!((direction, second.candidate), (Direction::Request, Some(true)));
     assert!(decided.service.is_none(), "nobody is scheduled");
-    let states = [before.state, after.state].map(State::from_number);
-    assert_eq!(states, [State::SynRecv, State::Established]);
-    assert_eq!((before.timeout, after.timeout), (60 * 100, 900 * 100));
+    let states = [before.state(), after.state()].map(State::from_number);
+    assert_eq!(states, [Some(State::SynRecv), Some(State::Established)]);
+    assert_eq!((before.timeout(), after.timeout()), (60 * 100, 900 * 100));
     assert!(decided.route.expect("a route").remembered);
 }
 
@@ -124,8 +124,8 @@ fn a_connection_that_begins_anew() {
     let decided = trace.decided.expect("a decision");
     let (_, before) = decided.found.expect("the old one");
     assert!(decided.ends && decided.service.is_some());
-    assert_eq!(State::from_number(before.state), State::Close);
-    assert_eq!(decided.conn.map(|conn| conn.in_packets), Some(1), "the new one");
+    assert_eq!(State::from_number(before.state()), Some(State::Close));
+    assert_eq!(decided.conn.map(|conn| conn.in_packets()), Some(1), "the new one");
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn old_connections_follow_the_servers_encapsulation() {
         (Encapsulation::Gue { port: 6080, checksum: true }, 17),
         (Encapsulation::Gre { checksum: false }, 47),
     ] {
-        lab.state(1).encapsulation.store(kind.number(), Relaxed);
+        lab.state(1).encapsulation.store(kind.word(), Relaxed);
         lab.feed(WAN, &datagram(100).frame());
         let sent = lab.sent(LAN);
         let (outer, inner) = unwrapped(&sent[0], usize::from(kind.overhead(Family::Ipv4)));
@@ -117,7 +117,7 @@ fn old_connections_follow_the_servers_encapsulation() {
 fn the_headers_of_the_tunnel_take_part_of_the_links_room() {
     for (kind, room) in [(Encapsulation::Ipip, 580), (Encapsulation::Gre { checksum: true }, 572)] {
         let mut lab = lab(FAR);
-        lab.state(1).encapsulation.store(kind.number(), Relaxed);
+        lab.state(1).encapsulation.store(kind.word(), Relaxed);
         lab.feed(WAN, &datagram(room).fragment(DF).frame());
         assert_eq!(lab.sent(THIN)[0].len(), 14 + 600);
         lab.feed(WAN, &datagram(room + 1).fragment(DF).frame());

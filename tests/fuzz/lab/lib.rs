@@ -219,7 +219,7 @@ impl Lab {
         for index in 0..table.walk_end() {
             let conn = &table[index];
             // What goes past the servers has none.
-            let counted = named.get_mut(conn.server_slot as usize).filter(|_| conn.has(flag::LIVE));
+            let counted = named.get_mut(conn.server_slot() as usize).filter(|_| conn.has(flag::LIVE));
             if let Some((active, inactive)) = counted {
                 *(if conn.has(flag::INACTIVE) { inactive } else { active }) += 1;
             }
@@ -255,7 +255,7 @@ impl Lab {
         let table = &self.worker.shard().table;
         let here = (0..table.walk_end()).filter(|index| table[*index].has(flag::LIVE));
         // Templates have no client's port, as little as a connection from port 0.
-        let portless = here.clone().filter(|index| table[*index].client_port == 0).count();
+        let portless = here.clone().filter(|index| table[*index].request_key().sport == 0).count();
         let templates = listed.iter().filter(|conn| conn.client.port() == 0 && conn.state != "LISTEN").count();
         listed.len() as i64 - here.count() as i64 - (templates as i64 - portless as i64)
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use dataplane::conn::{ConnMemory, MOST_SIDES};
+use dataplane::conn::{ConnMemory, MOST_HELPED};
 use dataplane::counters::Fullness;
 use dataplane::expected::MOST_EXPECTED;
 use dataplane::fragments::{MAX_BYTES, MAX_DATAGRAMS};
@@ -75,7 +75,7 @@ pub(super) const OF_WORKERS: [OfWorker; 14] = [
             .refused(link.counters.dropped(Drop::PuntFull))
     }),
     OfWorker(kind("FTP control connections", "new connections", "connections"), |link, _| {
-        Level::new(link.gauges.ftp.load(Relaxed), MOST_SIDES as u64).refused(link.counters.dropped(Drop::FtpFull))
+        Level::new(link.gauges.ftp.load(Relaxed), MOST_HELPED as u64).refused(link.counters.dropped(Drop::FtpFull))
     }),
     OfWorker(kind("incomplete IPv4 packets", "fragments", "fragments"), |link, _| incomplete(link, 0)),
     OfWorker(kind("bytes of IPv4 fragments", "fragments", "fragments"), |link, _| bytes(link, 0)),
