@@ -1,10 +1,12 @@
 //! How packets reach a real server. One file a method.
 
 pub mod dr;
+pub mod grow;
 pub mod icmp;
 pub mod nat;
 pub mod nat6;
 mod nat_sctp;
+pub mod seq;
 pub mod tun;
 
 use std::net::IpAddr;
