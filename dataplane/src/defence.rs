@@ -261,7 +261,7 @@ mod tests {
     fn what_is_half_open_over_or_unanswered_is_worth_least() {
         let of = |protocol: Protocol, state: u8, forward: ForwardMethod, in_packets: u32| {
             let tuple = Tuple { protocol: protocol.number(), ..Tuple::default() };
-            let mut conn = New { state, ..New::of4(tuple, tuple, forward) }.line();
+            let mut conn = *New::of4(tuple, tuple, forward).living(Tick(0), 0, state).line();
             (0..in_packets).for_each(|_| conn.count_request());
             Worth::of(&conn)
         };

@@ -171,6 +171,13 @@ impl Tuple {
         Self { dst, src, dport: ports as u16, sport: (ports >> 16) as u16, protocol }
     }
 
+    /// The tuple of what comes back.
+    #[inline(always)]
+    #[must_use]
+    pub const fn reversed(&self) -> Self {
+        Self { dst: self.src, src: self.dst, dport: self.sport, sport: self.dport, protocol: self.protocol }
+    }
+
     /// Both addresses in a word, the source's bits above, as they lie in a packet.
     #[inline(always)]
     #[must_use]

@@ -257,6 +257,7 @@ impl Meta {
     }
 
     /// Its source and its destination, as they stand in the frame: `None` where the frame has no room for them.
+    #[inline]
     #[must_use]
     pub fn ends(&self, frame: &[u8]) -> Option<[IpAddr; 2]> {
         if self.kind.is_v6() {

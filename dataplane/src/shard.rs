@@ -277,7 +277,7 @@ pub fn let_go(template: &Template, servers: &Servers) {
 impl<B> Shard<B> {
     /// The other worker that needs a signpost for a connection's replies, if any does: `Err` where it cannot be told now.
     pub fn signpost_for(&mut self, new: &New) -> Result<Option<u16>, u16> {
-        match self.station.signpost_for(&new.reply_key(), new.ends6(Direction::Reply)) {
+        match self.station.signpost_for(&new.line().reply_key(), new.ends6(Direction::Reply)) {
             Some(worker) if !self.mesh.can_tell(worker) => Err(worker),
             other => Ok(other),
         }

@@ -30,7 +30,7 @@ pub struct Moved {
 impl ConnTable {
     /// Takes a free entry and makes it findable by its keys. `None` when the table is full.
     pub fn insert(&mut self, new: &New) -> Option<u32> {
-        let hashes = [self.hash(&new.outside), self.hash(&new.reply_key())];
+        let hashes = [self.hash(&new.line.request_key()), self.hash(&new.line.reply_key())];
         let index = self.insert_hashed(new, hashes);
         self.settle();
         index
@@ -46,7 +46,7 @@ impl ConnTable {
             self.give(index);
             return None;
         }
-        if self[index].has_reply_key() && !self.link_reply_later(index, reply) {
+        if new.line.has_reply_key() && !self.link_reply_later(index, reply) {
             self.settle();
             if !self.link_newest(index, reply, REPLY) {
                 self.unlink_key(index, REQUEST);
@@ -70,13 +70,12 @@ impl ConnTable {
     #[inline(always)]
     fn write(&mut self, index: u32, new: &New, flags: u16) {
         let line = &mut self.memory.conns[index as usize];
-        let noted = line.flags & flag::NOTED;
-        *line = new.line();
-        line.flags |= flags | noted;
+        let flags = flags | line.flags & flag::NOTED;
+        *line = new.line;
+        line.flags |= flags;
         let cold = self.cold_mut(index);
         (cold.controller, cold.helper) = (new.controller, new.helper);
-        if new.has_ipv6() {
-            let [vip, client, local, server] = new.addresses6;
+        if let Some([vip, client, local, server]) = new.addresses6 {
             self.memory.addresses[index as usize] = Addresses { vip, client, local, server };
         }
     }

@@ -31,7 +31,7 @@ fn found(table: &ConnTable, tuple: Tuple) -> Option<Found> {
 
 /// As a burst inserts: the reply key waits.
 fn insert_in_burst(table: &mut ConnTable, new: &New) -> Option<u32> {
-    let hashes = [table.hash(&new.outside), table.hash(&new.reply_key())];
+    let hashes = [table.hash(&new.line.request_key()), table.hash(&new.line.reply_key())];
     table.insert_hashed(new, hashes)
 }
 
@@ -74,14 +74,10 @@ fn twins(table: &ConnTable) -> [[u8; 16]; 2] {
 fn conn6(table: &ConnTable, client: [u8; 16]) -> New {
     let (vip, server) = ([1; 16], [2; 16]);
     let (src, protocol) = (table.digest(&client), Tuple::marked(6));
-    let four = conn(4000, table.digest(&vip), table.digest(&server));
-    New {
-        outside: Tuple { src, protocol, ..four.outside },
-        inside: Tuple { src, protocol, ..four.inside },
-        families: [Family::Ipv6; 2],
-        addresses6: [vip, client, client, server],
-        ..four
-    }
+    let outside = Tuple { src, dst: table.digest(&vip), sport: 4000, dport: 80, protocol };
+    let mut new = New::of4(outside, Tuple { dst: table.digest(&server), dport: 8080, ..outside }, ForwardMethod::Nat);
+    new.set_addresses6([vip, client, client, server], [Family::Ipv6; 2]);
+    new
 }
 
 #[test]
@@ -130,7 +126,9 @@ fn signposts_and_connections_collide_by_the_same_rule() {
 #[test]
 fn a_connection_whose_replies_land_elsewhere_has_no_reply_key_here() {
     let mut table = table(8);
-    let away = table.insert(&New { reply_away: true, ..conn(4000, 1, 9) }).unwrap();
+    let mut new = conn(4000, 1, 9);
+    new.set_reply_away();
+    let away = table.insert(&new).unwrap();
     let reply = table[away].reply_key();
     assert_eq!(found(&table, reply), None);
     assert!(table.is_reply_of(away, &reply) && !table.is_reply_of(away + 1, &reply));
@@ -191,8 +189,8 @@ proptest! {
                 0 => model.0.extend(table.insert(&new).map(|index| Found::Conn(index, Direction::Request))),
                 1 => {
                     let (home, conn) = (vip as u16, signposts.len() as u32);
-                    signposts.push(new.reply_key());
-                    if table.put_signpost(&new.reply_key(), home, conn) {
+                    signposts.push(new.line.reply_key());
+                    if table.put_signpost(&new.line.reply_key(), home, conn) {
                         model.0.push(Found::Away { home, conn });
                     }
                 }
@@ -201,7 +199,7 @@ proptest! {
             prop_assert_eq!((table.len() + table.signposts()) as usize, model.0.len());
             for (port, vip, server) in (0..18).map(|n| (n as u16 / 6, n / 2 % 3, n % 2)) {
                 let asked = conn(port, vip, server);
-                let (request, reply) = (asked.outside, asked.reply_key());
+                let (request, reply) = (asked.line.request_key(), asked.line.reply_key());
                 prop_assert_eq!(found(&table, request), model.request(&table, request));
                 prop_assert_eq!(found(&table, reply), model.reply(&table, &signposts, reply));
             }
@@ -220,7 +218,7 @@ proptest! {
         let mut live: Vec<(u32, New)> = Vec::new();
         for (what, port, vip, server) in ops {
             let new = conn(port, vip, server);
-            let known = live.iter().position(|(_, c)| c.outside == new.outside);
+            let known = live.iter().position(|(_, c)| c.line.request_key() == new.line.request_key());
             match (what, known) {
                 (0 | 1, None) => {
                     let index = now.insert(&new);
@@ -235,7 +233,7 @@ proptest! {
                 (3, _) => later.settle(),
                 _ => {}
             }
-            for key in [new.outside, new.reply_key()] {
+            for key in [new.line.request_key(), new.line.reply_key()] {
                 let hash = later.hash(&key);
                 later.settle_for(hash);
                 prop_assert_eq!(found(&later, key), found(&now, key));

@@ -141,7 +141,7 @@ mod tests {
     /// A connection that lives from `now` for so many ticks.
     fn new(client_port: u16, now: u32, timeout: u32) -> New {
         let outside = Tuple { sport: client_port, protocol: 6, ..Tuple::default() };
-        New { now: Tick(now), timeout, ..New::of4(outside, outside, ForwardMethod::Nat) }
+        New::of4(outside, outside, ForwardMethod::Nat).living(Tick(now), timeout, 0)
     }
 
     proptest! {

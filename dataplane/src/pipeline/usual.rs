@@ -1,7 +1,6 @@
 //! The usual packet: of a connection that is found at the first guess, by a next hop that is known. It is tracked, changed,
 //! addressed and sent in one go, and nothing of it is written down in between.
 
-use super::decide::track::Leaving;
 use super::decide::{track, way};
 use super::desk::Desk;
 use super::leave::{cut, depart, rewrite};
@@ -25,9 +24,8 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
 ) -> Option<B> {
     let (shard, context) = (&mut *desk.shard, desk.context);
     let (conn, six) = shard.table.with_addresses(index);
-    let Some(Leaving { hop, server, settled }) = track::usual(meta, conn, direction, context) else {
-        meta.step = track::step(meta, index, direction, desk);
-        return otherwise(packet, meta, desk);
+    let Some((hop, server)) = track::usual(meta, conn, direction, context) else {
+        return otherwise::<B, SIX>(packet, meta, (index, direction), desk);
     };
     let treatment = conn.treatment(direction);
     let changed = meta.l3 == hop.starts
@@ -43,21 +41,29 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
         };
     if !changed {
         meta.step = track::leave(meta, (index, conn), direction, hop, context);
-    }
-    if !settled {
-        track::move_on(meta, index, direction, shard, context);
-    }
-    if !changed {
-        return otherwise(packet, meta, desk);
+        return into_tunnel(packet, meta, desk);
     }
     hop.touch(context.now);
     depart::send(packet, meta, treatment, hop, desk);
     None
 }
 
-/// A packet that takes another step than the usual ones: here if it is one into a tunnel. Gives all others back.
+/// A packet of a connection that is the first guess, but none of the usual ones.
+#[inline(never)]
+fn otherwise<B: PacketBuf, const SIX: bool>(
+    packet: B,
+    meta: &mut Meta,
+    (index, direction): (u32, Direction),
+    desk: &mut Desk<'_, B>,
+) -> Option<B> {
+    meta.step = track::step(meta, index, direction, desk);
+    let packet = into_tunnel(packet, meta, desk)?;
+    at_once::<B, SIX>(packet, meta, desk)
+}
+
+/// A packet that leaves by a tunnel is sent here. Gives all others back.
 #[inline(always)]
-fn otherwise<B: PacketBuf>(packet: B, meta: &mut Meta, desk: &mut Desk<'_, B>) -> Option<B> {
+fn into_tunnel<B: PacketBuf>(packet: B, meta: &mut Meta, desk: &mut Desk<'_, B>) -> Option<B> {
     match meta.step {
         Step::Send { conn, treatment, hop } if treatment.is_wrapped() => {
             by_tunnel(packet, meta, (conn, treatment, hop), desk)

@@ -75,7 +75,7 @@ impl Station {
     /// The other worker that a connection's client's packets land on, where replies land elsewhere.
     #[must_use]
     pub fn home_of(&self, new: &New) -> Option<u16> {
-        if self.signposts { self.stray(0, &new.outside, new.ends6(Direction::Request)) } else { None }
+        if self.signposts { self.stray(0, &new.line().request_key(), new.ends6(Direction::Request)) } else { None }
     }
 
     /// The other worker that sends by a port for this one.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::schedule::Begun;
 use super::{connect, persist, track};
-use crate::conn::{NONE, New};
+use crate::conn::NONE;
 use crate::flow::{Direction, Protocol, ServiceKey};
 use crate::packet::{Arrival, Meta, Step};
 use crate::pipeline::desk::Desk;
@@ -41,16 +41,11 @@ fn call<B>(frame: &[u8], meta: &mut Meta, [source, destination]: [IpAddr; 2], de
         Ok(place) => place,
         Err(step) => return Some(step),
     };
-    let mut new = New {
-        server_slot: server.slot,
-        server_generation: server.generation,
-        now: desk.context.now,
-        timeout: desk.context.tables.timeouts.initial,
-        controller: place.controller,
-        ..new
-    };
+    let mut new = new.living(desk.context.now, desk.context.tables.timeouts.initial, 0);
+    new.set_server(server.slot, server.generation);
+    new.set_controller(place.controller);
     let one_packet = service.manner.one_packet;
-    let hashes = [new.outside, new.reply_key()].map(|key| desk.shard.table.hash(&key));
+    let hashes = [new.line().request_key(), new.line().reply_key()].map(|key| desk.shard.table.hash(&key));
     let index = match connect::enter(&mut new, one_packet, hashes, desk) {
         Ok(index) => index,
         Err(reason) => return Some(place.give_back(reason, desk.context)),
@@ -59,6 +54,6 @@ fn call<B>(frame: &[u8], meta: &mut Meta, [source, destination]: [IpAddr; 2], de
         totals.connection();
     }
     let step = track::step(meta, index, Direction::Reply, desk);
-    Begun { index, one_packet, place: Some(place) }.keep(desk.shard);
+    Begun { index, one_packet, server: Some(place.bound.state) }.keep(desk.shard);
     Some(step)
 }

@@ -19,13 +19,6 @@ use crate::shard::Shard;
 use crate::tables::Path;
 use crate::verdict::Drop;
 
-/// The hash of the reply key that a connection will have; its bucket is asked for.
-fn ask_for_reply<B>(new: &New, shard: &Shard<B>) -> u64 {
-    let hash = shard.table.hash(&new.reply_key());
-    shard.table.prefetch_bucket(hash);
-    hash
-}
-
 /// The next hop towards a server, if it is resolved. The worker remembers it beside the server's totals. For tunnels,
 /// servers that share a route and those that are here, more is asked when their packet is sent.
 fn hop(server: &RealServer, totals: Option<&ServerTotals>, context: Context<'_>) -> u32 {
@@ -54,21 +47,27 @@ pub(super) fn run<B>(
     one_packet: bool,
     desk: &mut Desk<'_, B>,
 ) -> Result<u32, Drop> {
-    let server = &place.bound.server;
-    let mut new = begins(meta, ends, server.forward, desk.context);
-    new.inside = Tuple { dst: known::word(server.address, &desk.shard.table), dport: place.port, ..meta.tuple };
-    let reply_hash = ask_for_reply(&new, desk.shard);
+    let (server, table, context) = (&place.bound.server, &desk.shard.table, desk.context);
+    let inside = Tuple { dst: known::word(server.address, table), dport: place.port, ..meta.tuple };
+    let reply_hash = table.hash(&inside.reversed());
+    table.prefetch_bucket(reply_hash);
     // While that line comes.
-    let totals = desk.context.link.totals.get(server.slot);
-    new.hop_request = hop(server, totals, desk.context);
-    set_server(&mut new, server.address);
-    (new.server_slot, new.server_generation) = (server.slot, server.generation);
-    new.controller = place.controller;
+    let totals = context.link.totals.get(server.slot);
+    let hop = hop(server, totals, context);
+    let mut new = begins(meta, inside, server.forward, context);
+    new.set_hop(hop, context.tables.net.version);
+    if meta.kind.is_v6() || server.address.is_ipv6() {
+        set_addresses6(&mut new, ends, server.address);
+    } else {
+        set_changes4(&mut new, &meta.tuple, &inside);
+    }
+    new.set_server(server.slot, server.generation);
+    new.set_controller(place.controller);
     if meta.tuple.dport == ftp::CONTROL {
         help(&mut new, desk)?;
     }
     let index = enter(&mut new, one_packet, [meta.hash, reply_hash], desk).inspect_err(|_| {
-        desk.shard.end_help(new.helper, &desk.context.tables.templates.expected);
+        desk.shard.end_help(new.helper(), &desk.context.tables.templates.expected);
     })?;
     if let Some(totals) = totals {
         totals.connection();
@@ -79,51 +78,45 @@ pub(super) fn run<B>(
 /// Has a control connection of FTP looked into (`tcp_app_conn_bind`): its server's addresses are not its client's.
 #[cold]
 fn help<B>(new: &mut New, desk: &mut Desk<'_, B>) -> Result<(), Drop> {
-    if new.method.row().rewrites_ends() && matches!(new.outside.transport(), Some((Protocol::Tcp, _))) {
-        new.helper = desk.shard.helpers.take().ok_or(Drop::FtpFull)?;
-        new.hop_request = NONE;
+    if new.line().method().row().rewrites_ends() && new.line().is_tcp() {
+        new.set_helper(desk.shard.helpers.take().ok_or(Drop::FtpFull)?);
         desk.context.tables.templates.expected.helps(true);
     }
     Ok(())
 }
 
-/// A connection that begins now with a client's packet, and leads where that was sent.
+/// A connection that begins now with a client's packet.
 #[inline(always)]
-fn begins(meta: &Meta, ends: [IpAddr; 2], method: ForwardMethod, context: Context<'_>) -> New {
-    let mut new = New {
-        now: context.now,
-        timeout: context.tables.timeouts.initial,
-        net_version: context.tables.net.version,
-        ..New::of4(meta.tuple, meta.tuple, method)
-    };
-    if let [IpAddr::V6(client), IpAddr::V6(vip)] = ends {
-        new.families = [Family::Ipv6; 2];
-        new.addresses6 = [vip, client, client, vip].map(|address| address.octets());
+fn begins(meta: &Meta, inside: Tuple, method: ForwardMethod, context: Context<'_>) -> New {
+    New::of4(meta.tuple, inside, method).living(context.now, context.tables.timeouts.initial, 0)
+}
+
+/// A connection past all servers, to where its client's packet was sent.
+pub(super) fn past_servers(meta: &Meta, ends: [IpAddr; 2], context: Context<'_>) -> New {
+    let mut new = begins(meta, meta.tuple, ForwardMethod::Bypass, context);
+    new.set_hop(NONE, context.tables.net.version);
+    if meta.kind.is_v6() {
+        set_addresses6(&mut new, ends, ends[1]);
     }
     new
 }
 
-/// A connection past all servers.
-pub(super) fn past_servers(meta: &Meta, ends: [IpAddr; 2], context: Context<'_>) -> New {
-    begins(meta, ends, ForwardMethod::Bypass, context)
+/// The addresses of a connection of which some are IPv6, and what NAT of the client's packets does to their checksums.
+#[cold]
+fn set_addresses6(new: &mut New, [client, vip]: [IpAddr; 2], server: IpAddr) {
+    let octets = |address| if let IpAddr::V6(address) = address { address.octets() } else { [0; 16] };
+    let [client6, vip6, server6] = [client, vip, server].map(octets);
+    let (_, dport) = new.line().virtual_end();
+    let (_, server_port) = new.line().server_end();
+    new.set_changes(0, nat6::change((&vip6, dport), (&server6, server_port)).number());
+    new.set_addresses6([vip6, client6, client6, server6], [Family::of(client), Family::of(server)]);
 }
 
-/// The server's address, whose word stands in `inside` already, and what that does to the checksums of NAT.
+/// What NAT of the client's packets does to the checksums of one that is all IPv4.
 #[inline(always)]
-fn set_server(new: &mut New, address: IpAddr) {
-    let [vip, .., server] = &mut new.addresses6;
-    let (outside, inside) = (new.outside, new.inside);
-    match address {
-        IpAddr::V4(_) => {
-            new.families[1] = Family::Ipv4;
-            let (header, transport) = nat::changes((outside.dst, outside.dport), (inside.dst, inside.dport));
-            new.changes = (header.number(), transport.number());
-        }
-        IpAddr::V6(address) => {
-            (new.families[1], *server) = (Family::Ipv6, address.octets());
-            new.changes = (0, nat6::change((vip, outside.dport), (server, inside.dport)).number());
-        }
-    }
+fn set_changes4(new: &mut New, outside: &Tuple, inside: &Tuple) {
+    let (header, transport) = nat::changes((outside.dst, outside.dport), (inside.dst, inside.dport));
+    new.set_changes(header.number(), transport.number());
 }
 
 /// Takes a new connection in: for this packet alone, or until its time is over.
@@ -150,10 +143,13 @@ pub(super) fn enter<B>(new: &mut New, one_packet: bool, hashes: [u64; 2], desk: 
 }
 
 /// Makes it findable by both its keys: replies that land on another worker need a signpost there.
+#[inline]
 fn insert<B>(new: &mut New, hashes: [u64; 2], shard: &mut Shard<B>) -> Result<u32, Drop> {
-    let has_replies = new.method.row().has_replies();
+    let has_replies = new.line().method().row().has_replies();
     let away = if has_replies { shard.signpost_for(new).map_err(|_| Drop::SignpostFull)? } else { None };
-    new.reply_away = away.is_some();
+    if away.is_some() {
+        new.set_reply_away();
+    }
     let index = shard.table.insert_hashed(new, hashes).ok_or(Drop::ConnectionsFull)?;
     if let Some(worker) = away {
         shard.put_signpost(worker, index);
@@ -178,23 +174,21 @@ pub(super) fn begun<B>(index: u32, shard: &mut Shard<B>) {
 
 /// A connection by NAT whose first packet its server may send. `None` where the virtual address, the client and the server
 /// are of different families.
-pub(super) fn between(protocol: Protocol, ends: [SocketAddr; 3], desk: &Desk<'_, impl Sized>) -> Option<New> {
-    let ([vip, client, server], protocol) = (ends, protocol.number());
-    let six = match ends.map(|end| end.ip()) {
-        [IpAddr::V4(_), IpAddr::V4(_), IpAddr::V4(_)] => None,
-        [IpAddr::V6(vip), IpAddr::V6(client), IpAddr::V6(server)] => Some([vip, client, client, server]),
-        _ => return None,
-    };
-    let protocol = if six.is_some() { Tuple::marked(protocol) } else { protocol };
+pub(super) fn between<B>(protocol: Protocol, ends: [SocketAddr; 3], desk: &Desk<'_, B>) -> Option<New> {
+    let [vip, client, server] = ends;
+    let family = Family::of(vip.ip());
+    if ends.iter().any(|end| Family::of(end.ip()) != family) {
+        return None;
+    }
+    let protocol = if family == Family::Ipv4 { protocol.number() } else { Tuple::marked(protocol.number()) };
     let [dst, src, inner] = ends.map(|end| known::word(end.ip(), &desk.shard.table));
     let outside = Tuple { dst, src, dport: vip.port(), sport: client.port(), protocol };
     let inside = Tuple { dst: inner, dport: server.port(), ..outside };
     let mut new = New::of4(outside, inside, ForwardMethod::Nat);
-    if let Some(six) = six {
-        new.families = [Family::Ipv6; 2];
-        new.addresses6 = six.map(|address| address.octets());
+    match family {
+        Family::Ipv4 => set_changes4(&mut new, &outside, &inside),
+        Family::Ipv6 => set_addresses6(&mut new, [client.ip(), vip.ip()], server.ip()),
     }
-    set_server(&mut new, server.ip());
-    new.net_version = desk.context.tables.net.version;
+    new.set_hop(NONE, desk.context.tables.net.version);
     Some(new)
 }

@@ -33,7 +33,7 @@ pub(super) fn step<B>(frame: &[u8], meta: &mut Meta, desk: &mut Desk<'_, B>) -> 
     if !all.take(&found) {
         return None;
     }
-    let hashes = [new.outside, new.reply_key()].map(|key| desk.shard.table.hash(&key));
+    let hashes = [new.line().request_key(), new.line().reply_key()].map(|key| desk.shard.table.hash(&key));
     match connect::enter(&mut new, false, hashes, desk) {
         Ok(index) => {
             let step = track::step(meta, index, direction, desk);
@@ -55,13 +55,9 @@ fn connection<B>(expected: &Expected, sport: u16, direction: Direction, desk: &D
     if direction == Direction::Request {
         client.set_port(sport);
     }
-    Some(New {
-        state: State::Listen as u8,
-        server_generation: expected.generation.into(),
-        now: Tick(expected.last_used),
-        timeout: expected.timeout,
-        server_slot: expected.slot,
-        controller: expected.controller,
-        ..connect::between(Protocol::Tcp, [vip, client, server], desk)?
-    })
+    let new = connect::between(Protocol::Tcp, [vip, client, server], desk)?;
+    let mut new = new.living(Tick(expected.last_used), expected.timeout, State::Listen as u8);
+    new.set_server(expected.slot, expected.generation.into());
+    new.set_controller(expected.controller);
+    Some(new)
 }

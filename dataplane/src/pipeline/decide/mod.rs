@@ -28,6 +28,8 @@ mod route;
 mod schedule;
 pub(super) mod state;
 
+use std::net::IpAddr;
+
 use super::desk::Desk;
 use super::find::{known, options};
 use crate::conn::{Found, NONE};
@@ -69,7 +71,7 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, desk: &mut Desk<'_, B>) -> S
         return step;
     }
     match class {
-        Class::Service(service) => begin(frame, meta, service, desk),
+        Class::Service(service) => begin(frame, meta, ends, service, desk),
         Class::Host(step) => deliver(step, frame, meta, desk),
         Class::Other(step) => step,
         Class::Forward if fragment::is_of_interest(meta, desk.context) => fragment::passing(frame, meta, ends, desk),
@@ -78,8 +80,13 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, desk: &mut Desk<'_, B>) -> S
 }
 
 /// A packet to a service begins a connection.
-fn begin<'a, B>(frame: &[u8], meta: &mut Meta, service: &'a VirtualService, desk: &mut Desk<'a, B>) -> Step {
-    let Some(ends) = meta.ends(frame) else { return Step::Drop(Drop::Malformed) };
+fn begin<'a, B>(
+    frame: &[u8],
+    meta: &mut Meta,
+    ends: [IpAddr; 2],
+    service: &'a VirtualService,
+    desk: &mut Desk<'a, B>,
+) -> Step {
     if matches!(meta.arrival, Arrival::Signed { .. }) {
         // Its connection would not be where its next packet lands.
         return Step::Drop(Drop::SignpostStale);

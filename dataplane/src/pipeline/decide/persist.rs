@@ -17,7 +17,8 @@ use crate::verdict::Drop;
 use crate::wire::udp;
 
 /// The server that the client's other connections go to, whatever its thresholds; else the scheduler's choice, which
-/// becomes theirs.
+/// becomes theirs. `None` where the service is not persistent.
+#[inline(always)]
 pub(super) fn place<'a>(
     frame: &[u8],
     meta: &Meta,
@@ -29,6 +30,7 @@ pub(super) fn place<'a>(
     Some(place_of(frame, meta, ends, (service, persistent), context))
 }
 
+#[inline(never)]
 fn place_of<'a>(
     frame: &[u8],
     meta: &Meta,

@@ -12,7 +12,7 @@ use crate::flow::{Protocol, ServiceKey};
 use crate::packet::{Meta, Step};
 use crate::pipeline::desk::Desk;
 use crate::pipeline::scene::Context;
-use crate::service::VirtualService;
+use crate::service::{Server, VirtualService};
 use crate::shard::Shard;
 
 /// A connection that was made. [`Begun::keep`] it when its first packet has been tracked.
@@ -21,17 +21,17 @@ pub(super) struct Begun<'a> {
     /// Its index.
     pub(super) index: u32,
     pub(super) one_packet: bool,
-    /// Absent where there is no server.
-    pub(super) place: Option<Place<'a>>,
+    /// Absent where there is none.
+    pub(super) server: Option<&'a Server>,
 }
 
 impl Begun<'_> {
     /// Has the connection live on behind its first packet, unless it is of one packet only.
     pub(super) fn keep<B>(self, shard: &mut Shard<B>) {
-        let Self { index, one_packet, place } = self;
-        match place {
+        let Self { index, one_packet, server } = self;
+        match server {
             // Whoever comes next finds the counts as they were.
-            Some(place) if one_packet => shard.table.leave(index, Some(place.bound.state)),
+            Some(_) if one_packet => shard.table.leave(index, server),
             None if one_packet => {}
             _ => connect::begun(index, shard),
         }
@@ -81,7 +81,7 @@ pub(super) fn at_server<'a, B>(
         service.state.elsewhere.fetch_add(1, Relaxed);
         desk.context.link.totals.get(server.slot).inspect(|totals| totals.guest());
     }
-    Ok(Begun { index, one_packet, place: Some(place) })
+    Ok(Begun { index, one_packet, server: Some(state) })
 }
 
 fn is_of_one_packet(meta: &Meta, service: &VirtualService) -> bool {
@@ -106,5 +106,5 @@ fn pass_by<'a, B>(
     let one_packet = is_of_one_packet(meta, service);
     let mut new = connect::past_servers(meta, ends, desk.context);
     let index = connect::enter(&mut new, one_packet, [meta.hash, 0], desk).map_err(Step::Drop)?;
-    Ok(Begun { index, one_packet, place: None })
+    Ok(Begun { index, one_packet, server: None })
 }

@@ -24,7 +24,25 @@ pub(super) fn is_settled(meta: &Meta, conn: &Conn, seen: Seen, context: Context<
 }
 
 /// Moves a connection on by a packet. Returns whether its life got shorter, which is the wheel's business.
+#[inline(always)]
 pub(super) fn advance(
+    meta: &Meta,
+    index: u32,
+    (seen, server): (Seen, Option<&Server>),
+    table: &mut ConnTable,
+    context: Context<'_>,
+) -> bool {
+    let conn = &table[index];
+    if meta.kind.is_transport() && conn.is_tcp() {
+        let next = context.tcp.next(seen, conn.state(), meta.tcp_flags);
+        return connect(next, index, server, table, context);
+    }
+    advance_other(meta, index, (seen, server), table, context)
+}
+
+/// Moves a connection on by a packet that is not of TCP, or has options.
+#[inline(never)]
+fn advance_other(
     meta: &Meta,
     index: u32,
     (seen, server): (Seen, Option<&Server>),
@@ -54,6 +72,7 @@ pub(super) fn advance(
 }
 
 /// The next state of TCP.
+#[inline(always)]
 fn connect(next: tcp::State, index: u32, server: Option<&Server>, table: &mut ConnTable, context: Context<'_>) -> bool {
     let timeout = context.tables.timeouts.tcp[next as usize];
     if next == tcp::State::Established && table[index].state() != next as u8 {
@@ -101,6 +120,7 @@ const fn waits_for_assurance(conn: &Conn) -> bool {
 }
 
 /// The template of a connection that was established, or answered, is no longer dropped with it.
+#[inline(never)]
 fn assure(index: u32, table: &mut ConnTable, context: Context<'_>) {
     if waits_for_assurance(&table[index]) {
         table[index].set::<{ flag::ASSURED }>(true);

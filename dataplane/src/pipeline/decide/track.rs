@@ -12,18 +12,8 @@ use crate::pipeline::desk::Desk;
 use crate::pipeline::scene::Context;
 use crate::proto::tcp;
 use crate::service::Server;
-use crate::shard::Shard;
 use crate::verdict::{Answer, Drop};
 use crate::wire::tcp::SYN;
-
-/// How a usual packet leaves.
-pub(crate) struct Leaving<'a> {
-    pub(crate) hop: &'a NextHop,
-    /// The server of its connection, where it goes there.
-    pub(crate) server: Option<&'a Server>,
-    /// It changes neither state nor timeout: [`move_on`] otherwise.
-    pub(crate) settled: bool,
-}
 
 /// Whether a connection ends because of this packet of its client, which is then looked at as if there were none: a new
 /// SYN may take its tuple, or its server is gone and `expire_nodest_conn` says so.
@@ -67,34 +57,27 @@ fn ends_by(meta: &Meta, conn: &Conn, nodest: bool, context: Context<'_>) -> bool
     mode != 0 && over && !conn.has(flag::CONTROLLED)
 }
 
-/// The usual packet: of TCP or UDP, its server there, its next hop known. Counts it. `None`, and nothing has changed, where it
-/// is another: for [`step`].
+/// The usual packet: of TCP or UDP, its server there, its next hop known, in a state that stays. Counts it, and says by which
+/// hop it leaves, and to which server, where it goes there. `None`, and nothing has changed, where it is another: for [`step`].
 #[inline(always)]
 pub(crate) fn usual<'a>(
     meta: &Meta,
     conn: &mut Conn,
     direction: Direction,
     context: Context<'a>,
-) -> Option<Leaving<'a>> {
+) -> Option<(&'a NextHop, Option<&'a Server>)> {
+    let len = meta.ip_len();
     let (server, available) = server_of(conn, context);
     if direction == Direction::Request && !available {
         return None;
     }
-    let hop = remembered(meta, conn, direction, context)?;
-    let seen = account(meta, conn, direction, available, context);
-    // Nothing that is asked of a server is about replies.
-    let server = if direction == Direction::Request { server } else { None };
-    Some(Leaving { hop, server, settled: state::is_settled(meta, conn, seen, context) })
-}
-
-/// Moves a connection on by a usual packet, where [`usual`] said that it changes something.
-#[inline(never)]
-pub(crate) fn move_on<B>(meta: &Meta, index: u32, direction: Direction, shard: &mut Shard<B>, context: Context<'_>) {
-    let conn = &shard.table[index];
-    let (seen, server) = (seen(conn, direction), context.servers.get(conn.server_slot()));
-    if state::advance(meta, index, (seen, server), &mut shard.table, context) {
-        shard.shortened(index);
+    let hop = remembered(meta, len, conn, direction, context)?;
+    if !state::is_settled(meta, conn, seen(conn, direction), context) {
+        return None;
     }
+    account(len, conn, direction, available, context);
+    // Nothing that is asked of a server is about replies.
+    Some((hop, if direction == Direction::Request { server } else { None }))
 }
 
 /// The step of a packet of a connection: its totals, its state, its next hop. `ip_vs_in` looks at the server first: what
@@ -108,7 +91,8 @@ pub(crate) fn step<B>(meta: &mut Meta, index: u32, direction: Direction, desk: &
     if direction == Direction::Request && !available {
         return Step::Drop(Drop::ServerGone);
     }
-    let known = match remembered(meta, conn, direction, context) {
+    let len = meta.ip_len();
+    let known = match remembered(meta, len, conn, direction, context) {
         Some(hop) => Some(leave(meta, (index, conn), direction, hop, context)),
         None if direction == Direction::Request => None,
         None => match way::look_up(meta, index, direction, table, context) {
@@ -116,7 +100,9 @@ pub(crate) fn step<B>(meta: &mut Meta, index: u32, direction: Direction, desk: &
             refused => return refused,
         },
     };
-    let seen = account(meta, &mut table[index], direction, available, context);
+    let conn = &mut table[index];
+    account(len, conn, direction, available, context);
+    let seen = seen(conn, direction);
     let shorter = state::advance(meta, index, (seen, server), table, context);
     let step = known.unwrap_or_else(|| send_anew(meta, index, table, context));
     if shorter {
@@ -150,17 +136,16 @@ fn server_of<'a>(conn: &Conn, context: Context<'a>) -> (Option<&'a Server>, bool
     (server, server.is_none_or(|server| server.available.load(Relaxed)))
 }
 
-/// Counts a packet with its server, and notes that its connection was seen. Returns what it is to the states.
+/// Counts a packet of so many bytes with its server, and notes that its connection was seen.
 #[inline(always)]
-fn account(meta: &Meta, conn: &mut Conn, direction: Direction, available: bool, context: Context<'_>) -> tcp::Seen {
+fn account(len: usize, conn: &mut Conn, direction: Direction, available: bool, context: Context<'_>) {
     if available && let Some(totals) = context.link.totals.get(conn.server_slot()) {
-        totals.packet(direction, meta.ip_len());
+        totals.packet(direction, len);
     }
     match direction {
         Direction::Request => conn.refresh_by_client(context.now),
         Direction::Reply => conn.refresh(context.now),
     }
-    seen(conn, direction)
 }
 
 /// What a packet of a direction is to the states.
@@ -179,7 +164,10 @@ pub(super) fn pass_by<B>(meta: &Meta, index: u32, desk: &mut Desk<'_, B>) {
     context.count(conn, Direction::Reply, meta.ip_len());
     conn.set::<{ flag::NO_OUTPUT }>(false);
     conn.refresh(context.now);
-    move_on(meta, index, Direction::Reply, desk.shard, context);
+    let server = context.servers.get(conn.server_slot());
+    if state::advance(meta, index, (tcp::Seen::Output, server), &mut desk.shard.table, context) {
+        desk.shard.shortened(index);
+    }
 }
 
 /// The template of a connection without states learns that its client sent a second packet.
@@ -195,12 +183,18 @@ fn hear_again(index: u32, table: &mut ConnTable, context: Context<'_>) {
 
 /// The next hop that a connection remembers, if the tables are still those and its link takes so many bytes.
 #[inline(always)]
-fn remembered<'a>(meta: &Meta, conn: &Conn, direction: Direction, context: Context<'a>) -> Option<&'a NextHop> {
+fn remembered<'a>(
+    meta: &Meta,
+    len: usize,
+    conn: &Conn,
+    direction: Direction,
+    context: Context<'a>,
+) -> Option<&'a NextHop> {
     let net = &context.tables.net;
     if conn.net_version() == net.version
         && meta.ttl > 1
         && let Some(to) = net.hops.get(conn.hop(direction))
-        && meta.ip_len() <= usize::from(to.mtu)
+        && len <= usize::from(to.mtu)
     {
         return Some(to);
     }
