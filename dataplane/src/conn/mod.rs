@@ -40,7 +40,7 @@ use crate::method::{ForwardMethod, Treatment};
 pub mod flag {
     /// Counted among its server's inactive connections.
     pub const INACTIVE: u16 = 1;
-    /// No reply has passed here (DR, TUN, bypass).
+    /// No reply has passed here (DR, TUN). Of a bypass the kernel does not say so.
     pub const NO_OUTPUT: u16 = 1 << 1;
     /// The slot is taken.
     pub const LIVE: u16 = 1 << 2;

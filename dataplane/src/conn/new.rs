@@ -20,7 +20,8 @@ impl New {
     #[inline(always)]
     #[must_use]
     pub const fn of4(outside: Tuple, inside: Tuple, method: ForwardMethod) -> Self {
-        let no_output = if method.row().has_replies() { 0 } else { flag::NO_OUTPUT };
+        let row = method.row();
+        let no_output = if row.has_replies() || !row.has_server { 0 } else { flag::NO_OUTPUT };
         let line = Conn {
             vip: outside.dst,
             client: outside.src,

@@ -45,6 +45,7 @@ impl Place<'_> {
 
 /// The scheduler's choice, with a place taken. Where another worker took the last one meanwhile, that server is out and
 /// the scheduler is asked again.
+#[inline(always)]
 pub(super) fn choose<'a>(
     meta: &Meta,
     [client, vip]: [IpAddr; 2],

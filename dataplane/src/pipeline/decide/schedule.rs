@@ -54,6 +54,7 @@ pub(super) fn run<'a, B>(
 }
 
 /// The connection to a server of the service.
+#[inline(always)]
 pub(super) fn at_server<'a, B>(
     frame: &[u8],
     meta: &Meta,

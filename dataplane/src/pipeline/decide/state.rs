@@ -132,5 +132,5 @@ fn assure(index: u32, table: &mut ConnTable, context: Context<'_>) {
 /// so of it.
 #[inline(always)]
 pub(super) fn seen_of(conn: &Conn) -> Seen {
-    if conn.has(flag::NO_OUTPUT) && conn.method().row().has_server { Seen::InputOnly } else { Seen::Input }
+    if conn.has(flag::NO_OUTPUT) { Seen::InputOnly } else { Seen::Input }
 }

@@ -68,14 +68,11 @@ pub(crate) fn usual<'a>(
 ) -> Option<(&'a NextHop, Option<&'a Server>)> {
     let len = meta.ip_len();
     let (server, available) = server_of(conn, context);
-    if direction == Direction::Request && !available {
+    if !available || !state::is_settled(meta, conn, seen(conn, direction), context) {
         return None;
     }
     let hop = remembered(meta, len, conn, direction, context)?;
-    if !state::is_settled(meta, conn, seen(conn, direction), context) {
-        return None;
-    }
-    account(len, conn, direction, available, context);
+    account(len, conn, direction, true, context);
     // Nothing that is asked of a server is about replies.
     Some((hop, if direction == Direction::Request { server } else { None }))
 }
@@ -92,19 +89,40 @@ pub(crate) fn step<B>(meta: &mut Meta, index: u32, direction: Direction, desk: &
         return Step::Drop(Drop::ServerGone);
     }
     let len = meta.ip_len();
-    let known = match remembered(meta, len, conn, direction, context) {
-        Some(hop) => Some(leave(meta, (index, conn), direction, hop, context)),
-        None if direction == Direction::Request => None,
-        None => match way::look_up(meta, index, direction, table, context) {
+    let Some(hop) = remembered(meta, len, conn, direction, context) else {
+        return anew(meta, index, direction, (server, available), desk);
+    };
+    account(len, conn, direction, available, context);
+    let seen = seen(conn, direction);
+    let step = leave(meta, (index, conn), direction, hop, context);
+    if state::advance(meta, index, (seen, server), table, context) {
+        desk.shard.shortened(index);
+    }
+    step
+}
+
+/// The step of a packet whose next hop is not known, or whose link does not take it.
+#[inline(never)]
+fn anew<B>(
+    meta: &mut Meta,
+    index: u32,
+    direction: Direction,
+    (server, available): (Option<&Server>, bool),
+    desk: &mut Desk<'_, B>,
+) -> Step {
+    let (table, context) = (&mut desk.shard.table, desk.context);
+    let routed = match direction {
+        Direction::Request => None,
+        Direction::Reply => match way::look_up(meta, index, direction, table, context) {
             step @ Step::Send { .. } => Some(step),
             refused => return refused,
         },
     };
     let conn = &mut table[index];
-    account(len, conn, direction, available, context);
+    account(meta.ip_len(), conn, direction, available, context);
     let seen = seen(conn, direction);
     let shorter = state::advance(meta, index, (seen, server), table, context);
-    let step = known.unwrap_or_else(|| send_anew(meta, index, table, context));
+    let step = routed.unwrap_or_else(|| send_anew(meta, index, table, context));
     if shorter {
         desk.shard.shortened(index);
     }
