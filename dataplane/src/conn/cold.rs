@@ -2,7 +2,7 @@
 
 use bytemuck::Zeroable;
 
-use super::{ConnTable, NONE, flag};
+use super::index::NONE;
 
 /// The cold half of a connection, half a cache line. [`NONE`] = nothing is on that side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Zeroable)]
@@ -20,7 +20,7 @@ pub(super) struct Cold {
     pub(super) newer_reply: u32,
     /// What controls it: a template, or a control connection of FTP ([`crate::expected`]).
     pub(super) controller: u32,
-    /// Its place among what helpers keep ([`super::Helpers`]).
+    /// Its place among what helpers keep ([`crate::conn::Helpers`]).
     pub(super) helper: u32,
 }
 
@@ -38,28 +38,4 @@ impl Cold {
         controller: NONE,
         helper: NONE,
     };
-}
-
-impl ConnTable {
-    #[inline]
-    pub(super) fn cold(&self, index: u32) -> &Cold {
-        &self.memory.cold[index as usize]
-    }
-
-    #[inline]
-    pub(super) fn cold_mut(&mut self, index: u32) -> &mut Cold {
-        &mut self.memory.cold[index as usize]
-    }
-
-    /// What controls a connection: a template, or a control connection of FTP; [`NONE`] = without.
-    #[must_use]
-    pub fn controller(&self, index: u32) -> u32 {
-        if self[index].has(flag::CONTROLLED) { self.cold(index).controller } else { NONE }
-    }
-
-    /// A connection's place among what helpers keep; [`NONE`] = no helper looks into it.
-    #[must_use]
-    pub fn helper(&self, index: u32) -> u32 {
-        if self[index].has(flag::HELPED) { self.cold(index).helper } else { NONE }
-    }
 }

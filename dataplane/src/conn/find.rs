@@ -1,8 +1,9 @@
 //! What a key leads to, in the connection table: at the first guess for a whole burst, or by looking at every entry.
 
+use super::index::{NONE, POST, REPLY};
+use super::line::flag;
 use super::memory::Bucket;
-use super::table::{POST, REPLY};
-use super::{Confirmed, ConnTable, Found, NONE, flag};
+use super::table::{Confirmed, ConnTable, Found};
 use crate::flow::{Direction, Tuple};
 use crate::packet::Candidate;
 use crate::prefetch;

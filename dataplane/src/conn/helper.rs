@@ -2,7 +2,8 @@
 //! sequence numbers are shifted since an answer of the server was rewritten. Preallocated and bounded; a connection that
 //! has some names it by its index.
 
-use super::{NONE, Shift};
+use super::index::NONE;
+use super::seq::Shift;
 
 /// Most at a time, of each worker.
 pub const MOST: usize = 1 << 16;

@@ -8,8 +8,6 @@
 
 use arrayvec::ArrayVec;
 
-use super::{ConnTable, flag};
-
 /// Most connections that it holds.
 pub const MOST: usize = 4096;
 
@@ -30,42 +28,32 @@ pub enum Changes {
     Any,
 }
 
-impl ConnTable {
-    /// Notes changes from now on. Does nothing to a journal that is open.
-    pub fn open_journal(&mut self) {
-        self.journal.noted.get_or_insert_default();
+impl Journal {
+    /// Notes changes from now on. Does nothing to one that is open.
+    pub(super) fn open(&mut self) {
+        self.noted.get_or_insert_default();
     }
 
-    /// Tells the indices of the connections that changed since the last call, and forgets them. An index may be free by
-    /// now, or another connection's.
-    pub fn drain_journal(&mut self, mut tell: impl FnMut(u32)) -> Changes {
-        let overflowed = std::mem::take(&mut self.journal.overflowed);
-        let Some(noted) = &mut self.journal.noted else { return Changes::Told };
-        for index in noted.drain(..) {
-            self.memory.conns[index as usize].set_any(flag::NOTED, false);
-            if !overflowed {
-                tell(index);
-            }
-        }
-        if overflowed { Changes::Any } else { Changes::Told }
-    }
-
-    /// A connection changed. One of a single packet is not noted: nobody can ask for it.
+    /// Whether changes are noted.
     #[inline(always)]
-    pub(super) fn note(&mut self, index: u32) {
-        if self.journal.noted.is_some() {
-            self.note_at(index);
-        }
+    pub(super) fn is_open(&self) -> bool {
+        self.noted.is_some()
     }
 
-    #[cold]
-    fn note_at(&mut self, index: u32) {
-        let Some(noted) = &mut self.journal.noted else { return };
-        let conn = &mut self.memory.conns[index as usize];
-        if index < self.capacity && !conn.has(flag::NOTED) {
-            let full = noted.try_push(index).is_err();
-            conn.set_any(flag::NOTED, !full);
-            self.journal.overflowed |= full;
+    /// Notes a connection that does not stand in it. `false` where it is full.
+    pub(super) fn note(&mut self, index: u32) -> bool {
+        let there = self.noted.as_mut().is_some_and(|noted| noted.try_push(index).is_ok());
+        self.overflowed |= !there;
+        there
+    }
+
+    /// Gives each connection that stands in it to `forget`, which learns, too, whether that is all that changed. It is empty
+    /// then.
+    pub(super) fn drain(&mut self, mut forget: impl FnMut(u32, Changes)) -> Changes {
+        let changes = if std::mem::take(&mut self.overflowed) { Changes::Any } else { Changes::Told };
+        if let Some(noted) = &mut self.noted {
+            noted.drain(..).for_each(|index| forget(index, changes));
         }
+        changes
     }
 }

@@ -9,7 +9,6 @@
 
 use arrayvec::ArrayVec;
 
-use super::table::{ConnTable, REPLY};
 use crate::port::BURST;
 
 const WORDS: usize = 8;
@@ -27,56 +26,28 @@ impl Later {
     }
 
     #[inline]
-    fn may_hold(&self, hash: u64) -> bool {
+    pub(super) fn may_hold(&self, hash: u64) -> bool {
         let (word, bit) = Self::bit(hash);
         self.filter[word] & bit != 0
     }
 
-    fn push(&mut self, entry: u32, hash: u64) {
+    pub(super) fn push(&mut self, entry: u32, hash: u64) {
         let (word, bit) = Self::bit(hash);
         self.filter[word] |= bit;
         self.waiting.push((entry, hash));
     }
-}
 
-impl ConnTable {
-    /// Has a reply key linked later, if that cannot fail then: each key may take one bucket of overflow, and so may every
-    /// request key of the burst.
-    pub(super) fn link_reply_later(&mut self, entry: u32, hash: u64) -> bool {
-        let spare = self.memory.buckets.len().saturating_sub(self.untouched_overflow as usize);
-        let fits = !self.later.waiting.is_full() && spare > 2 * BURST;
-        if fits {
-            self.later.push(entry, hash);
-        }
-        fits
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
-    /// Links what a key may be among. Call it before [`ConnTable::find`].
-    #[inline]
-    pub fn settle_for(&mut self, hash: u64) {
-        if self.later.may_hold(hash) {
-            self.settle();
-        }
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting.is_full()
     }
 
-    /// Links every reply key that waits.
-    #[inline]
-    pub fn settle(&mut self) {
-        if !self.later.waiting.is_empty() {
-            self.settle_all();
-        }
-    }
-
-    fn settle_all(&mut self) {
-        for (entry, hash) in std::mem::take(&mut self.later.waiting) {
-            let linked = self.link_newest(entry, hash, REPLY);
-            debug_assert!(linked, "there was a free place");
-        }
-        self.later.filter = [0; WORDS];
-    }
-
-    /// Whether a search for this hash misses no key.
-    pub(super) fn is_settled_for(&self, hash: u64) -> bool {
-        !self.later.may_hold(hash)
+    /// All that wait, which no longer do.
+    pub(super) fn take(&mut self) -> ArrayVec<(u32, u64), BURST> {
+        self.filter = [0; WORDS];
+        std::mem::take(&mut self.waiting)
     }
 }

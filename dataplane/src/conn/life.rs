@@ -10,8 +10,12 @@
 //! end            over: the server counts it no longer, its place is free
 //! ```
 
-use super::table::{REPLY, REQUEST};
-use super::{Addresses, Conn, ConnTable, New, flag};
+use super::addresses::Addresses;
+use super::index::{REPLY, REQUEST};
+use super::journal::Changes;
+use super::line::{Conn, flag};
+use super::new::New;
+use super::table::ConnTable;
 use crate::clock::Tick;
 use crate::service::Server;
 
@@ -166,6 +170,42 @@ impl ConnTable {
     pub fn leave(&self, index: u32, server: Option<&Server>) {
         if let Some(server) = server {
             server.unbind(self[index].has(flag::INACTIVE));
+        }
+    }
+}
+
+/// Noted.
+impl ConnTable {
+    /// Notes changes in the journal from now on.
+    pub fn open_journal(&mut self) {
+        self.journal.open();
+    }
+
+    /// Tells the indices of the connections that changed since the last call, and forgets them. An index may be free by
+    /// now, or another connection's.
+    pub fn drain_journal(&mut self, mut tell: impl FnMut(u32)) -> Changes {
+        let Self { journal, memory, .. } = self;
+        journal.drain(|index, changes| {
+            memory.conns[index as usize].set_any(flag::NOTED, false);
+            if changes == Changes::Told {
+                tell(index);
+            }
+        })
+    }
+
+    /// A connection changed. One of a single packet is not noted: nobody can ask for it.
+    #[inline(always)]
+    fn note(&mut self, index: u32) {
+        if self.journal.is_open() {
+            self.note_at(index);
+        }
+    }
+
+    #[cold]
+    fn note_at(&mut self, index: u32) {
+        let conn = &mut self.memory.conns[index as usize];
+        if index < self.capacity && !conn.has(flag::NOTED) {
+            conn.set_any(flag::NOTED, self.journal.note(index));
         }
     }
 }

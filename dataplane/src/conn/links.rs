@@ -2,9 +2,10 @@
 //! common. An outsider chooses how long those are (one client's port to many ports of a service by mark), so
 //! whoever joins or leaves one walks none of it.
 
-use super::flag;
+use super::index::{NONE, POST, REPLY};
+use super::line::flag;
 use super::memory::Bucket;
-use super::table::{ConnTable, NONE, POST, REPLY};
+use super::table::ConnTable;
 use super::tags::SLOTS;
 use crate::flow::Direction;
 

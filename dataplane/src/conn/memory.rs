@@ -11,10 +11,13 @@
 
 use bytemuck::Zeroable;
 
+use super::addresses::Addresses;
 use super::cold::Cold;
+use super::index::NONE;
+use super::line::Conn;
 use super::posts::Post;
+use super::seq::Shifts;
 use super::tags::{SLOTS, Tags};
-use super::{Addresses, Conn, NONE, Shifts};
 use crate::port::BURST;
 
 /// A bucket, one cache line: twelve tags, the bucket that takes the overflow, and twelve indices (top bit: the key is the

@@ -1,6 +1,7 @@
 //! A connection that is to be made: the one way to say what it begins with.
 
-use super::{Conn, NONE, flag};
+use super::index::NONE;
+use super::line::{Conn, flag};
 use crate::clock::Tick;
 use crate::flow::{Direction, Family, Tuple};
 use crate::method::ForwardMethod;
@@ -91,7 +92,7 @@ impl New {
         self.line.set_any(flag::CONTROLLED, controller != NONE);
     }
 
-    /// Its place among what helpers keep ([`super::Helpers`]). Such a one remembers no next hop.
+    /// Its place among what helpers keep ([`crate::conn::Helpers`]). Such a one remembers no next hop.
     pub fn set_helper(&mut self, helper: u32) {
         self.helper = helper;
         self.line.set_any(flag::HELPED, true);

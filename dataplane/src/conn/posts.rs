@@ -7,7 +7,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{HashKey, NONE};
+use super::hash::HashKey;
+use super::index::NONE;
 use crate::flow::Tuple;
 
 /// A signpost: the reply key, and the connection that it leads to.

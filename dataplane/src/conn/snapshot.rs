@@ -5,7 +5,9 @@ use std::ops::Deref;
 
 use bytemuck::Zeroable;
 
-use super::{Addresses, Conn, ConnTable, flag};
+use super::addresses::Addresses;
+use super::line::{Conn, flag};
+use super::table::ConnTable;
 
 /// A copy of a connection, with what lies beside its line.
 #[derive(Clone, Copy, Debug)]
@@ -49,13 +51,13 @@ impl Snapshot {
         self.conn.listed_ends(&self.addresses)
     }
 
-    /// What controls it: a template, or a control connection of FTP; [`super::NONE`] = without.
+    /// What controls it: a template, or a control connection of FTP; [`crate::conn::NONE`] = without.
     #[must_use]
     pub fn controller(&self) -> u32 {
         self.controller
     }
 
-    /// Its place among what helpers keep; [`super::NONE`] = no helper looks into it.
+    /// Its place among what helpers keep; [`crate::conn::NONE`] = no helper looks into it.
     #[must_use]
     pub fn helper(&self) -> u32 {
         self.helper

@@ -14,22 +14,18 @@
 
 use std::ops::{Index, IndexMut};
 
+use super::cold::Cold;
+use super::hash::HashKey;
+use super::index::{NONE, POST, REPLY};
 use super::journal::Journal;
 use super::later::Later;
+use super::line::{Conn, flag};
 use super::memory::ConnMemory;
 use super::posts::Posts;
-use super::{Conn, HashKey, Shifts, flag};
+use super::seq::Shifts;
 use crate::flow::{Direction, Tuple};
 use crate::port::BURST;
 use crate::prefetch;
-
-/// No index.
-pub const NONE: u32 = u32::MAX;
-
-/// By which of its keys a bucket's entry is found.
-pub(super) const REQUEST: u32 = 0;
-pub(super) const REPLY: u32 = 1 << 31;
-pub(super) const POST: u32 = 1 << 30;
 
 /// What a key leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -260,6 +256,31 @@ impl ConnTable {
             *shifts = Shifts::default();
         }
         shifts
+    }
+}
+
+/// What lies beside a connection's line.
+impl ConnTable {
+    #[inline]
+    pub(super) fn cold(&self, index: u32) -> &Cold {
+        &self.memory.cold[index as usize]
+    }
+
+    #[inline]
+    pub(super) fn cold_mut(&mut self, index: u32) -> &mut Cold {
+        &mut self.memory.cold[index as usize]
+    }
+
+    /// What controls a connection: a template, or a control connection of FTP; [`NONE`] = without.
+    #[must_use]
+    pub fn controller(&self, index: u32) -> u32 {
+        if self[index].has(flag::CONTROLLED) { self.cold(index).controller } else { NONE }
+    }
+
+    /// A connection's place among what helpers keep; [`NONE`] = no helper looks into it.
+    #[must_use]
+    pub fn helper(&self, index: u32) -> u32 {
+        if self[index].has(flag::HELPED) { self.cold(index).helper } else { NONE }
     }
 }
 

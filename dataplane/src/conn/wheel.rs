@@ -2,7 +2,9 @@
 //! whose time moved on is put back when its slot comes up. Never early; late by at most one slot and the budget.
 
 use super::cold::Cold;
-use super::{ConnTable, NONE, flag};
+use super::index::NONE;
+use super::line::flag;
+use super::table::ConnTable;
 use crate::clock::Tick;
 
 /// Ticks a slot spans.

@@ -4,6 +4,14 @@
 use crate::packet::Meta;
 use crate::wire::{ipv4, ipv6};
 
+/// Lowers the time to live of a packet that is known to be IPv4.
+#[inline(always)]
+pub fn rewrite4(frame: &mut [u8], meta: &Meta) {
+    if let Some(header) = frame.get_mut(usize::from(meta.l3)..).and_then(|rest| rest.first_chunk_mut()) {
+        ipv4::decrement_ttl(header);
+    }
+}
+
 /// Lowers the time to live.
 #[inline(always)]
 pub fn rewrite(frame: &mut [u8], meta: &Meta) {

@@ -49,6 +49,15 @@ pub fn change(frame: &mut [u8], meta: &Meta, (conn, six): (&Conn, Six<'_>), rewr
     }
 }
 
+/// Changes the usual packet of a connection that is known to be IPv4, and goes through no tunnel.
+#[inline(always)]
+pub fn change4(frame: &mut [u8], meta: &Meta, conn: &Conn, rewrite: Rewrite) {
+    match Change::of4(conn, rewrite) {
+        Change::Nat(new) => nat::rewrite(frame, meta, &new),
+        _ => dr::rewrite4(frame, meta),
+    }
+}
+
 impl Change {
     /// What changes in an IPv4 packet of a connection that goes through no tunnel, and is no error.
     #[inline(always)]

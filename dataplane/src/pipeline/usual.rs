@@ -99,7 +99,7 @@ fn change<B: PacketBuf, const SIX: bool>(packet: &mut B, meta: &Meta, (conn, six
     if SIX {
         forward::change(packet.data_mut(), meta, (conn, six), rewrite);
     } else {
-        Change::of4(conn, rewrite).apply(packet.data_mut(), meta);
+        forward::change4(packet.data_mut(), meta, conn, rewrite);
     }
 }
 

@@ -48,14 +48,15 @@ pub(crate) fn run<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], context: Con
         IpAddr::V4(address) => context.tables.locals.v4.get(&address.to_bits()).copied(),
         IpAddr::V6(address) => context.tables.locals.v6.contains_key(&address.to_bits()).then_some(true),
     };
+    if ours.unwrap_or(mark.local) {
+        return local(frame, meta, ends, mark.number, context);
+    }
     match ours {
-        Some(true) => local(frame, meta, ends, mark.number, context),
-        None if mark.local => local(frame, meta, ends, mark.number, context),
         Some(false) => Class::Other(Step::Drop(Drop::Group)),
         // No router passes these on to another link (RFC 4291 2.5.6).
         None if ends.into_iter().any(is_link_local) => Class::Other(Step::Drop(Drop::Martian)),
-        None if !context.tables.options.ip_forward => Class::Other(Step::Drop(Drop::ForwardingOff)),
-        None => Class::Forward,
+        _ if !context.tables.options.ip_forward => Class::Other(Step::Drop(Drop::ForwardingOff)),
+        _ => Class::Forward,
     }
 }
 
@@ -78,6 +79,7 @@ pub(super) fn mark(frame: &[u8], meta: &Meta, [source, destination]: [IpAddr; 2]
     })
 }
 
+#[inline(always)]
 fn local<'a>(frame: &[u8], meta: &Meta, ends: [IpAddr; 2], mark: u32, context: Context<'a>) -> Class<'a> {
     let [source, destination] = ends;
     match meta.kind {

@@ -159,6 +159,7 @@ fn insert<B>(new: &mut New, hashes: [u64; 2], shard: &mut Shard<B>) -> Result<u3
 
 /// A connection has begun. Where its replies do not pass here, its client's next datagram makes a stream of it; a template
 /// is to notice that datagram, which takes the long way for it.
+#[inline]
 pub(super) fn begun<B>(index: u32, shard: &mut Shard<B>) {
     let conn = &mut shard.table[index];
     if conn.protocol_number() == Protocol::Udp.number() {

@@ -27,6 +27,7 @@ pub(super) struct Begun<'a> {
 
 impl Begun<'_> {
     /// Has the connection live on behind its first packet, unless it is of one packet only.
+    #[inline]
     pub(super) fn keep<B>(self, shard: &mut Shard<B>) {
         let Self { index, one_packet, server } = self;
         match server {
