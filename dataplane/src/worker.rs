@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 
 use crate::chance::Chance;
 use crate::clock::{Nanos, Tick};
-use crate::conn::ConnMemory;
+use crate::conn::{ConnMemory, ConnTable};
 use crate::counters;
 use crate::handoff::{Crossing, Errand, Mesh, WHOLES};
 use crate::mailbox::{Command, Link};
@@ -83,6 +83,11 @@ impl<P: Port> Worker<P> {
     #[must_use]
     pub fn shard(&self) -> &Shard<P::Buf> {
         &self.core.shard
+    }
+
+    /// Its connections, for who reads their journal.
+    pub fn table_mut(&mut self) -> &mut ConnTable {
+        &mut self.core.shard.table
     }
 
     /// Whether somebody looks at its packets, for tests.

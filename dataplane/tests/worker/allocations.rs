@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 
+use dataplane::conn::ConnMemory;
 use dataplane::flow::Protocol;
 use dataplane::method::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::sched::Scheduler::Rr;
@@ -125,4 +126,15 @@ fn only_answers_and_what_control_gets_ask_for_memory() {
         assert!(asked > 0, "the counter of memory sees what is asked for");
         assert_eq!(lab.count(counter), 1, "{counter}");
     }
+}
+
+#[test]
+fn an_ipv4_connection_takes_128_bytes_at_most_with_its_share_of_the_tables() {
+    const CAPACITY: u32 = 1 << 20;
+    let (memory, asked) = memory::of(|| ConnMemory::new(CAPACITY, false));
+    drop(memory);
+    // IPv6 addresses and sequence shifts are asked for, and take no memory before one is written.
+    let resident = asked.bytes as usize - ConnMemory::bytes_later(CAPACITY);
+    assert_eq!(resident, ConnMemory::bytes(CAPACITY, false));
+    assert!(resident <= CAPACITY as usize * 128, "{:.1} bytes a connection", resident as f64 / f64::from(CAPACITY));
 }

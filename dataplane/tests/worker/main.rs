@@ -16,6 +16,7 @@ mod full;
 mod handoff;
 mod hooks;
 mod icmp;
+mod journal;
 mod lab;
 mod limits;
 mod listing;
