@@ -158,9 +158,10 @@ fn spawn(eal: &Eal, cpu: usize, place: Place, room: Room, panics: &Panics) -> Re
         // Where pinning or joining fails the worker still works, only slower.
         cores::pin(cpu).unwrap_or_else(|error| error!("{error}"));
         let _joined = eal.register_thread().map_err(|error| error!("{error}")).ok();
-        let Place { seat: WorkerSeat { reader, servers, link, seeds }, station, mesh, queues: ports } = place;
+        let Place { seat, station, mesh, queues: ports } = place;
+        let WorkerSeat { reader, servers, templates, expected, link, seeds } = seat;
         let memory = ConnMemory::new(room.connections, room.signposts);
-        let parts = Parts { ports, memory, seeds, reader, servers, link, station, mesh };
+        let parts = Parts { ports, memory, seeds, reader, servers, templates, expected, link, station, mesh };
         let mut worker = Worker::new(parts, clock::now());
         let mut idle = Idle::default();
         while !panics.stopped() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use control::director::WorkerSeat;
 use dataplane::clock::Nanos;
 use dataplane::conn::ConnMemory;
+use dataplane::expected::AllExpected;
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::handoff::Mesh;
 use dataplane::mailbox::Link;
@@ -19,6 +20,7 @@ use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
 use dataplane::sysctl::Sysctls;
 use dataplane::tables::{Interface, Net, Tables};
+use dataplane::template::{MOST as MOST_TEMPLATES, Templates};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::tcp;
 use dataplane::wire::vlan::Lan;
@@ -61,13 +63,31 @@ impl<const N: usize> Stage<N> {
         services: u32,
         change: impl FnOnce(&mut Tables, &Servers, &Link),
     ) -> Self {
+        Self::with_templates(traffic, (flows, MOST_TEMPLATES), scheduler, services, change)
+    }
+
+    /// A director with room for so many connections and persistence templates.
+    pub(crate) fn with_templates(
+        traffic: Traffic,
+        (flows, templates): (u32, usize),
+        scheduler: Scheduler,
+        services: u32,
+        change: impl FnOnce(&mut Tables, &Servers, &Link),
+    ) -> Self {
         let servers = Arc::new(Servers::new(MAX_SERVERS));
         let link = Link::new();
         let seeds = Seeds::new([0x0123_4567_89ab_cdef, 0xfedc_ba98_7654_3210, 3, 4, 5, 6, 7, 8, 9, 10]);
         let mut tables = tables(traffic, &servers, &link, scheduler, services, seeds.maps);
         change(&mut tables, &servers, &link);
         let (publisher, board) = Publisher::new(1, tables);
-        let seat = WorkerSeat { reader: Reader::new(board, 0), servers, link, seeds };
+        let seat = WorkerSeat {
+            reader: Reader::new(board, 0),
+            servers,
+            templates: Arc::new(Templates::with_room(seeds.maps, templates)),
+            expected: Arc::new(AllExpected::new(seeds.maps)),
+            link,
+            seeds,
+        };
         Self { _publisher: Some(publisher), ..Self::seated(seat, traffic, flows) }
     }
 
@@ -79,13 +99,15 @@ impl<const N: usize> Stage<N> {
 
     /// A worker with room for `flows` connections, whose tables are somebody else's.
     pub(crate) fn seated(seat: WorkerSeat, traffic: Traffic, flows: u32) -> Self {
-        let WorkerSeat { reader, servers, link, seeds } = seat;
+        let WorkerSeat { reader, servers, templates, expected, link, seeds } = seat;
         let parts = Parts {
             ports: FlowPort::pair().into(),
             memory: ConnMemory::new(flows, false),
             seeds,
             reader,
             servers,
+            templates,
+            expected,
             link: Arc::clone(&link),
             station: Station::alone(),
             mesh: Mesh::alone(),

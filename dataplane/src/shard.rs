@@ -11,7 +11,7 @@ use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::conn::{ConnMemory, ConnTable, HashKey, Helpers, NONE, New, Wheel, flag};
 use crate::counters;
 use crate::defence::Defence;
-use crate::expected::AllExpected;
+use crate::expected::{self, AllExpected};
 use crate::flow::{Direction, Tuple};
 use crate::fragments::Fragments;
 use crate::handoff::{Mesh, Sign};
@@ -23,7 +23,7 @@ use crate::seeds::Seeds;
 use crate::service::Servers;
 use crate::steering::Station;
 use crate::sysctl::Sysctls;
-use crate::template::{Ended, Template, Templates};
+use crate::template::{self, Ended, Template, Templates};
 
 /// Packets that may wait for one port to take them.
 pub const OUTPUT_LIMIT: usize = 512;
@@ -222,14 +222,14 @@ impl<B> Shard<B> {
     }
 
     /// Ends connections whose time has come, at most `budget` looked at. Returns how many it looked at.
-    pub fn expire(&mut self, now: Tick, budget: usize, servers: &Servers, templates: &Templates, link: &Link) -> usize {
+    pub fn expire(&mut self, now: Tick, budget: usize, shared: Shared<'_>, link: &Link) -> usize {
         for looked in 0..budget {
             let Some(index) = self.wheel.pop(&mut self.table, now) else { return looked };
             if now.is_before(self.table[index].due()) {
                 self.watch(index);
                 continue;
             }
-            if self.is_needed(index, &templates.expected) {
+            if self.is_needed(index, shared.expected) {
                 // What it needs was dropped with it, and is over soon.
                 let later = if self.table[index].has(flag::DROPPED) { SOON } else { LATER };
                 self.table[index].renew(now, later);
@@ -241,29 +241,54 @@ impl<B> Shard<B> {
                 self.wheel.insert(&mut self.table, index, now.after(1));
                 continue;
             }
-            self.end(index, servers, templates, link);
+            self.end(index, shared, link);
         }
         budget
     }
 
     /// A connection is over: whatever it held is given back, its place is free. The wheel has let go of it, and whoever had
     /// a signpost to it has been told.
-    fn end(&mut self, index: u32, servers: &Servers, templates: &Templates, link: &Link) {
+    fn end(&mut self, index: u32, shared: Shared<'_>, link: &Link) {
         let conn = &self.table[index];
         let ended = if conn.has(flag::DROPPED) { Ended::Dropped } else { Ended::Over };
         let (controller, helper, server) = (self.table.controller(index), self.table.helper(index), conn.server_slot());
-        self.table.end(index, servers.get(server));
-        templates.release(controller, ended, |template| let_go(template, servers));
-        self.end_help(helper, &templates.expected);
+        self.table.end(index, shared.servers.get(server));
+        shared.release(controller, ended);
+        self.end_help(helper, shared.expected);
         counters::add(&link.counters.connections_ended, 1);
     }
 
     /// Ends the connections of one packet whose burst has left. Their servers have forgotten them already.
-    pub fn end_passing(&mut self, servers: &Servers, templates: &Templates, link: &Link) {
+    pub fn end_passing(&mut self, shared: Shared<'_>, link: &Link) {
         for index in std::mem::take(&mut self.passing) {
             let controller = self.table.controller(index);
-            templates.release(controller, Ended::Over, |template| let_go(template, servers));
+            shared.release(controller, Ended::Over);
             counters::add(&link.counters.connections_ended, 1);
+        }
+    }
+}
+
+/// What all workers share and change, whatever the tables: what a connection holds of it is given back when it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Shared<'a> {
+    /// States of real servers.
+    pub servers: &'a Servers,
+    /// Which servers clients of persistent services go to.
+    pub templates: &'a Templates,
+    /// Connections that control connections have announced.
+    pub expected: &'a AllExpected,
+}
+
+// Handles of both are kept in one place.
+const _: () = assert!(expected::HANDLE >= 1 << template::HANDLE_BITS);
+
+impl Shared<'_> {
+    /// A connection is controlled no longer: by a template, or by a control connection of FTP.
+    pub fn release(&self, controller: u32, ended: Ended) {
+        if expected::is_control(controller) {
+            self.expected.release(controller);
+        } else {
+            self.templates.release(controller, ended, |template| let_go(template, self.servers));
         }
     }
 }

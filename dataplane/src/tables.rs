@@ -13,7 +13,6 @@ use crate::proto::Timeouts;
 use crate::route::{Action, RouteTable};
 use crate::service::{Caller, Listener, PathTo, ServiceTable};
 use crate::sysctl::Sysctls;
-use crate::template::Templates;
 use crate::wire::ethernet::MacAddr;
 use crate::wire::vlan::Lan;
 
@@ -42,8 +41,6 @@ pub struct Tables {
     pub options: Options,
     /// `net.ipv4.vs`.
     pub sysctls: Arc<Sysctls>,
-    /// Which servers clients of persistent services go to: the same in all versions of the tables.
-    pub templates: Arc<Templates>,
 }
 
 impl Tables {
@@ -62,7 +59,6 @@ impl Tables {
             timeouts: Arc::default(),
             options: Options::default(),
             sysctls: Arc::default(),
-            templates: Arc::new(Templates::new(seed)),
         }
     }
 }

@@ -19,7 +19,6 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{TICKS_PER_SECOND, Tick};
-use crate::expected::{self, AllExpected};
 use crate::map::{Seed, Seeded};
 use shard::Shard;
 
@@ -28,12 +27,13 @@ pub const NONE: u32 = u32::MAX;
 /// Most templates at a time.
 pub const MOST: usize = SHARDS << INDEX_BITS;
 
-/// A handle, from the top: two bits that are 0 (see [`crate::expected::HANDLE`]), generation, index, shard.
+/// A handle, from the top: two bits that are 0, as those of other controllers are not; generation, index, shard.
 const SHARDS: usize = 1 << SHARD_BITS;
 const SHARD_BITS: u32 = 6;
 const INDEX_BITS: u32 = 14;
 const GENERATION_BITS: u32 = 10;
-const _: () = assert!(SHARD_BITS + INDEX_BITS + GENERATION_BITS == expected::HANDLE.trailing_zeros());
+/// Bits of a handle.
+pub(crate) const HANDLE_BITS: u32 = SHARD_BITS + INDEX_BITS + GENERATION_BITS;
 
 /// How late one is looked at: the kernel's timers for half a minute are so late at most.
 const LATE: u32 = 64;
@@ -158,8 +158,6 @@ pub struct Templates {
     hasher: Seeded,
     /// Most in one shard.
     most: usize,
-    /// What else controls connections, or will be one.
-    pub expected: AllExpected,
 }
 
 impl Templates {
@@ -174,7 +172,7 @@ impl Templates {
     pub fn with_room(seed: Seed, most: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::new(Shard::new(seed.hasher()))).collect();
         let most = (most.min(MOST) / SHARDS).max(1);
-        Self { shards, hasher: seed.hasher(), most, expected: AllExpected::new(seed) }
+        Self { shards, hasher: seed.hasher(), most }
     }
 
     /// Bytes of as many templates as there can be, what persistence engines read not counted.
@@ -213,13 +211,10 @@ impl Templates {
         Enlisted::At(handle(number, index, shard.generation(index)))
     }
 
-    /// A connection that it controls, or a control connection of FTP, has ended. `gone` is told if it went along.
+    /// A connection that it controls has ended. `gone` is told if it went along.
     pub fn release(&self, handle: u32, ended: Ended, gone: impl FnOnce(&Template)) {
-        if handle == NONE {
+        if !is_template(handle) {
             return;
-        }
-        if expected::is_control(handle) {
-            return self.expected.release(handle);
         }
         let (number, index, generation) = parts(handle);
         let mut shard = self.shard(number);
@@ -242,7 +237,7 @@ impl Templates {
     }
 
     fn change(&self, handle: u32, change: impl FnOnce(&mut Template)) {
-        if handle != NONE && !expected::is_control(handle) {
+        if is_template(handle) {
             let (number, index, generation) = parts(handle);
             self.shard(number).change(index, generation, change);
         }
@@ -285,6 +280,11 @@ impl Templates {
     pub const fn shards() -> usize {
         SHARDS
     }
+}
+
+/// Whether a connection's controller is a template.
+const fn is_template(handle: u32) -> bool {
+    handle >> HANDLE_BITS == 0
 }
 
 fn handle(shard: usize, index: u32, generation: u16) -> u32 {

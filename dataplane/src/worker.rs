@@ -10,6 +10,7 @@ use crate::chance::Chance;
 use crate::clock::{Nanos, Tick};
 use crate::conn::{ConnMemory, ConnTable};
 use crate::counters;
+use crate::expected::AllExpected;
 use crate::handoff::{Crossing, Errand, Mesh, WHOLES};
 use crate::mailbox::{Command, Link};
 use crate::packet::{Arrival, Burst};
@@ -21,10 +22,11 @@ use crate::service::Servers;
 use crate::shard::Shard;
 use crate::snapshot::Reader;
 use crate::steering::Station;
+use crate::template::Templates;
 use crate::trace::Way;
 use crate::verdict::Sent;
 use crate::wire::vlan::Lan;
-use core::Core;
+use core::{Common, Core};
 
 pub use core::{DEFENCE_BUDGET, EXPIRE_BUDGET};
 
@@ -56,6 +58,10 @@ pub struct Parts<P: Port> {
     pub reader: Reader,
     /// States of real servers.
     pub servers: Arc<Servers>,
+    /// Which servers clients of persistent services go to.
+    pub templates: Arc<Templates>,
+    /// Connections that control connections have announced.
+    pub expected: Arc<AllExpected>,
     /// Link to control.
     pub link: Arc<Link>,
     /// Where it stands among the others.
@@ -68,10 +74,11 @@ impl<P: Port> Worker<P> {
     /// A worker that has not turned yet.
     #[must_use]
     pub fn new(parts: Parts<P>, now: Nanos) -> Self {
-        let Parts { ports, memory, seeds, reader, servers, link, station, mesh } = parts;
+        let Parts { ports, memory, seeds, reader, servers, templates, expected, link, station, mesh } = parts;
         let chance = Chance::seeded(seeds.chance ^ u64::from(station.me()) << 32);
         let shard = Shard::new(memory, seeds, ports.len() as u16, now.tick(), station, mesh);
-        Self { ports, burst: Burst::default(), core: Core::new(shard, reader, servers, link, chance, now) }
+        let common = Common { servers, templates, expected };
+        Self { ports, burst: Burst::default(), core: Core::new(shard, reader, common, link, chance, now) }
     }
 
     /// Its ports, for tests that inject and capture.

@@ -68,6 +68,8 @@ impl Product {
             seeds: seat.seeds,
             reader: seat.reader,
             servers: seat.servers,
+            templates: seat.templates,
+            expected: seat.expected,
             link: seat.link,
             station: Station::alone(),
             mesh: Mesh::alone(),

@@ -1,11 +1,7 @@
 //! New clients of a persistent service where as many templates are there as can be, all of clients that sent one packet. As
 //! usual there is one client with as many connections.
 
-use std::sync::Arc;
-
-use dataplane::map::Seed;
 use dataplane::sched::Scheduler;
-use dataplane::template::Templates;
 
 use super::clients::{TRAFFIC, come, keep_together, syn};
 use super::measured;
@@ -18,8 +14,8 @@ const SENT: u32 = MOST + MOST / 4;
 const NEW: u32 = 2000;
 
 pub(super) fn run(attacked: bool) -> u64 {
-    let mut stage = Stage::changed(TRAFFIC, SENT + NEW, Scheduler::Rr, 1, |tables, _, _| {
-        tables.templates = Arc::new(Templates::with_room(Seed([11, 12, 13, 14]), MOST as usize));
+    let room = (SENT + NEW, MOST as usize);
+    let mut stage = Stage::with_templates(TRAFFIC, room, Scheduler::Rr, 1, |tables, _, _| {
         keep_together(tables, |_| ());
     });
     match attacked {

@@ -137,7 +137,7 @@ impl Director {
 
     /// One page of what is no worker's: shards of templates, then of expected connections. `None` behind the last.
     fn shared_connections(&self, shard: usize, from: u32, most: usize) -> Option<(Vec<ConnInfo>, Option<u32>)> {
-        let (templates, now) = (&self.tables.templates, self.now.tick());
+        let (templates, now) = (&self.templates, self.now.tick());
         if shard < Templates::shards() {
             let (page, next) = templates.page(shard, from, most);
             return Some((page.iter().map(|template| template_info(template, now)).collect(), next));
@@ -146,7 +146,7 @@ impl Director {
         if shard >= AllExpected::shards() {
             return None;
         }
-        let (page, next) = templates.expected.page(shard, from, most);
+        let (page, next) = self.expected.page(shard, from, most);
         Some((page.iter().map(|expected| expected_info(expected, now)).collect(), next))
     }
 
@@ -219,9 +219,7 @@ impl Director {
                 let (totals, workers) = (self.totals(), self.totals_of_workers(pump));
                 Ok(Answer::Text { text: procfs::stats_per_worker(&workers, &totals, &self.total.rates()), next: None })
             }
-            "ip_vs_app" => {
-                Ok(Answer::Text { text: procfs::helpers(self.tables.templates.expected.helped()), next: None })
-            }
+            "ip_vs_app" => Ok(Answer::Text { text: procfs::helpers(self.expected.helped()), next: None }),
             _ => Err(ApiError {
                 code: Code::Invalid,
                 place: "name".to_owned(),

@@ -51,6 +51,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
+use dataplane::expected::AllExpected;
 use dataplane::mailbox::{Link, Page, Report};
 use dataplane::seeds::Seeds;
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
@@ -58,6 +59,7 @@ use dataplane::shard::let_go;
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::sysctl::Sysctls;
 use dataplane::tables::Tables;
+use dataplane::template::Templates;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::vlan::Lan;
 
@@ -85,6 +87,10 @@ pub struct WorkerSeat {
     pub reader: Reader,
     /// States of real servers.
     pub servers: Arc<Servers>,
+    /// Which servers clients of persistent services go to.
+    pub templates: Arc<Templates>,
+    /// Connections that control connections have announced.
+    pub expected: Arc<AllExpected>,
     /// Link.
     pub link: Arc<Link>,
     /// What nobody outside may know.
@@ -113,6 +119,10 @@ pub struct Director {
     answered: Vec<BTreeSet<IpAddr>>,
     neighbors: Neighbors,
     services: Services,
+    /// Which servers clients of persistent services go to: the workers' too.
+    templates: Arc<Templates>,
+    /// Connections that control connections have announced: the workers' too.
+    expected: Arc<AllExpected>,
     marks: Vec<MarkInfo>,
     /// To be published next.
     tables: Tables,
@@ -160,6 +170,8 @@ impl Director {
     /// A director that has published what the configuration says, and the seats of its workers.
     pub fn new(config: Config, facts: Facts, now: Nanos) -> Result<(Self, Vec<WorkerSeat>), ApiError> {
         let servers = Arc::new(Servers::new(MAX_SERVERS));
+        let (templates, expected) =
+            (Arc::new(Templates::new(facts.seeds.maps)), Arc::new(AllExpected::new(facts.seeds.maps)));
         let workers = config.dataplane.workers.len();
         let (seeds, tables) = (facts.seeds, Tables::new(facts.seeds.maps));
         let (publisher, board) = Publisher::new(workers, tables.clone());
@@ -167,6 +179,8 @@ impl Director {
         let seats = links.iter().enumerate().map(|(worker, link)| WorkerSeat {
             reader: Reader::new(Arc::clone(&board), worker),
             servers: Arc::clone(&servers),
+            templates: Arc::clone(&templates),
+            expected: Arc::clone(&expected),
             link: Arc::clone(link),
             seeds,
         });
@@ -182,6 +196,8 @@ impl Director {
                 seeds.maps,
                 Links::of(config.interfaces.iter().flat_map(|interface| &interface.addresses)),
             ),
+            templates,
+            expected,
             marks: Vec::new(),
             published: tables.clone(),
             tables,
@@ -285,8 +301,8 @@ impl Director {
     /// Ends persistence templates, and expected connections, whose time has come.
     fn expire_templates(&self) {
         let states = self.services.states();
-        self.tables.templates.expire(self.now.tick(), TEMPLATES, |template| let_go(template, states));
-        self.tables.templates.expected.expire(self.now.tick(), TEMPLATES, |expected| {
+        self.templates.expire(self.now.tick(), TEMPLATES, |template| let_go(template, states));
+        self.expected.expire(self.now.tick(), TEMPLATES, |expected| {
             if let Some(server) = states.get(expected.slot) {
                 server.unbind(true);
             }

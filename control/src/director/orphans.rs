@@ -63,10 +63,10 @@ impl Director {
 
     /// A piece of what all workers share. Returns how much it looked at, and where to go on.
     fn end_shared_orphans(&self, (shard, from): (usize, u32), most: usize) -> (usize, Option<(usize, u32)>) {
-        let (templates, states) = (&self.tables.templates, self.services.states());
+        let (templates, all, states) = (&self.templates, &self.expected, self.services.states());
         if let Some(expected) = shard.checked_sub(Templates::shards()) {
             let over = |expected: &Expected| _ = states.get(expected.slot).inspect(|server| server.unbind(true));
-            let looked = templates.expected.end_orphans(expected, |expected| is_gone(states, expected.slot), over);
+            let looked = all.end_orphans(expected, |expected| is_gone(states, expected.slot), over);
             return (looked, (expected + 1 < AllExpected::shards()).then_some((shard + 1, 0)));
         }
         let orphan = |template: &Template| is_gone(states, template.server);

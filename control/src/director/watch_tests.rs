@@ -83,6 +83,8 @@ impl Lab {
             seeds: seat.seeds,
             reader: seat.reader,
             servers: seat.servers,
+            templates: seat.templates,
+            expected: seat.expected,
             link: seat.link,
             station: Station::alone(),
             mesh: Mesh::alone(),

@@ -38,7 +38,7 @@ impl<'a, B> Desk<'a, B> {
         let Self { shard, context, .. } = self;
         shard.table.settle();
         if !shard.passing.is_empty() {
-            shard.end_passing(context.servers, &context.tables.templates, context.link);
+            shard.end_passing(context.shared(), context.link);
         }
     }
 }

@@ -6,12 +6,14 @@ use crate::chance::Chance;
 use crate::clock::Tick;
 use crate::conn::Conn;
 use crate::counters;
-use crate::expected::Expected;
+use crate::expected::{AllExpected, Expected};
 use crate::flow::Direction;
 use crate::mailbox::Link;
 use crate::proto::tcp::Machine;
 use crate::service::Servers;
+use crate::shard::Shared;
 use crate::tables::Tables;
+use crate::template::Templates;
 
 /// The scene of a burst, as functions are handed it.
 pub(crate) type Context<'a> = &'a Scene<'a>;
@@ -25,6 +27,10 @@ pub struct Scene<'a> {
     pub tables: &'a Tables,
     /// States of real servers.
     pub servers: &'a Servers,
+    /// Which servers clients of persistent services go to.
+    pub templates: &'a Templates,
+    /// Connections that control connections have announced.
+    pub expected: &'a AllExpected,
     /// Counters, totals and the way to control.
     pub link: &'a Link,
     /// Chance.
@@ -33,7 +39,12 @@ pub struct Scene<'a> {
     pub tcp: &'static Machine,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
+    /// What all workers share.
+    pub(crate) fn shared(&self) -> Shared<'a> {
+        Shared { servers: self.servers, templates: self.templates, expected: self.expected }
+    }
+
     /// Milliseconds since midnight UT, ten at once.
     pub(crate) fn time_of_day(&self) -> u32 {
         self.link.midnight.time_of_day(self.now)

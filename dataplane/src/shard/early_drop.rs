@@ -14,15 +14,13 @@ use std::cmp::Reverse;
 
 use arrayvec::ArrayVec;
 
-use super::Shard;
+use super::{Shard, Shared};
 use crate::chance::Chance;
 use crate::clock::Tick;
 use crate::conn::flag;
 use crate::counters;
 use crate::defence::{PATIENCE, Worth};
 use crate::mailbox::Link;
-use crate::service::Servers;
-use crate::template::Templates;
 
 /// Entries that a new connection looks at, at most (`NF_CT_EVICTION_RANGE`).
 const LOOKED_AT: usize = 8;
@@ -39,7 +37,7 @@ struct Candidate {
 impl<B> Shard<B> {
     /// Ends what a new connection displaces, if room is short and the defence is on.
     #[inline]
-    pub fn make_room(&mut self, now: Tick, chance: &Chance, servers: &Servers, templates: &Templates, link: &Link) {
+    pub fn make_room(&mut self, now: Tick, chance: &Chance, shared: Shared<'_>, link: &Link) {
         let (low, free) = (self.defence.low_water(), self.table.capacity() - self.table.len());
         if free >= low {
             return;
@@ -50,7 +48,7 @@ impl<B> Shard<B> {
         let least = candidates.iter().filter(|candidate| candidate.worth == Worth::Least).count();
         let most = if pressed { least.clamp(1, 2) } else { 1 };
         for candidate in candidates.into_iter().take(most) {
-            self.displace(candidate.index, servers, templates, link);
+            self.displace(candidate.index, shared, link);
         }
     }
 
@@ -74,13 +72,13 @@ impl<B> Shard<B> {
     }
 
     /// Ends an entry at once. One that controls others stays; so does one whose signpost cannot be taken down now.
-    fn displace(&mut self, index: u32, servers: &Servers, templates: &Templates, link: &Link) {
-        if self.is_needed(index, &templates.expected) || !self.take_signpost(index) {
+    fn displace(&mut self, index: u32, shared: Shared<'_>, link: &Link) {
+        if self.is_needed(index, shared.expected) || !self.take_signpost(index) {
             return;
         }
         self.wheel.remove(&mut self.table, index);
         self.table[index].set::<{ flag::DROPPED }>(true);
-        self.end(index, servers, templates, link);
+        self.end(index, shared, link);
         counters::add(&link.counters.connections_dropped_early, 1);
     }
 }

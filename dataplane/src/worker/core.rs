@@ -7,13 +7,14 @@ use crate::chance::Chance;
 use crate::clock::{Nanos, Tick};
 use crate::conn::flag;
 use crate::counters;
+use crate::expected::AllExpected;
 use crate::mailbox::{Link, Page, Report};
 use crate::pipeline::{Desk, Scene};
 use crate::proto::tcp;
 use crate::service::Servers;
-use crate::shard::Shard;
+use crate::shard::{Shard, Shared};
 use crate::snapshot::Reader;
-use crate::tables::Tables;
+use crate::template::Templates;
 use crate::trace::{Observer, Watch};
 
 /// Connections looked at per turn for their end, and as many more whose servers may be gone.
@@ -31,9 +32,23 @@ pub(super) struct Core<B> {
     pub(super) link: Arc<Link>,
     /// Who looks at packets, while somebody wants to.
     pub(super) observer: Option<Box<Observer>>,
-    servers: Arc<Servers>,
+    common: Common,
     chance: Chance,
     pace: Pace,
+}
+
+/// What a worker has in common with the others and with control, whatever the tables.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub(super) servers: Arc<Servers>,
+    pub(super) templates: Arc<Templates>,
+    pub(super) expected: Arc<AllExpected>,
+}
+
+impl Common {
+    fn shared(&self) -> Shared<'_> {
+        Shared { servers: &self.servers, templates: &self.templates, expected: &self.expected }
+    }
 }
 
 /// What a worker remembers of its last turns. A busy turn lasts until the next one begins, so that no second clock is
@@ -50,13 +65,13 @@ impl<B> Core<B> {
     pub(super) fn new(
         shard: Shard<B>,
         reader: Reader,
-        servers: Arc<Servers>,
+        common: Common,
         link: Arc<Link>,
         chance: Chance,
         now: Nanos,
     ) -> Self {
         let pace = Pace { began: now, busy: false, second: now, longest: 0 };
-        Self { shard, reader, link, observer: None, servers, chance, pace }
+        Self { shard, reader, link, observer: None, common, chance, pace }
     }
 
     /// Does a piece of work at this worker's desk. `source` gives an empty buffer, if there is one.
@@ -66,10 +81,10 @@ impl<B> Core<B> {
         source: &mut dyn FnMut() -> Option<B>,
         work: impl FnOnce(&mut Desk<'_, B>) -> R,
     ) -> R {
-        let Self { shard, reader, link, observer, servers, chance, .. } = self;
+        let Self { shard, reader, link, observer, common: Common { servers, templates, expected }, chance, .. } = self;
         let tables = reader.tables();
         let tcp = if shard.defence.is_secure(&tables.sysctls) { &tcp::SECURE } else { &tcp::USUAL };
-        let scene = Scene { now, tables, servers, link, chance, tcp };
+        let scene = Scene { now, tables, servers, templates, expected, link, chance, tcp };
         work(&mut Desk::new(shard, &scene, observer.as_deref(), source))
     }
 
@@ -101,10 +116,10 @@ impl<B> Core<B> {
     /// Ends connections whose time has come, whose servers are gone, or that the defence drops. Returns how many it looked
     /// at.
     pub(super) fn end_connections(&mut self, now: Tick) -> usize {
-        let Tables { sysctls, templates, .. } = &**self.reader.tables();
-        let due = self.shard.expire(now, EXPIRE_BUDGET, &self.servers, templates, &self.link);
-        let orphans = self.shard.end_orphans(now, EXPIRE_BUDGET as u32, &self.servers);
-        due + orphans + self.shard.drop_entries(now, DEFENCE_BUDGET, sysctls, &templates.expected, &self.chance)
+        let (sysctls, common) = (&self.reader.tables().sysctls, &self.common);
+        let due = self.shard.expire(now, EXPIRE_BUDGET, common.shared(), &self.link);
+        let orphans = self.shard.end_orphans(now, EXPIRE_BUDGET as u32, &common.servers);
+        due + orphans + self.shard.drop_entries(now, DEFENCE_BUDGET, sysctls, &common.expected, &self.chance)
     }
 
     /// Tells control what is in some slots. Returns how many that are.

@@ -4,7 +4,6 @@ mod routing;
 
 use dataplane::flow::Protocol;
 use dataplane::mailbox::Command;
-use dataplane::map::Seed;
 use dataplane::mark::Marks;
 use dataplane::method::ForwardMethod::{Dr, Nat, Tun};
 use dataplane::parking::MAX_PARKED_PER_HOP;
@@ -168,7 +167,8 @@ fn said(story: &mut Story) {
 
 /// Each packet is a client's first and last, so that no connection is in the way.
 fn together(story: &mut Story) {
-    story.lab.tables.templates = Arc::new(Templates::with_room(Seed([1, 2, 3, 4]), Templates::shards()));
+    let lab = std::mem::replace(&mut story.lab, Lab::with_templates(10_000, Templates::shards()));
+    story.lab.know_servers(11..=11);
     let persistent = Persistent { timeout: 1 << 10, mask4: u32::MAX, mask6: u128::MAX, engine: None };
     let key = story.lab.service(Protocol::Udp, VIP, 54, Rr, &[(server(11), 54, Nat, 1)]);
     story.lab.manner(key, Manner { one_packet: true, persistent: Some(persistent) });
@@ -176,6 +176,7 @@ fn together(story: &mut Story) {
     (0..2000).for_each(|n| story.lab.feed(WAN, &from(n)));
     let moved = ["connections_made", "connections_ended", "templates_evicted", "forward_nat_request"];
     story.frame("a client more than templates", &from(2000), &moved);
+    story.lab = lab;
 }
 
 fn marked(story: &mut Story) {

@@ -153,7 +153,7 @@ fn an_active_transfer_comes_from_the_virtual_address() {
     // The same port again: the connection that is there waits anew.
     stage.says([125, 501], "PORT 172,16,0,2,200,10\r\n");
     assert_eq!(stage.lab.connections().len(), 2);
-    assert!(stage.lab.tables.templates.expected.is_empty());
+    assert!(stage.lab.expected.is_empty());
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn what_does_not_come_ends_and_the_control_connection_outlives_it() {
     stage.open();
     stage.says([101, 501], "PASV\r\n");
     stage.answers([501, 107], PASSIVE);
-    let expected = |stage: &Stage| !stage.lab.tables.templates.expected.is_empty();
+    let expected = |stage: &Stage| !stage.lab.expected.is_empty();
     let fin = segment(stage.client, stage.vip, FIN | ACK, [107, 549], "");
     let answer = segment(stage.server, stage.client, FIN | ACK, [548, 108], "");
     stage.one(WAN, &fin);
@@ -258,7 +258,7 @@ fn what_does_not_come_ends_and_the_control_connection_outlives_it() {
     assert!(!expected(&stage));
     stage.lab.pass(70 * SECOND);
     assert_eq!((stage.lab.connections().len(), stage.lab.state(0).connections()), (0, 0));
-    assert_eq!(stage.lab.tables.templates.expected.helped(), 0);
+    assert_eq!(stage.lab.expected.helped(), 0);
 }
 
 #[test]

@@ -1,24 +1,24 @@
 //! Stores that are full: each has a reason of its own, and says how much it holds.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::conn::MOST_HELPED;
 use dataplane::counters::FragmentGauges;
 use dataplane::flow::Protocol::Tcp;
 use dataplane::fragments::{MAX_BYTES, MAX_DATAGRAMS};
-use dataplane::map::Seed;
 use dataplane::method::ForwardMethod::Nat;
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::{Manner, Persistent};
+use dataplane::steering::Station;
 use dataplane::template::Templates;
 use dataplane::verdict::Drop;
 use dataplane::wire::tcp::SYN;
+use dataplane::wire::vlan::Lan;
 
 use crate::counters::Story;
 use crate::frames::{Body, packet, pieces};
-use crate::lab::{Lab, VIP, WAN, client, server};
+use crate::lab::{LAN, Lab, THIN, VIP, WAN, client, seeds, server};
 
 /// A client beyond those that other tests know.
 fn stranger(n: u32) -> Ipv4Addr {
@@ -41,10 +41,17 @@ pub(crate) fn of_ftp(story: &mut Story) {
     story.lab = lab;
 }
 
+impl Lab {
+    /// Room for so many connections and persistence templates.
+    pub(crate) fn with_templates(capacity: u32, templates: usize) -> Self {
+        let templates = Templates::with_room(seeds().maps, templates);
+        Self::made(capacity, [WAN, LAN, THIN].map(Lan::untagged), vec![Station::alone()], templates)
+    }
+}
+
 /// A place for a template in each shard, each of them displaced as often as handles of its connections can be told apart.
 pub(crate) fn of_templates(story: &mut Story) {
-    let lab = std::mem::replace(&mut story.lab, Lab::new(100_000));
-    story.lab.tables.templates = Arc::new(Templates::with_room(Seed([1, 2, 3, 4]), Templates::shards()));
+    let lab = std::mem::replace(&mut story.lab, Lab::with_templates(100_000, Templates::shards()));
     story.lab.know_servers(11..=11);
     let key = story.lab.service(Tcp, VIP, 80, Rr, &[(server(11), 80, Nat, 1)]);
     let persistent = Persistent { timeout: 1 << 10, mask4: u32::MAX, mask6: u128::MAX, engine: None };
@@ -55,7 +62,7 @@ pub(crate) fn of_templates(story: &mut Story) {
     };
     let refused = (0..100_000).find(|n| is_refused(&mut story.lab, *n)).expect("a client that is refused");
     story.frame("a client too many", &syn(refused, 80), &["drop_templates_full"]);
-    assert_eq!(story.lab.tables.templates.count(), Templates::shards());
+    assert_eq!(story.lab.templates.count(), Templates::shards());
     story.lab = lab;
 }
 

@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
 use dataplane::conn::{ConnMemory, Snapshot, flag};
+use dataplane::expected::AllExpected;
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::handoff::Mesh;
 use dataplane::limiter::Limits;
@@ -32,6 +33,7 @@ use dataplane::service::{Manner, Plan, RealServer, Server, Servers, ServiceState
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
+use dataplane::template::Templates;
 use dataplane::trace::{Filter, Term, Tray, Wanted, Watch};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::vlan::Lan;
@@ -82,6 +84,8 @@ pub(crate) struct Lab {
     pub(crate) publisher: Publisher,
     pub(crate) tables: Tables,
     pub(crate) servers: Arc<Servers>,
+    pub(crate) templates: Arc<Templates>,
+    pub(crate) expected: Arc<AllExpected>,
     pub(crate) link: Arc<Link>,
     pub(crate) now: Nanos,
     neighbors: Vec<((u16, IpAddr), NextHop)>,
@@ -102,6 +106,11 @@ impl Lab {
 
     /// A worker at each station.
     pub(crate) fn with_arms(capacity: u32, arms: [Lan; 3], stations: Vec<Station>) -> Self {
+        Self::made(capacity, arms, stations, Templates::new(seeds().maps))
+    }
+
+    pub(crate) fn made(capacity: u32, arms: [Lan; 3], stations: Vec<Station>, templates: Templates) -> Self {
+        let (templates, expected) = (Arc::new(templates), Arc::new(AllExpected::new(seeds().maps)));
         let tables = Tables { net: Arc::new(net(arms)), ..Tables::new(seeds().maps) };
         let crew = stations.len();
         let (publisher, board) = Publisher::new(crew, tables.clone());
@@ -113,6 +122,8 @@ impl Lab {
                 seeds: seeds(),
                 reader: Reader::new(Arc::clone(&board), number),
                 servers: Arc::clone(&servers),
+                templates: Arc::clone(&templates),
+                expected: Arc::clone(&expected),
                 link: Link::new(),
                 station,
                 mesh,
@@ -120,8 +131,20 @@ impl Lab {
         let mut others: Vec<_> = parts.map(|parts| Worker::new(parts, now)).collect();
         let worker = others.remove(0);
         let link = Arc::clone(worker.link());
-        let mut lab =
-            Self { worker, others, publisher, tables, servers, link, now, neighbors: Vec::new(), slots: 0, watches: 0 };
+        let mut lab = Self {
+            worker,
+            others,
+            publisher,
+            tables,
+            servers,
+            templates,
+            expected,
+            link,
+            now,
+            neighbors: Vec::new(),
+            slots: 0,
+            watches: 0,
+        };
         let own = [VIP, OTHER_VIP, Ipv4Addr::new(172, 16, 0, 254), Ipv4Addr::new(10, 1, 0, 254)];
         lab.tables.locals.v4.extend(own.map(|address| (address.to_bits(), true)));
         lab.tables.locals.v4.insert(Ipv4Addr::new(172, 16, 0, 255).to_bits(), false);
@@ -323,13 +346,10 @@ impl Lab {
 
     /// Ends templates and what was expected, as control does.
     fn expire_templates(&self) {
-        self.tables.templates.expire(self.now.tick(), usize::MAX, |template| {
+        self.templates.expire(self.now.tick(), usize::MAX, |template| {
             self.state(template.server).release_template();
         });
-        self.tables
-            .templates
-            .expected
-            .expire(self.now.tick(), usize::MAX, |expected| self.state(expected.slot).unbind(true));
+        self.expected.expire(self.now.tick(), usize::MAX, |expected| self.state(expected.slot).unbind(true));
     }
 
     /// What left by a port since the last look.

@@ -1,13 +1,11 @@
 //! Persistent services: what leads a client's connections to one server, and what becomes of it.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::ticks;
 use dataplane::conn::NONE;
 use dataplane::flow::{Direction, Protocol, ServiceKey};
-use dataplane::map::Seed;
 use dataplane::method::ForwardMethod::{Dr, Nat};
 use dataplane::sched::Scheduler::Rr;
 use dataplane::service::{Manner, Persistent};
@@ -98,9 +96,8 @@ fn datagram(from: Ipv4Addr, sport: u16) -> Vec<u8> {
 
 /// A persistent service of datagrams with two servers, and room for so many connections and templates.
 fn datagrams(connections: u32, templates: usize) -> Lab {
-    let mut lab = Lab::new(connections);
+    let mut lab = Lab::with_templates(connections, templates);
     lab.know_servers(11..=12);
-    lab.tables.templates = Arc::new(Templates::with_room(Seed([1, 2, 3, 4]), templates));
     let key = lab.service(Protocol::Udp, VIP, 53, Rr, &[(server(11), 53, Nat, 1), (server(12), 53, Nat, 1)]);
     lab.manner(key, TOGETHER);
     lab.turn();
@@ -108,7 +105,7 @@ fn datagrams(connections: u32, templates: usize) -> Lab {
 }
 
 fn templates(lab: &Lab) -> Vec<Template> {
-    (0..Templates::shards()).flat_map(|shard| lab.tables.templates.page(shard, 0, usize::MAX).0).collect()
+    (0..Templates::shards()).flat_map(|shard| lab.templates.page(shard, 0, usize::MAX).0).collect()
 }
 
 /// An address of nobody in particular.

@@ -96,13 +96,13 @@ pub(super) const OF_WORKERS: [OfWorker; 14] = [
 
 pub(super) const SHARED: [Shared; 4] = [
     Shared(kind("persistence templates", "new clients", "templates"), |director| {
-        let used = director.tables.templates.count() as u64;
+        let used = director.templates.count() as u64;
         let refused = director.links.iter().map(|link| link.counters.dropped(Drop::TemplatesFull)).sum();
         let displaced = director.links.iter().map(|link| link.counters.templates_evicted.load(Relaxed)).sum();
         (Level::new(used, template::MOST as u64).refused(refused).displaced(displaced), None)
     }),
     Shared(kind("announced FTP connections", "announcements", "announcements"), |director| {
-        let expected = &director.tables.templates.expected;
+        let expected = &director.expected;
         (Level::new(expected.count().into(), MOST_EXPECTED as u64).displaced(expected.displaced()), None)
     }),
     Shared(kind("neighbours", "neighbours", "neighbours"), |director| {

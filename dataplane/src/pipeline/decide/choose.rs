@@ -7,8 +7,7 @@ use crate::packet::{Meta, Step};
 use crate::pipeline::scene::Context;
 use crate::sched::Asked;
 use crate::service::{RealServer, Server, VirtualService};
-use crate::shard::let_go;
-use crate::template::{Ended, Template};
+use crate::template::Ended;
 use crate::verdict::{Answer, Drop};
 
 pub(super) const NO_SERVER: Step = Step::Answer(Answer::NoServer);
@@ -37,8 +36,7 @@ impl Place<'_> {
     /// There is no room for the connection.
     pub(super) fn give_back(&self, reason: Drop, context: Context<'_>) -> Step {
         self.bound.state.give_back(self.bound.was_open);
-        let gone = |template: &Template| let_go(template, context.servers);
-        context.tables.templates.release(self.controller, Ended::Refused, gone);
+        context.shared().release(self.controller, Ended::Refused);
         Step::Drop(reason)
     }
 }

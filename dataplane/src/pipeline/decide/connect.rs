@@ -67,7 +67,7 @@ pub(super) fn run<B>(
         help(&mut new, desk)?;
     }
     let index = enter(&mut new, one_packet, [meta.hash, reply_hash], desk).inspect_err(|_| {
-        desk.shard.end_help(new.helper(), &desk.context.tables.templates.expected);
+        desk.shard.end_help(new.helper(), desk.context.expected);
     })?;
     if let Some(totals) = totals {
         totals.connection();
@@ -80,7 +80,7 @@ pub(super) fn run<B>(
 fn help<B>(new: &mut New, desk: &mut Desk<'_, B>) -> Result<(), Drop> {
     if new.line().method().row().rewrites_ends() && new.line().is_tcp() {
         new.set_helper(desk.shard.helpers.take().ok_or(Drop::FtpFull)?);
-        desk.context.tables.templates.expected.helps(true);
+        desk.context.expected.helps(true);
     }
     Ok(())
 }
@@ -128,13 +128,8 @@ pub(super) fn enter<B>(new: &mut New, one_packet: bool, hashes: [u64; 2], desk: 
             index
         }
         false => {
-            desk.shard.make_room(
-                desk.context.now,
-                desk.context.chance,
-                desk.context.servers,
-                &desk.context.tables.templates,
-                desk.context.link,
-            );
+            let context = desk.context;
+            desk.shard.make_room(context.now, context.chance, context.shared(), context.link);
             insert(new, hashes, desk.shard)?
         }
     };

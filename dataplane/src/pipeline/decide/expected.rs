@@ -21,7 +21,7 @@ pub(super) fn step<B>(frame: &[u8], meta: &mut Meta, desk: &mut Desk<'_, B>) -> 
         && !desk.context.tables.unhooked.passes(meta.kind);
     let [source, destination] = meta.ends(frame).filter(|_| counts)?;
     let ends = [SocketAddr::new(source, meta.tuple.sport), SocketAddr::new(destination, meta.tuple.dport)];
-    let all = &desk.context.tables.templates.expected;
+    let all = desk.context.expected;
     let in_direction = |direction| all.find(ends, direction).map(|found| (found, direction));
     let (found, direction) = in_direction(Direction::Request).or_else(|| in_direction(Direction::Reply))?;
     let mut new = connection(&found, meta.tuple.sport, direction, desk)?;

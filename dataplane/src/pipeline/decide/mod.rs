@@ -48,7 +48,7 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, desk: &mut Desk<'_, B>) -> S
             Some(Found::Conn(index, Direction::Request))
                 if track::ends(meta, &desk.shard.table[index], desk.context) =>
             {
-                desk.shard.give_way(index, desk.context.now, &desk.context.tables.templates.expected);
+                desk.shard.give_way(index, desk.context.now, desk.context.expected);
             }
             Some(Found::Conn(index, direction)) => return track::step(meta, index, direction, desk),
             Some(Found::Away { home, conn }) => return Step::Handoff { worker: home, conn },
@@ -57,7 +57,7 @@ pub(super) fn run<B>(frame: &[u8], meta: &mut Meta, desk: &mut Desk<'_, B>) -> S
         if let Some(worker) = known::belongs_elsewhere(frame, meta, desk.shard) {
             return Step::Handoff { worker, conn: NONE };
         }
-        if !desk.context.tables.templates.expected.is_empty()
+        if !desk.context.expected.is_empty()
             && let Some(step) = expected::step(frame, meta, desk)
         {
             return step;

@@ -114,7 +114,7 @@ fn enlist<'a>(
         let_go(template, context.servers);
         crate::counters::add(&context.link.counters.templates_evicted, 1);
     };
-    let controller = match context.tables.templates.enlist(key, context.now, usable, new, gone) {
+    let controller = match context.templates.enlist(key, context.now, usable, new, gone) {
         Enlisted::At(handle) => handle,
         Enlisted::NoServer => return Err(NO_SERVER),
         Enlisted::Full => return Err(Step::Drop(Drop::TemplatesFull)),

@@ -124,7 +124,7 @@ const fn waits_for_assurance(conn: &Conn) -> bool {
 fn assure(index: u32, table: &mut ConnTable, context: Context<'_>) {
     if waits_for_assurance(&table[index]) {
         table[index].set::<{ flag::ASSURED }>(true);
-        context.tables.templates.assure(table.controller(index));
+        context.templates.assure(table.controller(index));
     }
 }
 

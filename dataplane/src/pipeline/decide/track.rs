@@ -195,7 +195,7 @@ fn hear_again(index: u32, table: &mut ConnTable, context: Context<'_>) {
     let again = conn.in_packets() > 1 && conn.protocol_number() == Protocol::Udp.number();
     if again && conn.has(flag::CONTROLLED) && !conn.has(known) {
         conn.set::<{ flag::HEARD_AGAIN }>(true);
-        context.tables.templates.hear_again(table.controller(index));
+        context.templates.hear_again(table.controller(index));
     }
 }
 

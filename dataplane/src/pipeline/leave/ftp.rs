@@ -179,7 +179,7 @@ fn announce(
     helped: &mut Helped,
     context: Context<'_>,
 ) -> SocketAddr {
-    let all = &context.tables.templates.expected;
+    let all = context.expected;
     let Some(state) = context.servers.get(conn.server_slot()) else { return vip };
     if helped.controller == NONE {
         helped.controller = all.control();
