@@ -18,7 +18,7 @@ instructions() {
         '/Collected/ { printf "%s %.0f instructions\n", name, $4 / of }'
 }
 instructions floor run_floor floor_instr "${counted% *}"
-for traffic in nat4 nat6 dr4 tun4; do
+for traffic in nat4 nat4_shifted nat6 dr4 tun4; do
     instructions $traffic 'run_director*' instr_$traffic "${counted% *}"
 done
 instructions newconn lives::run_syn instr_newconn "${counted#* }"

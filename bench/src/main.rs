@@ -82,6 +82,11 @@ fn counted(figure: &str) {
             run_floor(&mut floor);
         }
         "nat4" => run_director(&mut opened::<FRAME>(Traffic::NAT4, flows)),
+        "nat4_shifted" => {
+            let mut stage = opened::<FRAME>(Traffic::NAT4, flows);
+            stage.shift();
+            run_director(&mut stage);
+        }
         "nat6" => run_director(&mut opened::<FRAME6>(Traffic::NAT6, flows)),
         "dr4" => run_director(&mut opened::<FRAME>(Traffic::DR4, flows)),
         "tun4" => run_director(&mut opened::<FRAME>(Traffic::TUN4, flows)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use control::director::WorkerSeat;
 use dataplane::clock::Nanos;
-use dataplane::conn::ConnMemory;
+use dataplane::conn::{ConnMemory, Shift, Shifts};
 use dataplane::expected::AllExpected;
 use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::handoff::Mesh;
@@ -123,6 +123,14 @@ impl<const N: usize> Stage<N> {
         }
         self.send(0, tcp::ACK);
         assert_eq!(self.worker.shard().table.len(), self.flows, "every flow is a connection");
+    }
+
+    /// Shifts the sequence numbers of every connection, both ways, by constants.
+    pub(crate) fn shift(&mut self) {
+        let table = &mut self.worker.shard_mut().table;
+        for index in 0..table.walk_end() {
+            *table.shifts_mut(index) = Shifts { request: Shift::constant(1 << 20), reply: Shift::constant(-77) };
+        }
     }
 
     /// Opens the first so many of the connections whose SYN has come.

@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 
 use crate::chance::Chance;
 use crate::clock::{Nanos, Tick};
-use crate::conn::{ConnMemory, ConnTable};
+use crate::conn::ConnMemory;
 use crate::counters;
 use crate::expected::AllExpected;
 use crate::handoff::{Crossing, Errand, Mesh, WHOLES};
@@ -92,9 +92,9 @@ impl<P: Port> Worker<P> {
         &self.core.shard
     }
 
-    /// Its connections, for who reads their journal.
-    pub fn table_mut(&mut self) -> &mut ConnTable {
-        &mut self.core.shard.table
+    /// Its state, for tests that change it.
+    pub fn shard_mut(&mut self) -> &mut Shard<P::Buf> {
+        &mut self.core.shard
     }
 
     /// Whether somebody looks at its packets, for tests.

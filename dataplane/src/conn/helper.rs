@@ -1,9 +1,7 @@
-//! What helpers keep of connections: what the control connections of FTP are in the middle of, and by how much their
-//! sequence numbers are shifted since an answer of the server was rewritten. Preallocated and bounded; a connection that
-//! has some names it by its index.
+//! What helpers keep of connections: what the control connections of FTP are in the middle of. Preallocated and bounded; a
+//! connection that has some names it by its index.
 
 use super::index::NONE;
-use super::seq::Shift;
 
 /// Most at a time, of each worker.
 pub const MOST: usize = 1 << 16;
@@ -20,13 +18,18 @@ pub enum Mode {
     Extended,
 }
 
+/// Who looks into a connection's packets, and what it remembers of them.
+#[derive(Clone, Copy, Debug)]
+pub enum Helper {
+    /// FTP, of control connections: what the client asked for last.
+    Ftp(Mode),
+}
+
 /// What is kept of one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Helped {
-    /// What its client asked for last.
-    pub mode: Mode,
-    /// How the server's numbers are shifted.
-    pub shift: Shift,
+    /// Its helper.
+    pub by: Helper,
     /// By what its data connections name it ([`crate::expected`]), [`NONE`] = it had none.
     pub controller: u32,
 }
@@ -46,8 +49,8 @@ impl Default for Helpers {
 
 impl Helpers {
     /// A place for a new connection's; `None` when all are taken.
-    pub fn take(&mut self) -> Option<u32> {
-        let new = Helped { mode: Mode::default(), shift: Shift::default(), controller: NONE };
+    pub fn take(&mut self, by: Helper) -> Option<u32> {
+        let new = Helped { by, controller: NONE };
         if let Some(index) = self.free.pop() {
             self.places[index as usize] = new;
             return Some(index);
@@ -89,9 +92,10 @@ mod tests {
     #[test]
     fn places_run_out_and_come_back() {
         let mut helpers = Helpers::default();
-        let all: Vec<u32> = std::iter::from_fn(|| helpers.take()).collect();
+        let ftp = Helper::Ftp(Mode::default());
+        let all: Vec<u32> = std::iter::from_fn(|| helpers.take(ftp)).collect();
         assert_eq!(all.len(), MOST);
         helpers.give(7);
-        assert_eq!((helpers.take(), helpers.take()), (Some(7), None));
+        assert_eq!((helpers.take(ftp), helpers.take(ftp)), (Some(7), None));
     }
 }

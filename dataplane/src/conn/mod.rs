@@ -25,7 +25,7 @@ mod wheel;
 pub use addresses::Addresses;
 pub use ends::Six;
 pub use hash::HashKey;
-pub use helper::{Helped, Helpers, MOST as MOST_HELPED, Mode};
+pub use helper::{Helped, Helper, Helpers, MOST as MOST_HELPED, Mode};
 pub use index::NONE;
 pub use journal::{Changes, MOST as MOST_CHANGES};
 pub use life::Moved;

@@ -27,6 +27,10 @@ pub enum Change {
     Nat(nat::NewEnd),
     /// The same with IPv6.
     Nat6(nat6::NewEnd),
+    /// The time to live, one end and the numbers of a TCP segment.
+    Shifted(nat::NewEnd, seq::Shifting),
+    /// The time to live, one end and the numbers of a TCP segment, with IPv6.
+    Shifted6(nat6::NewEnd, seq::Shifting),
     /// The time to live and one end of an ICMP error, and one of the packet that it quotes.
     Icmp(icmp::NewEnd),
     /// The time to live; then it is wrapped, when it is known where it leaves ([`tun::wrap`]).
@@ -45,24 +49,23 @@ pub fn change(frame: &mut [u8], meta: &Meta, (conn, six): (&Conn, Six<'_>), rewr
     match rewrite {
         Rewrite::ToServer if is_six => nat6::rewrite(frame, meta, &end(Direction::Request)),
         Rewrite::ToClient if is_six => nat6::rewrite(frame, meta, &end(Direction::Reply)),
-        _ => Change::of4(conn, rewrite).apply(frame, meta),
+        _ => change4(frame, meta, conn, rewrite),
     }
 }
 
-/// Changes the usual packet of a connection that is known to be IPv4, and goes through no tunnel.
+/// Changes the usual IPv4 packet of a connection that goes through no tunnel.
 #[inline(always)]
 pub fn change4(frame: &mut [u8], meta: &Meta, conn: &Conn, rewrite: Rewrite) {
-    match Change::of4(conn, rewrite) {
-        Change::Nat(new) => nat::rewrite(frame, meta, &new),
+    match rewrite {
+        Rewrite::ToServer => nat::rewrite(frame, meta, &nat::NewEnd::of(conn, Direction::Request)),
+        Rewrite::ToClient => nat::rewrite(frame, meta, &nat::NewEnd::of(conn, Direction::Reply)),
         _ => dr::rewrite4(frame, meta),
     }
 }
 
 impl Change {
     /// What changes in an IPv4 packet of a connection that goes through no tunnel, and is no error.
-    #[inline(always)]
-    #[must_use]
-    pub fn of4(conn: &Conn, rewrite: Rewrite) -> Self {
+    fn of4(conn: &Conn, rewrite: Rewrite) -> Self {
         match rewrite {
             Rewrite::ToServer => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
             Rewrite::ToClient => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
@@ -76,6 +79,18 @@ impl Change {
         if index == NONE {
             return Self::Ttl;
         }
+        let ends = Self::of_ends(table, index, rewrite);
+        let Some(shifts) = table.shifts(index) else { return ends };
+        let direction = if rewrite == Rewrite::ToClient { Direction::Reply } else { Direction::Request };
+        match ends {
+            Self::Nat(new) => Self::Shifted(new, seq::Shifting::of(shifts, direction)),
+            Self::Nat6(new) => Self::Shifted6(new, seq::Shifting::of(shifts, direction)),
+            _ => ends,
+        }
+    }
+
+    /// What changes in a packet of a connection, but for its sequence numbers.
+    fn of_ends(table: &ConnTable, index: u32, rewrite: Rewrite) -> Self {
         let conn = &table[index];
         let is_six = conn.has(flag::CLIENT_V6);
         let end6 = |direction| Self::Nat6(nat6::NewEnd::of(conn, table.addresses(index), direction));
@@ -90,13 +105,20 @@ impl Change {
     }
 
     /// Changes a packet.
-    #[inline(always)]
     pub fn apply(self, frame: &mut [u8], meta: &Meta) {
         match self {
             Self::Nothing => {}
             Self::Ttl | Self::Tun { .. } => dr::rewrite(frame, meta),
             Self::Nat(new) => nat::rewrite(frame, meta, &new),
             Self::Nat6(new) => nat6::rewrite(frame, meta, &new),
+            Self::Shifted(new, shifting) => {
+                nat::rewrite(frame, meta, &new);
+                shifting.apply(frame, meta);
+            }
+            Self::Shifted6(new, shifting) => {
+                nat6::rewrite(frame, meta, &new);
+                shifting.apply(frame, meta);
+            }
             Self::Icmp(new) => icmp::rewrite(frame, meta, &new),
         }
     }

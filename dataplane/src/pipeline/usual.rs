@@ -6,7 +6,7 @@ use super::desk::Desk;
 use super::leave::{cut, depart, rewrite};
 use crate::conn::{Conn, NONE, Six, flag};
 use crate::flow::Direction;
-use crate::forward::{self, Change, tun};
+use crate::forward::{self, Change, seq, tun};
 use crate::method::{Rewrite, Treatment};
 use crate::packet::{Meta, Step};
 use crate::parking::Ending;
@@ -17,6 +17,34 @@ use crate::verdict::Drop;
 /// once for each direction.
 #[inline(always)]
 pub(super) fn run<B: PacketBuf, const SIX: bool>(
+    packet: B,
+    meta: &mut Meta,
+    (index, direction): (u32, Direction),
+    desk: &mut Desk<'_, B>,
+) -> Option<B> {
+    if desk.shard.table[index].has(flag::SHIFTED) {
+        return match direction {
+            Direction::Request => with_shifts::<B, SIX, true>(packet, meta, index, desk),
+            Direction::Reply => with_shifts::<B, SIX, false>(packet, meta, index, desk),
+        };
+    }
+    go::<B, SIX, false>(packet, meta, (index, direction), desk)
+}
+
+/// The way of connections whose sequence numbers are shifted: a copy of its own, so that others keep all registers.
+#[inline(never)]
+fn with_shifts<B: PacketBuf, const SIX: bool, const REQUEST: bool>(
+    packet: B,
+    meta: &mut Meta,
+    index: u32,
+    desk: &mut Desk<'_, B>,
+) -> Option<B> {
+    let direction = if REQUEST { Direction::Request } else { Direction::Reply };
+    go::<B, SIX, true>(packet, meta, (index, direction), desk)
+}
+
+#[inline(always)]
+fn go<B: PacketBuf, const SIX: bool, const SHIFTED: bool>(
     mut packet: B,
     meta: &mut Meta,
     (index, direction): (u32, Direction),
@@ -31,6 +59,9 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
     let changed = meta.l3 == hop.starts
         && if !treatment.is_wrapped() {
             change::<B, SIX>(&mut packet, meta, (conn, six), treatment.rewrite);
+            if SHIFTED && let Some(shifts) = shard.table.shifts(index) {
+                seq::rewrite(packet.data_mut(), meta, shifts, direction);
+            }
             depart::address(&mut packet, hop);
             true
         } else if !(SIX && meta.kind.is_v6()) && way::is_usual_to_tunnel(meta, server, hop) {
@@ -40,7 +71,7 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
             false
         };
     if !changed {
-        meta.step = track::leave(meta, (index, conn), direction, hop, context);
+        meta.step = track::leave(meta, (index, &shard.table[index]), direction, hop, context);
         return into_tunnel(packet, meta, desk);
     }
     hop.touch(context.now);
@@ -82,7 +113,7 @@ pub(super) fn at_once<B: PacketBuf, const SIX: bool>(mut packet: B, meta: &Meta,
     }
     let Some(hop) = desk.context.tables.net.hops.get(hop) else { return Some(packet) };
     let (conn, six) = desk.shard.table.with_addresses(conn);
-    let usual = meta.kind.is_transport() && !conn.has(flag::HELPED);
+    let usual = meta.kind.is_transport() && !conn.has(flag::HELPED | flag::SHIFTED);
     if !usual || meta.l3 != hop.starts || meta.ip_len() > usize::from(hop.mtu) {
         return Some(packet);
     }

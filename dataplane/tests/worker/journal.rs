@@ -12,7 +12,7 @@ use crate::lab::{LAN, Lab, SECOND, VIP, WAN, client, server};
 
 /// Connections that changed since the last look, by index.
 fn changes(lab: &mut Lab) -> (Vec<u32>, Changes) {
-    let table = lab.crew_mut().next().expect("a worker").table_mut();
+    let table = &mut lab.crew_mut().next().expect("a worker").shard_mut().table;
     let mut told = Vec::new();
     let changes = table.drain_journal(|index| told.push(index));
     (told, changes)
@@ -23,7 +23,7 @@ fn stage(capacity: u32) -> Lab {
     lab.know_servers(11..=11);
     lab.service(Tcp, VIP, 80, Rr, &[(server(11), 80, Nat, 1)]);
     lab.service(Udp, VIP, 53, Rr, &[(server(11), 53, Nat, 1)]);
-    lab.crew_mut().for_each(|worker| worker.table_mut().open_journal());
+    lab.crew_mut().for_each(|worker| worker.shard_mut().table.open_journal());
     lab
 }
 

@@ -30,6 +30,7 @@ mod path_mtu;
 mod persist;
 mod routed;
 mod sctp;
+mod shifted;
 mod six;
 mod stream;
 mod trace;

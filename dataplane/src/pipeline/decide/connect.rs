@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::choose::Place;
 use super::local;
-use crate::conn::{NONE, New, flag};
+use crate::conn::{Helper, Mode, NONE, New, flag};
 use crate::counters;
 use crate::flow::{Family, Protocol, Tuple};
 use crate::forward::{nat, nat6};
@@ -79,7 +79,7 @@ pub(super) fn run<B>(
 #[cold]
 fn help<B>(new: &mut New, desk: &mut Desk<'_, B>) -> Result<(), Drop> {
     if new.line().method().row().rewrites_ends() && new.line().is_tcp() {
-        new.set_helper(desk.shard.helpers.take().ok_or(Drop::FtpFull)?);
+        new.set_helper(desk.shard.helpers.take(Helper::Ftp(Mode::default())).ok_or(Drop::FtpFull)?);
         desk.context.expected.helps(true);
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! verdict is counted here.
 //!
 //! ```text
-//! rewrite   the bytes that its step asks for (ftp, options)     depart, transmit   to an output queue
+//! rewrite   the bytes that its step asks for (helper, options)     depart, transmit   to an output queue
 //! cut       in fragments                                        park               until a neighbour is known
 //! answer    something else in its place (answer4, answer6, answer_tunnel, made)
 //! gather    until its other fragments are there
@@ -20,7 +20,7 @@ pub(super) mod transmit;
 mod answer4;
 mod answer6;
 mod answer_tunnel;
-mod ftp;
+mod helper;
 mod made;
 mod options;
 

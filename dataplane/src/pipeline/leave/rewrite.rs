@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{ftp, options};
+use super::{helper, options};
 use crate::conn::{NONE, flag};
 use crate::forward::{Change, tun};
 use crate::method::Treatment;
@@ -15,12 +15,12 @@ use crate::shard::Ids;
 use crate::verdict::Drop;
 
 /// A packet that must wait for its neighbour stays as it came: should nobody answer, its sender is told of what it
-/// sent. Only what FTP's control connections say is changed at once: whom they announce is expected from now on.
+/// sent. Only what helpers change is changed at once: whom FTP announces is expected from now on.
 pub(crate) fn run<B: PacketBuf>(packet: &mut B, meta: &mut Meta, desk: &mut Desk<'_, B>) {
     let Step::Send { conn, treatment, hop } = meta.step else { return };
     if conn != NONE
         && desk.shard.table[conn].has(flag::HELPED)
-        && let Err(drop) = ftp::run(packet, meta, (conn, treatment), desk)
+        && let Err(drop) = helper::run(packet, meta, (conn, treatment), desk)
     {
         meta.step = Step::Drop(drop);
         return;
