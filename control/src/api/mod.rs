@@ -2,6 +2,7 @@
 //! configuration file, tests and scripts. `docs/control-protocol.md` shows them on the wire.
 
 mod cursor;
+mod daemon;
 mod describe;
 mod doctor;
 mod error;
@@ -12,6 +13,7 @@ mod mark;
 mod names;
 pub mod options;
 mod pages;
+mod route;
 pub mod rules;
 mod spec;
 mod steering;
@@ -23,6 +25,7 @@ use dataplane::flow::ServiceKey;
 use serde::{Deserialize, Serialize};
 
 pub use cursor::Cursor;
+pub use daemon::{DaemonRole, DaemonSpec};
 pub use doctor::{ArpLeak, DoctorReport};
 pub use error::{ApiError, Code};
 pub use forward::{Forward, TunnelChecksum, TunnelKind, TunnelSpec};
@@ -33,9 +36,8 @@ pub use info::{
 pub use mark::{IpProtocol, MarkInfo, MarkSpec, Ports};
 pub use names::{Name, Named};
 pub use pages::{PageError, every_service, every_text};
-pub use spec::{
-    DEFAULT_SCHEDULER, DaemonRole, DaemonSpec, Granularity, RouteSpec, ServerSpec, ServiceSpec, ServiceWords,
-};
+pub use route::RouteSpec;
+pub use spec::{DEFAULT_SCHEDULER, Granularity, SERVER, SERVICE, ServerSpec, ServiceSpec, ServiceWords};
 pub use steering::{PortSteering, SteeringReport};
 pub use watch::{Direction, FrameInfo, PacketInfo, StageInfo, WatchInfo, WatchPage};
 

@@ -1,14 +1,5 @@
-//! The options of services and servers: a row an option, which the file, `sluice config show`, the log, ipvsadm and
-//! `sluice services` read. What an option is on the socket its field says ([`ServiceSpec`], [`ServerSpec`]).
-//!
-//! Rows stand in the order of the file and the log. ipvsadm has an order of its own for complaints, for `-L` and for `-S`.
+//! What a row says of an option of a service or a server. The rows are in `spec.rs`, beside the fields.
 
-use dataplane::sched::Scheduler;
-use dataplane::service::Engine;
-
-use super::forward::Forward;
-use super::names::{Name, Named};
-use super::rules;
 use super::spec::{ServerSpec, ServiceSpec, ServiceWords};
 
 /// An option. `K` is what kind of value it has.
@@ -139,12 +130,13 @@ impl ServerKind {
     }
 }
 
-const fn row<K>(key: &'static str, kind: K, ipvsadm: Option<Ipvsadm>) -> Row<K> {
+/// An option without a unit and a note, which the log calls as the file does.
+pub(super) const fn row<K>(key: &'static str, kind: K, ipvsadm: Option<Ipvsadm>) -> Row<K> {
     Row { key, log: key, unit: "", kind, ipvsadm, note: None }
 }
 
 /// An option that ipvsadm has; the rows say the rest.
-const IPVSADM: Ipvsadm = Ipvsadm {
+pub(super) const IPVSADM: Ipvsadm = Ipvsadm {
     long: "",
     short: None,
     place: 0,
@@ -154,165 +146,3 @@ const IPVSADM: Ipvsadm = Ipvsadm {
     saved: 0,
     lost: false,
 };
-
-/// The options of a service.
-pub static SERVICE: [ServiceOption; 6] = [
-    row(
-        "scheduler",
-        ServiceKind::Plain(Plain::Name {
-            known: Scheduler::names,
-            is: |service| Some(service.scheduler.name()),
-            set: |service, name| service.scheduler = Name::from(name),
-        }),
-        Some(Ipvsadm {
-            long: "scheduler",
-            short: Some('s'),
-            place: 3,
-            listed: Some((0, Listed::Bare)),
-            saved: 0,
-            ..IPVSADM
-        }),
-    ),
-    row(
-        "flags",
-        ServiceKind::Flags,
-        Some(Ipvsadm {
-            long: "sched-flags",
-            short: Some('b'),
-            place: 23,
-            listed: Some((1, Listed::Parentheses)),
-            saved: 5,
-            ..IPVSADM
-        }),
-    ),
-    Row {
-        log: "one-packet",
-        note: Some(["ops", ""]),
-        ..row(
-            "ops",
-            ServiceKind::Plain(Plain::Flag { is: |service| service.ops, set: |service, on| service.ops = on }),
-            Some(Ipvsadm {
-                long: "ops",
-                short: Some('o'),
-                place: 21,
-                listed: Some((5, Listed::Word("ops"))),
-                saved: 4,
-                ..IPVSADM
-            }),
-        )
-    },
-    Row {
-        unit: " s",
-        note: Some(["persistent ", "s"]),
-        ..row(
-            "persistence",
-            ServiceKind::Plain(Plain::Number {
-                least: 1,
-                most: rules::PERSISTENCE_MAX,
-                is: |service| service.persistence,
-                set: |service, seconds| service.persistence = Some(seconds),
-            }),
-            Some(Ipvsadm {
-                long: "persistent",
-                short: Some('p'),
-                place: 4,
-                bare: Some(360),
-                wrong: |text| format!("invalid timeout value `{text}' specified"),
-                listed: Some((2, Listed::Word("persistent"))),
-                saved: 1,
-                ..IPVSADM
-            }),
-        )
-    },
-    row(
-        "netmask",
-        ServiceKind::Netmask,
-        Some(Ipvsadm {
-            long: "netmask",
-            short: Some('M'),
-            place: 5,
-            listed: Some((3, Listed::OfPersistent("mask"))),
-            saved: 2,
-            ..IPVSADM
-        }),
-    ),
-    Row {
-        note: Some(["pe ", ""]),
-        ..row(
-            "engine",
-            ServiceKind::Plain(Plain::Name {
-                known: Engine::names,
-                is: |service| service.engine.map(Engine::name),
-                set: |service, name| service.engine = Some(Name::from(name)),
-            }),
-            Some(Ipvsadm { long: "pe", place: 22, listed: Some((4, Listed::OfPersistent("pe"))), saved: 3, ..IPVSADM }),
-        )
-    },
-];
-
-/// The options of a server. What chooses a method and a tunnel are several options of ipvsadm, each with its own grammar.
-pub static SERVER: [ServerOption; 5] = [
-    row(
-        "forward",
-        ServerKind::Plain(Plain::Name {
-            known: Forward::names,
-            is: |server| Some(server.forward.name()),
-            set: |server, name| server.forward = Forward::of(&name).unwrap_or(server.forward),
-        }),
-        None,
-    ),
-    row(
-        "weight",
-        ServerKind::Plain(Plain::Number {
-            least: 0,
-            most: rules::WEIGHT_MAX,
-            is: |server| Some(server.weight),
-            set: |server, weight| server.weight = weight,
-        }),
-        Some(Ipvsadm {
-            long: "weight",
-            short: Some('w'),
-            place: 8,
-            wrong: |_| "illegal weight specified".to_owned(),
-            saved: 0,
-            ..IPVSADM
-        }),
-    ),
-    row(
-        "upper",
-        ServerKind::Plain(Plain::Number {
-            least: 0,
-            most: rules::UPPER_MAX,
-            is: |server| Some(server.upper).filter(|&upper| upper > 0),
-            set: |server, upper| server.upper = upper,
-        }),
-        Some(Ipvsadm {
-            long: "u-threshold",
-            short: Some('x'),
-            place: 9,
-            wrong: |_| "illegal u_threshold specified".to_owned(),
-            saved: 1,
-            lost: true,
-            ..IPVSADM
-        }),
-    ),
-    row(
-        "lower",
-        ServerKind::Plain(Plain::Number {
-            least: 0,
-            most: rules::UPPER_MAX,
-            is: |server| Some(server.lower).filter(|&lower| lower > 0),
-            set: |server, lower| server.lower = lower,
-        }),
-        Some(Ipvsadm {
-            long: "l-threshold",
-            short: Some('y'),
-            place: 10,
-            wrong: |_| "illegal l_threshold specified".to_owned(),
-            saved: 2,
-            lost: true,
-            ..IPVSADM
-        }),
-    ),
-    row("tunnel", ServerKind::Tunnel, None),
-];

@@ -1,8 +1,12 @@
-//! What is wanted: services, servers, daemons.
+//! Services and servers as they are wanted, and the table of their options.
+//!
+//! An option is a field, which says what it is on the socket, and a row, which the file, `sluice config show`, the log,
+//! ipvsadm and `sluice services` read. Rows stand in the order of the file and the log; ipvsadm has an order of its own for
+//! complaints, for `-L` and for `-S`.
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use dataplane::flow::ServiceKey;
 use dataplane::sched::Scheduler;
@@ -12,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::error::{ApiError, Code};
 use super::forward::{Forward, TunnelSpec};
 use super::names::{Name, Named};
+use super::options::{IPVSADM, Ipvsadm, Listed, Plain, Row, ServerKind, ServerOption, ServiceKind, ServiceOption, row};
+use super::rules;
 
 /// Which client addresses share a persistence template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,56 +144,164 @@ impl ServerSpec {
     }
 }
 
-/// Master sends, backup receives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DaemonRole {
-    /// Sends.
-    Master,
-    /// Receives.
-    Backup,
-}
+/// The options of a service.
+pub static SERVICE: [ServiceOption; 6] = [
+    row(
+        "scheduler",
+        ServiceKind::Plain(Plain::Name {
+            known: Scheduler::names,
+            is: |service| Some(service.scheduler.name()),
+            set: |service, name| service.scheduler = Name::from(name),
+        }),
+        Some(Ipvsadm {
+            long: "scheduler",
+            short: Some('s'),
+            place: 3,
+            listed: Some((0, Listed::Bare)),
+            saved: 0,
+            ..IPVSADM
+        }),
+    ),
+    row(
+        "flags",
+        ServiceKind::Flags,
+        Some(Ipvsadm {
+            long: "sched-flags",
+            short: Some('b'),
+            place: 23,
+            listed: Some((1, Listed::Parentheses)),
+            saved: 5,
+            ..IPVSADM
+        }),
+    ),
+    Row {
+        log: "one-packet",
+        note: Some(["ops", ""]),
+        ..row(
+            "ops",
+            ServiceKind::Plain(Plain::Flag { is: |service| service.ops, set: |service, on| service.ops = on }),
+            Some(Ipvsadm {
+                long: "ops",
+                short: Some('o'),
+                place: 21,
+                listed: Some((5, Listed::Word("ops"))),
+                saved: 4,
+                ..IPVSADM
+            }),
+        )
+    },
+    Row {
+        unit: " s",
+        note: Some(["persistent ", "s"]),
+        ..row(
+            "persistence",
+            ServiceKind::Plain(Plain::Number {
+                least: 1,
+                most: rules::PERSISTENCE_MAX,
+                is: |service| service.persistence,
+                set: |service, seconds| service.persistence = Some(seconds),
+            }),
+            Some(Ipvsadm {
+                long: "persistent",
+                short: Some('p'),
+                place: 4,
+                bare: Some(360),
+                wrong: |text| format!("invalid timeout value `{text}' specified"),
+                listed: Some((2, Listed::Word("persistent"))),
+                saved: 1,
+                ..IPVSADM
+            }),
+        )
+    },
+    row(
+        "netmask",
+        ServiceKind::Netmask,
+        Some(Ipvsadm {
+            long: "netmask",
+            short: Some('M'),
+            place: 5,
+            listed: Some((3, Listed::OfPersistent("mask"))),
+            saved: 2,
+            ..IPVSADM
+        }),
+    ),
+    Row {
+        note: Some(["pe ", ""]),
+        ..row(
+            "engine",
+            ServiceKind::Plain(Plain::Name {
+                known: Engine::names,
+                is: |service| service.engine.map(Engine::name),
+                set: |service, name| service.engine = Some(Name::from(name)),
+            }),
+            Some(Ipvsadm { long: "pe", place: 22, listed: Some((4, Listed::OfPersistent("pe"))), saved: 3, ..IPVSADM }),
+        )
+    },
+];
 
-/// A synchronisation daemon.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DaemonSpec {
-    /// Master or backup.
-    pub role: DaemonRole,
-    /// Interface.
-    pub interface: String,
-    /// 0 to 255.
-    pub sync_id: u8,
-    /// Most bytes of a message; 0 = by the interface's MTU.
-    #[serde(default)]
-    pub max_len: u16,
-    /// Multicast group; 224.0.0.81 if absent.
-    #[serde(default)]
-    pub group: Option<IpAddr>,
-    /// UDP port; 0 = 8848.
-    #[serde(default)]
-    pub port: u16,
-    /// Multicast TTL; 0 = 1.
-    #[serde(default)]
-    pub ttl: u8,
-}
-
-/// What a route is, in the words of the file's `[[route]]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RouteSpec {
-    /// Prefix.
-    pub to: String,
-    /// Next hop.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub via: Option<IpAddr>,
-    /// Interface; without `via`, the destinations are on its link.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub interface: Option<String>,
-    /// Refused, and the sender is told.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unreachable: bool,
-    /// Dropped in silence.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub blackhole: bool,
-}
+/// The options of a server. What chooses a method and a tunnel are several options of ipvsadm, each with its own grammar.
+pub static SERVER: [ServerOption; 5] = [
+    row(
+        "forward",
+        ServerKind::Plain(Plain::Name {
+            known: Forward::names,
+            is: |server| Some(server.forward.name()),
+            set: |server, name| server.forward = Forward::of(&name).unwrap_or(server.forward),
+        }),
+        None,
+    ),
+    row(
+        "weight",
+        ServerKind::Plain(Plain::Number {
+            least: 0,
+            most: rules::WEIGHT_MAX,
+            is: |server| Some(server.weight),
+            set: |server, weight| server.weight = weight,
+        }),
+        Some(Ipvsadm {
+            long: "weight",
+            short: Some('w'),
+            place: 8,
+            wrong: |_| "illegal weight specified".to_owned(),
+            saved: 0,
+            ..IPVSADM
+        }),
+    ),
+    row(
+        "upper",
+        ServerKind::Plain(Plain::Number {
+            least: 0,
+            most: rules::UPPER_MAX,
+            is: |server| Some(server.upper).filter(|&upper| upper > 0),
+            set: |server, upper| server.upper = upper,
+        }),
+        Some(Ipvsadm {
+            long: "u-threshold",
+            short: Some('x'),
+            place: 9,
+            wrong: |_| "illegal u_threshold specified".to_owned(),
+            saved: 1,
+            lost: true,
+            ..IPVSADM
+        }),
+    ),
+    row(
+        "lower",
+        ServerKind::Plain(Plain::Number {
+            least: 0,
+            most: rules::UPPER_MAX,
+            is: |server| Some(server.lower).filter(|&lower| lower > 0),
+            set: |server, lower| server.lower = lower,
+        }),
+        Some(Ipvsadm {
+            long: "l-threshold",
+            short: Some('y'),
+            place: 10,
+            wrong: |_| "illegal l_threshold specified".to_owned(),
+            saved: 2,
+            lost: true,
+            ..IPVSADM
+        }),
+    ),
+    row("tunnel", ServerKind::Tunnel, None),
+];

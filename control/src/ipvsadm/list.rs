@@ -7,9 +7,9 @@ use dataplane::flow::{Family, Protocol, ServiceKey};
 use super::names::Names;
 use super::options::{Given, Opt};
 use super::{sort, stats};
-use crate::api::options::{Listed, SERVICE, ServiceKind, ServiceOption};
+use crate::api::options::{Listed, ServiceKind, ServiceOption};
 use crate::api::{
-    Granularity, Named, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, flags,
+    Granularity, Named, SERVICE, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, flags,
 };
 
 /// Longest name of a service or server in a column; IPv6 may be longer.
@@ -74,12 +74,15 @@ struct Printer<'a> {
     numeric: bool,
     exact: bool,
     names: &'a Names,
+    /// Behind the name of a service.
+    options: Vec<Shown>,
 }
 
 /// The whole table, or one service, which has no line about the version. `table_size` counts hash buckets.
 pub(super) fn services(mut services: Vec<ServiceInfo>, table_size: Option<u32>, given: Given, names: &Names) -> String {
     let layout = Layout::of(given);
-    let printer = Printer { layout, numeric: given.has(Opt::Numeric), exact: given.has(Opt::Exact), names };
+    let printer =
+        Printer { layout, numeric: given.has(Opt::Numeric), exact: given.has(Opt::Exact), names, options: shown() };
     let version = table_size.map(|size| format!("IP Virtual Server version 1.2.1 (size={size})\n"));
     let mut out = version.unwrap_or_default() + layout.title();
     arrange(&mut services, given);
@@ -114,7 +117,7 @@ impl Printer<'_> {
         match self.layout {
             Layout::Stats => format!("{name:<33}{}\n", stats::totals(&service.totals, self.exact)),
             Layout::Rate => format!("{name:<33}{}\n", stats::rates(&service.rates, self.exact)),
-            _ => format!("{name}{}\n", settings(&service.spec)),
+            _ => format!("{name}{}\n", settings(&service.spec, &self.options)),
         }
     }
 
@@ -156,12 +159,20 @@ impl Printer<'_> {
     }
 }
 
+/// An option of a service that `-L` shows: where, and how.
+type Shown = (&'static ServiceOption, (u8, Listed));
+
+/// The options that `-L` shows, in its order.
+fn shown() -> Vec<Shown> {
+    let mut all: Vec<Shown> = SERVICE.iter().filter_map(|row| Some((row, row.ipvsadm.as_ref()?.listed?))).collect();
+    all.sort_by_key(|(_, (place, _))| *place);
+    all
+}
+
 /// Behind the name of a service: ` sh (sh-fallback,sh-port) persistent 60 mask 255.255.255.0 pe sip ops`.
-fn settings(spec: &ServiceSpec) -> String {
+fn settings(spec: &ServiceSpec, options: &[Shown]) -> String {
     let mut out = String::new();
-    let mut rows: Vec<_> = SERVICE.iter().filter_map(|row| Some((row, row.ipvsadm.as_ref()?.listed?))).collect();
-    rows.sort_by_key(|(_, (place, _))| *place);
-    for (row, (_, listed)) in rows {
+    for &(row, (_, listed)) in options {
         let Some(value) = value(row, spec, |spec| flags::listed(spec.sched_flags, spec.scheduler)) else { continue };
         match listed {
             Listed::Bare => out += &format!(" {value}"),

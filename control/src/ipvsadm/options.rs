@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use dataplane::flow::Protocol;
 
-use crate::api::options::{Ipvsadm, SERVER, SERVICE};
-use crate::api::{Forward, Named};
+use crate::api::options::Ipvsadm;
+use crate::api::{Forward, Named, SERVER, SERVICE};
 use Entry::{Add, Start};
 
 /// What ipvsadm is asked to do: always the first option of a line.

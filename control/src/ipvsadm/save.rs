@@ -10,21 +10,24 @@ use std::net::SocketAddr;
 use super::list;
 use super::names::Names;
 use super::options::{Given, Opt};
-use crate::api::options::{Ipvsadm, Row, SERVER, SERVICE, ServerKind};
-use crate::api::{Named, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec, flags};
+use crate::api::options::{Ipvsadm, Row, ServerKind, ServiceKind};
+use crate::api::{
+    Named, SERVER, SERVICE, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec, flags,
+};
 
 /// One `-A` line a service, followed by one `-a` line a server.
 pub(super) fn table(mut services: Vec<ServiceInfo>, given: Given, names: &Names, strict: bool) -> String {
     let numeric = given.has(Opt::Numeric);
     list::arrange(&mut services, given);
+    let (of_services, of_servers) = (saved(&SERVICE, strict), saved(&SERVER, strict));
     let mut out = String::new();
     for ServiceInfo { spec, servers, .. } in &services {
         let name = service_name(&spec.key, names, numeric, strict);
         let protocol = list::protocol(&spec.key);
-        out += &format!("-A {name}{}\n", settings(spec, strict));
+        out += &format!("-A {name}{}\n", settings(spec, &of_services, strict));
         for server in servers {
             let address = names.address_port(server.spec.address, protocol, numeric);
-            out += &format!("-a {name} -r {address}{}\n", server_settings(&server.spec, strict));
+            out += &format!("-a {name} -r {address}{}\n", server_settings(&server.spec, &of_servers));
         }
     }
     out
@@ -47,9 +50,9 @@ fn service_name(key: &ServiceKey, names: &Names, numeric: bool, strict: bool) ->
     }
 }
 
-fn settings(spec: &ServiceSpec, strict: bool) -> String {
+fn settings(spec: &ServiceSpec, options: &[Saved<ServiceKind>], strict: bool) -> String {
     let mut out = String::new();
-    for (row, ipvsadm) in saved(&SERVICE, strict) {
+    for (row, ipvsadm) in options {
         if let Some(value) = list::value(row, spec, |spec| flag_names(spec, strict)) {
             out += &setting(ipvsadm, &value, row.kind.is_flag());
         }
@@ -57,8 +60,11 @@ fn settings(spec: &ServiceSpec, strict: bool) -> String {
     out
 }
 
+/// An option that `-S` writes.
+type Saved<K> = (&'static Row<K>, &'static Ipvsadm);
+
 /// The options of ipvsadm in the order of `-S`. In strict parity those are missing that the real tool loses.
-fn saved<K, const N: usize>(rows: &[Row<K>; N], strict: bool) -> Vec<(&Row<K>, &Ipvsadm)> {
+fn saved<K>(rows: &'static [Row<K>], strict: bool) -> Vec<Saved<K>> {
     let all = rows.iter().filter_map(|row| Some((row, row.ipvsadm.as_ref()?)));
     let mut saved: Vec<_> = all.filter(|(_, ipvsadm)| !(strict && ipvsadm.lost)).collect();
     saved.sort_by_key(|(_, ipvsadm)| ipvsadm.saved);
@@ -81,10 +87,10 @@ fn flag_names(spec: &ServiceSpec, strict: bool) -> Vec<&'static str> {
     if strict || own.len() == spec.sched_flags.count_ones() as usize { own } else { flags::plain(spec.sched_flags) }
 }
 
-fn server_settings(spec: &ServerSpec, strict: bool) -> String {
+fn server_settings(spec: &ServerSpec, options: &[Saved<ServerKind>]) -> String {
     let (long, short) = spec.forward.option();
     let mut out = option(long, short);
-    for (row, ipvsadm) in saved(&SERVER, strict) {
+    for (row, ipvsadm) in options {
         if let ServerKind::Plain(plain) = &row.kind
             && let Some(value) = plain.text(spec)
         {

@@ -4,6 +4,7 @@
 mod fake;
 mod fuzz;
 mod listing;
+mod options;
 mod restore;
 mod story;
 mod transcripts;
