@@ -181,7 +181,7 @@ pub struct WorkerStatus {
     pub load: f64,
     /// Items (packets, commands, timers) of the longest turn since the start.
     pub longest_turn: u64,
-    /// The same of the last second.
+    /// Items of the longest turn of the last second.
     pub longest_turn_1s: u64,
     /// How often it stood still for half a second or longer.
     pub stalls: u64,
@@ -226,11 +226,11 @@ pub struct Counter {
 pub struct StatsReport {
     /// Sum of all services, as `ip_vs_stats` shows it.
     pub totals: Totals,
-    /// Rates of the same.
+    /// Rates of all services, per second.
     pub rates: Rates,
     /// Verdicts and what the director sent itself, summed over workers.
     pub counters: Vec<Counter>,
-    /// The same, worker by worker.
+    /// Verdicts and what the director sent itself, worker by worker.
     pub workers: Vec<Vec<Counter>>,
     /// Per interface, from the driver.
     pub interfaces: Vec<InterfaceCounters>,

@@ -16,7 +16,7 @@ pub struct SteeringReport {
     pub signposts: bool,
     /// By port, in the order of the configuration.
     pub ports: Vec<PortSteering>,
-    /// The same for people.
+    /// The report as text for people.
     pub text: String,
 }
 

@@ -114,7 +114,7 @@ impl<'a> Scope<'a> {
         at
     }
 
-    /// The same of the element of a list; if it is absent, where the list stands.
+    /// The byte at which the element of a list stands: if it is absent, where the list does.
     fn spot_of_element(&self, key: &str, index: usize) -> usize {
         let element = self.table.get(key).and_then(|list| list.get_ref().get(index));
         element.map_or_else(|| self.spot_of(key), |value| value.span().start)

@@ -21,7 +21,7 @@ pub(super) struct Network<'r, 'a> {
     pub(super) vips: &'r [Read<'a, Vip>],
 }
 
-/// The same, to look addresses up in.
+/// The network of a file, to look addresses up in.
 struct Around<'r> {
     connected: RouteTable,
     routes: RouteTable,

@@ -71,8 +71,8 @@ impl Services {
         (pieces, None)
     }
 
-    /// The same page for a file: services in the order of the list, the servers of each first added first. Those of a piece
-    /// are still last added first.
+    /// A page of the list for a file: services in the order of the list, the servers of each first added first. Those of a
+    /// piece are still last added first.
     #[must_use]
     pub fn page_as_filed(&self, from: Cursor, room: usize) -> (Vec<Piece<'_>>, Option<Cursor>) {
         let mut pieces = Vec::new();
@@ -98,7 +98,8 @@ impl Services {
         (pieces, None)
     }
 
-    /// The same of one service; nothing where there is none.
+    /// A page of one service: servers from a cursor on, `room` at most, and where to go on; nothing where there is no such
+    /// service.
     #[must_use]
     pub fn page_of(&self, key: &ServiceKey, from: Cursor, room: usize) -> Option<(Vec<Piece<'_>>, Option<Cursor>)> {
         let service = self.by_key.get(key)?;

@@ -61,7 +61,7 @@ pub fn run(args: &[String], stdin: &mut dyn BufRead, client: &mut dyn Client) ->
     run_with(args, stdin, client, &Names::system())
 }
 
-/// The same, with given names instead of this machine's.
+/// Runs ipvsadm with given names of hosts and ports instead of this machine's.
 pub fn run_with(args: &[String], stdin: &mut dyn BufRead, client: &mut dyn Client, names: &Names) -> Outcome {
     let mut session = Session { client, names, out: String::new(), err: String::new(), late: false };
     let words: Vec<&str> = args.iter().map(String::as_str).collect();

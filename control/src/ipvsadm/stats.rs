@@ -7,7 +7,7 @@ pub(super) fn totals(t: &Totals, exact: bool) -> String {
     columns([t.connections, t.in_packets, t.out_packets, t.in_bytes, t.out_bytes], exact)
 }
 
-/// The same, per second.
+/// Columns of rates: connections, packets and bytes of each direction, per second.
 pub(super) fn rates(r: &Rates, exact: bool) -> String {
     columns([r.connections, r.in_packets, r.out_packets, r.in_bytes, r.out_bytes], exact)
 }
