@@ -1,8 +1,8 @@
 //! Services and servers in a line of the log: `scheduler wlc, persistence 300 s`, and what becomes of them when they are
 //! edited: `weight 1 -> 0`.
 
-use super::options::{Plain, ServerKind, ServerOption, ServiceKind, ServiceOption};
-use super::spec::{SERVER, SERVICE};
+use super::options::Plain;
+use super::spec::{SERVER, SERVICE, ServerKind, ServerOption, ServiceKind, ServiceOption};
 use super::{Named, ServerSpec, ServiceSpec, TunnelChecksum, TunnelSpec};
 
 /// An option: its name, and its value; nothing where it is not set.

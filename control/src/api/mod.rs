@@ -1,6 +1,7 @@
 //! The requests of the control socket and their answers: one vocabulary for the operator's tool, `ipvsadm`, the
 //! configuration file, tests and scripts. `docs/control-protocol.md` shows them on the wire.
 
+mod bounds;
 mod cursor;
 mod daemon;
 mod describe;
@@ -37,7 +38,10 @@ pub use mark::{IpProtocol, MarkInfo, MarkSpec, Ports};
 pub use names::{Name, Named};
 pub use pages::{PageError, every_service, every_text};
 pub use route::RouteSpec;
-pub use spec::{DEFAULT_SCHEDULER, Granularity, SERVER, SERVICE, ServerSpec, ServiceSpec, ServiceWords};
+pub use spec::{
+    DEFAULT_SCHEDULER, Granularity, SERVER, SERVICE, ServerKind, ServerOption, ServerSpec, ServiceKind, ServiceOption,
+    ServiceSpec, ServiceWords,
+};
 pub use steering::{PortSteering, SteeringReport};
 pub use watch::{Direction, FrameInfo, PacketInfo, StageInfo, WatchInfo, WatchPage};
 

@@ -1,6 +1,4 @@
-//! What a row says of an option of a service or a server. The rows are in `spec.rs`, beside the fields.
-
-use super::spec::{ServerSpec, ServiceSpec, ServiceWords};
+//! What a row says of an option of a service or a server ([`super::SERVICE`], [`super::SERVER`]).
 
 /// An option. `K` is what kind of value it has.
 pub struct Row<K> {
@@ -17,11 +15,6 @@ pub struct Row<K> {
     /// The note of `sluice services`: what stands before the value and behind it. Notes have the order of complaints.
     pub note: Option<[&'static str; 2]>,
 }
-
-/// An option of a service.
-pub type ServiceOption = Row<ServiceKind>;
-/// An option of a server.
-pub type ServerOption = Row<ServerKind>;
 
 /// A value that is read and shown alike for every option: of a `T`, or set of a `W`.
 pub enum Plain<T: 'static, W: 'static = T> {
@@ -52,24 +45,6 @@ pub enum Plain<T: 'static, W: 'static = T> {
         /// Has another name; ipvsadm may set one that is not known.
         set: fn(&mut W, String),
     },
-}
-
-/// What kind of value an option of a service has.
-pub enum ServiceKind {
-    /// One like others.
-    Plain(Plain<ServiceSpec, ServiceWords>),
-    /// The flags of the scheduler, by name.
-    Flags,
-    /// The persistence granularity: a mask, or the length of a prefix.
-    Netmask,
-}
-
-/// What kind of value an option of a server has.
-pub enum ServerKind {
-    /// One like others.
-    Plain(Plain<ServerSpec>),
-    /// The tunnel: encapsulation, port, checksum.
-    Tunnel,
 }
 
 /// How ipvsadm has an option.
@@ -113,20 +88,6 @@ impl<T, W> Plain<T, W> {
             Self::Number { is, .. } => is(of).map(|number| number.to_string()),
             Self::Name { is, .. } => is(of).map(str::to_owned),
         }
-    }
-}
-
-impl ServiceKind {
-    /// Whether it is on or off, without a value.
-    pub const fn is_flag(&self) -> bool {
-        matches!(self, Self::Plain(Plain::Flag { .. }))
-    }
-}
-
-impl ServerKind {
-    /// Whether it is on or off, without a value.
-    pub const fn is_flag(&self) -> bool {
-        matches!(self, Self::Plain(Plain::Flag { .. }))
     }
 }
 

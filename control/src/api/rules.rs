@@ -10,15 +10,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use dataplane::method::ForwardMethod;
 
+pub use super::bounds::{PERSISTENCE_MAX, UPPER_MAX, WEIGHT_MAX};
 use super::forward::{TunnelChecksum, TunnelKind, TunnelSpec};
 use super::spec::{Granularity, ServerSpec, ServiceSpec};
-
-/// Largest weight, 2^31-1.
-pub const WEIGHT_MAX: u32 = i32::MAX as u32;
-/// Largest threshold: what `totalconns` of the kernel can reach.
-pub const UPPER_MAX: u32 = i32::MAX as u32;
-/// Longest persistence, seconds: 31 days.
-pub const PERSISTENCE_MAX: u32 = 31 * 24 * 3600;
 
 /// What is wrong with a service or a server. Its text is the file's, behind its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

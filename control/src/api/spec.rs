@@ -13,11 +13,11 @@ use dataplane::sched::Scheduler;
 use dataplane::service::Engine;
 use serde::{Deserialize, Serialize};
 
+use super::bounds::{PERSISTENCE_MAX, UPPER_MAX, WEIGHT_MAX};
 use super::error::{ApiError, Code};
 use super::forward::{Forward, TunnelSpec};
 use super::names::{Name, Named};
-use super::options::{IPVSADM, Ipvsadm, Listed, Plain, Row, ServerKind, ServerOption, ServiceKind, ServiceOption, row};
-use super::rules;
+use super::options::{IPVSADM, Ipvsadm, Listed, Plain, Row, row};
 
 /// Which client addresses share a persistence template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +144,43 @@ impl ServerSpec {
     }
 }
 
+/// An option of a service.
+pub type ServiceOption = Row<ServiceKind>;
+/// An option of a server.
+pub type ServerOption = Row<ServerKind>;
+
+/// What kind of value an option of a service has.
+pub enum ServiceKind {
+    /// One like others.
+    Plain(Plain<ServiceSpec, ServiceWords>),
+    /// The flags of the scheduler, by name.
+    Flags,
+    /// The persistence granularity: a mask, or the length of a prefix.
+    Netmask,
+}
+
+/// What kind of value an option of a server has.
+pub enum ServerKind {
+    /// One like others.
+    Plain(Plain<ServerSpec>),
+    /// The tunnel: encapsulation, port, checksum.
+    Tunnel,
+}
+
+impl ServiceKind {
+    /// Whether it is on or off, without a value.
+    pub const fn is_flag(&self) -> bool {
+        matches!(self, Self::Plain(Plain::Flag { .. }))
+    }
+}
+
+impl ServerKind {
+    /// Whether it is on or off, without a value.
+    pub const fn is_flag(&self) -> bool {
+        matches!(self, Self::Plain(Plain::Flag { .. }))
+    }
+}
+
 /// The options of a service.
 pub static SERVICE: [ServiceOption; 6] = [
     row(
@@ -197,7 +234,7 @@ pub static SERVICE: [ServiceOption; 6] = [
             "persistence",
             ServiceKind::Plain(Plain::Number {
                 least: 1,
-                most: rules::PERSISTENCE_MAX,
+                most: PERSISTENCE_MAX,
                 is: |service| service.persistence,
                 set: |service, seconds| service.persistence = Some(seconds),
             }),
@@ -254,7 +291,7 @@ pub static SERVER: [ServerOption; 5] = [
         "weight",
         ServerKind::Plain(Plain::Number {
             least: 0,
-            most: rules::WEIGHT_MAX,
+            most: WEIGHT_MAX,
             is: |server| Some(server.weight),
             set: |server, weight| server.weight = weight,
         }),
@@ -271,7 +308,7 @@ pub static SERVER: [ServerOption; 5] = [
         "upper",
         ServerKind::Plain(Plain::Number {
             least: 0,
-            most: rules::UPPER_MAX,
+            most: UPPER_MAX,
             is: |server| Some(server.upper).filter(|&upper| upper > 0),
             set: |server, upper| server.upper = upper,
         }),
@@ -289,7 +326,7 @@ pub static SERVER: [ServerOption; 5] = [
         "lower",
         ServerKind::Plain(Plain::Number {
             least: 0,
-            most: rules::UPPER_MAX,
+            most: UPPER_MAX,
             is: |server| Some(server.lower).filter(|&lower| lower > 0),
             set: |server, lower| server.lower = lower,
         }),

@@ -7,8 +7,8 @@ use dataplane::steering::Side;
 
 use super::model::{Config, Dataplane, Interface, MarkRule, Route, RouteAction, Server, Service};
 use super::{network, settings};
-use crate::api::options::{Plain, ServerKind, ServiceKind};
-use crate::api::{Granularity, Named, SERVER, SERVICE, TunnelSpec, flags};
+use crate::api::options::Plain;
+use crate::api::{Granularity, Named, SERVER, SERVICE, ServerKind, ServiceKind, TunnelSpec, flags};
 
 /// The configuration as a file.
 #[must_use]

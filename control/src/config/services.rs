@@ -10,11 +10,11 @@ use super::model::{Server, Service};
 use super::scope::{Read, Scope};
 use super::spot::Spot;
 use super::{network, suggest};
-use crate::api::options::{Plain, ServerKind, ServiceKind};
+use crate::api::options::Plain;
 use crate::api::rules::{self, Fault};
 use crate::api::{
-    DEFAULT_SCHEDULER, Forward, Granularity, Name, SERVER, SERVICE, ServerSpec, ServiceSpec, ServiceWords,
-    TunnelChecksum, TunnelSpec, flags,
+    DEFAULT_SCHEDULER, Forward, Granularity, Name, SERVER, SERVICE, ServerKind, ServerSpec, ServiceKind, ServiceSpec,
+    ServiceWords, TunnelChecksum, TunnelSpec, flags,
 };
 
 /// What stands for a key, or for an address, that is wrong.

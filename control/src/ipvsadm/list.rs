@@ -7,9 +7,10 @@ use dataplane::flow::{Family, Protocol, ServiceKey};
 use super::names::Names;
 use super::options::{Given, Opt};
 use super::{sort, stats};
-use crate::api::options::{Listed, ServiceKind, ServiceOption};
+use crate::api::options::Listed;
 use crate::api::{
-    Granularity, Named, SERVICE, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, flags,
+    Granularity, Named, SERVICE, ServerInfo, ServerSpec, ServiceInfo, ServiceKind, ServiceOption, ServiceSpec,
+    TunnelChecksum, TunnelKind, flags,
 };
 
 /// Longest name of a service or server in a column; IPv6 may be longer.

@@ -10,10 +10,10 @@ use super::names::Names;
 use super::options::{Command, Entry, Given, Kind, Opt};
 use super::words::{Found, Words};
 use super::{check, help, values};
-use crate::api::options::{Ipvsadm, Plain, Row, ServerKind, ServiceKind, ServiceOption};
+use crate::api::options::{Ipvsadm, Plain, Row};
 use crate::api::{
-    DEFAULT_SCHEDULER, DaemonRole, DaemonSpec, Forward, Granularity, Name, Named, SERVER, SERVICE, ServerSpec,
-    ServiceWords, TunnelChecksum, TunnelKind, TunnelSpec,
+    DEFAULT_SCHEDULER, DaemonRole, DaemonSpec, Forward, Granularity, Name, Named, SERVER, SERVICE, ServerKind,
+    ServerSpec, ServiceKind, ServiceOption, ServiceWords, TunnelChecksum, TunnelKind, TunnelSpec,
 };
 
 /// Longest name of a scheduler, a persistence engine or an interface; the rest is cut off.

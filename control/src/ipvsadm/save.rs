@@ -10,9 +10,10 @@ use std::net::SocketAddr;
 use super::list;
 use super::names::Names;
 use super::options::{Given, Opt};
-use crate::api::options::{Ipvsadm, Row, ServerKind, ServiceKind};
+use crate::api::options::{Ipvsadm, Row};
 use crate::api::{
-    Named, SERVER, SERVICE, ServerSpec, ServiceInfo, ServiceSpec, TunnelChecksum, TunnelKind, TunnelSpec, flags,
+    Named, SERVER, SERVICE, ServerKind, ServerSpec, ServiceInfo, ServiceKind, ServiceSpec, TunnelChecksum, TunnelKind,
+    TunnelSpec, flags,
 };
 
 /// One `-A` line a service, followed by one `-a` line a server.

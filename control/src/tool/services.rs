@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use super::Failure;
 use super::table::{Table, bit_rate};
-use crate::api::options::{ServiceKind, ServiceOption};
-use crate::api::{Client, Named, Rates, SERVICE, ServerInfo, ServiceInfo, Totals, every_service};
+use crate::api::{
+    Client, Named, Rates, SERVICE, ServerInfo, ServiceInfo, ServiceKind, ServiceOption, Totals, every_service,
+};
 
 const HEADINGS: [&str; 12] = [
     "SERVICE / SERVER",

@@ -4,8 +4,11 @@ use dataplane::flow::{Protocol, ServiceKey};
 use dataplane::sched::Scheduler;
 
 use super::fake::{server_info, service_info};
-use crate::api::options::{Plain, ServerKind, ServiceKind};
-use crate::api::{Forward, Granularity, Request, SERVER, SERVICE, ServerSpec, ServiceInfo, ServiceSpec, ServiceWords};
+use crate::api::options::Plain;
+use crate::api::{
+    Forward, Granularity, Request, SERVER, SERVICE, ServerKind, ServerSpec, ServiceInfo, ServiceKind, ServiceSpec,
+    ServiceWords,
+};
 use crate::config::{self, Place};
 use crate::ipvsadm::names::Names;
 use crate::ipvsadm::options::Given;
