@@ -1,7 +1,7 @@
-//! Forwarding methods: how packets reach a real server. A row a method says what distinguishes it; who asks about
-//! behaviour asks the row ([`Forward::keeps_port`] and the like), never the name.
+//! Forwarding methods: how packets reach a real server. A row a method has its names; what it does with packets says the
+//! row of [`ForwardMethod`]. Who asks about behaviour asks these ([`Forward::keeps_port`] and the like), never the name.
 
-use dataplane::method::ForwardMethod;
+use dataplane::method::{ForwardMethod, Row};
 use serde::{Deserialize, Serialize};
 
 use super::names::Named;
@@ -34,14 +34,6 @@ struct Method {
     kernel: &'static str,
     /// As workers carry it out; nothing where they cannot.
     carried_out: Option<ForwardMethod>,
-    /// A server has the port of the service.
-    keeps_port: bool,
-    /// A server may be of another address family than the service.
-    any_family: bool,
-    /// Packets are wrapped, so that a tunnel can be configured.
-    wraps: bool,
-    /// A server is on a link of the director, behind no router.
-    on_link: bool,
 }
 
 /// In the order of [`Forward`].
@@ -53,10 +45,6 @@ const METHODS: [Method; 4] = [
         title: "Masq",
         kernel: "Masq",
         carried_out: Some(ForwardMethod::Nat),
-        keeps_port: false,
-        any_family: false,
-        wraps: false,
-        on_link: false,
     },
     Method {
         name: "dr",
@@ -65,10 +53,6 @@ const METHODS: [Method; 4] = [
         title: "Route",
         kernel: "Route",
         carried_out: Some(ForwardMethod::Dr),
-        keeps_port: true,
-        any_family: false,
-        wraps: false,
-        on_link: true,
     },
     Method {
         name: "tun",
@@ -77,10 +61,6 @@ const METHODS: [Method; 4] = [
         title: "Tunnel",
         kernel: "Tunnel",
         carried_out: Some(ForwardMethod::Tun),
-        keeps_port: true,
-        any_family: true,
-        wraps: true,
-        on_link: false,
     },
     Method {
         name: "fullnat",
@@ -90,10 +70,6 @@ const METHODS: [Method; 4] = [
         title: "FullNat",
         kernel: "Masq",
         carried_out: None,
-        keeps_port: false,
-        any_family: false,
-        wraps: false,
-        on_link: false,
     },
 ];
 
@@ -126,28 +102,39 @@ impl Forward {
         self.method().carried_out
     }
 
-    /// Whether a server has the port of the service.
-    #[must_use]
-    pub const fn keeps_port(self) -> bool {
-        self.method().keeps_port
+    /// What workers do with the packets; nothing where they do not carry the method out.
+    fn row(self) -> Option<&'static Row> {
+        self.carried_out().map(ForwardMethod::row)
     }
 
-    /// Whether a server may be of another address family than the service.
+    /// Whether a server has the port of the service: nothing changes it on the way.
     #[must_use]
-    pub const fn allows_other_family(self) -> bool {
-        self.method().any_family
+    pub fn keeps_port(self) -> bool {
+        self.row().is_some_and(|row| !row.rewrites_ends())
     }
 
     /// Whether packets are wrapped, so that a tunnel can be configured.
     #[must_use]
-    pub const fn wraps(self) -> bool {
-        self.method().wraps
+    pub fn wraps(self) -> bool {
+        self.row().is_some_and(|row| row.request.is_wrapped())
+    }
+
+    /// Whether a server may be of another address family than the service: what is put around a packet is of the server's.
+    #[must_use]
+    pub fn allows_other_family(self) -> bool {
+        self.wraps()
+    }
+
+    /// Whether replies of a server pass the director.
+    #[must_use]
+    pub fn has_replies(self) -> bool {
+        self.row().is_some_and(Row::has_replies)
     }
 
     /// Whether a server is on a link of the director, behind no router.
     #[must_use]
-    pub const fn needs_link(self) -> bool {
-        self.method().on_link
+    pub fn needs_link(self) -> bool {
+        self.row().is_some_and(|row| row.next_hop_is_server)
     }
 }
 
@@ -220,4 +207,19 @@ pub struct TunnelSpec {
     /// Checksums.
     #[serde(default)]
     pub checksum: TunnelChecksum,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_methods_allow() {
+        let of = |ask: fn(Forward) -> bool| Forward::ALL.iter().filter(|&&each| ask(each)).copied().collect::<Vec<_>>();
+        assert_eq!(of(Forward::keeps_port), [Forward::Dr, Forward::Tun]);
+        assert_eq!(of(Forward::allows_other_family), [Forward::Tun]);
+        assert_eq!(of(Forward::wraps), [Forward::Tun]);
+        assert_eq!(of(Forward::needs_link), [Forward::Dr]);
+        assert_eq!(of(Forward::has_replies), [Forward::Nat]);
+    }
 }

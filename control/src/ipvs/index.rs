@@ -186,7 +186,7 @@ pub(super) fn listener(key: &ServiceKey, server: &ServerSpec) -> Option<Listener
         ServiceKey::Mark { .. } => None,
     };
     let (address, port) = (server.address.ip(), server.address.port());
-    server.forward.carried_out()?.row().has_replies().then_some(Listener { address, port, protocol })
+    server.forward.has_replies().then_some(Listener { address, port, protocol })
 }
 
 #[cfg(test)]
