@@ -49,7 +49,8 @@ pub fn change(frame: &mut [u8], meta: &Meta, (conn, six): (&Conn, Six<'_>), rewr
     match rewrite {
         Rewrite::ToServer if is_six => nat6::rewrite(frame, meta, &end(Direction::Request)),
         Rewrite::ToClient if is_six => nat6::rewrite(frame, meta, &end(Direction::Reply)),
-        _ => change4(frame, meta, conn, rewrite),
+        Rewrite::ToServer | Rewrite::ToClient => change4(frame, meta, conn, rewrite),
+        _ => dr::rewrite(frame, meta),
     }
 }
 
