@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use control::api::{ApiError, Request};
+use control::api::{self, ApiError, Request};
 use control::config::Config;
 use control::director::{Director, Host};
 use control::socket::{self, Ask, ServeError};
@@ -85,7 +85,7 @@ pub(crate) fn control(
             reloads.ask(Reload::signalled());
         }
         match socket.asks.recv_timeout(PERIOD) {
-            Ok(Ask { request: Request::Reload { prune }, requester, reply }) => {
+            Ok(Ask { request: Request::Reload(api::Reload { prune }), requester, reply }) => {
                 reloads.ask(Reload { prune, requester, reply: Some(reply) });
             }
             Ok(Ask { request, requester, reply }) => {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use control::api::{Answer, ApiError, Client, Forward, Request, ServerSpec, ServiceSpec};
+use control::api::{Answer, ApiError, Batch, Client, Edit, Forward, Query, Reload, Request, ServerSpec, ServiceSpec};
 use control::director::{Director, Facts, Garbage};
 use control::{config, ipvsadm};
 use dataplane::clock::Nanos;
@@ -79,7 +79,7 @@ pub(crate) fn run() {
 fn load_by_file() {
     let mut live = Live::busy();
     std::fs::write(file(), configured(SERVICES)).expect("room for a file");
-    let spent = nanos(|| live.done(Request::Reload { prune: false }));
+    let spent = nanos(|| live.done(Reload { prune: false }));
     std::fs::remove_file(file()).expect("it is still there");
     println!("load_file {:.2} s", spent / 1e9);
     live.is_filled("load_file");
@@ -135,9 +135,9 @@ fn run_edits(live: &mut Live, services: u32) {
         let there = number * 7919 % services;
         live.done(add_service(services + number));
         live.done(add_server(there, another, 1));
-        live.done(Request::EditServer { key: key(there), server: spec(another, 7) });
-        live.done(Request::DeleteServer { key: key(there), address: another });
-        live.done(Request::DeleteService { key: key(services + number) });
+        live.done(Edit::EditServer { key: key(there), server: spec(another, 7) });
+        live.done(Edit::DeleteServer { key: key(there), address: another });
+        live.done(Edit::DeleteService { key: key(services + number) });
     }
 }
 
@@ -151,7 +151,7 @@ fn list() {
     let (mut cursor, mut answers) = (None, 0);
     let spent = nanos(|| {
         loop {
-            let answer = live.ask(Request::Connections { cursor, limit: None });
+            let answer = live.ask(Query::Connections { cursor, limit: None }.into());
             let Ok(Answer::Connections { connections, next, late: None }) = answer else {
                 panic!("no page at {cursor:?}")
             };
@@ -233,7 +233,7 @@ impl Live {
         for service in 1..services {
             let servers = (0..SERVERS).map(|n| add_server(service, real(service, n), 1));
             let requests = std::iter::once(add_service(service)).chain(servers).collect();
-            live.done(Request::Batch { requests, more: service + 1 < services });
+            live.done(Batch { requests, more: service + 1 < services });
         }
         live
     }
@@ -255,8 +255,8 @@ impl Live {
         turn(&mut self.stage, &mut self.now);
     }
 
-    fn done(&mut self, request: Request) {
-        self.ask(request).expect("a possible edit");
+    fn done(&mut self, request: impl Into<Request>) {
+        self.ask(request.into()).expect("a possible edit");
     }
 
     fn counts(&self) -> [u64; 3] {
@@ -283,7 +283,7 @@ impl Live {
     }
 
     fn is_filled(&mut self, name: &str) {
-        let Ok(Answer::Status(status)) = self.ask(Request::Status) else { panic!("not a status") };
+        let Ok(Answer::Status(status)) = self.ask(Query::Status.into()) else { panic!("not a status") };
         assert_eq!((status.services, status.servers), (SERVICES, SERVICES * u32::from(SERVERS)));
         self.held(name);
     }
@@ -321,16 +321,16 @@ fn real(service: u32, number: u8) -> SocketAddr {
     (address, 8080).into()
 }
 
-fn add_service(service: u32) -> Request {
-    Request::AddService { service: ServiceSpec::new(key(service), Scheduler::Rr).into() }
+fn add_service(service: u32) -> Edit {
+    Edit::AddService { service: ServiceSpec::new(key(service), Scheduler::Rr).into() }
 }
 
 fn spec(address: SocketAddr, weight: u32) -> ServerSpec {
     ServerSpec { weight, ..ServerSpec::new(address, Forward::Nat) }
 }
 
-fn add_server(service: u32, address: SocketAddr, weight: u32) -> Request {
-    Request::AddServer { key: key(service), server: spec(address, weight) }
+fn add_server(service: u32, address: SocketAddr, weight: u32) -> Edit {
+    Edit::AddServer { key: key(service), server: spec(address, weight) }
 }
 
 /// The file that a reload reads.

@@ -1,7 +1,7 @@
 //! How long control works at a time: between two chances to serve the network, in each long request beside 100,000
 //! services. The thread's own time, so a busy machine adds nothing.
 
-use control::api::Request;
+use control::api::{Edit, Query, Request};
 use control::director::{Director, Host, Prepared};
 use dataplane::clock::Nanos;
 
@@ -68,10 +68,10 @@ pub(crate) fn run() {
     slice(&mut live, "reload_nothing_changed", reload(&reweighed(&file)));
     slice(&mut live, "reload_half_gone", reload(&configured(SERVICES / 2)));
     slice(&mut live, "reload_half_new", reload(&file));
-    slice(&mut live, "zero", ask(Request::Zero { key: None }));
-    slice(&mut live, "services_page", ask(Request::Services { key: None, cursor: None, limit: None }));
-    slice(&mut live, "config_page", ask(Request::ConfigShow { cursor: None }));
+    slice(&mut live, "zero", ask(Edit::Zero { key: None }.into()));
+    slice(&mut live, "services_page", ask(Query::Services { key: None, cursor: None, limit: None }.into()));
+    slice(&mut live, "config_page", ask(Query::ConfigShow { cursor: None }.into()));
     let name = "ip_vs_stats_percpu".to_owned();
-    slice(&mut live, "stats_percpu", ask(Request::Proc { name, cursor: None }));
-    slice(&mut live, "flush", ask(Request::Flush));
+    slice(&mut live, "stats_percpu", ask(Query::Proc { name, cursor: None }.into()));
+    slice(&mut live, "flush", ask(Edit::Flush.into()));
 }

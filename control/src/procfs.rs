@@ -150,14 +150,14 @@ fn hex_address(address: IpAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{Request, ServiceSpec};
+    use crate::api::{Edit, ServiceSpec};
     use crate::ipvsadm::names::Names;
     use crate::ipvsadm::rules;
 
     fn spec(line: &str) -> ServiceSpec {
         let changes = rules::read(line, "test", &Names::from_text("", "")).expect("a good line");
         match changes.into_iter().next() {
-            Some((_, Request::AddService { service })) => service.known().expect("a scheduler"),
+            Some((_, Edit::AddService { service })) => service.known().expect("a scheduler"),
             other => panic!("{other:?}"),
         }
     }

@@ -5,7 +5,9 @@ use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use control::api::{Answer, ApiError, Client, Code, PageError, Request, RouteSpec, every_text};
+use control::api::{
+    Answer, ApiError, Batch, Client, Code, Edit, PageError, Query, Reload, Request, RouteSpec, every_text,
+};
 use control::director::{Director as Control, Facts};
 use dataplane::clock::Nanos;
 use dataplane::conn::ConnMemory;
@@ -109,32 +111,32 @@ impl Product {
     fn set_dataplane(&mut self, setting: &str) {
         self.text = self.text.replace("[dataplane]\n", &format!("[dataplane]\n{setting}\n"));
         std::fs::write(&self.file, &self.text).expect("a file of its own");
-        self.ask(Request::Reload { prune: false }).expect("the same file but for one line");
+        self.ask(Reload { prune: false }.into()).expect("the same file but for one line");
         std::fs::remove_file(&self.file).expect("the file is there");
     }
 
     /// What a rule of iptables or `ip rule` changes; `None` for a command that is neither.
-    fn marks(&mut self, command: &str) -> Option<Vec<Request>> {
+    fn marks(&mut self, command: &str) -> Option<Vec<Edit>> {
         let before = self.netfilter.rules();
         self.netfilter.take(command)?;
-        let gone = before.into_iter().map(|rule| Request::DeleteMark { rule });
-        let new = self.netfilter.rules().into_iter().map(|rule| Request::AddMark { rule });
+        let gone = before.into_iter().map(|rule| Edit::DeleteMark { rule });
+        let new = self.netfilter.rules().into_iter().map(|rule| Edit::AddMark { rule });
         Some(gone.chain(new).collect())
     }
 }
 
 /// Of ip(8), what changes routes.
-fn route(command: &str) -> Option<Request> {
+fn route(command: &str) -> Option<Edit> {
     let words: Vec<&str> = command.split_whitespace().collect();
     let route = |to: &str| RouteSpec { to: to.to_owned(), ..RouteSpec::default() };
     match words.as_slice() {
         ["ip", "route", "add", "unreachable", to] => {
-            Some(Request::AddRoute { route: RouteSpec { unreachable: true, ..route(to) } })
+            Some(Edit::AddRoute { route: RouteSpec { unreachable: true, ..route(to) } })
         }
         ["ip", "route", "add", to, "via", gateway] => {
-            Some(Request::AddRoute { route: RouteSpec { via: gateway.parse().ok(), ..route(to) } })
+            Some(Edit::AddRoute { route: RouteSpec { via: gateway.parse().ok(), ..route(to) } })
         }
-        ["ip", "route", "del", to] => Some(Request::DeleteRoute { to: (*to).to_owned() }),
+        ["ip", "route", "del", to] => Some(Edit::DeleteRoute { to: (*to).to_owned() }),
         _ => None,
     }
 }
@@ -200,8 +202,8 @@ impl Director for Product {
             other => other,
         };
         let mut text = String::new();
-        let request = Request::Proc { name: name.to_owned(), cursor: None };
-        let read: Result<(), PageError> = every_text(self, request, |piece| {
+        let query = Query::Proc { name: name.to_owned(), cursor: None };
+        let read: Result<(), PageError> = every_text(self, query, |piece| {
             text += piece;
             Ok(())
         });
@@ -218,8 +220,8 @@ impl Director for Product {
         }
         let short = name.strip_prefix("net.ipv4.vs.").unwrap_or(name).to_owned();
         let request = match value {
-            Some(value) => Request::SetSysctl { name: short, value: value.to_owned() },
-            None => Request::Sysctls { name: Some(short) },
+            Some(value) => Edit::SetSysctl { name: short, value: value.to_owned() }.into(),
+            None => Query::Sysctls { name: Some(short) }.into(),
         };
         match self.ask(request) {
             Ok(Answer::Sysctls { settings }) => Ok(settings.into_iter().map(|(_, value)| value + "\n").collect()),
@@ -243,10 +245,10 @@ impl Director for Product {
             return Some((outcome.code, outcome.out, outcome.err));
         }
         let requests = match route(command) {
-            Some(request) => vec![request],
+            Some(edit) => vec![edit],
             None => self.marks(command)?,
         };
-        let refused = self.ask(Request::Batch { requests, more: false }).err();
+        let refused = self.ask(Batch { requests, more: false }.into()).err();
         Some(refused.map_or((0, String::new(), String::new()), |error| (2, String::new(), error.to_string())))
     }
 }

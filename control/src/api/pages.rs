@@ -2,7 +2,7 @@
 
 use dataplane::flow::ServiceKey;
 
-use super::{Answer, ApiError, Client, Request, ServiceInfo};
+use super::{Answer, ApiError, Client, Query, ServiceInfo};
 
 /// Why a list could not be followed.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub fn every_service<E: From<PageError>>(
     let mut waiting: Option<ServiceInfo> = None;
     let mut cursor = None;
     loop {
-        let answer = client.ask(Request::Services { key, cursor, limit: None }).map_err(PageError::from)?;
+        let answer = client.ask(Query::Services { key, cursor, limit: None }.into()).map_err(PageError::from)?;
         let Answer::Services { table_size, services, next } = answer else { return Err(PageError::Strange.into()) };
         for mut service in services {
             match &mut waiting {
@@ -55,15 +55,15 @@ pub fn every_service<E: From<PageError>>(
 /// Why it did not come to the end.
 pub fn every_text<E: From<PageError>>(
     client: &mut dyn Client,
-    mut request: Request,
+    mut query: Query,
     mut take: impl FnMut(&str) -> Result<(), E>,
 ) -> Result<(), E> {
     loop {
-        let answer = client.ask(request.clone()).map_err(PageError::from)?;
+        let answer = client.ask(query.clone().into()).map_err(PageError::from)?;
         let Answer::Text { text, next } = answer else { return Err(PageError::Strange.into()) };
         take(&text)?;
-        match (&mut request, next) {
-            (Request::Proc { cursor, .. } | Request::ConfigShow { cursor }, Some(next)) if *cursor != Some(next) => {
+        match (&mut query, next) {
+            (Query::Proc { cursor, .. } | Query::ConfigShow { cursor }, Some(next)) if *cursor != Some(next) => {
                 *cursor = Some(next)
             }
             _ => return Ok(()),

@@ -12,7 +12,7 @@ use dataplane::words::counted;
 use log::info;
 
 use super::Director;
-use crate::api::{Request, ServerSpec, ServiceSpec};
+use crate::api::{Edit, ServerSpec, ServiceSpec};
 
 /// Lines of one request, or of batches that belong together. What is beyond is counted.
 const MOST_LINES: usize = 5000;
@@ -86,33 +86,33 @@ impl Audit {
 }
 
 impl Director {
-    /// What a request changes, in words; nothing where it changes nothing. Ask before it is carried out.
-    pub(super) fn words(&self, request: &Request) -> Option<String> {
-        Some(match request {
-            Request::AddService { service } => {
+    /// What an edit changes, in words; nothing where it changes nothing. Ask before it is carried out.
+    pub(super) fn words(&self, edit: &Edit) -> Option<String> {
+        Some(match edit {
+            Edit::AddService { service } => {
                 format!("service {} added: {}", service.key, service.clone().known().ok()?.options())
             }
-            Request::EditService { service } => self.edited_service(&service.clone().known().ok()?)?,
-            Request::DeleteService { key } => {
+            Edit::EditService { service } => self.edited_service(&service.clone().known().ok()?)?,
+            Edit::DeleteService { key } => {
                 let servers = self.services.get(key).map_or(0, |service| service.servers.len());
                 format!("service {key} removed, with {}", count(servers, "server"))
             }
-            Request::AddServer { key, server } => {
+            Edit::AddServer { key, server } => {
                 format!("service {key}: server {} added: {}", server.address, server.options())
             }
-            Request::EditServer { key, server } => self.edited_server(key, server)?,
-            Request::DeleteServer { key, address } => format!("service {key}: server {address} removed"),
-            Request::Flush if self.services.is_empty() => return None,
-            Request::Flush => {
+            Edit::EditServer { key, server } => self.edited_server(key, server)?,
+            Edit::DeleteServer { key, address } => format!("service {key}: server {address} removed"),
+            Edit::Flush if self.services.is_empty() => return None,
+            Edit::Flush => {
                 let (services, servers) = (self.services.len(), self.services.servers());
                 format!("everything removed: {}, {}", count(services, "service"), count(servers, "server"))
             }
-            Request::Zero { key: Some(key) } => format!("service {key}: counters zeroed"),
-            Request::Zero { key: None } => "all counters zeroed".to_owned(),
-            Request::SetTimeouts { tcp, tcp_fin, udp } => self.other_timeouts([*tcp, *tcp_fin, *udp])?,
-            Request::AddMark { rule } => format!("mark rule {rule} added"),
-            Request::DeleteMark { rule } => format!("mark rule {rule} removed"),
-            Request::SetSysctl { name, value } => {
+            Edit::Zero { key: Some(key) } => format!("service {key}: counters zeroed"),
+            Edit::Zero { key: None } => "all counters zeroed".to_owned(),
+            Edit::SetTimeouts { tcp, tcp_fin, udp } => self.other_timeouts([*tcp, *tcp_fin, *udp])?,
+            Edit::AddMark { rule } => format!("mark rule {rule} added"),
+            Edit::DeleteMark { rule } => format!("mark rule {rule} removed"),
+            Edit::SetSysctl { name, value } => {
                 let mut after = Sysctls::clone(&self.tables.sysctls);
                 let old = after.get(name).unwrap_or_default();
                 // As it is then: what is written may be text of any length.
@@ -120,14 +120,15 @@ impl Director {
                 let new = after.get(name).unwrap_or_default();
                 format!("net.ipv4.vs.{name} {} -> {}", blanks(&old), blanks(&new))
             }
-            Request::AddRoute { route } => {
+            Edit::AddRoute { route } => {
                 let via = route.via.map_or_else(String::new, |via| format!(" via {via}"));
                 let dev = route.interface.as_ref().map_or_else(String::new, |name| format!(" dev {}", plain(name)));
                 format!("route {}{via}{dev} added", plain(&route.to))
             }
-            Request::DeleteRoute { to } => format!("route {} removed", plain(to)),
-            Request::DeleteVip { address } => format!("virtual address {address} removed"),
-            _ => return None,
+            Edit::DeleteRoute { to } => format!("route {} removed", plain(to)),
+            Edit::DeleteVip { address } => format!("virtual address {address} removed"),
+            Edit::StartDaemon { daemon } => format!("synchronisation daemon started on {}", plain(&daemon.interface)),
+            Edit::StopDaemon { .. } => "synchronisation daemon stopped".to_owned(),
         })
     }
 
@@ -213,12 +214,12 @@ mod tests {
             (format!(r#"{{"op":"delete-service",{key}}}"#), "service TCP 10.0.0.100:80 removed, with 1 server"),
         ];
         for (line, words) in cases {
-            let request: Request = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            assert_eq!(director.words(&request).as_deref(), Some(words), "{line}");
-            director.change(request, &mut || true).expect("it is possible");
+            let edit: Edit = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert_eq!(director.words(&edit).as_deref(), Some(words), "{line}");
+            director.edit(edit, &mut || true).expect("it is possible");
         }
-        let again = Request::SetTimeouts { tcp: 900, tcp_fin: 7, udp: 0 };
-        assert_eq!((director.words(&again), director.words(&Request::Flush)), (None, None), "nothing changes");
+        let again = Edit::SetTimeouts { tcp: 900, tcp_fin: 7, udp: 0 };
+        assert_eq!((director.words(&again), director.words(&Edit::Flush)), (None, None), "nothing changes");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use dataplane::flow::ServiceKey;
 use super::audit::count;
 use super::pauses::SLICE;
 use super::{Director, Pump};
-use crate::api::{ApiError, Request, ServerSpec, ServiceSpec};
+use crate::api::{ApiError, Edit, ServerSpec, ServiceSpec};
 use crate::config::{self, Server};
 use crate::ipvs::Origin;
 
@@ -71,6 +71,14 @@ impl Changes {
     }
 }
 
+/// A reload that is on.
+pub(super) struct Convergence<'a> {
+    /// What was made at run time goes, too.
+    pub(super) prune: bool,
+    pub(super) changes: Changes,
+    pub(super) host: Pump<'a>,
+}
+
 impl Director {
     pub(super) fn follow_all_addresses(&mut self, runtime: bool, host: Pump<'_>) {
         while !self.follow_addresses(runtime, SLICE) {
@@ -83,45 +91,37 @@ impl Director {
         &mut self,
         services: Vec<config::Service>,
         wanted: &HashSet<ServiceKey>,
-        prune: bool,
-        changes: &mut Changes,
-        host: Pump<'_>,
+        by: &mut Convergence<'_>,
     ) -> Result<(), ApiError> {
         for key in self.services.keys() {
             let Some(running) = self.services.get(&key).filter(|_| !wanted.contains(&key)) else {
-                self.pause(host);
+                self.pause(by.host);
                 continue;
             };
-            if prune || !running.origin.runtime {
+            if by.prune || !running.origin.runtime {
                 self.delete_service(&key)?;
-                changes.note(|| format!("service {key} removed"));
+                by.changes.note(|| format!("service {key} removed"));
             }
-            self.pause(host);
+            self.pause(by.host);
         }
         // What is added last is listed first: so the list is in the file's order.
         for service in services.into_iter().rev() {
-            self.converge_service(&service, prune, changes, host)?;
-            self.pause(host);
+            self.converge_service(&service, by)?;
+            self.pause(by.host);
         }
         Ok(())
     }
 
-    fn converge_service(
-        &mut self,
-        service: &config::Service,
-        prune: bool,
-        changes: &mut Changes,
-        host: Pump<'_>,
-    ) -> Result<(), ApiError> {
+    fn converge_service(&mut self, service: &config::Service, by: &mut Convergence<'_>) -> Result<(), ApiError> {
         let (key, spec) = (service.spec.key, &service.spec);
         let running = self.services.get(&key).map(|running| (&running.spec, &running.origin));
-        let deed = Deed::of(spec, running, prune, ServiceSpec::changes_to);
+        let deed = Deed::of(spec, running, by.prune, ServiceSpec::changes_to);
         match deed {
-            Deed::Add => self.edit(Request::AddService { service: spec.clone().into() }, false)?,
-            Deed::Edit(_) => self.edit(Request::EditService { service: spec.clone().into() }, false)?,
+            Deed::Add => self.apply(Edit::AddService { service: spec.clone().into() }, false, by.host)?,
+            Deed::Edit(_) => self.apply(Edit::EditService { service: spec.clone().into() }, false, by.host)?,
             Deed::Leave | Deed::Keep(_) => {}
         }
-        changes.tell(&deed, format_args!("service {key}"));
+        by.changes.tell(&deed, format_args!("service {key}"));
         self.services.adopt(&key, deed.as_file());
         self.file_has(&key);
         let running: Vec<_> = self
@@ -130,36 +130,30 @@ impl Director {
             .map_or(Vec::new(), |running| running.servers.iter().map(|s| (s.spec.address, s.origin.runtime)).collect());
         let has: HashSet<SocketAddr> = service.servers.iter().map(|server| server.spec.address).collect();
         for (address, runtime) in running {
-            if (prune || !runtime) && !has.contains(&address) {
-                self.edit(Request::DeleteServer { key, address }, false)?;
-                changes.note(|| format!("service {key}: server {address} removed"));
-                self.pause(host);
+            if (by.prune || !runtime) && !has.contains(&address) {
+                self.apply(Edit::DeleteServer { key, address }, false, by.host)?;
+                by.changes.note(|| format!("service {key}: server {address} removed"));
+                self.pause(by.host);
             }
         }
         for server in &service.servers {
-            self.converge_server(key, server, prune, changes)?;
-            self.pause(host);
+            self.converge_server(key, server, by)?;
+            self.pause(by.host);
         }
         Ok(())
     }
 
-    fn converge_server(
-        &mut self,
-        key: ServiceKey,
-        server: &Server,
-        prune: bool,
-        changes: &mut Changes,
-    ) -> Result<(), ApiError> {
+    fn converge_server(&mut self, key: ServiceKey, server: &Server, by: &mut Convergence<'_>) -> Result<(), ApiError> {
         let (address, spec) = (server.spec.address, &server.spec);
         let running = self.services.get(&key).and_then(|service| service.server(address));
         let running = running.map(|running| (&running.spec, &running.origin));
-        let deed = Deed::of(spec, running, prune, ServerSpec::changes_to);
+        let deed = Deed::of(spec, running, by.prune, ServerSpec::changes_to);
         match deed {
-            Deed::Add => self.edit(Request::AddServer { key, server: spec.clone() }, false)?,
-            Deed::Edit(_) => self.edit(Request::EditServer { key, server: spec.clone() }, false)?,
+            Deed::Add => self.apply(Edit::AddServer { key, server: spec.clone() }, false, by.host)?,
+            Deed::Edit(_) => self.apply(Edit::EditServer { key, server: spec.clone() }, false, by.host)?,
             Deed::Leave | Deed::Keep(_) => {}
         }
-        changes.tell(&deed, format_args!("service {key}: server {address}"));
+        by.changes.tell(&deed, format_args!("service {key}: server {address}"));
         self.services.adopt_server(&key, address, deed.as_file());
         Ok(())
     }

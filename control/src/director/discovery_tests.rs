@@ -7,7 +7,7 @@ use dataplane::wire::mld;
 use dataplane::wire::vlan::Lan;
 
 use super::*;
-use crate::api::Request;
+use crate::api::Edit;
 use crate::director::lab::{self, SECOND};
 
 const FILE: &str = r#"
@@ -226,7 +226,7 @@ fn addresses_are_announced_three_times_unless_the_kernels_silence_is_wanted() {
     director.turn(Nanos(9 * SECOND));
     assert_eq!(announced(&director), []);
     let service = r#"{"key":{"protocol":"tcp","address":"fd00::101","port":80},"scheduler":"rr"}"#;
-    director.edit(Request::AddService { service: serde_json::from_str(service).unwrap() }, true).unwrap();
+    director.apply(Edit::AddService { service: serde_json::from_str(service).unwrap() }, true, &mut || false).unwrap();
     director.publish();
     director.turn(Nanos(10 * SECOND));
     assert_eq!(announced(&director), [(WAN, at("fd00::101"))]);

@@ -7,35 +7,25 @@ use dataplane::flow::ServiceKey;
 use dataplane::proto::tcp::State;
 
 use super::{Director, Pump, read_totals, unsupported};
-use crate::api::{ApiError, Code, DaemonSpec, Request};
+use crate::api::{ApiError, Code, DaemonSpec, Edit};
 use crate::ipvs::no_service;
 
 impl Director {
     /// Changes in their order, up to the first that is refused.
-    pub(super) fn batch(&mut self, requests: Vec<Request>, host: Pump<'_>) -> Result<(), ApiError> {
-        for (index, request) in requests.into_iter().enumerate() {
-            self.change(request, host).map_err(|error| error.in_batch(index))?;
+    pub(super) fn batch(&mut self, edits: Vec<Edit>, host: Pump<'_>) -> Result<(), ApiError> {
+        for (index, edit) in edits.into_iter().enumerate() {
+            self.edit(edit, host).map_err(|error| error.in_batch(index))?;
             self.pause(host);
         }
         Ok(())
     }
 
     /// A change that an operator asks for. The log tells of it.
-    pub(super) fn change(&mut self, request: Request, host: Pump<'_>) -> Result<(), ApiError> {
-        let words = self.words(&request);
-        self.change_untold(request, host)?;
+    pub(super) fn edit(&mut self, edit: Edit, host: Pump<'_>) -> Result<(), ApiError> {
+        let words = self.words(&edit);
+        self.apply(edit, true, host)?;
         if let Some(words) = words {
             self.audit.note(words);
-        }
-        Ok(())
-    }
-
-    /// The same, of which the log does not tell.
-    pub(super) fn change_untold(&mut self, request: Request, host: Pump<'_>) -> Result<(), ApiError> {
-        match request {
-            Request::Flush => self.flush(host)?,
-            Request::Zero { key: None } => self.zero_all(host),
-            edit => self.edit(edit, true)?,
         }
         Ok(())
     }
@@ -57,56 +47,56 @@ impl Director {
         self.total = self.total.zeroed(now, self.services.reading);
     }
 
-    /// One change of the wanted state, of one object.
-    pub(super) fn edit(&mut self, request: Request, runtime: bool) -> Result<(), ApiError> {
+    /// Makes a change of the wanted state, at run time or for the file. The log does not tell of it.
+    pub(super) fn apply(&mut self, edit: Edit, runtime: bool, host: Pump<'_>) -> Result<(), ApiError> {
         let links = &self.links;
         let read = |slot: u32| read_totals(links, slot);
-        match request {
-            Request::AddService { service } => self.services.add(service, runtime, self.now),
-            Request::EditService { service } => self.services.edit(service, runtime),
-            Request::DeleteService { key } => self.delete_service(&key),
-            Request::AddServer { key, server } => self.services.add_server(&key, server, runtime, &|slot| {
+        match edit {
+            Edit::AddService { service } => self.services.add(service, runtime, self.now),
+            Edit::EditService { service } => self.services.edit(service, runtime),
+            Edit::DeleteService { key } => self.delete_service(&key),
+            Edit::AddServer { key, server } => self.services.add_server(&key, server, runtime, &|slot| {
                 links.iter().for_each(|link| {
                     link.totals.ensure(slot);
                 });
                 read(slot)
             }),
-            Request::EditServer { key, server } => {
+            Edit::EditServer { key, server } => {
                 self.services.edit_server(&key, server, runtime)?;
                 // Under strict parity a server's next packet makes the route that all its connections share.
                 self.net_changed |= self.config.ipvs.strict_parity;
                 Ok(())
             }
-            Request::DeleteServer { key, address } => {
+            Edit::DeleteServer { key, address } => {
                 self.services.delete_server(&key, address, &read)?;
                 self.end_orphans_soon();
                 Ok(())
             }
-            Request::Zero { key: Some(key) } => {
+            Edit::Flush => self.flush(host),
+            Edit::Zero { key: None } => {
+                self.zero_all(host);
+                Ok(())
+            }
+            Edit::Zero { key: Some(key) } => {
                 self.services.get(&key).ok_or_else(|| no_service(&key))?;
                 self.zero(&key);
                 Ok(())
             }
-            Request::SetTimeouts { tcp, tcp_fin, udp } => {
+            Edit::SetTimeouts { tcp, tcp_fin, udp } => {
                 self.set_timeouts(tcp, tcp_fin, udp);
                 Ok(())
             }
-            Request::AddMark { rule } => self.add_mark(rule),
-            Request::DeleteMark { rule } => self.delete_mark(&rule),
-            Request::SetSysctl { name, value } => self.set_sysctl(&name, &value),
-            Request::AddRoute { route } => self.add_route(&route),
-            Request::DeleteRoute { to } => self.delete_route(&to),
-            Request::DeleteVip { address } => self.delete_vip(address),
-            Request::StartDaemon { daemon } => Err(self.no_daemon(&daemon)),
-            Request::StopDaemon { .. } => Err(ApiError {
+            Edit::AddMark { rule } => self.add_mark(rule),
+            Edit::DeleteMark { rule } => self.delete_mark(&rule),
+            Edit::SetSysctl { name, value } => self.set_sysctl(&name, &value),
+            Edit::AddRoute { route } => self.add_route(&route),
+            Edit::DeleteRoute { to } => self.delete_route(&to),
+            Edit::DeleteVip { address } => self.delete_vip(address),
+            Edit::StartDaemon { daemon } => Err(self.no_daemon(&daemon)),
+            Edit::StopDaemon { .. } => Err(ApiError {
                 code: Code::NoService,
                 place: String::new(),
                 text: "no synchronisation daemon is running".to_owned(),
-            }),
-            _ => Err(ApiError {
-                code: Code::BadRequest,
-                place: String::new(),
-                text: "only changes of the table can be part of a batch".to_owned(),
             }),
         }
     }

@@ -6,7 +6,7 @@ use dataplane::wire::vlan::Lan;
 use dataplane::wire::{icmpv6, put};
 
 use super::*;
-use crate::api::Request;
+use crate::api::Edit;
 use crate::director::lab::{self, SECOND};
 
 const FILE: &str = r#"
@@ -68,15 +68,15 @@ fn service(address: &str) -> String {
 
 fn add(director: &mut Director, address: &str) {
     let text = format!(r#"{{"key":{},"scheduler":"rr"}}"#, service(address));
-    director.edit(Request::AddService { service: serde_json::from_str(&text).unwrap() }, true).unwrap();
+    director.apply(Edit::AddService { service: serde_json::from_str(&text).unwrap() }, true, &mut || false).unwrap();
     director.publish();
 }
 
 fn remove(director: &mut Director, address: &str) {
     let key: ServiceKey = serde_json::from_str(&service(address)).unwrap();
-    director.edit(Request::DeleteService { key }, true).unwrap();
+    director.apply(Edit::DeleteService { key }, true, &mut || false).unwrap();
     director.publish();
-    director.edit(Request::DeleteVip { address: address.parse().unwrap() }, true).unwrap();
+    director.apply(Edit::DeleteVip { address: address.parse().unwrap() }, true, &mut || false).unwrap();
     director.publish();
 }
 

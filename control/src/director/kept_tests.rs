@@ -26,9 +26,9 @@ impl Story {
     }
 
     /// As an operator.
-    fn ask(&mut self, request: &str) {
-        let request = serde_json::from_str(request).unwrap_or_else(|error| panic!("{error}: {request}"));
-        self.0.change(request, &mut || true).expect("it is possible");
+    fn ask(&mut self, edit: &str) {
+        let edit = serde_json::from_str(edit).unwrap_or_else(|error| panic!("{error}: {edit}"));
+        self.0.edit(edit, &mut || true).expect("it is possible");
     }
 
     fn weigh(&mut self, server: u8, weight: u32) {

@@ -15,7 +15,7 @@ pub(super) fn start(file: &str, now: Nanos) -> (Director, Vec<WorkerSeat>) {
     Director::new(config, facts, now).expect("a possible configuration")
 }
 
-/// The same without the workers, at the first second.
+/// A director that has just started, at the first second; its workers are let go.
 pub(super) fn fresh(file: &str) -> Director {
     start(file, Nanos(SECOND)).0
 }

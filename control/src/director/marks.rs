@@ -86,7 +86,7 @@ mod tests {
     use dataplane::clock::Nanos;
 
     use super::*;
-    use crate::api::Request;
+    use crate::api::Edit;
     use crate::config;
     use crate::director::Facts;
 
@@ -116,27 +116,27 @@ mod tests {
     #[test]
     fn requests_and_their_refusals() {
         let mut director = director(&[1]);
-        director.edit(Request::AddMark { rule: rule(2) }, true).unwrap();
+        director.apply(Edit::AddMark { rule: rule(2) }, true, &mut || false).unwrap();
         assert_eq!(marks(&director), [(1, false), (2, true)]);
-        let refused = |director: &mut Director, request| director.edit(request, true).unwrap_err();
-        let error = refused(&mut director, Request::AddMark { rule: rule(1) });
+        let refused = |director: &mut Director, request| director.apply(request, true, &mut || false).unwrap_err();
+        let error = refused(&mut director, Edit::AddMark { rule: rule(1) });
         assert_eq!((error.code, error.place.as_str()), (Code::Exists, "mark 1 --interface wan"));
         let elsewhere = MarkSpec { interface: Some("lan".to_owned()), ..rule(3) };
-        let error = refused(&mut director, Request::AddMark { rule: elsewhere });
+        let error = refused(&mut director, Edit::AddMark { rule: elsewhere });
         assert_eq!((error.code, error.text.as_str()), (Code::NoDevice, "there is no interface \"lan\"; known: wan"));
         let ports = MarkSpec { source_port: Some(Ports { first: 1, last: 2 }), ..rule(3) };
-        let error = refused(&mut director, Request::AddMark { rule: ports });
+        let error = refused(&mut director, Edit::AddMark { rule: ports });
         assert!(error.code == Code::Invalid && error.text.starts_with("source_port: needs"), "{error}");
-        assert_eq!(refused(&mut director, Request::DeleteMark { rule: rule(3) }).code, Code::NoEntry);
-        director.edit(Request::DeleteMark { rule: rule(1) }, true).unwrap();
+        assert_eq!(refused(&mut director, Edit::DeleteMark { rule: rule(3) }).code, Code::NoEntry);
+        director.apply(Edit::DeleteMark { rule: rule(1) }, true, &mut || false).unwrap();
         assert_eq!(marks(&director), [(2, true)]);
     }
 
     #[test]
     fn the_file_comes_first_and_what_was_made_at_run_time_stays() {
         let mut director = director(&[1, 2]);
-        director.edit(Request::AddMark { rule: rule(3) }, true).unwrap();
-        director.edit(Request::AddMark { rule: rule(4) }, true).unwrap();
+        director.apply(Edit::AddMark { rule: rule(3) }, true, &mut || false).unwrap();
+        director.apply(Edit::AddMark { rule: rule(4) }, true, &mut || false).unwrap();
         let mut follow = |file: &[u32], prune| {
             let mut changes = Changes::default();
             director.converge_marks(&config(file), prune, &mut changes);

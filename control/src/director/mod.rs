@@ -63,7 +63,7 @@ use dataplane::template::Templates;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::vlan::Lan;
 
-use crate::api::{Answer, ApiError, Code, MarkInfo, Request, SteeringReport};
+use crate::api::{Answer, ApiError, Batch, Code, MarkInfo, Observe, Query, Reload, Request, SteeringReport};
 use crate::config::Config;
 use crate::ipvs::{Links, Services};
 use crate::neighbors::Neighbors;
@@ -313,40 +313,54 @@ impl Director {
     pub fn handle(&mut self, request: Request, now: Nanos, pump: Pump<'_>) -> Result<Answer, ApiError> {
         self.now = now;
         match request {
-            Request::Services { key, cursor, limit } => self.list_services(key, cursor, limit),
-            Request::Connections { cursor, limit } => self.list_connections(cursor, limit, pump),
-            Request::Timeouts => Ok(self.timeouts()),
-            Request::Sysctls { name } => self.list_sysctls(name),
-            Request::Daemons => Ok(Answer::Daemons { daemons: Vec::new() }),
-            Request::Status => Ok(self.status()),
-            Request::Stats => Ok(self.stats()),
-            Request::Neighbors => Ok(self.list_neighbors(pump)),
-            Request::Routes => Ok(self.list_routes()),
-            Request::Vips { cursor } => Ok(self.list_vips(cursor)),
-            Request::Marks => Ok(Answer::Marks { rules: self.marks.clone() }),
-            Request::Steering => Ok(Answer::Steering(Box::new(SteeringReport::of(&self.facts.steering)))),
-            Request::ConfigShow { cursor } => Ok(self.show_config(cursor)),
-            Request::Proc { name, cursor } => self.proc(&name, cursor, pump),
-            Request::Reload { prune } => {
+            Request::Query(query) => self.query(query, pump),
+            Request::Observe(observe) => self.observe(observe),
+            Request::Reload(Reload { prune }) => {
                 let prepared = self.prepare()?;
                 self.reload(prepared, prune, pump)
             }
-            Request::TraceStart { filter, count, seconds } => self.start_watch(&Wish::trace(filter, count, seconds)),
-            Request::CaptureStart { filter, count, seconds, snaplen } => {
-                self.start_watch(&Wish::capture(filter, count, seconds, snaplen))
-            }
-            Request::WatchNext { watch } => self.next_of_watch(watch),
-            Request::WatchStop { watch } => self.stop_watch(watch),
-            Request::DoctorArp { examination } => self.doctor_arp(examination),
-            Request::Batch { requests, more } => {
+            Request::Batch(Batch { requests, more }) => {
                 let result = self.batch(requests, pump);
                 let published = if more { self.hold(pump) } else { self.commit(pump) };
                 result.and(published).map(|()| Answer::Done)
             }
-            edit => {
-                let result = self.change(edit, pump);
+            Request::Edit(edit) => {
+                let result = self.edit(edit, pump);
                 result.and(self.commit(pump)).map(|()| Answer::Done)
             }
+        }
+    }
+
+    /// Answers a question. The network is served while workers are asked.
+    fn query(&mut self, query: Query, pump: Pump<'_>) -> Result<Answer, ApiError> {
+        match query {
+            Query::Services { key, cursor, limit } => self.list_services(key, cursor, limit),
+            Query::Connections { cursor, limit } => self.list_connections(cursor, limit, pump),
+            Query::Timeouts => Ok(self.timeouts()),
+            Query::Sysctls { name } => self.list_sysctls(name),
+            Query::Daemons => Ok(Answer::Daemons { daemons: Vec::new() }),
+            Query::Status => Ok(self.status()),
+            Query::Stats => Ok(self.stats()),
+            Query::Neighbors => Ok(self.list_neighbors(pump)),
+            Query::Routes => Ok(self.list_routes()),
+            Query::Vips { cursor } => Ok(self.list_vips(cursor)),
+            Query::Marks => Ok(Answer::Marks { rules: self.marks.clone() }),
+            Query::Steering => Ok(Answer::Steering(Box::new(SteeringReport::of(&self.facts.steering)))),
+            Query::ConfigShow { cursor } => Ok(self.show_config(cursor)),
+            Query::Proc { name, cursor } => self.proc(&name, cursor, pump),
+        }
+    }
+
+    /// Starts, reads or ends an observation.
+    fn observe(&mut self, observe: Observe) -> Result<Answer, ApiError> {
+        match observe {
+            Observe::TraceStart { filter, count, seconds } => self.start_watch(&Wish::trace(filter, count, seconds)),
+            Observe::CaptureStart { filter, count, seconds, snaplen } => {
+                self.start_watch(&Wish::capture(filter, count, seconds, snaplen))
+            }
+            Observe::WatchNext { watch } => self.next_of_watch(watch),
+            Observe::WatchStop { watch } => self.stop_watch(watch),
+            Observe::DoctorArp { examination } => self.doctor_arp(examination),
         }
     }
 

@@ -99,13 +99,13 @@ impl Director {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Request;
+    use crate::api::Edit;
     use crate::director::lab;
 
     const FILE: &str =
         "schema = 1\n[[interface]]\nname = \"wan\"\ndevice = \"tap:wan\"\naddresses = [\"10.0.0.1/24\"]\n";
 
-    fn add(port: u16) -> Request {
+    fn add(port: u16) -> Edit {
         let key = format!(r#"{{"protocol":"tcp","address":"10.0.0.7","port":{port}}}"#);
         let text = format!(r#"{{"op":"add-service","service":{{"key":{key},"scheduler":"rr"}}}}"#);
         serde_json::from_str(&text).expect("a request")
@@ -115,7 +115,7 @@ mod tests {
     fn an_address_is_not_answered_for_before_workers_know_it() {
         let mut director = lab::quiet(FILE);
         let vip = "10.0.0.7".parse().expect("an address");
-        director.edit(add(80), true).expect("it is possible");
+        director.apply(add(80), true, &mut || false).expect("it is possible");
         assert!(director.follow_addresses(true, 9));
         (60..65).for_each(|tenth| {
             director.now = Nanos(tenth * lab::SECOND / 10);
@@ -130,17 +130,17 @@ mod tests {
     #[test]
     fn what_is_left_of_an_earlier_change_does_not_hide_a_later_one() {
         let mut director = lab::quiet(FILE);
-        let server = |port: u16, host: u8| -> Request {
+        let server = |port: u16, host: u8| -> Edit {
             let key = format!(r#"{{"protocol":"tcp","address":"10.0.0.7","port":{port}}}"#);
             let server = format!(r#"{{"address":"10.0.0.{host}:80","forward":"nat","weight":1}}"#);
             serde_json::from_str(&format!(r#"{{"op":"add-server","key":{key},"server":{server}}}"#)).expect("a request")
         };
         for request in [add(1), server(1, 21), server(1, 22), server(1, 23)] {
-            director.edit(request, true).expect("it is possible");
+            director.apply(request, true, &mut || false).expect("it is possible");
         }
         // One of three listeners is taken; then more come.
         assert!(!director.take_services(1));
-        director.edit(server(1, 24), true).expect("it is possible");
+        director.apply(server(1, 24), true, &mut || false).expect("it is possible");
         let mut takes = 0;
         while !director.take_services(2) {
             takes += 1;

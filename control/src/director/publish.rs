@@ -140,7 +140,8 @@ impl Director {
         self.services.changed() == 0 && self.take_index(most)
     }
 
-    /// The same of what services amount to: where servers listen, paths to them, and whose calls are whose.
+    /// Brings at most so many changes of what services amount to into the tables to be published: where servers listen,
+    /// paths to them, and whose calls are whose. Returns whether these are all.
     fn take_index(&mut self, most: usize) -> bool {
         let (pending, tables) = (&mut self.pending, &mut self.tables);
         if pending.listeners.is_empty() {

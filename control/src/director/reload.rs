@@ -8,7 +8,7 @@ use dataplane::tables::Options;
 use log::warn;
 
 use super::audit::count;
-use super::converge::Changes;
+use super::converge::{Changes, Convergence};
 use super::{Director, Pump};
 use crate::api::{Answer, ApiError, Code};
 use crate::config::{self, Config, ConfigError};
@@ -106,13 +106,14 @@ impl Director {
 
     fn converge_to(&mut self, prepared: Prepared, prune: bool, host: Pump<'_>) -> Result<Changes, ApiError> {
         let Prepared { mut config, wanted, .. } = prepared;
-        let mut changes = Changes::default();
+        let mut by = Convergence { prune, changes: Changes::default(), host };
         let services = std::mem::take(&mut config.services);
-        self.follow_all_addresses(true, host);
-        let converged = self.converge_services(services, &wanted, prune, &mut changes, host);
+        self.follow_all_addresses(true, by.host);
+        let converged = self.converge_services(services, &wanted, &mut by);
         (self.facts.discard)(Box::new(wanted));
-        self.follow_all_addresses(false, host);
+        self.follow_all_addresses(false, by.host);
         converged?;
+        let Convergence { mut changes, host, .. } = by;
         let options = Options {
             ip_forward: config.dataplane.ip_forward,
             accept_source_route: config.dataplane.accept_source_route,

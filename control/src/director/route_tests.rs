@@ -2,7 +2,7 @@
 
 use dataplane::clock::Nanos;
 
-use crate::api::{Answer, ApiError, Code, Request, RouteSpec};
+use crate::api::{Answer, ApiError, Code, Edit, RouteSpec};
 use crate::config::{self, Config};
 use crate::director::{Director, Facts};
 
@@ -34,8 +34,8 @@ fn director() -> Director {
     Director::new(file(), Facts::in_memory(&file()), NOW).unwrap().0
 }
 
-fn change(director: &mut Director, request: Request) -> Result<(), ApiError> {
-    director.edit(request, true)
+fn change(director: &mut Director, edit: Edit) -> Result<(), ApiError> {
+    director.apply(edit, true, &mut || false)
 }
 
 fn spec(to: &str) -> RouteSpec {
@@ -43,7 +43,7 @@ fn spec(to: &str) -> RouteSpec {
 }
 
 fn add(director: &mut Director, route: RouteSpec) -> Result<(), ApiError> {
-    change(director, Request::AddRoute { route })
+    change(director, Edit::AddRoute { route })
 }
 
 /// Prefix, where it leads, and whether it was made at run time; connected ones left out.
@@ -69,14 +69,11 @@ fn a_route_comes_and_goes() {
     let shown = director.running_settings();
     assert_eq!(shown.routes.len(), 3);
     assert_eq!(config::parse(&config::render(&shown), "shown").unwrap().routes, shown.routes);
-    change(&mut director, Request::DeleteRoute { to: "192.0.2.0/24".into() }).unwrap();
+    change(&mut director, Edit::DeleteRoute { to: "192.0.2.0/24".into() }).unwrap();
     assert_eq!(listed(&director).len(), 2);
-    let gone = change(&mut director, Request::DeleteRoute { to: "192.0.2.0/24".into() }).unwrap_err();
+    let gone = change(&mut director, Edit::DeleteRoute { to: "192.0.2.0/24".into() }).unwrap_err();
     assert_eq!((gone.code, gone.place.as_str()), (Code::NoEntry, "192.0.2.0/24"));
-    assert_eq!(
-        change(&mut director, Request::DeleteRoute { to: "10.1.0.0/24".into() }).unwrap_err().code,
-        Code::NoEntry
-    );
+    assert_eq!(change(&mut director, Edit::DeleteRoute { to: "10.1.0.0/24".into() }).unwrap_err().code, Code::NoEntry);
 }
 
 #[test]
@@ -87,7 +84,7 @@ fn a_default_route_is_of_the_gateways_family() {
         interface: interface.map(str::to_owned),
         ..spec("default")
     };
-    let delete = |director: &mut Director| change(director, Request::DeleteRoute { to: "default".into() });
+    let delete = |director: &mut Director| change(director, Edit::DeleteRoute { to: "default".into() });
     assert_eq!(add(&mut director, default("10.0.0.253", None)).unwrap_err().code, Code::Exists);
     delete(&mut director).unwrap();
     assert_eq!(delete(&mut director).unwrap_err().code, Code::NoEntry);
@@ -97,7 +94,7 @@ fn a_default_route_is_of_the_gateways_family() {
     let two = delete(&mut director).unwrap_err();
     assert_eq!((two.code, &*two.text), (Code::Invalid, "there are two; write 0.0.0.0/0 or ::/0"));
     let blackhole = RouteSpec { blackhole: true, ..spec("default") };
-    change(&mut director, Request::DeleteRoute { to: "0.0.0.0/0".into() }).unwrap();
+    change(&mut director, Edit::DeleteRoute { to: "0.0.0.0/0".into() }).unwrap();
     add(&mut director, blackhole).unwrap();
     assert_eq!(listed(&director)[1], row("0.0.0.0/0", "blackhole", true));
 }
@@ -126,7 +123,7 @@ fn what_the_file_would_refuse_is_refused() {
 fn a_reload_keeps_what_was_added_and_brings_back_what_was_removed() {
     let mut director = director();
     add(&mut director, RouteSpec { blackhole: true, ..spec("192.0.2.0/24") }).unwrap();
-    change(&mut director, Request::DeleteRoute { to: "0.0.0.0/0".into() }).unwrap();
+    change(&mut director, Edit::DeleteRoute { to: "0.0.0.0/0".into() }).unwrap();
     director.converge(file(), false, &mut || true).unwrap();
     let (own, files) = (row("192.0.2.0/24", "blackhole", true), row("0.0.0.0/0", "10.0.0.254", false));
     assert_eq!(listed(&director), [own, files.clone()]);

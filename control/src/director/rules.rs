@@ -13,7 +13,7 @@ use dataplane::flow::ServiceKey;
 
 use super::reload::wrong;
 use super::{Director, Facts};
-use crate::api::{ApiError, Request};
+use crate::api::{ApiError, Edit};
 use crate::config::{Config, ConfigError, ConfigErrors, Place};
 use crate::ipvsadm::rules;
 
@@ -44,8 +44,8 @@ impl Director {
             return Ok(());
         };
         let mut restoring = Restoring { director: self, lines: HashMap::new() };
-        let told = |(place, request): (Place, Request)| -> Option<ConfigError> {
-            restoring.change(&place, request).err().map(|text| place.error("", text))
+        let told = |(place, edit): (Place, Edit)| -> Option<ConfigError> {
+            restoring.change(&place, edit).err().map(|text| place.error("", text))
         };
         ConfigErrors::of(rules.into_iter().filter_map(told).collect()).map_or(Ok(()), Err)
     }
@@ -62,48 +62,48 @@ struct Restoring<'a> {
 }
 
 impl Restoring<'_> {
-    fn change(&mut self, place: &Place, request: Request) -> Result<(), String> {
-        let added = match &request {
-            Request::AddService { service } => Some((service.key, None)),
-            Request::AddServer { key, server } => Some((*key, Some(server.address))),
+    fn change(&mut self, place: &Place, edit: Edit) -> Result<(), String> {
+        let added = match &edit {
+            Edit::AddService { service } => Some((service.key, None)),
+            Edit::AddServer { key, server } => Some((*key, Some(server.address))),
             _ => None,
         };
         if let Some(line) = added.and_then(|added| self.lines.get(&added)) {
             return Err(format!("duplicate of line {line}"));
         }
-        self.forget(&request);
-        if let Some(request) = self.unless_there(request) {
-            self.director.change_untold(request, &mut || false).map_err(|error| error.to_string())?;
+        self.forget(&edit);
+        if let Some(edit) = self.unless_there(edit) {
+            self.director.apply(edit, true, &mut || false).map_err(|error| error.to_string())?;
         }
         self.lines.extend(added.map(|added| (added, place.line)));
         Ok(())
     }
 
     /// What is removed may be added again.
-    fn forget(&mut self, request: &Request) {
-        match request {
-            Request::Flush => self.lines.clear(),
-            Request::DeleteService { key } => self.lines.retain(|(service, _), _| service != key),
-            Request::DeleteServer { key, address } => _ = self.lines.remove(&(*key, Some(*address))),
+    fn forget(&mut self, edit: &Edit) {
+        match edit {
+            Edit::Flush => self.lines.clear(),
+            Edit::DeleteService { key } => self.lines.retain(|(service, _), _| service != key),
+            Edit::DeleteServer { key, address } => _ = self.lines.remove(&(*key, Some(*address))),
             _ => {}
         }
     }
 
-    /// The request: an edit where it adds what is there, nothing where that is just so.
-    fn unless_there(&self, request: Request) -> Option<Request> {
-        match request {
-            Request::AddService { service } => match self.director.services.get(&service.key) {
-                None => Some(Request::AddService { service }),
+    /// The edit itself: one of what is there where it adds what is there, nothing where that is just so.
+    fn unless_there(&self, edit: Edit) -> Option<Edit> {
+        match edit {
+            Edit::AddService { service } => match self.director.services.get(&service.key) {
+                None => Some(Edit::AddService { service }),
                 Some(there) => {
                     let same = service.clone().known().is_ok_and(|service| service == there.spec);
-                    (!same).then_some(Request::EditService { service })
+                    (!same).then_some(Edit::EditService { service })
                 }
             },
-            Request::AddServer { key, server } => {
+            Edit::AddServer { key, server } => {
                 let service = self.director.services.get(&key);
                 match service.and_then(|service| service.servers.iter().find(|s| s.spec.address == server.address)) {
-                    None => Some(Request::AddServer { key, server }),
-                    Some(there) => (there.spec != server).then_some(Request::EditServer { key, server }),
+                    None => Some(Edit::AddServer { key, server }),
+                    Some(there) => (there.spec != server).then_some(Edit::EditServer { key, server }),
                 }
             }
             other => Some(other),

@@ -11,7 +11,7 @@ fn start(name: &str, rules: Option<&str>) -> Result<Director, String> {
     start_of(name, rules, "")
 }
 
-/// The same, with servers.
+/// Services as ipvsadm-save writes them, with servers.
 fn start_of(name: &str, rules: Option<&str>, servers: &str) -> Result<Director, String> {
     let path = std::env::temp_dir().join(format!("sluice-{}-{name}.rules", std::process::id()));
     if let Some(rules) = rules {

@@ -4,7 +4,7 @@ use dataplane::clock::Nanos;
 use dataplane::flow::Direction;
 
 use super::{Director, WorkerSeat, lab};
-use crate::api::{Answer, Request, ServiceInfo};
+use crate::api::{Answer, Edit, ServiceInfo};
 use crate::ipvsadm::names::Names;
 use crate::ipvsadm::rules;
 
@@ -32,14 +32,14 @@ impl Story {
 
     fn ipvsadm(&mut self, lines: &[&str]) {
         let changes = rules::read(&lines.join("\n"), "test", &Names::from_text("", "")).expect("good lines");
-        for (_, request) in changes {
-            self.director.change(request, &mut || true).expect("it is done");
+        for (_, edit) in changes {
+            self.director.edit(edit, &mut || true).expect("it is done");
         }
     }
 
     fn sysctl(&mut self, value: &str) {
-        let request = Request::SetSysctl { name: "run_estimation".to_owned(), value: value.to_owned() };
-        self.director.edit(request, true).expect("it takes that value");
+        let edit = Edit::SetSysctl { name: "run_estimation".to_owned(), value: value.to_owned() };
+        self.director.apply(edit, true, &mut || false).expect("it takes that value");
     }
 
     /// A datagram for the only server there has ever been.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::api::{Request, ServiceSpec};
+use crate::api::{Edit, ServiceSpec};
 use crate::config::{self, Config};
 use crate::director::lab;
 
@@ -33,23 +33,23 @@ fn spec(address: &str) -> ServiceSpec {
     file(&SERVICE.replace("10.0.0.100", address)).services.remove(0).spec
 }
 
-fn change(director: &mut Director, request: Request) -> Result<(), ApiError> {
-    let done = director.edit(request, true);
+fn change(director: &mut Director, edit: Edit) -> Result<(), ApiError> {
+    let done = director.apply(edit, true, &mut || false);
     director.publish();
     done
 }
 
 fn add(director: &mut Director, address: &str) {
-    change(director, Request::AddService { service: spec(address).into() }).expect("a new service");
+    change(director, Edit::AddService { service: spec(address).into() }).expect("a new service");
 }
 
 fn remove(director: &mut Director, address: &str) {
-    change(director, Request::DeleteService { key: spec(address).key }).expect("a service");
+    change(director, Edit::DeleteService { key: spec(address).key }).expect("a service");
 }
 
 fn take_away(director: &mut Director, address: &str) -> Result<(), (Code, String)> {
-    let request = Request::DeleteVip { address: address.parse().unwrap() };
-    change(director, request).map_err(|error| (error.code, error.text))
+    let edit = Edit::DeleteVip { address: address.parse().unwrap() };
+    change(director, edit).map_err(|error| (error.code, error.text))
 }
 
 fn reload(director: &mut Director, text: &str, prune: bool) {

@@ -3,7 +3,7 @@
 use dataplane::wire::vlan::{Lan, Tagging};
 
 use super::*;
-use crate::api::{Answer, Request};
+use crate::api::{Answer, Query};
 use crate::director::lab::{self, SECOND};
 
 const FILE: &str = r#"
@@ -108,7 +108,8 @@ fn routes_lead_through_a_vlan_and_workers_know_where_it_is() {
     let shown: Vec<_> = status.interfaces.iter().map(|i| (&*i.name, i.vlan, &*i.device, &*i.mac)).collect();
     assert_eq!(shown[0], ("office", Some(100), "", "02:00:00:00:00:01"));
     assert_eq!(shown[1], ("wan", None, "vdev:net_null0", "02:00:00:00:00:01"));
-    let Ok(Answer::Neighbors { neighbors }) = director.handle(Request::Neighbors, Nanos(3 * SECOND), &mut || false)
+    let Ok(Answer::Neighbors { neighbors }) =
+        director.handle(Query::Neighbors.into(), Nanos(3 * SECOND), &mut || false)
     else {
         panic!("neighbours")
     };

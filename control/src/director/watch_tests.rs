@@ -9,7 +9,7 @@ use dataplane::wire::{arp, ipv4, put};
 use dataplane::worker::{Parts, Worker};
 
 use super::*;
-use crate::api::{PacketInfo, Request};
+use crate::api::{Observe, PacketInfo};
 use crate::director::lab;
 
 const CONFIG: &str = r#"
@@ -102,19 +102,19 @@ impl Lab {
         }
     }
 
-    fn ask(&mut self, request: Request) -> Result<Answer, ApiError> {
+    fn ask(&mut self, request: Observe) -> Result<Answer, ApiError> {
         let Self { director, worker, now } = self;
-        let answer = director.handle(request, *now, &mut || worker.turn(*now) < 1000);
+        let answer = director.handle(request.into(), *now, &mut || worker.turn(*now) < 1000);
         self.turn(0);
         answer
     }
 
     fn trace(&mut self, filter: &str, count: u64) -> Result<WatchInfo, ApiError> {
-        let request = Request::TraceStart { filter: filter.to_owned(), count: Some(count), seconds: Some(20) };
+        let request = Observe::TraceStart { filter: filter.to_owned(), count: Some(count), seconds: Some(20) };
         self.start(request)
     }
 
-    fn start(&mut self, request: Request) -> Result<WatchInfo, ApiError> {
+    fn start(&mut self, request: Observe) -> Result<WatchInfo, ApiError> {
         self.ask(request).map(|answer| match answer {
             Answer::Watching(info) => info,
             other => panic!("{other:?}"),
@@ -122,7 +122,7 @@ impl Lab {
     }
 
     fn next(&mut self, watch: u64) -> WatchPage {
-        match self.ask(Request::WatchNext { watch }) {
+        match self.ask(Observe::WatchNext { watch }) {
             Ok(Answer::Watched(page)) => *page,
             other => panic!("{other:?}"),
         }
@@ -190,7 +190,7 @@ fn a_trace_tells_of_a_connection_in_words() {
     let said = stages(&page.packets[0]);
     assert!(said[2].contains("request key") && said[2].contains("SYN_RECV -> ESTABLISHED, active"), "{said:?}");
     assert!(said[4].contains("from the cache of the connection"), "{said:?}");
-    let gone = lab.ask(Request::WatchNext { watch: watch.watch }).unwrap_err();
+    let gone = lab.ask(Observe::WatchNext { watch: watch.watch }).unwrap_err();
     assert_eq!(gone.code, Code::NoEntry);
 }
 
@@ -256,7 +256,7 @@ fn a_trace_tells_who_waits_who_is_answered_and_who_is_malformed() {
     assert_eq!(stages(unwanted)[2], "decide: no connection, no service; drop_transport_checksum");
     assert_eq!(stages(bent)[0], "parse: drop_header_checksum: it ends here");
     assert_eq!(bent.verdict, "drop_header_checksum");
-    assert_eq!(lab.ask(Request::WatchStop { watch }), Ok(Answer::Done));
+    assert_eq!(lab.ask(Observe::WatchStop { watch }), Ok(Answer::Done));
     assert_eq!(lab.next(watch).over.as_deref(), Some("stopped"));
 }
 
@@ -264,7 +264,7 @@ fn a_trace_tells_who_waits_who_is_answered_and_who_is_malformed() {
 fn a_capture_has_both_forms_of_a_packet() {
     let mut lab = Lab::new();
     let (filter, count, seconds) = ("dst port 80 and interface wan".to_owned(), None, None);
-    let watch = lab.start(Request::CaptureStart { filter, count, seconds, snaplen: Some(38) }).unwrap();
+    let watch = lab.start(Observe::CaptureStart { filter, count, seconds, snaplen: Some(38) }).unwrap();
     assert_eq!((watch.interfaces, watch.count, watch.seconds), (vec!["wan".into(), "lan".into()], 100_000, 30));
     let frame = segment(80, 2);
     lab.feed(0, &frame);
@@ -276,7 +276,7 @@ fn a_capture_has_both_forms_of_a_packet() {
     let expected = [("wan", Direction::In, 54, digits(&frame)), ("lan", Direction::Out, 54, digits(&sent))];
     assert_eq!(seen, expected);
     lab.turn(30 * SECOND);
-    assert!(matches!(lab.ask(Request::WatchNext { watch: watch.watch }), Err(error) if error.code == Code::NoEntry));
+    assert!(matches!(lab.ask(Observe::WatchNext { watch: watch.watch }), Err(error) if error.code == Code::NoEntry));
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn a_watch_ends_with_its_time_and_when_nobody_asks() {
     lab.turn(16 * SECOND);
     lab.turn(0);
     assert!(!lab.worker.is_observed(), "nobody looks for whom is gone");
-    assert!(lab.ask(Request::WatchNext { watch }).is_err());
+    assert!(lab.ask(Observe::WatchNext { watch }).is_err());
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn bounds_and_wrong_words_are_refused() {
     assert_eq!(place(lab.trace("tpc", 1)), (Code::Invalid, "filter".to_owned()));
     assert_eq!(place(lab.trace("", 0)), (Code::Invalid, "count".to_owned()));
     assert_eq!(place(lab.trace("", 100_001)), (Code::Invalid, "count".to_owned()));
-    let long = Request::TraceStart { filter: String::new(), count: None, seconds: Some(3601) };
+    let long = Observe::TraceStart { filter: String::new(), count: None, seconds: Some(3601) };
     assert_eq!(place(lab.start(long)), (Code::Invalid, "seconds".to_owned()));
     let watches: Vec<u64> = (0..MAX_WATCHES).map(|_| lab.trace("", 1).unwrap().watch).collect();
     assert_eq!(place(lab.trace("", 1)).0, Code::Full);

@@ -8,7 +8,7 @@ use super::names::Names;
 use super::options::{Command, Given, Opt};
 use super::parse::Line;
 use crate::api::rules::{self, Fault};
-use crate::api::{DaemonSpec, Request, ServerSpec, ServiceWords, TunnelKind, TunnelSpec};
+use crate::api::{DaemonSpec, Edit, ServerSpec, ServiceWords, TunnelKind, TunnelSpec};
 
 /// Interface of a daemon that names none.
 const DEFAULT_INTERFACE: &str = "eth0";
@@ -16,8 +16,8 @@ const DEFAULT_INTERFACE: &str = "eth0";
 /// What to do about a line.
 #[derive(Debug)]
 pub(super) enum Task {
-    /// A request that answers with nothing.
-    Change(Deed, Request),
+    /// A change of the table.
+    Change(Deed, Edit),
     Services(Option<ServiceKey>, Given),
     Connections(Given),
     Timeouts,
@@ -32,27 +32,25 @@ impl Task {
         let line = Line::read(words, names)?;
         let key = line.service.key();
         Ok(match line.command {
-            Command::AddService => Self::Change(Deed::AddService, Request::AddService { service: service(line)? }),
-            Command::EditService => Self::Change(Deed::EditService, Request::EditService { service: service(line)? }),
-            Command::DeleteService => Self::Change(Deed::FindService, Request::DeleteService { key }),
-            Command::AddServer => Self::Change(Deed::AddServer, Request::AddServer { key, server: server(&line)? }),
-            Command::EditServer => Self::Change(Deed::FindServer, Request::EditServer { key, server: server(&line)? }),
+            Command::AddService => Self::Change(Deed::AddService, Edit::AddService { service: service(line)? }),
+            Command::EditService => Self::Change(Deed::EditService, Edit::EditService { service: service(line)? }),
+            Command::DeleteService => Self::Change(Deed::FindService, Edit::DeleteService { key }),
+            Command::AddServer => Self::Change(Deed::AddServer, Edit::AddServer { key, server: server(&line)? }),
+            Command::EditServer => Self::Change(Deed::FindServer, Edit::EditServer { key, server: server(&line)? }),
             Command::DeleteServer => {
-                Self::Change(Deed::FindServer, Request::DeleteServer { key, address: line.server.address })
+                Self::Change(Deed::FindServer, Edit::DeleteServer { key, address: line.server.address })
             }
-            Command::Flush => Self::Change(Deed::Other, Request::Flush),
+            Command::Flush => Self::Change(Deed::Other, Edit::Flush),
             Command::Zero => {
                 let key = line.given.has(Opt::Service).then_some(key);
-                Self::Change(Deed::FindService, Request::Zero { key })
+                Self::Change(Deed::FindService, Edit::Zero { key })
             }
             Command::SetTimeouts => {
                 let [tcp, tcp_fin, udp] = line.timeouts;
-                Self::Change(Deed::Other, Request::SetTimeouts { tcp, tcp_fin, udp })
+                Self::Change(Deed::Other, Edit::SetTimeouts { tcp, tcp_fin, udp })
             }
-            Command::StartDaemon => {
-                Self::Change(Deed::StartDaemon, Request::StartDaemon { daemon: daemon(line.daemon) })
-            }
-            Command::StopDaemon => Self::Change(Deed::StopDaemon, Request::StopDaemon { role: line.daemon.role }),
+            Command::StartDaemon => Self::Change(Deed::StartDaemon, Edit::StartDaemon { daemon: daemon(line.daemon) }),
+            Command::StopDaemon => Self::Change(Deed::StopDaemon, Edit::StopDaemon { role: line.daemon.role }),
             Command::List => list(key, line.given),
             Command::Save => Self::Save(line.given),
             Command::Restore => Self::Restore,

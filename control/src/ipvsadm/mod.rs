@@ -19,7 +19,7 @@ use std::io::BufRead;
 
 use dataplane::flow::ServiceKey;
 
-use crate::api::{Answer, ApiError, Client, Code, PageError, Request, ServiceInfo, every_service};
+use crate::api::{Answer, ApiError, Client, Code, PageError, Query, Request, ServiceInfo, every_service};
 use command::Task;
 use errors::{Stop, no_such_service, not_listed, refused};
 use names::Names;
@@ -87,8 +87,8 @@ impl Session<'_> {
     /// Does what a line asks for. Without `stdin` there is nothing to restore from.
     fn perform(&mut self, task: Task, stdin: Option<&mut dyn BufRead>) -> Result<i32, Stop> {
         match task {
-            Task::Change(deed, request) => {
-                self.change(request).map_err(|error| refused(deed, &error))?;
+            Task::Change(deed, edit) => {
+                self.change(edit).map_err(|error| refused(deed, &error))?;
             }
             Task::Services(key, given) => {
                 let (table_size, services) = self.services(key)?;
@@ -99,16 +99,16 @@ impl Session<'_> {
                 self.out += &list::services(services, table_size, given, self.names);
             }
             Task::Connections(given) => self.connections(given)?,
-            Task::Timeouts => match self.fetch(Request::Timeouts)? {
+            Task::Timeouts => match self.fetch(Query::Timeouts)? {
                 Answer::Timeouts { tcp, tcp_fin, udp } => self.out += &conns::timeouts(tcp, tcp_fin, udp),
                 _ => return Err(confused()),
             },
-            Task::Daemons => match self.fetch(Request::Daemons)? {
+            Task::Daemons => match self.fetch(Query::Daemons)? {
                 Answer::Daemons { daemons } => self.out += &conns::daemons(&daemons),
                 _ => return Err(confused()),
             },
             Task::Save(given) => {
-                let Answer::Status(status) = self.fetch(Request::Status)? else { return Err(confused()) };
+                let Answer::Status(status) = self.fetch(Query::Status)? else { return Err(confused()) };
                 let (_, services) = self.services(None)?;
                 self.out += &save::table(services, given, self.names, status.strict_parity);
             }
@@ -131,7 +131,7 @@ impl Session<'_> {
         let mut cursor = None;
         let mut out = conns::title(given);
         loop {
-            let answer = self.fetch(Request::Connections { cursor, limit: None })?;
+            let answer = self.fetch(Query::Connections { cursor, limit: None })?;
             let Answer::Connections { connections, next, late } = answer else { return Err(confused()) };
             late.iter().for_each(|text| self.is_late(text));
             connections.iter().for_each(|conn| out += &conns::connection(conn, given, self.names));
@@ -145,8 +145,8 @@ impl Session<'_> {
     }
 
     /// Asks for a change. One that a worker has not taken over yet is done.
-    fn change(&mut self, request: Request) -> Result<(), ApiError> {
-        match self.client.ask(request) {
+    fn change(&mut self, request: impl Into<Request>) -> Result<(), ApiError> {
+        match self.client.ask(request.into()) {
             Err(error) if error.code == Code::Late => self.is_late(&error.text),
             answer => drop(answer?),
         }
@@ -158,8 +158,8 @@ impl Session<'_> {
         self.complain(text);
     }
 
-    fn fetch(&mut self, request: Request) -> Result<Answer, Stop> {
-        self.client.ask(request).map_err(|error| not_listed(&error))
+    fn fetch(&mut self, query: Query) -> Result<Answer, Stop> {
+        self.client.ask(query.into()).map_err(|error| not_listed(&error))
     }
 
     /// A line of standard error.

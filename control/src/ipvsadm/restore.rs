@@ -14,7 +14,7 @@ use std::io::BufRead;
 use super::Session;
 use super::command::Task;
 use super::errors::{Deed, REFUSED, Stop, refused};
-use crate::api::{MAX_REQUEST, Request};
+use crate::api::{Batch, Edit, MAX_REQUEST};
 
 /// The word that a line may begin with, as in a script.
 const PROGRAM: &str = "ipvsadm";
@@ -24,7 +24,7 @@ const ENVELOPE: usize = 1024;
 /// Changes on their way to the director.
 #[derive(Debug, Default)]
 struct Queue {
-    changes: Vec<(Deed, Request)>,
+    changes: Vec<(Deed, Edit)>,
     bytes: usize,
     /// Exit code of the last line so far.
     code: i32,
@@ -67,13 +67,13 @@ impl Queue {
         }
     }
 
-    fn push(&mut self, deed: Deed, request: Request, session: &mut Session<'_>) -> Result<(), Stop> {
-        let bytes = serde_json::to_vec(&request).map_or(ENVELOPE, |text| text.len()) + 1;
+    fn push(&mut self, deed: Deed, edit: Edit, session: &mut Session<'_>) -> Result<(), Stop> {
+        let bytes = serde_json::to_vec(&edit).map_or(ENVELOPE, |text| text.len()) + 1;
         if self.bytes + bytes > MAX_REQUEST - ENVELOPE {
             self.send(session, true)?;
         }
         self.bytes += bytes;
-        self.changes.push((deed, request));
+        self.changes.push((deed, edit));
         Ok(())
     }
 
@@ -116,10 +116,10 @@ impl Queue {
 }
 
 /// Asks for some changes at once. The error says how many were done before it.
-fn ask(batch: &[(Deed, Request)], more: bool, session: &mut Session<'_>) -> Result<(), (usize, Stop)> {
-    let [(deed, request)] = batch else {
-        let requests = batch.iter().map(|(_, request)| request.clone()).collect();
-        let Err(error) = session.change(Request::Batch { requests, more }) else { return Ok(()) };
+fn ask(batch: &[(Deed, Edit)], more: bool, session: &mut Session<'_>) -> Result<(), (usize, Stop)> {
+    let [(deed, edit)] = batch else {
+        let requests = batch.iter().map(|(_, edit)| edit.clone()).collect();
+        let Err(error) = session.change(Batch { requests, more }) else { return Ok(()) };
         return Err(match error.batch_position() {
             Some((position, error)) if position < batch.len() => (position, refused(batch[position].0, &error)),
             // Nobody knows how far it came.
@@ -129,5 +129,5 @@ fn ask(batch: &[(Deed, Request)], more: bool, session: &mut Session<'_>) -> Resu
             },
         });
     };
-    session.change(request.clone()).map_err(|error| (0, refused(*deed, &error)))
+    session.change(edit.clone()).map_err(|error| (0, refused(*deed, &error)))
 }

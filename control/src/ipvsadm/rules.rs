@@ -7,20 +7,20 @@ use super::command::Task;
 use super::errors::Stop;
 use super::names::Names;
 use super::restore;
-use crate::api::Request;
+use crate::api::Edit;
 use crate::config::{ConfigError, ConfigErrors, Place};
 
 /// Reads a text; `file` is its name in errors.
 ///
 /// # Errors
 /// Every line that asks for no change, with what ipvsadm says of it.
-pub fn read(text: &str, file: &str, names: &Names) -> Result<Vec<(Place, Request)>, ConfigErrors> {
+pub fn read(text: &str, file: &str, names: &Names) -> Result<Vec<(Place, Edit)>, ConfigErrors> {
     let mut changes = Vec::new();
     let mut errors = Vec::new();
     for (line, text) in (1..).zip(text.lines()) {
         let place = Place { file: file.into(), line };
         match change(text, names) {
-            Ok(Some(request)) => changes.push((place, request)),
+            Ok(Some(edit)) => changes.push((place, edit)),
             Ok(None) => {}
             Err(text) => errors.push(place.error("", text)),
         }
@@ -28,13 +28,13 @@ pub fn read(text: &str, file: &str, names: &Names) -> Result<Vec<(Place, Request
     ConfigErrors::of(errors).map_or(Ok(changes), Err)
 }
 
-fn change(line: &str, names: &Names) -> Result<Option<Request>, String> {
+fn change(line: &str, names: &Names) -> Result<Option<Edit>, String> {
     let words = restore::words(line);
     if words.first().is_none_or(|word| word.starts_with('#')) {
         return Ok(None);
     }
     match Task::read(&words, names) {
-        Ok(Task::Change(_, request)) => Ok(Some(request)),
+        Ok(Task::Change(_, edit)) => Ok(Some(edit)),
         Err(Stop::Line(text) | Stop::Exit { code: 1.., err: text, .. }) => Err(text),
         _ => Err(format!("{:?} changes nothing; a line is one of -A, -a, -E, -e, -D, -d, -C, -Z, --set", words[0])),
     }
@@ -44,7 +44,7 @@ fn change(line: &str, names: &Names) -> Result<Option<Request>, String> {
 ///
 /// # Errors
 /// That it cannot be read, or everything that is wrong with it.
-pub fn load(path: &std::path::Path) -> Result<Option<Vec<(Place, Request)>>, ConfigErrors> {
+pub fn load(path: &std::path::Path) -> Result<Option<Vec<(Place, Edit)>>, ConfigErrors> {
     let file = path.display().to_string();
     let unread = |error: &dyn std::fmt::Display| -> ConfigError {
         Place { file: file.as_str().into(), line: 0 }.error("", format!("cannot read the file: {error}"))
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::api::Name;
 
-    fn nameless(text: &str) -> Result<Vec<(Place, Request)>, ConfigErrors> {
+    fn nameless(text: &str) -> Result<Vec<(Place, Edit)>, ConfigErrors> {
         read(text, "rules", &Names::from_text("", ""))
     }
 
@@ -73,9 +73,9 @@ mod tests {
         let changes = nameless(text).expect("two changes");
         assert_eq!(changes.iter().map(|(place, _)| place.line).collect::<Vec<_>>(), [2, 4]);
         assert!(
-            matches!(&changes[0].1, Request::AddService { service } if service.scheduler == Name::Known(Scheduler::Rr))
+            matches!(&changes[0].1, Edit::AddService { service } if service.scheduler == Name::Known(Scheduler::Rr))
         );
-        assert!(matches!(&changes[1].1, Request::AddServer { server, .. } if server.weight == 3));
+        assert!(matches!(&changes[1].1, Edit::AddServer { server, .. } if server.weight == 3));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Number, Value};
 
 use super::strict;
-use crate::api::{Answer, ApiError, Code, MAX_REQUEST, Request, VERSION};
+use crate::api::{Answer, ApiError, Batch, Code, Edit, MAX_REQUEST, Request, VERSION};
 
 /// A request's id: any whole number of 64 bits; `None` (null) if there was none that could be read.
 pub type Id = Option<Number>;
@@ -112,11 +112,11 @@ fn batch(mut fields: Map<String, Value>) -> Result<Request, ApiError> {
         return Err(bad(name, "unknown field"));
     }
     let one = |(position, each)| match each {
-        Value::Object(fields) => request(fields).map_err(|error| error.in_batch(position)),
+        Value::Object(fields) => request(fields).and_then(Edit::try_from).map_err(|error| error.in_batch(position)),
         _ => Err(bad("", "is not an object").in_batch(position)),
     };
-    let requests: Result<Vec<Request>, ApiError> = requests.into_iter().enumerate().map(one).collect();
-    Ok(Request::Batch { requests: requests?, more })
+    let requests: Result<Vec<Edit>, ApiError> = requests.into_iter().enumerate().map(one).collect();
+    Ok(Batch { requests: requests?, more }.into())
 }
 
 fn within(path: &str, name: &str) -> String {
@@ -135,7 +135,7 @@ fn stranger(given: &Value, known: &Value, path: &str) -> Option<String> {
     })
 }
 
-/// The same error with the field that it is about, and in the words of an operator.
+/// The refusal that serde gave, with the field that it is about, and in the words of an operator.
 fn culprit(value: &Value, error: &serde_json::Error) -> ApiError {
     let text = error.to_string();
     let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());

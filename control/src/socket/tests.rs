@@ -12,7 +12,7 @@ use crossbeam::channel::{self, Receiver};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::{Client, Code, MAX_REQUEST};
+use crate::api::{Batch, Client, Code, Edit, MAX_REQUEST, Query};
 
 /// A directory of its own, removed at the end.
 struct Room(PathBuf);
@@ -104,8 +104,8 @@ fn requests_and_answers() {
     let room = Room::new();
     let _server = open(&room);
     let mut client = SocketClient::connect(&room.socket()).unwrap();
-    assert_eq!(client.ask(Request::Flush).unwrap(), Answer::Text { text: "Flush".into(), next: None });
-    let batch = Request::Batch { requests: vec![Request::Timeouts, Request::Zero { key: None }], more: false };
+    assert_eq!(client.ask(Edit::Flush.into()).unwrap(), Answer::Text { text: "Edit(Flush)".into(), next: None });
+    let batch: Request = Batch { requests: vec![Edit::Flush, Edit::Zero { key: None }], more: false }.into();
     let text = format!("{batch:?}");
     assert_eq!(client.ask(batch).unwrap(), Answer::Text { text, next: None });
     let mut guest = Guest::new(&room);
@@ -113,7 +113,7 @@ fn requests_and_answers() {
     let error = json!({"code": "no-service", "where": "key", "text": "no such service"});
     assert_eq!(answer, json!({"v": 1, "id": -7, "error": error}));
     let answer = guest.ask(r#"{"v":1,"id":18446744073709551615,"op":"flush"}"#);
-    assert_eq!(answer, json!({"v": 1, "id": u64::MAX, "ok": {"type": "text", "text": "Flush", "next": null}}));
+    assert_eq!(answer, json!({"v": 1, "id": u64::MAX, "ok": {"type": "text", "text": "Edit(Flush)", "next": null}}));
 }
 
 #[test]
@@ -154,6 +154,11 @@ fn refusals_name_the_field() {
         ),
         (r#"{"v":1,"op":"batch","requests":[{"op":"flush","v":1}]}"#.to_owned(), "requests[0] v", "unknown field"),
         (r#"{"v":1,"op":"batch","requests":[7]}"#.to_owned(), "requests[0]", "not an object"),
+        (
+            r#"{"v":1,"op":"batch","requests":[{"op":"flush"},{"op":"status"}]}"#.to_owned(),
+            "requests[1]",
+            "only changes of the table can be part of a batch",
+        ),
         (r#"{"v":1,"op":"batch"}"#.to_owned(), "requests", "missing"),
         (r#"{"v":1,"op":"batch","requests":[],"y":1}"#.to_owned(), "y", "unknown field"),
         (r#"{"v":1,"op":"timeouts","op":"flush"}"#.to_owned(), "", "duplicate key \"op\""),
@@ -183,14 +188,14 @@ fn hostile_lines_do_not_end_the_conversation() {
     // A line of the greatest length, one byte more, and a very long one, in pieces.
     let request = r#"{"v":1,"id":1,"op":"flush"}"#;
     guest.say(format!("{request}{}\n", " ".repeat(MAX_REQUEST - request.len())).as_bytes());
-    assert_eq!(guest.hear()["ok"]["text"], "Flush");
+    assert_eq!(guest.hear()["ok"]["text"], "Edit(Flush)");
     for length in [MAX_REQUEST + 1, 5 * MAX_REQUEST] {
         guest.say(&vec![b'x'; length]);
         guest.say(b"\n");
         let answer = guest.hear();
         assert!(answer["error"]["text"].as_str().unwrap().contains("too long"), "{answer}");
     }
-    assert_eq!(guest.ask(request)["ok"]["text"], "Flush");
+    assert_eq!(guest.ask(request)["ok"]["text"], "Edit(Flush)");
 }
 
 #[test]
@@ -211,7 +216,7 @@ fn half_a_line_and_no_answer_wanted() {
         let line = b"{\"v\":1,\"id\":1,\"op\":\"flush\"}\n{\"v\":";
         _ = Guest::new(&room).0.get_mut().write_all(line);
     }
-    assert!(soon(|| SocketClient::connect(&room.socket()).unwrap().ask(Request::Flush).is_ok()));
+    assert!(soon(|| SocketClient::connect(&room.socket()).unwrap().ask(Edit::Flush.into()).is_ok()));
     drop(server);
 }
 
@@ -222,16 +227,16 @@ fn slow_guests_hold_nobody_up_and_idle_ones_go() {
     let mut slow: Vec<Guest> = (0..MAX_CONNECTIONS).map(|_| Guest::new(&room)).collect();
     slow.iter_mut().for_each(|guest| guest.say(b"{\"v\":1"));
     let mut client = SocketClient::connect(&room.socket()).unwrap();
-    assert!(client.ask(Request::Flush).is_ok(), "half a line is idling, too");
+    assert!(client.ask(Edit::Flush.into()).is_ok(), "half a line is idling, too");
     let told = slow[0].hear();
     assert_eq!(told["error"]["code"], "full", "{told}");
     assert!(told["error"]["text"].as_str().unwrap().contains("idle for the longest time"), "{told}");
     slow[1].say(b",\"id\":1,\"op\":\"flush\"}\n");
-    assert_eq!(slow[1].hear()["ok"]["text"], "Flush", "the others stay");
+    assert_eq!(slow[1].hear()["ok"]["text"], "Edit(Flush)", "the others stay");
     let before = Instant::now();
     drop(server);
     assert!(before.elapsed() < Duration::from_secs(2));
-    assert_eq!(client.ask(Request::Flush).unwrap_err().code, Code::Internal);
+    assert_eq!(client.ask(Edit::Flush.into()).unwrap_err().code, Code::Internal);
     assert!(!room.socket().exists());
 }
 
@@ -267,7 +272,7 @@ fn a_director_that_went_away_or_forgot() {
     let (handler, asks) = channel::bounded::<Ask>(1);
     let _server = serve(&room.socket(), 0o660, None, handler).unwrap();
     let forgets = thread::spawn(move || drop(asks.recv().unwrap()));
-    let ask = || SocketClient::connect(&room.socket()).unwrap().ask(Request::Flush).unwrap_err();
+    let ask = || SocketClient::connect(&room.socket()).unwrap().ask(Edit::Flush.into()).unwrap_err();
     assert_eq!(ask().code, Code::Internal);
     forgets.join().unwrap();
     assert_eq!(ask().code, Code::Internal);
@@ -310,7 +315,7 @@ fn nobody_there() {
     drop(UnixListener::bind(room.socket()).unwrap());
     let error = SocketClient::connect(&room.socket()).unwrap_err();
     assert!(error.text.starts_with(&wanted), "{error}");
-    let large = Request::Proc { name: "x".repeat(MAX_REQUEST), cursor: None };
+    let large = Query::Proc { name: "x".repeat(MAX_REQUEST), cursor: None }.into();
     let _server = {
         std::fs::remove_file(room.socket()).unwrap();
         open(&room)

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::Failure;
 use super::args::Conns;
 use super::table::{Table, duration};
-use crate::api::{Answer, Client, ConnInfo, Request};
+use crate::api::{Answer, Client, ConnInfo, Query};
 
 const HEADINGS: [&str; 8] = ["PROTOCOL", "CLIENT", "VIRTUAL", "SERVER", "STATE", ">EXPIRES", ">PACKETS IN", ">WORKER"];
 
@@ -15,7 +15,7 @@ pub(super) fn run(options: &Conns, json: bool, client: &mut dyn Client, out: &mu
     let mut cursor = None;
     let mut workers_late = Vec::new();
     while left > 0 {
-        let answer = client.ask(Request::Connections { cursor, limit: None })?;
+        let answer = client.ask(Query::Connections { cursor, limit: None }.into())?;
         let Answer::Connections { connections, next, late } = answer else { return Err(Failure::Strange) };
         let room = usize::try_from(left).unwrap_or(usize::MAX);
         let page: Vec<ConnInfo> = connections.into_iter().filter(|conn| wanted(options, conn)).take(room).collect();

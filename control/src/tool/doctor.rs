@@ -7,7 +7,7 @@ use std::time::Duration;
 use dataplane::words::counted;
 
 use super::{Failure, print_json};
-use crate::api::{Answer, ArpLeak, Client, DoctorReport, Request};
+use crate::api::{Answer, ArpLeak, Client, DoctorReport, Observe};
 
 /// Between two questions to the director.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -18,7 +18,7 @@ const MOST_TRIES: usize = 100;
 pub(super) fn arp(json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
     let mut examination = None;
     for _ in 0..MOST_TRIES {
-        let Answer::DoctorArp(report) = client.ask(Request::DoctorArp { examination })? else {
+        let Answer::DoctorArp(report) = client.ask(Observe::DoctorArp { examination }.into())? else {
             return Err(Failure::Strange);
         };
         if report.over {

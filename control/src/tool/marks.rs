@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::args::whole;
 use super::table::Table;
-use crate::api::{IpProtocol, MarkInfo, MarkSpec, Ports, Request};
+use crate::api::{Edit, IpProtocol, MarkInfo, MarkSpec, Ports, Query, Request};
 use crate::config::Mac;
 use crate::net::host_or_prefix;
 
@@ -81,9 +81,9 @@ impl Rule {
 impl MarkCommand {
     pub(super) fn request(&self) -> Request {
         match self {
-            Self::List => Request::Marks,
-            Self::Add(rule) => Request::AddMark { rule: rule.spec() },
-            Self::Del(rule) => Request::DeleteMark { rule: rule.spec() },
+            Self::List => Query::Marks.into(),
+            Self::Add(rule) => Edit::AddMark { rule: rule.spec() }.into(),
+            Self::Del(rule) => Edit::DeleteMark { rule: rule.spec() }.into(),
         }
     }
 }

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::api::{Answer, ApiError, Client, Code, PageError, Request, every_text};
+use crate::api::{Answer, ApiError, Client, Code, Edit, PageError, Query, Reload, Request, every_text};
 use crate::config::DEFAULT_SOCKET;
 use crate::ipvsadm::{self, Outcome, scripts};
 
@@ -177,19 +177,19 @@ fn dispatch(arguments: &Arguments, client: &mut dyn Client, out: &mut dyn Write)
         Command::Doctor { command: DoctorCommand::Arp } => return doctor::arp(json, client, out),
         Command::Services => return services::run(json, client, out),
         Command::Vip { command: VipCommand::List } => return network::vips(json, client, out),
-        Command::Vip { command: VipCommand::Del { address } } => Request::DeleteVip { address: *address },
-        Command::Proc { name } => return text(Request::Proc { name: name.clone(), cursor: None }, json, client, out),
-        Command::Status => Request::Status,
-        Command::Stats { .. } => Request::Stats,
-        Command::Neigh => Request::Neighbors,
-        Command::Routes => Request::Routes,
-        Command::Route { command } => network::change_route(command),
-        Command::Steering => Request::Steering,
+        Command::Vip { command: VipCommand::Del { address } } => Edit::DeleteVip { address: *address }.into(),
+        Command::Proc { name } => return text(Query::Proc { name: name.clone(), cursor: None }, json, client, out),
+        Command::Status => Query::Status.into(),
+        Command::Stats { .. } => Query::Stats.into(),
+        Command::Neigh => Query::Neighbors.into(),
+        Command::Routes => Query::Routes.into(),
+        Command::Route { command } => network::change_route(command).into(),
+        Command::Steering => Query::Steering.into(),
         Command::Mark { command } => command.request(),
         Command::Sysctl { setting } => sysctl(setting.as_deref()),
-        Command::Reload { prune } => Request::Reload { prune: *prune },
+        Command::Reload { prune } => Reload { prune: *prune }.into(),
         Command::Config { command: ConfigCommand::Show } => {
-            return text(Request::ConfigShow { cursor: None }, json, client, out);
+            return text(Query::ConfigShow { cursor: None }, json, client, out);
         }
         // Has been taken care of.
         Command::Ipvsadm { .. } => return Ok(()),
@@ -209,19 +209,19 @@ fn sysctl(setting: Option<&str>) -> Request {
         name.strip_prefix("net.ipv4.vs.").map_or(name.clone(), str::to_owned)
     };
     match setting.map(|setting| setting.split_once('=').ok_or(setting)) {
-        None => Request::Sysctls { name: None },
-        Some(Err(name)) => Request::Sysctls { name: Some(bare(name)) },
-        Some(Ok((name, value))) => Request::SetSysctl { name: bare(name), value: value.trim().to_owned() },
+        None => Query::Sysctls { name: None }.into(),
+        Some(Err(name)) => Query::Sysctls { name: Some(bare(name)) }.into(),
+        Some(Ok((name, value))) => Edit::SetSysctl { name: bare(name), value: value.trim().to_owned() }.into(),
     }
 }
 
 /// A text, page by page; as JSON in one.
-fn text(request: Request, json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
+fn text(query: Query, json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
     if !json {
-        return every_text(client, request, |piece| Ok(out.write_all(piece.as_bytes())?));
+        return every_text(client, query, |piece| Ok(out.write_all(piece.as_bytes())?));
     }
     let mut text = String::new();
-    every_text(client, request, |piece| {
+    every_text(client, query, |piece| {
         text += piece;
         Ok::<_, Failure>(())
     })?;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::args::RouteCommand;
 use super::table::{Table, duration};
 use super::{Failure, print_json};
-use crate::api::{Answer, Client, NeighborInfo, Request, RouteInfo, RouteSpec, VipInfo, VipOrigin};
+use crate::api::{Answer, Client, Edit, NeighborInfo, Query, RouteInfo, RouteSpec, VipInfo, VipOrigin};
 
 pub(super) fn print_neighbors(neighbors: &[NeighborInfo], out: &mut dyn Write) -> io::Result<()> {
     let mut table = Table::new(&["ADDRESS", "INTERFACE", "MAC", "STATE", ">SINCE"]);
@@ -39,7 +39,9 @@ pub(super) fn print_routes(routes: &[RouteInfo], out: &mut dyn Write) -> io::Res
 pub(super) fn vips(json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
     let (mut all, mut cursor) = (Vec::new(), None);
     loop {
-        let Answer::Vips { vips, next } = client.ask(Request::Vips { cursor })? else { return Err(Failure::Strange) };
+        let Answer::Vips { vips, next } = client.ask(Query::Vips { cursor }.into())? else {
+            return Err(Failure::Strange);
+        };
         all.extend(vips);
         // A director that does not move on would keep us for ever.
         if next.is_none() || next == cursor {
@@ -65,11 +67,11 @@ fn print_vips(vips: &[VipInfo], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// What `sluice route` asks for.
-pub(super) fn change_route(command: &RouteCommand) -> Request {
+pub(super) fn change_route(command: &RouteCommand) -> Edit {
     match command.clone() {
         RouteCommand::Add { to, via, interface, unreachable, blackhole } => {
-            Request::AddRoute { route: RouteSpec { to, via, interface, unreachable, blackhole } }
+            Edit::AddRoute { route: RouteSpec { to, via, interface, unreachable, blackhole } }
         }
-        RouteCommand::Del { to } => Request::DeleteRoute { to },
+        RouteCommand::Del { to } => Edit::DeleteRoute { to },
     }
 }

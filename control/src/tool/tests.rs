@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::api::{
-    ArpLeak, Code, ConnInfo, Counter, DoctorReport, Forward, InterfaceStatus, MarkInfo, NeighborInfo, Rates, RouteInfo,
-    ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StatsReport, Status, StoreStatus, Totals, VipInfo, VipOrigin,
-    WorkerStatus,
+    ArpLeak, Code, ConnInfo, Counter, DoctorReport, Forward, InterfaceStatus, MarkInfo, NeighborInfo, Observe, Rates,
+    RouteInfo, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StatsReport, Status, StoreStatus, Totals, VipInfo,
+    VipOrigin, WorkerStatus,
 };
 use clap::CommandFactory;
 use dataplane::flow::{Protocol, ServiceKey};
@@ -112,7 +112,7 @@ fn conns_pages_filters_and_stops() {
     assert_eq!(count("sluice conns --server 10.1.0.12"), (0, 2));
     let (_, out, _, asked) = call("sluice conns", pages());
     assert!(out.contains("UDP       192.0.2.1:0  10.0.0.100:80  10.1.0.11:8080  ESTABLISHED  14m 59s"), "{out}");
-    assert_eq!(asked[1], Request::Connections { cursor: Some(7), limit: None });
+    assert_eq!(asked[1], Query::Connections { cursor: Some(7), limit: None }.into());
     for (line, wanted) in [("sluice --json conns", 8), ("sluice --json conns --state syn_recv", 0)] {
         let Ok(Answer::Connections { connections, next: None, late: None }) =
             serde_json::from_str(&call(line, pages()).1)
@@ -192,9 +192,9 @@ fn routes_may_be_written_as_for_ip_route() {
     ] {
         let [as_words, as_options] = [words, options].map(|line| asked(&format!("sluice route {line}")));
         assert_eq!(as_words, as_options, "{words}");
-        assert!(matches!(as_words[..], [Request::AddRoute { .. }]), "{as_words:?}");
+        assert!(matches!(as_words[..], [Request::Edit(Edit::AddRoute { .. })]), "{as_words:?}");
     }
-    assert_eq!(asked("sluice route del default"), [Request::DeleteRoute { to: "default".into() }]);
+    assert_eq!(asked("sluice route del default"), [Edit::DeleteRoute { to: "default".into() }.into()]);
 }
 
 #[test]
@@ -291,9 +291,9 @@ fn the_rest() {
     assert_eq!(printed("sluice reload", Answer::Reloaded { changes: vec![], late: None }), "nothing changed\n");
     assert_eq!(printed("sluice config show", Answer::Text { text: "schema = 1\n".into(), next: None }), "schema = 1\n");
     let (.., asked) = call("sluice reload --prune", vec![Ok(Answer::Done)]);
-    assert_eq!(asked, [Request::Reload { prune: true }]);
+    assert_eq!(asked, [Reload { prune: true }.into()]);
     let (.., asked) = call("sluice proc ip_vs", vec![Ok(Answer::Done)]);
-    assert_eq!(asked, [Request::Proc { name: "ip_vs".into(), cursor: None }]);
+    assert_eq!(asked, [Query::Proc { name: "ip_vs".into(), cursor: None }.into()]);
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn the_doctor_asks_until_it_is_over_and_says_what_to_do() {
     let (code, out, err, requests) = call("sluice doctor arp", vec![Ok(Answer::DoctorArp(begun.clone())), Ok(good)]);
     assert_eq!((code, &*err), (0, ""));
     assert_eq!(out, "no other host answers for a virtual address: 4 requests, each sent twice\n");
-    assert_eq!(requests, [None, Some(7)].map(|examination| Request::DoctorArp { examination }));
+    assert_eq!(requests, [None, Some(7)].map(|examination| Observe::DoctorArp { examination }.into()));
 
     let leak = |address: &str, servers| ArpLeak {
         interface: "wan".into(),
@@ -334,12 +334,12 @@ fn mark_rules() {
     let words = "--interface wan --not-source-mac 02:00:00:00:00:09 --source 172.16.0.0/12 --destination 10.3.0.9/32 \
                  --protocol tcp --source-port 1-9 --destination-port 80 --not-local";
     let (.., asked) = call(&format!("sluice mark add 7 {words}"), vec![Ok(Answer::Done)]);
-    let [Request::AddMark { rule }] = &asked[..] else { panic!("{asked:?}") };
+    let [Request::Edit(Edit::AddMark { rule })] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!(rule.to_string(), format!("7 {words}"));
     let (.., asked) = call(&format!("sluice mark del {rule}"), vec![Ok(Answer::Done)]);
-    assert_eq!(asked, [Request::DeleteMark { rule: rule.clone() }]);
+    assert_eq!(asked, [Edit::DeleteMark { rule: rule.clone() }.into()]);
     let (.., asked) = call("sluice mark add 1 --destination 10.3.0.9", vec![Ok(Answer::Done)]);
-    let [Request::AddMark { rule: bare }] = &asked[..] else { panic!("{asked:?}") };
+    let [Request::Edit(Edit::AddMark { rule: bare })] = &asked[..] else { panic!("{asked:?}") };
     assert!(bare.local && bare.to_string() == "1 --destination 10.3.0.9/32", "{bare}");
     let rules = [(rule, false), (bare, true)].map(|(spec, runtime)| MarkInfo { spec: spec.clone(), runtime });
     let out = printed("sluice mark list", Answer::Marks { rules: rules.to_vec() });

@@ -14,7 +14,7 @@ use pcap_file::{DataLink, PcapError};
 
 use super::args::{Capture, Watch};
 use super::{Failure, print_json};
-use crate::api::{Answer, Client, Direction, FrameInfo, PacketInfo, Request, WatchInfo, WatchPage};
+use crate::api::{Answer, Client, Direction, FrameInfo, Observe, PacketInfo, WatchInfo, WatchPage};
 
 /// Between two questions, when there was nothing new.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -26,7 +26,7 @@ const WHOLE: u32 = 262_144;
 /// `sluice trace`.
 pub(super) fn trace(options: &Watch, json: bool, client: &mut dyn Client, out: &mut dyn Write) -> Result<(), Failure> {
     let Watch { count, seconds, .. } = *options;
-    let start = Request::TraceStart { filter: options.filter.join(" "), count, seconds };
+    let start = Observe::TraceStart { filter: options.filter.join(" "), count, seconds };
     let started = begin(start, client)?;
     let last = follow(&started, client, &mut |page| {
         for packet in &page.packets {
@@ -46,7 +46,7 @@ pub(super) fn capture(
 ) -> Result<(), Failure> {
     let Watch { count, seconds, .. } = options.watch;
     let (filter, snaplen) = (options.watch.filter.join(" "), options.snaplen);
-    let start = Request::CaptureStart { filter, count, seconds, snaplen };
+    let start = Observe::CaptureStart { filter, count, seconds, snaplen };
     let snaplen = snaplen.filter(|bytes| *bytes > 0).unwrap_or(WHOLE);
     if options.file == Path::new("-") {
         write_frames(start, snaplen, client, out)?;
@@ -61,8 +61,8 @@ pub(super) fn capture(
     end(&last, json, out)
 }
 
-fn begin(start: Request, client: &mut dyn Client) -> Result<WatchInfo, Failure> {
-    match client.ask(start)? {
+fn begin(start: Observe, client: &mut dyn Client) -> Result<WatchInfo, Failure> {
+    match client.ask(start.into())? {
         Answer::Watching(started) => Ok(started),
         _ => Err(Failure::Strange),
     }
@@ -76,10 +76,12 @@ fn follow(
 ) -> Result<WatchPage, Failure> {
     let watch = started.watch;
     loop {
-        let Answer::Watched(page) = client.ask(Request::WatchNext { watch })? else { return Err(Failure::Strange) };
+        let Answer::Watched(page) = client.ask(Observe::WatchNext { watch }.into())? else {
+            return Err(Failure::Strange);
+        };
         if let Err(failure) = each(&page) {
             // That there is nobody to read is what counts.
-            _ = client.ask(Request::WatchStop { watch });
+            _ = client.ask(Observe::WatchStop { watch }.into());
             return Err(failure);
         }
         if page.over.is_some() {
@@ -127,7 +129,7 @@ fn end(last: &WatchPage, json: bool, out: &mut dyn Write) -> Result<(), Failure>
 
 /// Writes a capture as pcapng: an interface block for each interface, a packet block for each frame.
 fn write_frames(
-    start: Request,
+    start: Observe,
     snaplen: u32,
     client: &mut dyn Client,
     out: &mut dyn Write,

@@ -2,7 +2,7 @@
 
 use super::tests::{Gone, Script, call};
 use super::*;
-use crate::api::{Direction, FrameInfo, PacketInfo, StageInfo, WatchInfo, WatchPage};
+use crate::api::{Direction, FrameInfo, Observe, PacketInfo, StageInfo, WatchInfo, WatchPage};
 
 fn watching(count: u64) -> Result<Answer, ApiError> {
     let interfaces = vec!["wan".into(), "lan".into()];
@@ -45,8 +45,8 @@ fn trace_prints_until_it_is_over() {
 3 records lost: packets came faster than the tool could read them; use a narrower filter
 ";
     assert_eq!((code, out.as_str(), err.as_str()), (0, wanted, ""));
-    let start = Request::TraceStart { filter: "tcp dst port 80".into(), count: Some(2), seconds: Some(5) };
-    assert_eq!(asked, [start, Request::WatchNext { watch: 7 }, Request::WatchNext { watch: 7 }]);
+    let start = Observe::TraceStart { filter: "tcp dst port 80".into(), count: Some(2), seconds: Some(5) }.into();
+    assert_eq!(asked, [start, Observe::WatchNext { watch: 7 }.into(), Observe::WatchNext { watch: 7 }.into()]);
     let (_, out, ..) = call("sluice trace --json", answers());
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(serde_json::from_str::<PacketInfo>(lines[0]).unwrap(), traced());
@@ -60,7 +60,7 @@ fn a_trace_whose_reader_has_gone_is_stopped() {
     let mut script =
         Script { answers: vec![watching(2), watched(vec![traced()], vec![], None), Ok(Answer::Done)], asked: vec![] };
     assert_eq!(run(&arguments, &mut io::empty(), &mut script, &mut Gone, &mut Gone), 0);
-    assert_eq!(script.asked.last(), Some(&Request::WatchStop { watch: 7 }));
+    assert_eq!(script.asked.last(), Some(&Observe::WatchStop { watch: 7 }.into()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The cost of an edit does not grow with the table, counted in allocations and in the bytes of them.
 
-use control::api::Request;
+use control::api::{Batch, Edit};
 
 use crate::allocations::{self, Allocations};
 use crate::lab::{Lab, MS, add_server, add_service, address, key, server};
@@ -16,9 +16,9 @@ fn round(lab: &mut Lab, services: u32) -> Allocations {
             let there = round * 7919 % services;
             lab.done(add_service(services + round));
             lab.done(add_server(there, 100));
-            lab.done(Request::EditServer { key: key(there), server: server(100, 7) });
-            lab.done(Request::DeleteServer { key: key(there), address: address(100) });
-            lab.done(Request::DeleteService { key: key(services + round) });
+            lab.done(Edit::EditServer { key: key(there), server: server(100, 7) });
+            lab.done(Edit::DeleteServer { key: key(there), address: address(100) });
+            lab.done(Edit::DeleteService { key: key(services + round) });
             lab.now.0 += MS;
             lab.turn();
         }
@@ -58,7 +58,7 @@ fn a_full_trash_frees_its_slots_a_piece_at_a_time() {
     let state = |lab: &Lab, slot: u32| lab.seat.servers.get(slot).map(|state| state.references.load(Relaxed));
     // A connection to every second server.
     (0..all).step_by(2).for_each(|slot| _ = lab.seat.servers.get(slot).map(|s| s.references.fetch_add(1, Relaxed)));
-    lab.done(Request::Flush);
+    lab.done(Edit::Flush);
     let free = |lab: &Lab| (0..all).filter(|slot| state(lab, *slot) == Some(0)).count() as u32;
     let after_flush = free(&lab);
     assert!(after_flush > 0 && after_flush <= 64, "{after_flush}");
@@ -84,9 +84,9 @@ fn refilled(mut lab: Lab, services: u32, servers: u32) -> Lab {
     for service in 0..services {
         let added = (0..servers).map(|server| add_server(service, server));
         let requests = std::iter::once(add_service(service)).chain(added).collect();
-        lab.done(Request::Batch { requests, more: true });
+        lab.done(Batch { requests, more: true });
     }
-    lab.done(Request::Batch { requests: Vec::new(), more: false });
+    lab.done(Batch { requests: Vec::new(), more: false });
     lab
 }
 
@@ -99,7 +99,7 @@ fn the_trash_does_not_grow_with_comings_and_goings() {
     let state = |lab: &Lab| lab.seat.servers.get(0).map(|state| state.references.load(Relaxed)).unwrap_or_default();
     lab.seat.servers.get(0).map(|state| state.references.fetch_add(1, Relaxed)).expect("a slot");
     let again = |lab: &mut Lab| {
-        lab.done(Request::DeleteServer { key: key(0), address: address(0) });
+        lab.done(Edit::DeleteServer { key: key(0), address: address(0) });
         lab.done(add_server(0, 0));
     };
     (0..100).for_each(|_| again(&mut lab));

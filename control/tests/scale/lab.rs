@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use control::api::{Answer, ApiError, Client, Forward, Request, ServerSpec, ServiceSpec};
+use control::api::{Answer, ApiError, Batch, Client, Edit, Forward, Query, Request, ServerSpec, ServiceSpec};
 use control::config;
 use control::director::{Director, Facts, WorkerSeat};
 use dataplane::clock::Nanos;
@@ -70,15 +70,15 @@ impl Lab {
                 let added = (0..servers).map(move |server| add_server(service, server));
                 std::iter::once(add_service(service)).chain(added)
             });
-            lab.done(Request::Batch { requests: requests.collect(), more: false });
+            lab.done(Batch { requests: requests.collect(), more: false });
         }
         lab
     }
 
     /// Asks and wants "done".
     #[track_caller]
-    pub(crate) fn done(&mut self, request: Request) {
-        assert_eq!(self.ask(request), Ok(Answer::Done));
+    pub(crate) fn done(&mut self, request: impl Into<Request>) {
+        assert_eq!(self.ask(request.into()), Ok(Answer::Done));
     }
 
     /// Control turns, and the worker looks for new tables and does what control sends it for.
@@ -90,7 +90,7 @@ impl Lab {
 
     /// Publications so far.
     pub(crate) fn publications(&mut self) -> u64 {
-        let Ok(Answer::Status(status)) = self.ask(Request::Status) else { panic!("not a status") };
+        let Ok(Answer::Status(status)) = self.ask(Query::Status.into()) else { panic!("not a status") };
         status.workers[0].tables
     }
 }
@@ -120,14 +120,14 @@ pub(crate) fn address(server: u32) -> SocketAddr {
     (Ipv4Addr::from_bits(0x0a01_0100 + server), 8080).into()
 }
 
-pub(crate) fn add_service(service: u32) -> Request {
-    Request::AddService { service: ServiceSpec::new(key(service), Scheduler::Wrr).into() }
+pub(crate) fn add_service(service: u32) -> Edit {
+    Edit::AddService { service: ServiceSpec::new(key(service), Scheduler::Wrr).into() }
 }
 
 pub(crate) fn server(server: u32, weight: u32) -> ServerSpec {
     ServerSpec { weight, ..ServerSpec::new(address(server), Forward::Nat) }
 }
 
-pub(crate) fn add_server(service: u32, number: u32) -> Request {
-    Request::AddServer { key: key(service), server: server(number, 1) }
+pub(crate) fn add_server(service: u32, number: u32) -> Edit {
+    Edit::AddServer { key: key(service), server: server(number, 1) }
 }

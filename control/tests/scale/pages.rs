@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use control::api::{
-    Answer, ApiError, Client, Code, Cursor, PageError, Request, ServiceInfo, every_service, every_text,
+    Answer, ApiError, Client, Code, Cursor, Edit, PageError, Query, Request, ServiceInfo, every_service, every_text,
 };
 use dataplane::flow::ServiceKey;
 
@@ -64,12 +64,12 @@ fn what_stays_is_listed_once_whatever_comes_and_goes() {
         let end = 3000u32.saturating_sub(page * 181);
         for service in end.saturating_sub(40)..(end + 40).min(3000) {
             if !stays(service) {
-                _ = lab.ask(Request::DeleteService { key: key(service) });
+                _ = lab.ask(Edit::DeleteService { key: key(service) }.into());
             }
         }
         for service in (0..end).step_by(97).filter(|service| !stays(*service)) {
-            _ = lab.ask(Request::DeleteService { key: key(service) });
-            _ = lab.ask(add_service(service));
+            _ = lab.ask(Edit::DeleteService { key: key(service) }.into());
+            _ = lab.ask(add_service(service).into());
         }
         lab.done(add_service(10_000 + page));
     });
@@ -92,11 +92,11 @@ fn a_service_larger_than_a_page_goes_on_where_it_was() {
     let (listed, pages, largest) = list(&mut lab, &mut |lab, page| {
         // In the middle of a service: a server that was listed goes, one that was not goes, one comes.
         for server in [4999 - page, page * 7] {
-            lab.done(Request::DeleteServer { key: key(if page < 3 { 2 } else { 0 }), address: address(server) });
+            lab.done(Edit::DeleteServer { key: key(if page < 3 { 2 } else { 0 }), address: address(server) });
         }
         lab.done(add_server(0, 20_000 + page));
         if page == 1 {
-            lab.done(Request::DeleteService { key: key(1) });
+            lab.done(Edit::DeleteService { key: key(1) });
         }
     });
     assert!(largest <= MOST && pages >= 5, "{pages} pages, {largest} items");
@@ -121,7 +121,7 @@ fn a_service_larger_than_a_page_goes_on_where_it_was() {
 fn the_text_of_the_kernel_is_the_same_in_pieces() {
     let mut lab = Lab::filled(2, 3000);
     let (mut whole, mut pieces) = (String::new(), 0);
-    every_text(&mut lab, Request::Proc { name: "ip_vs".to_owned(), cursor: None }, |piece| {
+    every_text(&mut lab, Query::Proc { name: "ip_vs".to_owned(), cursor: None }, |piece| {
         (whole, pieces) = (std::mem::take(&mut whole) + piece, pieces + 1);
         assert!(piece.lines().count() <= MOST + 3);
         Ok::<_, PageError>(())
@@ -137,26 +137,26 @@ fn the_text_of_the_kernel_is_the_same_in_pieces() {
 fn cursors_and_limits_of_others_do_no_harm() {
     let mut lab = Lab::filled(10, 3);
     let ask = |lab: &mut Lab, cursor: Option<Cursor>, limit| {
-        let answer = lab.ask(Request::Services { key: None, cursor, limit });
+        let answer = lab.ask(Query::Services { key: None, cursor, limit }.into());
         let Ok(Answer::Services { services, next, .. }) = answer else { panic!("{answer:?}") };
         (services.len(), next.is_some())
     };
     assert_eq!(ask(&mut lab, None, Some(u32::MAX)), (10, false));
     assert_eq!(ask(&mut lab, None, Some(0)), (1, true), "a service and a server at least");
     assert_eq!(ask(&mut lab, Some(Cursor { service: 0, server: 0 }), None), (0, false));
-    let gone = Request::Services { key: Some(key(77)), cursor: None, limit: None };
-    assert_eq!(lab.ask(gone).map_err(|error| error.code), Err(Code::NoService));
+    let gone = Query::Services { key: Some(key(77)), cursor: None, limit: None };
+    assert_eq!(lab.ask(gone.into()).map_err(|error| error.code), Err(Code::NoService));
 }
 
 #[test]
 fn a_status_names_a_few_addresses_and_counts_the_rest() {
     let mut lab = Lab::filled(1000, 0);
-    let Ok(Answer::Status(status)) = lab.ask(Request::Status) else { panic!("not a status") };
+    let Ok(Answer::Status(status)) = lab.ask(Query::Status.into()) else { panic!("not a status") };
     let wan = &status.interfaces[0];
     assert_eq!((wan.addresses.len(), wan.virtual_addresses), (65, 1000));
     assert_eq!(wan.addresses[..2], ["172.16.0.254/24", "20.0.0.0"]);
-    lab.done(Request::Flush);
-    let Ok(Answer::Status(status)) = lab.ask(Request::Status) else { panic!("not a status") };
+    lab.done(Edit::Flush);
+    let Ok(Answer::Status(status)) = lab.ask(Query::Status.into()) else { panic!("not a status") };
     let left = (status.interfaces[0].virtual_addresses, status.services, status.servers);
     assert_eq!(left, (1000, 0, 0), "addresses stay the director's without their services");
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use control::api::{Answer, ApiError, Client, MAX_REQUEST, Request};
+use control::api::{Answer, ApiError, Batch, Client, MAX_REQUEST, Query, Request};
 use control::ipvsadm;
 use dataplane::mailbox::Command;
 
@@ -43,7 +43,7 @@ fn a_restore_is_few_publications() {
     assert_eq!((outcome.code, outcome.err.as_str()), (0, ""));
     assert!(largest <= MAX_REQUEST && requests > 5, "{requests} requests, {largest} bytes");
     assert_eq!(lab.publications() - before, 1, "{requests} requests");
-    let Ok(Answer::Status(status)) = lab.ask(Request::Status) else { panic!("not a status") };
+    let Ok(Answer::Status(status)) = lab.ask(Query::Status.into()) else { panic!("not a status") };
     assert_eq!((status.services, status.servers), (services, services * servers));
     assert_eq!(lab.seat.reader.tables().services.len(), services as usize, "the worker has seen them");
 }
@@ -52,7 +52,7 @@ fn a_restore_is_few_publications() {
 #[test]
 fn what_was_to_be_followed_is_published_all_the_same() {
     let mut lab = Lab::new();
-    lab.done(Request::Batch { requests: vec![add_service(1)], more: true });
+    lab.done(Batch { requests: vec![add_service(1)], more: true });
     lab.turn();
     assert!(lab.seat.reader.tables().services.is_empty());
     lab.now.0 += 999 * MS;
@@ -62,7 +62,7 @@ fn what_was_to_be_followed_is_published_all_the_same() {
     lab.turn();
     assert!(lab.seat.reader.tables().services.contains_key(&key(1)));
     // Others do not wait for it.
-    lab.done(Request::Batch { requests: vec![add_service(2)], more: true });
+    lab.done(Batch { requests: vec![add_service(2)], more: true });
     lab.done(add_service(3));
     assert_eq!(lab.seat.reader.tables().services.len(), 3);
 }

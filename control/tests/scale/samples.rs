@@ -1,6 +1,6 @@
 //! The estimator over a large table: every meter every two seconds, a bounded number of them at a turn.
 
-use control::api::{Answer, Client, PageError, Rates, Request, every_service};
+use control::api::{Answer, Batch, Client, Edit, PageError, Query, Rates, every_service};
 use dataplane::flow::Direction;
 
 use crate::lab::{Lab, MS, add_server, add_service, key, server};
@@ -18,7 +18,7 @@ fn every_meter_is_sampled_every_two_seconds() {
     for service in 0..services {
         let added = (0..servers).map(|server| add_server(service, server));
         let requests = std::iter::once(add_service(service)).chain(added).collect();
-        lab.done(Request::Batch { requests, more: true });
+        lab.done(Batch { requests, more: true });
         lab.now.0 += MS;
         lab.turn();
     }
@@ -43,7 +43,7 @@ fn every_meter_is_sampled_every_two_seconds() {
         Ok::<_, PageError>(())
     })
     .expect("to the end");
-    let Ok(Answer::Stats(stats)) = lab.ask(Request::Stats) else { panic!("not counters") };
+    let Ok(Answer::Stats(stats)) = lab.ask(Query::Stats.into()) else { panic!("not counters") };
     let all = rate(u64::from(services * servers));
     assert_eq!(stats.rates.in_packets, all.in_packets);
     // Large numbers are not quite there yet.
@@ -63,7 +63,7 @@ fn a_turn_samples_a_bounded_number() {
     let mut services = Services::new(Arc::new(Servers::new(MAX_SERVERS)), Seed([1, 2, 3, 4]), Links::default());
     let read = |_: u32| TotalsRead::default();
     for service in 0..1000 {
-        let Request::AddService { service: spec } = add_service(service) else { unreachable!() };
+        let Edit::AddService { service: spec } = add_service(service) else { unreachable!() };
         services.add(spec, true, Nanos(0)).expect("a new service");
         (0..10).for_each(|n| services.add_server(&key(service), server(n, 1), true, &read).expect("a new server"));
     }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use control::api::{Answer, ApiError, Request};
+use control::api::{Answer, ApiError, Batch, Edit, Query, Request};
 use control::config::{self, Config};
 use control::director::{Host, Prepared};
 use dataplane::clock::Nanos;
@@ -80,9 +80,9 @@ fn file(services: u32, weight: u32) -> Config {
 }
 
 /// The most that is done at once in a request.
-fn most(lab: &mut Lab, request: Request) -> Allocations {
+fn most(lab: &mut Lab, request: impl Into<Request>) -> Allocations {
     let (mut host, director) = Counting::new(lab, 0);
-    director.handle(request, host.now, &mut host).expect("it is possible");
+    director.handle(request.into(), host.now, &mut host).expect("it is possible");
     host.slice();
     host.most
 }
@@ -101,7 +101,7 @@ fn of_size(services: u32) -> Vec<(&'static str, Allocations)> {
     let batch = |from: u32| {
         let added = (0..1000).map(|service| add_service(from + service));
         let servers = (0..1000).map(|service| add_server(from + service, service));
-        Request::Batch { requests: added.chain(servers).collect(), more: false }
+        Batch { requests: added.chain(servers).collect(), more: false }
     };
     let mut found = vec![
         ("reload, all changed", reload(&mut lab, file(services, 2))),
@@ -109,10 +109,10 @@ fn of_size(services: u32) -> Vec<(&'static str, Allocations)> {
         ("reload, half of it gone", reload(&mut lab, file(services / 2, 2))),
         ("reload, half of it new", reload(&mut lab, file(services, 2))),
         ("batch", most(&mut lab, batch(services))),
-        ("zero", most(&mut lab, Request::Zero { key: None })),
-        ("list", most(&mut lab, Request::Services { key: None, cursor: None, limit: None })),
-        ("config show", most(&mut lab, Request::ConfigShow { cursor: None })),
-        ("flush", most(&mut lab, Request::Flush)),
+        ("zero", most(&mut lab, Edit::Zero { key: None })),
+        ("list", most(&mut lab, Query::Services { key: None, cursor: None, limit: None })),
+        ("config show", most(&mut lab, Query::ConfigShow { cursor: None })),
+        ("flush", most(&mut lab, Edit::Flush)),
     ];
     lab.now.0 += 100 * MS;
     let (_, turn) = allocations::of(|| lab.turn());
@@ -207,7 +207,7 @@ fn a_late_worker_does_not_hide_what_a_reload_changed() {
     let late = late.expect("the worker is late");
     assert!(late.starts_with("applied; worker 0 (CPU 0) has not taken it over yet"), "{late}");
     let refused =
-        lab.director.handle(Request::DeleteServer { key: key(0), address: address(9) }, lab.now, &mut || false);
+        lab.director.handle(Edit::DeleteServer { key: key(0), address: address(9) }.into(), lab.now, &mut || false);
     assert!(refused.is_err_and(|error| error.code == control::api::Code::NoEntry), "a refusal is not hidden by it");
 }
 
@@ -226,7 +226,7 @@ fn a_late_page_answers_no_other_question() {
             answer.inspect(|(question, next)| seat.link.reports.push(page(*question, *next)).expect("room"));
             answer.is_some()
         };
-        director.handle(Request::Connections { cursor: None, limit: Some(1) }, *now, &mut host)
+        director.handle(Query::Connections { cursor: None, limit: Some(1) }.into(), *now, &mut host)
     };
     let Ok(Answer::Connections { late: Some(late), next: Some(next), .. }) = ask(&mut lab, &[]) else {
         panic!("a worker that says nothing is told of")

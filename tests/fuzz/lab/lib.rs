@@ -17,7 +17,7 @@ mod sent;
 
 use std::sync::Arc;
 
-use control::api::{Answer, ApiError, Client, Request};
+use control::api::{Answer, ApiError, Client, Edit, Query, Request};
 use control::config::Config;
 use control::director::{Director, Facts};
 use dataplane::clock::Nanos;
@@ -169,7 +169,7 @@ impl Lab {
     /// Everything is taken away and all time passes: nothing waits then, and nothing refers to a server that is gone.
     pub fn end(&mut self) {
         self.scarce(false);
-        self.ask(Request::Flush).expect("services may always go");
+        self.ask(Edit::Flush.into()).expect("services may always go");
         (0..4).for_each(|_| self.pass(900 * SECOND));
         self.check();
         let shard = self.worker.shard();
@@ -243,7 +243,7 @@ impl Lab {
     fn expected(&mut self) -> i64 {
         let (mut listed, mut cursor) = (Vec::new(), None);
         loop {
-            match self.ask(Request::Connections { cursor, limit: None }) {
+            match self.ask(Query::Connections { cursor, limit: None }.into()) {
                 Ok(Answer::Connections { connections, next, late: None }) => {
                     listed.extend(connections);
                     cursor = next;

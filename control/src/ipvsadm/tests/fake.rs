@@ -6,8 +6,8 @@ use dataplane::flow::ServiceKey;
 use dataplane::sched::Scheduler;
 
 use crate::api::{
-    Answer, ApiError, Client, Code, ConnInfo, Cursor, DaemonSpec, Rates, Request, ServerInfo, ServerSpec, ServiceInfo,
-    ServiceSpec, ServiceWords, Status, Totals,
+    Answer, ApiError, Client, Code, ConnInfo, Cursor, DaemonSpec, Edit, Query, Rates, Request, ServerInfo, ServerSpec,
+    ServiceInfo, ServiceSpec, ServiceWords, Status, Totals,
 };
 
 /// The director: its tables, what it will show, and what it was asked.
@@ -55,51 +55,51 @@ impl Fake {
         Ok((servers, at))
     }
 
-    fn change(&mut self, request: Request) -> Result<(), ApiError> {
-        match request {
-            Request::AddService { service } => {
+    fn change(&mut self, edit: Edit) -> Result<(), ApiError> {
+        match edit {
+            Edit::AddService { service } => {
                 refuse(self.position(&service.key).is_ok(), Code::Exists)?;
                 self.services.insert(0, service_info(known(service)?));
             }
-            Request::EditService { service } => {
+            Edit::EditService { service } => {
                 let at = self.position(&service.key)?;
                 self.services[at].spec = known(service)?;
             }
-            Request::DeleteService { key } => {
+            Edit::DeleteService { key } => {
                 let at = self.position(&key)?;
                 self.services.remove(at);
             }
-            Request::AddServer { key, server } => {
+            Edit::AddServer { key, server } => {
                 let servers = &mut self.service(&key)?.servers;
                 refuse(server.lower > server.upper, Code::Range)?;
                 refuse(servers.iter().any(|s| s.spec.address == server.address), Code::Exists)?;
                 refuse(!unicast(server.address.ip()), Code::Invalid)?;
                 servers.insert(0, server_info(server));
             }
-            Request::EditServer { key, server } => {
+            Edit::EditServer { key, server } => {
                 self.position(&key)?;
                 refuse(server.lower > server.upper, Code::Range)?;
                 let (servers, at) = self.server(&key, server.address)?;
                 servers[at].spec = server;
             }
-            Request::DeleteServer { key, address } => {
+            Edit::DeleteServer { key, address } => {
                 let (servers, at) = self.server(&key, address)?;
                 servers.remove(at);
             }
-            Request::Flush => self.services.clear(),
-            Request::Zero { key: Some(key) } => drop(self.position(&key)?),
-            Request::Zero { key: None } => {}
-            Request::SetTimeouts { tcp, tcp_fin, udp } => {
+            Edit::Flush => self.services.clear(),
+            Edit::Zero { key: Some(key) } => drop(self.position(&key)?),
+            Edit::Zero { key: None } => {}
+            Edit::SetTimeouts { tcp, tcp_fin, udp } => {
                 for (kept, new) in self.timeouts.iter_mut().zip([tcp, tcp_fin, udp]) {
                     *kept = if new == 0 { *kept } else { new };
                 }
             }
-            Request::StartDaemon { daemon } => {
+            Edit::StartDaemon { daemon } => {
                 refuse(daemon.interface != "dc", Code::NoDevice)?;
                 refuse(self.daemons.iter().any(|d| d.role == daemon.role), Code::Exists)?;
                 self.daemons.push(daemon);
             }
-            Request::StopDaemon { role } => {
+            Edit::StopDaemon { role } => {
                 let at = self.daemons.iter().position(|d| d.role == role).ok_or(error(Code::NoService))?;
                 self.daemons.remove(at);
             }
@@ -138,27 +138,28 @@ impl Client for Fake {
             return Err(refusal.clone());
         }
         match request {
-            Request::Services { key, cursor, .. } => {
+            Request::Query(Query::Services { key, cursor, .. }) => {
                 let wanted = |s: &&ServiceInfo| key.is_none_or(|key| s.spec.key == key);
                 let services: Vec<_> = self.services.iter().filter(wanted).cloned().collect();
                 refuse(key.is_some() && services.is_empty(), Code::NoService)?;
                 Ok(services_page(&services, cursor))
             }
-            Request::Connections { cursor, .. } => Ok(self.page(cursor)),
-            Request::Timeouts => {
+            Request::Query(Query::Connections { cursor, .. }) => Ok(self.page(cursor)),
+            Request::Query(Query::Timeouts) => {
                 let [tcp, tcp_fin, udp] = self.timeouts;
                 Ok(Answer::Timeouts { tcp, tcp_fin, udp })
             }
-            Request::Status => Ok(self.status()),
-            Request::Daemons => Ok(Answer::Daemons { daemons: self.daemons.clone() }),
-            Request::Batch { requests, .. } => {
-                for (position, request) in requests.into_iter().enumerate() {
+            Request::Query(Query::Status) => Ok(self.status()),
+            Request::Query(Query::Daemons) => Ok(Answer::Daemons { daemons: self.daemons.clone() }),
+            Request::Batch(batch) => {
+                for (position, edit) in batch.requests.into_iter().enumerate() {
                     self.batched += 1;
-                    self.change(request).map_err(|e| e.in_batch(position))?;
+                    self.change(edit).map_err(|e| e.in_batch(position))?;
                 }
                 Ok(Answer::Done)
             }
-            request => self.change(request).map(|()| Answer::Done),
+            Request::Edit(edit) => self.change(edit).map(|()| Answer::Done),
+            other => panic!("ipvsadm does not ask that: {other:?}"),
         }
     }
 }

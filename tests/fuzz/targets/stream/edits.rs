@@ -10,8 +10,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use control::api::{
-    Forward, Granularity, IpProtocol, MarkSpec, Ports, Request, RouteSpec, ServerSpec, ServiceWords, TunnelChecksum,
-    TunnelKind, TunnelSpec,
+    Edit, Forward, Granularity, IpProtocol, MarkSpec, Observe, Ports, Query, Request, RouteSpec, ServerSpec,
+    ServiceWords, TunnelChecksum, TunnelKind, TunnelSpec,
 };
 use dataplane::flow::{Family, ServiceKey};
 use lab::Place;
@@ -42,29 +42,30 @@ const SYSCTLS: [&str; 16] = [
 ];
 
 /// The request that a step stands for.
-pub(crate) fn edit(step: Step) -> Request {
+pub(crate) fn request(step: Step) -> Request {
     let key = step.key();
     let (service, server, rule) = (step.service(key), step.real_server(), step.rule());
     let address = server.address;
-    match step.who & 15 {
-        0 => Request::AddService { service },
-        1 => Request::EditService { service },
-        2 => Request::DeleteService { key },
-        3..=5 => Request::AddServer { key, server },
-        6 => Request::EditServer { key, server },
-        7 => Request::DeleteServer { key, address },
-        8 => Request::Connections { cursor: None, limit: Some(step.how.into()) },
-        9 => Request::AddMark { rule },
-        10 => Request::DeleteMark { rule },
-        11 => Request::Zero { key: None },
-        12 => Request::SetSysctl {
+    let edit = match step.who & 15 {
+        0 => Edit::AddService { service },
+        1 => Edit::EditService { service },
+        2 => Edit::DeleteService { key },
+        3..=5 => Edit::AddServer { key, server },
+        6 => Edit::EditServer { key, server },
+        7 => Edit::DeleteServer { key, address },
+        8 => return Query::Connections { cursor: None, limit: Some(step.how.into()) }.into(),
+        9 => Edit::AddMark { rule },
+        10 => Edit::DeleteMark { rule },
+        11 => Edit::Zero { key: None },
+        12 => Edit::SetSysctl {
             name: SYSCTLS[usize::from(step.how) % SYSCTLS.len()].to_owned(),
             value: (step.which & 3).to_string(),
         },
         13 => step.route(),
-        14 => step.watch(),
-        _ => Request::SetTimeouts { tcp: step.how.into(), tcp_fin: step.which.into(), udp: step.place.into() },
-    }
+        14 => return step.watch().into(),
+        _ => Edit::SetTimeouts { tcp: step.how.into(), tcp_fin: step.which.into(), udp: step.place.into() },
+    };
+    edit.into()
 }
 
 impl Step {
@@ -128,7 +129,7 @@ impl Step {
     }
 
     /// Around servers, or everywhere.
-    fn route(self) -> Request {
+    fn route(self) -> Edit {
         let place = self.place();
         let to = match (self.how & 1, place.six) {
             (0, false) => "0.0.0.0/0".to_owned(),
@@ -136,22 +137,22 @@ impl Step {
             (_, six) => format!("{}/{}", place.server(11 + self.which % 5), if six { 128 } else { 32 }),
         };
         if self.how & 2 != 0 {
-            return Request::DeleteRoute { to };
+            return Edit::DeleteRoute { to };
         }
         let [via, unreachable, blackhole] = [self.how & 12 == 0, self.how & 12 == 4, self.how & 12 == 8];
         let via = (via || !(unreachable || blackhole)).then(|| place.server(11 + (self.how >> 4) % 5));
-        Request::AddRoute { route: RouteSpec { to, via, interface: None, unreachable, blackhole } }
+        Edit::AddRoute { route: RouteSpec { to, via, interface: None, unreachable, blackhole } }
     }
 
     /// Somebody looks on.
-    fn watch(self) -> Request {
+    fn watch(self) -> Observe {
         let (filter, count, seconds) = (String::new(), Some(u64::from(self.which)), Some(60));
         let watch = u64::from(self.how >> 4);
         match self.how & 3 {
-            0 => Request::TraceStart { filter, count, seconds },
-            1 => Request::CaptureStart { filter, count, seconds, snaplen: Some(64) },
-            2 => Request::WatchNext { watch },
-            _ => Request::WatchStop { watch },
+            0 => Observe::TraceStart { filter, count, seconds },
+            1 => Observe::CaptureStart { filter, count, seconds, snaplen: Some(64) },
+            2 => Observe::WatchNext { watch },
+            _ => Observe::WatchStop { watch },
         }
     }
 }

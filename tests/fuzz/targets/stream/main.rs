@@ -39,7 +39,7 @@ fuzz_target!(|bytes: &[u8]| {
             4 | 5 => packets::answer(&mut lab, step),
             6 => {
                 // Refusals are part of the story.
-                let _ = lab.ask(edits::edit(step));
+                let _ = lab.ask(edits::request(step));
             }
             _ => {
                 lab.scarce(who & 1 != 0);
