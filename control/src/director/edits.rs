@@ -6,7 +6,7 @@ use dataplane::clock::ticks;
 use dataplane::flow::ServiceKey;
 use dataplane::proto::tcp::State;
 
-use super::{Director, Pump, read_totals, unsupported};
+use super::{Director, Pump, unsupported};
 use crate::api::{ApiError, Code, DaemonSpec, Edit};
 use crate::ipvs::no_service;
 
@@ -49,16 +49,14 @@ impl Director {
 
     /// Makes a change of the wanted state, at run time or for the file. The log does not tell of it.
     pub(super) fn apply(&mut self, edit: Edit, runtime: bool, host: Pump<'_>) -> Result<(), ApiError> {
-        let links = &self.links;
-        let read = |slot: u32| read_totals(links, slot);
+        let crew = &self.crew;
+        let read = |slot: u32| crew.totals(slot);
         match edit {
             Edit::AddService { service } => self.services.add(service, runtime, self.now),
             Edit::EditService { service } => self.services.edit(service, runtime),
             Edit::DeleteService { key } => self.delete_service(&key),
             Edit::AddServer { key, server } => self.services.add_server(&key, server, runtime, &|slot| {
-                links.iter().for_each(|link| {
-                    link.totals.ensure(slot);
-                });
+                crew.ensure(slot);
                 read(slot)
             }),
             Edit::EditServer { key, server } => {
@@ -118,15 +116,15 @@ impl Director {
     }
 
     pub(super) fn delete_service(&mut self, key: &ServiceKey) -> Result<(), ApiError> {
-        let links = &self.links;
-        self.services.delete(key, &|slot| read_totals(links, slot))?;
+        let crew = &self.crew;
+        self.services.delete(key, &|slot| crew.totals(slot))?;
         self.end_orphans_soon();
         Ok(())
     }
 
     fn zero(&mut self, key: &ServiceKey) {
-        let links = &self.links;
-        self.services.zero(key, &|slot| read_totals(links, slot));
+        let crew = &self.crew;
+        self.services.zero(key, &|slot| crew.totals(slot));
     }
 
     pub(super) fn set_timeouts(&mut self, tcp: u32, tcp_fin: u32, udp: u32) {

@@ -5,10 +5,9 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use dataplane::clock::Nanos;
-use dataplane::mailbox::Command;
 use dataplane::wire::arp::{Operation, Packet};
 use dataplane::wire::ethernet::{self, Header, MacAddr};
-use dataplane::wire::vlan::{self, Lan};
+use dataplane::wire::vlan::Lan;
 use dataplane::wire::{mld, ndisc};
 use log::warn;
 
@@ -110,11 +109,11 @@ impl Director {
         let mut asked = 0;
         loop {
             let before = asked;
-            for worker in 0..self.links.len() {
+            for worker in 0..self.crew.len() {
                 if self.room_for_questions() == 0 {
                     return asked;
                 }
-                for key in self.links[worker].questions.take().into_iter().flatten() {
+                for key in self.crew.wanted(worker) {
                     let effects = self.neighbors.resolve(key, self.now);
                     self.carry_out(effects);
                     asked += 1;
@@ -128,7 +127,7 @@ impl Director {
 
     /// Questions that may be sent now: they leave by the first worker.
     fn room_for_questions(&self) -> usize {
-        self.links.first().map_or(0, |link| link.room_for_questions())
+        self.crew.mail().room_for_questions()
     }
 
     /// Asks again for who has not answered, as far as there is room. Returns what there was to do.
@@ -150,10 +149,7 @@ impl Director {
                 Effect::Ask(key, mac) => self.ask(key, mac),
                 Effect::Failed((interface, address)) => {
                     self.note_silent((interface, address));
-                    for link in &self.links {
-                        // A worker that does not empty its mailbox has worse troubles than packets parked too long.
-                        let _ = link.commands.push(Command::NeighborFailed { interface, address });
-                    }
+                    self.crew.mail().neighbor_failed(interface, address);
                 }
             }
         }
@@ -178,11 +174,7 @@ impl Director {
     /// Sends a frame by the first worker: whichever others send by a port, it does.
     pub(super) fn send(&self, interface: u16, frame: Vec<u8>) {
         let lan = self.interfaces[usize::from(interface)].lan;
-        if let Some(link) = self.links.first() {
-            let (port, frame) = (lan.port(), vlan::tagged(frame, lan.vlan()));
-            // Lost like any frame on a busy wire: whoever needs the answer asks again.
-            let _ = link.commands.push(Command::Send { port, frame });
-        }
+        self.crew.mail().send(lan, frame);
     }
 
     /// Announces an address on an interface, or of IPv6 that it is gone, unless the kernel's silence is wanted.

@@ -2,6 +2,8 @@
 
 use dataplane::clock::Nanos;
 use dataplane::mailbox::Command;
+use dataplane::seeds::Seeds;
+use dataplane::tables::Tables;
 
 use super::{Director, Facts, WorkerSeat};
 use crate::config;
@@ -28,8 +30,13 @@ pub(super) fn quiet(file: &str) -> Director {
     director
 }
 
+/// Tables with nothing in them.
+pub(super) fn tables() -> Tables {
+    Tables::new(Seeds::new([7; Seeds::WORDS]).maps)
+}
+
 /// The frames that the first worker was told to send since the last look, with their ports.
 pub(super) fn sent(director: &Director) -> Vec<(u16, Vec<u8>)> {
-    let commands = std::iter::from_fn(|| director.links[0].commands.pop());
+    let commands = std::iter::from_fn(|| director.crew.next_command(0));
     commands.filter_map(|c| if let Command::Send { port, frame } = c { Some((port, frame)) } else { None }).collect()
 }

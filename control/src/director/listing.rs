@@ -7,7 +7,7 @@ use dataplane::clock::Tick;
 use dataplane::conn::Snapshot;
 use dataplane::expected::{AllExpected, Expected};
 use dataplane::flow::{Protocol, ServiceKey};
-use dataplane::mailbox::{Command, Page};
+use dataplane::mailbox::Page;
 use dataplane::proto::state_name;
 use dataplane::proto::tcp::State;
 use dataplane::proto::udp;
@@ -15,7 +15,7 @@ use dataplane::service::{Engine, TotalsRead};
 use dataplane::template::{Template, Templates};
 use dataplane::worker::LIST_BUDGET;
 
-use super::{Director, Pump, read_totals};
+use super::{Director, Pump};
 use crate::api::{Answer, ApiError, Code, ConnInfo, Cursor, NeighborInfo, ServerInfo, ServiceInfo, Totals};
 use crate::ipvs::{Piece, ServerEntry, no_service};
 use crate::procfs;
@@ -45,10 +45,9 @@ impl Director {
 
     /// What each worker has counted since the start; nothing zeroes that.
     fn totals_of_workers(&mut self, pump: Pump<'_>) -> Vec<Totals> {
-        let mut sums = vec![TotalsRead::default(); self.links.len()];
+        let mut sums = vec![TotalsRead::default(); self.crew.len()];
         for slot in 0..self.services.slots() {
-            for (sum_so_far, link) in sums.iter_mut().zip(&self.links) {
-                let here = link.totals.get(slot).map(|slot| slot.read()).unwrap_or_default();
+            for (sum_so_far, here) in sums.iter_mut().zip(self.crew.totals_by_worker(slot)) {
                 *sum_so_far = sum(*sum_so_far, here);
             }
             self.pause(pump);
@@ -73,7 +72,7 @@ impl Director {
     }
 
     fn service_info(&self, piece: &Piece<'_>) -> ServiceInfo {
-        let read = |slot: u32| read_totals(&self.links, slot);
+        let read = |slot: u32| self.crew.totals(slot);
         let service = piece.service;
         ServiceInfo {
             spec: service.spec.clone(),
@@ -94,7 +93,7 @@ impl Director {
             persistent,
             overloaded,
             unresolved,
-            totals: server.meter.totals(read_totals(&self.links, server.slot), self.services.reading),
+            totals: server.meter.totals(self.crew.totals(server.slot), self.services.reading),
             rates: server.meter.rates(),
         }
     }
@@ -117,7 +116,7 @@ impl Director {
             }
             let (worker, slot) = ((at >> 32) as usize, at as u32);
             let room = limit - connections.len() as u32;
-            if let Some(shard) = worker.checked_sub(self.links.len()) {
+            if let Some(shard) = worker.checked_sub(self.crew.len()) {
                 let Some((page, next)) = self.shared_connections(shard, slot, room as usize) else {
                     return Ok(Answer::Connections { connections, next: None, late: None });
                 };
@@ -152,14 +151,10 @@ impl Director {
 
     /// A page of a worker's table; nothing if it does not answer in time.
     fn ask_worker(&mut self, worker: usize, from: u32, most: u32, pump: Pump<'_>) -> Option<Page> {
-        self.questions += 1;
-        let question = self.questions;
-        self.listed[worker] = None;
-        self.links[worker].commands.push(Command::List { question, from, most }).ok()?;
+        let question = self.crew.ask(worker, from, most)?;
         loop {
             self.drain();
-            // A page that came too late answers an earlier question.
-            if let Some(page) = self.listed[worker].take_if(|page| page.question == question) {
+            if let Some(page) = self.crew.answer(worker, question) {
                 return Some(page);
             }
             if !self.wait(pump) {

@@ -8,18 +8,18 @@ mod addresses;
 mod audit;
 mod cables;
 mod converge;
-mod cut;
+mod crew;
 mod discovery;
 mod doctor;
 mod edits;
 mod facts;
 mod frames;
 mod groups;
-mod heartbeat;
 #[cfg(test)]
 mod lab;
 mod lines;
 mod listing;
+mod mail;
 mod marks;
 mod orphans;
 mod pauses;
@@ -39,6 +39,7 @@ mod vips;
 mod watch;
 
 pub use audit::Requester;
+use crew::Crew;
 pub use facts::{Devices, Facts, PortLink};
 pub use pauses::{Garbage, Host, Pump};
 pub use reload::{Prepared, validate};
@@ -52,11 +53,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Nanos;
 use dataplane::expected::AllExpected;
-use dataplane::mailbox::{Link, Page, Report};
+use dataplane::mailbox::{Link, Report};
 use dataplane::seeds::Seeds;
 use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
 use dataplane::shard::let_go;
-use dataplane::snapshot::{Publisher, Reader};
+use dataplane::snapshot::Reader;
 use dataplane::sysctl::Sysctls;
 use dataplane::tables::Tables;
 use dataplane::template::Templates;
@@ -68,7 +69,7 @@ use crate::config::Config;
 use crate::ipvs::{Links, Services};
 use crate::neighbors::Neighbors;
 use crate::net::{NetInterface, NetRoute, link_local};
-use crate::statistics::{self, Meter, sum};
+use crate::statistics::{self, Meter};
 
 /// Nanoseconds between two rounds of housekeeping: timers of neighbours, announcements, memory to be freed.
 const ROUND: u64 = 100_000_000;
@@ -130,14 +131,8 @@ pub struct Director {
     published: Tables,
     /// Changes on their way from `services` into `tables`.
     pending: publish::Pending,
-    publisher: Publisher,
-    links: Vec<Arc<Link>>,
-    hearts: Vec<heartbeat::Heart>,
+    crew: Crew,
     silent: silent::Silent,
-    stores: stores::Stores,
-    /// It has been said that devices cut frames.
-    cut_told: bool,
-    listed: Vec<Option<Page>>,
     total: Meter,
     announcements: frames::Announcements,
     cables: cables::Cables,
@@ -152,8 +147,6 @@ pub struct Director {
     in_request: bool,
     /// When neighbours are published next in the middle of one.
     next_net: Nanos,
-    /// Answers of workers are told apart by the number of their question.
-    questions: u64,
     started: Nanos,
     now: Nanos,
     /// When all services together are sampled next; not before there is one.
@@ -174,17 +167,16 @@ impl Director {
             (Arc::new(Templates::new(facts.seeds.maps)), Arc::new(AllExpected::new(facts.seeds.maps)));
         let workers = config.dataplane.workers.len();
         let (seeds, tables) = (facts.seeds, Tables::new(facts.seeds.maps));
-        let (publisher, board) = Publisher::new(workers, tables.clone());
-        let links: Vec<_> = (0..workers).map(|_| Link::new()).collect();
-        let seats = links.iter().enumerate().map(|(worker, link)| WorkerSeat {
-            reader: Reader::new(Arc::clone(&board), worker),
+        let (crew, ends) = Crew::new(workers, facts.cpus.clone(), tables.clone(), now);
+        let seat = |(reader, link)| WorkerSeat {
+            reader,
             servers: Arc::clone(&servers),
             templates: Arc::clone(&templates),
             expected: Arc::clone(&expected),
-            link: Arc::clone(link),
+            link,
             seeds,
-        });
-        let seats = seats.collect();
+        };
+        let seats = ends.into_iter().map(seat).collect();
         let mut director = Self {
             interfaces: interfaces(&config, &facts.macs),
             routes: Vec::new(),
@@ -202,13 +194,8 @@ impl Director {
             published: tables.clone(),
             tables,
             pending: publish::Pending::default(),
-            publisher,
+            crew,
             silent: silent::Silent::default(),
-            stores: stores::Stores::default(),
-            cut_told: false,
-            hearts: links.iter().map(|_| heartbeat::Heart::new(now)).collect(),
-            listed: links.iter().map(|_| None).collect(),
-            links,
             total: Meter::default(),
             announcements: Default::default(),
             cables: cables::Cables::default(),
@@ -220,7 +207,6 @@ impl Director {
             forgetting: None,
             in_request: false,
             next_net: now,
-            questions: 0,
             started: now,
             now,
             next_sample: None,
@@ -252,7 +238,7 @@ impl Director {
 
     /// Tells workers the time of day, in milliseconds since midnight UT, for packets that ask for it.
     pub fn tell_time(&self, now: Nanos, since_midnight: u32) {
-        self.links.iter().for_each(|link| link.midnight.set(now.tick(), since_midnight));
+        self.crew.tell_time(now, since_midnight);
     }
 
     /// What packets and time ask for. Returns the items handled.
@@ -288,9 +274,9 @@ impl Director {
         self.announce();
         self.answer_for_groups();
         self.examine();
-        self.feel_pulse();
+        self.crew.feel_pulse(self.now);
         self.look_at_stores();
-        self.look_at_cut_frames();
+        self.crew.look_at_cut_frames();
         self.expire_templates();
         self.services.forget_destinations(self.now.tick(), &self.tables.sysctls);
         self.sweep_watches();
@@ -364,6 +350,12 @@ impl Director {
         }
     }
 
+    /// Whether every worker turns, as far as the last round of housekeeping knows.
+    #[must_use]
+    pub fn workers_turn(&self) -> bool {
+        self.crew.turns()
+    }
+
     /// Whoever asks from now on, for the log.
     pub fn requested_by(&mut self, requester: &Requester) {
         self.audit.begin(requester);
@@ -371,8 +363,8 @@ impl Director {
 
     /// The counters of all services since the start.
     fn raw_total(&mut self) -> TotalsRead {
-        let links = &self.links;
-        self.services.total(&|slot| read_totals(links, slot))
+        let crew = &self.crew;
+        self.services.total(&|slot| crew.totals(slot))
     }
 
     /// Samples what is due, a bounded piece of it; the rest follows in the next turns.
@@ -380,8 +372,8 @@ impl Director {
         if self.tables.sysctls.run_estimation == 0 {
             return;
         }
-        let links = &self.links;
-        self.services.sample(self.now, SAMPLE_BUDGET, &|slot| read_totals(links, slot));
+        let crew = &self.crew;
+        self.services.sample(self.now, SAMPLE_BUDGET, &|slot| crew.totals(slot));
         let period = statistics::PERIOD * 1_000_000_000;
         if self.next_sample.is_none() && !self.services.is_empty() {
             self.next_sample = Some(Nanos(self.now.0 + period));
@@ -397,12 +389,12 @@ impl Director {
     /// Takes what the workers report.
     fn drain(&mut self) -> usize {
         let mut items = 0;
-        for worker in 0..self.links.len() {
-            while let Some(report) = self.links[worker].reports.pop() {
+        for worker in 0..self.crew.len() {
+            while let Some(report) = self.crew.report(worker) {
                 items += 1;
                 match report {
                     Report::Frame { lan, frame } => self.frame(lan, &frame),
-                    Report::Listed(page) => self.listed[worker] = Some(page),
+                    Report::Listed(page) => self.crew.keep(worker, page),
                 }
             }
         }
@@ -430,23 +422,19 @@ fn interfaces(config: &Config, macs: &[MacAddr]) -> Vec<NetInterface> {
     config.interfaces.iter().filter_map(build).collect()
 }
 
-/// A slot's totals, summed over workers.
-fn read_totals(links: &[Arc<Link>], slot: u32) -> TotalsRead {
-    links.iter().filter_map(|link| link.totals.get(slot)).map(|totals| totals.read()).fold(TotalsRead::default(), sum)
-}
-
 fn unsupported(text: &str) -> ApiError {
     ApiError { code: Code::Unsupported, place: String::new(), text: text.to_owned() }
 }
 
 impl Director {
-    /// Whether any worker still waits for room in its mailbox; for tests.
+    /// Whether nothing waits in any mailbox of workers; for tests.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.links.iter().all(|link| link.commands.is_empty() && link.reports.is_empty() && link.questions.is_empty())
+        self.crew.is_idle()
     }
 
-    /// Sum of a server's state over its slot: active and inactive connections, templates.
+    /// A server's active and inactive connections and templates, whether it is overloaded, and packets that waited for
+    /// its neighbour in vain.
     fn counts(&self, slot: u32) -> (u32, u32, u32, bool, u64) {
         self.services.states().get(slot).map_or((0, 0, 0, false, 0), |state| {
             (

@@ -48,10 +48,10 @@ impl Director {
         let is_free = untold.is_empty() && next.is_none();
         if is_free && begin.is_some_and(|begin| self.now >= begin) {
             *begin = None;
-            untold.extend(0..self.links.len());
+            untold.extend(0..self.crew.len());
             *next = Some((0, 0));
         }
-        untold.retain(|worker| self.links[*worker].commands.push(Command::EndOrphans).is_err());
+        untold.retain(|worker| self.crew.tell(*worker, Command::EndOrphans).is_err());
         let mut left = BUDGET;
         while let Some(at) = self.orphans.next.filter(|_| left > 0) {
             let (looked, next) = self.end_shared_orphans(at, left.min(AT_ONCE));

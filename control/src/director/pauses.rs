@@ -61,7 +61,7 @@ impl Director {
                 self.publish_net();
                 self.next_net = Nanos(self.now.0 + NET_PERIOD);
             }
-            host.served(self.workers_turn());
+            host.served(self.crew.turns());
         }
     }
 
@@ -76,7 +76,7 @@ impl Director {
         if self.net_changed {
             self.make_net();
             self.published.net = Arc::clone(&self.tables.net);
-            self.publisher.publish(self.published.clone());
+            self.crew.publish(self.published.clone());
         }
     }
 
@@ -90,7 +90,7 @@ impl Director {
 
     /// Lets go of tables that no worker uses.
     pub(super) fn sweep_tables(&mut self) {
-        for tables in self.publisher.sweep() {
+        for tables in self.crew.sweep() {
             (self.facts.discard)(Box::new(tables));
         }
     }

@@ -8,7 +8,7 @@ use dataplane::service::{Caller, Listener};
 
 use super::pauses::SLICE;
 use super::{Director, Pump};
-use crate::api::{ApiError, Code};
+use crate::api::ApiError;
 
 /// Nanoseconds that a batch waits for the one that was to follow it.
 const PATIENCE: u64 = 1_000_000_000;
@@ -35,14 +35,14 @@ impl Director {
         self.publish();
         self.audit.end();
         // What is published meanwhile, of neighbours, is none of who asked.
-        let epoch = self.publisher.epoch();
+        let epoch = self.crew.epoch();
         while self.services.retire(SLICE) {
             self.pause(pump);
         }
-        while let Some(worker) = self.publisher.behind(epoch) {
+        while let Some(worker) = self.crew.behind(epoch) {
             self.drain();
             if !self.wait(pump) {
-                return Err(self.late(worker));
+                return Err(self.crew.late(worker, self.now));
             }
         }
         self.sweep_tables();
@@ -54,21 +54,6 @@ impl Director {
     pub(super) fn take_all_services(&mut self, pump: Pump<'_>) {
         while !self.take_services(SLICE) {
             self.pause(pump);
-        }
-    }
-
-    /// What was published is in force, but for a worker that has not taken it over.
-    fn late(&self, worker: usize) -> ApiError {
-        let stalled = self.hearts[worker].stalled_for(self.now);
-        let why = match stalled {
-            Some(time) => format!("it has been stalled for {} ms", time.as_millis()),
-            None => "it is busy".to_owned(),
-        };
-        let cpu = self.facts.cpus.get(worker).copied().unwrap_or(0);
-        ApiError {
-            code: Code::Late,
-            place: String::new(),
-            text: format!("applied; worker {worker} (CPU {cpu}) has not taken it over yet: {why}. Do not repeat it"),
         }
     }
 
@@ -99,7 +84,7 @@ impl Director {
         }
         if self.unpublished {
             self.published = self.tables.clone();
-            self.publisher.publish(self.tables.clone());
+            self.crew.publish(self.tables.clone());
             self.sweep_tables();
             self.unpublished = false;
         }
@@ -115,7 +100,7 @@ impl Director {
 
     /// Frees slots of removed servers, unless a worker may still see these.
     pub(super) fn sweep_slots(&mut self, most: usize) {
-        if self.publisher.behind(self.publisher.epoch()).is_none() && self.is_settled() {
+        if self.crew.behind(self.crew.epoch()).is_none() && self.is_settled() {
             self.services.sweep(most);
         }
     }

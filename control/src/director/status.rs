@@ -1,9 +1,7 @@
 //! Answers about the director itself: status and counters.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::Director;
-use crate::api::{Answer, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, StatsReport, Status, WorkerStatus};
+use crate::api::{Answer, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, StatsReport, Status};
 use crate::net::NetInterface;
 
 impl Director {
@@ -16,7 +14,7 @@ impl Director {
             servers: self.services.servers() as u32,
             interfaces: (0..self.interfaces.len()).map(|index| self.interface_status(index)).collect(),
             strict_parity: self.config.ipvs.strict_parity,
-            workers: (0..self.links.len()).map(|worker| self.worker_status(worker)).collect(),
+            workers: self.crew.status(self.config.dataplane.connections, self.now),
             stores: self.store_status(),
         }))
     }
@@ -48,29 +46,9 @@ impl Director {
         if interface.lan.vlan() == 0 { self.facts.devices.counters(interface.lan.port()) } else { Vec::new() }
     }
 
-    fn worker_status(&self, worker: usize) -> WorkerStatus {
-        let (link, heart) = (&self.links[worker], &self.hearts[worker]);
-        WorkerStatus {
-            id: worker as u32,
-            cpu: self.facts.cpus.get(worker).copied().unwrap_or(0),
-            connections: link.connections.load(Relaxed),
-            capacity: u64::from(self.config.dataplane.connections),
-            turns: link.turns.load(Relaxed),
-            busy_turns: link.busy_turns.load(Relaxed),
-            load: heart.load(),
-            longest_turn: link.longest_turn.load(Relaxed),
-            longest_turn_1s: link.longest_turn_1s.load(Relaxed),
-            stalls: heart.stalls(),
-            stalled_for: heart.stalled_for(self.now).map(|stood| stood.as_secs()),
-            tables: self.publisher.seen(worker),
-        }
-    }
-
     pub(super) fn stats(&mut self) -> Answer {
         let totals = self.totals();
-        let counter = |(name, value): (&str, u64)| Counter { name: name.to_owned(), value };
-        let workers: Vec<Vec<Counter>> =
-            self.links.iter().map(|link| link.counters.read().into_iter().map(counter).collect()).collect();
+        let workers = self.crew.counters();
         let counters = workers.iter().skip(1).fold(workers.first().cloned().unwrap_or_default(), |mut sum, more| {
             sum.iter_mut().zip(more).for_each(|(a, b)| a.value += b.value);
             sum

@@ -1,7 +1,6 @@
 //! Settings of `net.ipv4.vs`: reading, writing, and following the file.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::sysctl::{SysctlError, Sysctls};
 
@@ -34,7 +33,7 @@ impl Director {
     fn is_short_of_connections(&self) -> bool {
         let capacity = self.config.dataplane.connections;
         let most = capacity - self.tables.sysctls.low_water(capacity);
-        self.links.iter().any(|link| link.connections.load(Relaxed) > u64::from(most))
+        self.crew.any_has_more_than(most)
     }
 
     /// What the file says differently from what it said before; a setting that it does not name takes its default. What

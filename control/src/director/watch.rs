@@ -93,10 +93,10 @@ impl Director {
         let seconds = within("seconds", wish.seconds.unwrap_or(SECONDS), MOST_SECONDS)?;
         let slot = self.free_slot()?;
         let (tray, until) = (Tray::new(count), Nanos(self.now.0 + u64::from(seconds) * SECOND));
-        for (worker, link) in (0..).zip(&self.links) {
+        for worker in 0..self.crew.len() {
             let (filter, tray) = (filter.clone(), Arc::clone(&tray));
-            let watch = Watch { filter, wanted: wish.wanted, until, worker, slot, tray };
-            if let Err(Command::Watch(watch)) = link.commands.push(Command::Watch(Box::new(watch))) {
+            let watch = Watch { filter, wanted: wish.wanted, until, worker: worker as u32, slot, tray };
+            if let Err(Command::Watch(watch)) = self.crew.tell(worker, Command::Watch(Box::new(watch))) {
                 watch.tray.close();
                 let (code, place) = (Code::Timeout, format!("worker {worker}"));
                 return Err(ApiError { code, place, text: "takes no requests: its mailbox is full".to_owned() });

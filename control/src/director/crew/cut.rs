@@ -3,11 +3,11 @@
 use dataplane::verdict::Drop;
 use log::warn;
 
-use super::Director;
+use super::Crew;
 
-impl Director {
+impl Crew {
     /// Looks whether devices have cut frames, and says so the first time.
-    pub(super) fn look_at_cut_frames(&mut self) {
+    pub(in crate::director) fn look_at_cut_frames(&mut self) {
         if let Some(line) = self.cut_frames() {
             warn!("{line}");
         }
@@ -15,7 +15,7 @@ impl Director {
 
     /// What is to be said of frames that were cut, if it has not been said.
     fn cut_frames(&mut self) -> Option<String> {
-        let cut: u64 = self.links.iter().map(|link| link.counters.dropped(Drop::CutByDevice)).sum();
+        let cut = self.dropped(Drop::CutByDevice);
         if cut == 0 || std::mem::replace(&mut self.cut_told, true) {
             return None;
         }
@@ -32,17 +32,16 @@ mod tests {
     use dataplane::clock::Nanos;
     use dataplane::verdict::{Drop, Verdict};
 
+    use super::Crew;
     use crate::director::lab;
 
     #[test]
     fn cut_frames_are_told_of_once() {
-        let text = "schema = 1\n[dataplane]\nworkers = [3, 4]\n[[interface]]\nname = \"wan\"\n\
-                    device = \"af_packet:wan\"\naddresses = [\"10.0.0.1/24\"]\n";
-        let (mut director, seats) = lab::start(text, Nanos(lab::SECOND));
-        assert_eq!(director.cut_frames(), None);
+        let (mut crew, ends) = Crew::new(2, vec![3, 4], lab::tables(), Nanos(0));
+        assert_eq!(crew.cut_frames(), None);
         for (count, told) in [(3, true), (5, false)] {
-            seats[1].link.counters.verdicts(Verdict::Drop(Drop::CutByDevice), count);
-            let line = director.cut_frames();
+            ends[1].1.counters.verdicts(Verdict::Drop(Drop::CutByDevice), count);
+            let line = crew.cut_frames();
             assert_eq!(line.is_some_and(|line| line.starts_with("3 packets") && line.contains("framesz=64512")), told);
         }
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use dataplane::clock::Nanos;
 use log::{error, warn};
 
-use super::Director;
+use super::Crew;
 
 /// A worker that has not turned for so long stands still. Idle workers turn thousands of times a second.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -107,19 +107,18 @@ fn since(then: Nanos, now: Nanos) -> Duration {
     Duration::from_nanos(now.0.saturating_sub(then.0))
 }
 
-impl Director {
-    /// Whether every worker turns, as far as the last round of housekeeping knows.
-    #[must_use]
-    pub fn workers_turn(&self) -> bool {
+impl Crew {
+    /// Whether every worker turns, as far as the last look knows.
+    pub(in crate::director) fn turns(&self) -> bool {
         !self.hearts.iter().any(|heart| heart.stalled)
     }
 
     /// Looks at every worker and tells what changed.
-    pub(super) fn feel_pulse(&mut self) {
-        for (worker, (heart, link)) in self.hearts.iter_mut().zip(&self.links).enumerate() {
+    pub(in crate::director) fn feel_pulse(&mut self, now: Nanos) {
+        for (worker, (heart, link)) in self.hearts.iter_mut().zip(self.links.iter()).enumerate() {
             let beat = Beat { turns: link.turns.load(Relaxed), busy: link.busy_nanos.load(Relaxed) };
-            let cpu = self.facts.cpus.get(worker).copied().unwrap_or(0);
-            match heart.look(beat, self.now) {
+            let cpu = self.cpus.get(worker).copied().unwrap_or(0);
+            match heart.look(beat, now) {
                 Some(Change::Stalled(stood)) => {
                     error!("worker {worker} (CPU {cpu}) is stalled: it has not polled for {} ms", stood.as_millis());
                 }
@@ -134,8 +133,8 @@ impl Director {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
-    use crate::api::Answer;
     use crate::director::lab;
 
     const MS: u64 = 1_000_000;
@@ -192,28 +191,22 @@ mod tests {
     }
 
     #[test]
-    fn the_director_tells_and_forgets_a_stall() {
-        let text = "schema = 1\n[dataplane]\nworkers = [3]\n[[interface]]\nname = \"wan\"\ndevice = \"tap:wan\"\n\
-                    addresses = [\"10.0.0.1/24\"]\n";
-        let (mut director, seats) = lab::start(text, at(0));
-        let worker = |director: &Director| match director.status() {
-            Answer::Status(status) => status.workers[0].clone(),
-            other => panic!("{other:?}"),
+    fn a_stall_is_in_the_status_until_it_ends() {
+        let (mut crew, ends) = Crew::new(1, vec![3], lab::tables(), at(0));
+        let turns = &ends[0].1.turns;
+        let status = |crew: &Crew, ms| {
+            let status = crew.status(0, at(ms)).remove(0);
+            (crew.turns(), status.cpu, status.stalls, status.stalled_for)
         };
-        let turns = &seats[0].link.turns;
         for round in 0..10 {
             turns.store(round + 1, Relaxed);
-            director.turn(at(round * 100));
+            crew.feel_pulse(at(round * 100));
         }
-        assert!(director.workers_turn() && worker(&director).stalled_for.is_none());
-        (10..30).for_each(|round| {
-            director.turn(at(round * 100));
-        });
-        let status = worker(&director);
-        assert_eq!((director.workers_turn(), status.stalls, status.stalled_for), (false, 1, Some(2)));
+        assert_eq!(status(&crew, 900), (true, 3, 0, None));
+        (10..30).for_each(|round| crew.feel_pulse(at(round * 100)));
+        assert_eq!(status(&crew, 2900), (false, 3, 1, Some(2)));
         turns.store(11, Relaxed);
-        director.turn(at(3000));
-        let status = worker(&director);
-        assert_eq!((director.workers_turn(), status.stalls, status.stalled_for), (true, 1, None));
+        crew.feel_pulse(at(3000));
+        assert_eq!(status(&crew, 3000), (true, 3, 1, None));
     }
 }

@@ -1,25 +1,20 @@
-//! Every store there is: what it holds, how much of it is used, and what it has lost since the start.
+//! Every store of a worker: what it holds, how much of it is used, and what it has lost since the start.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::conn::{ConnMemory, MOST_HELPED};
 use dataplane::counters::Fullness;
-use dataplane::expected::MOST_EXPECTED;
 use dataplane::fragments::{MAX_BYTES, MAX_DATAGRAMS};
 use dataplane::handoff::{PACKETS, SIGNS};
 use dataplane::mailbox::{Link, QUESTIONS};
 use dataplane::parking::{Class, PLACES};
-use dataplane::service::MOST_DESTINATIONS;
-use dataplane::template;
 use dataplane::verdict::Drop;
 
 use crate::config::Config;
-use crate::director::Director;
-use crate::neighbors;
 
 /// How much is in a store, and how many entries it has lost since the start: refused, and displaced for others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Level {
+pub(in crate::director) struct Level {
     pub(super) used: u64,
     pub(super) capacity: u64,
     pub(super) refused: u64,
@@ -27,22 +22,22 @@ pub(super) struct Level {
 }
 
 impl Level {
-    fn new(used: u64, capacity: u64) -> Self {
+    pub(in crate::director) fn new(used: u64, capacity: u64) -> Self {
         Self { used, capacity, ..Self::default() }
     }
 
-    fn refused(self, refused: u64) -> Self {
+    pub(in crate::director) fn refused(self, refused: u64) -> Self {
         Self { refused, ..self }
     }
 
-    fn displaced(self, displaced: u64) -> Self {
+    pub(in crate::director) fn displaced(self, displaced: u64) -> Self {
         Self { displaced, ..self }
     }
 }
 
 /// What a store is called, and what is said of entries that it lost.
 #[derive(Debug)]
-pub(super) struct Kind {
+pub(in crate::director) struct Kind {
     pub(super) name: &'static str,
     pub(super) refused: &'static str,
     pub(super) displaced: &'static str,
@@ -51,10 +46,8 @@ pub(super) struct Kind {
 /// A store of every worker.
 pub(super) struct OfWorker(pub(super) Kind, pub(super) fn(&Link, &Config) -> Level);
 
-/// A store that all workers share, with the service that it is of.
-pub(super) struct Shared(pub(super) Kind, pub(super) fn(&Director) -> (Level, Option<String>));
-
-const fn kind(name: &'static str, refused: &'static str, displaced: &'static str) -> Kind {
+/// What a store is called, and what is said of what it refused and displaced.
+pub(in crate::director) const fn kind(name: &'static str, refused: &'static str, displaced: &'static str) -> Kind {
     Kind { name, refused, displaced }
 }
 
@@ -91,27 +84,6 @@ pub(super) const OF_WORKERS: [OfWorker; 14] = [
     }),
     OfWorker(kind("packets to another worker", "packets", "packets"), |link, config| {
         ring(link.gauges.crossing.load(Relaxed), PACKETS, config).refused(link.counters.dropped(Drop::HandoffFull))
-    }),
-];
-
-pub(super) const SHARED: [Shared; 4] = [
-    Shared(kind("persistence templates", "new clients", "templates"), |director| {
-        let used = director.templates.count() as u64;
-        let refused = director.links.iter().map(|link| link.counters.dropped(Drop::TemplatesFull)).sum();
-        let displaced = director.links.iter().map(|link| link.counters.templates_evicted.load(Relaxed)).sum();
-        (Level::new(used, template::MOST as u64).refused(refused).displaced(displaced), None)
-    }),
-    Shared(kind("announced FTP connections", "announcements", "announcements"), |director| {
-        let expected = &director.expected;
-        (Level::new(expected.count().into(), MOST_EXPECTED as u64).displaced(expected.displaced()), None)
-    }),
-    Shared(kind("neighbours", "neighbours", "neighbours"), |director| {
-        let (known, (refused, displaced)) = (&director.neighbors, director.neighbors.lost());
-        (Level::new(known.dynamic() as u64, neighbors::MOST as u64).refused(refused).displaced(displaced), None)
-    }),
-    Shared(kind("remembered destinations", "destinations", "destinations"), |director| {
-        let Some((service, used, refused)) = director.services.destinations() else { return Default::default() };
-        (Level::new(used as u64, MOST_DESTINATIONS as u64).refused(refused), Some(service.to_string()))
     }),
 ];
 
