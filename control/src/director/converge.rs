@@ -123,7 +123,7 @@ impl Director {
         }
         by.changes.tell(&deed, format_args!("service {key}"));
         self.services.adopt(&key, deed.as_file());
-        self.file_has(&key);
+        self.net.file_has(&key);
         let running: Vec<_> = self
             .services
             .get(&key)

@@ -44,7 +44,7 @@ impl Director {
             self.pause(host);
         }
         let now = self.raw_total();
-        self.total = self.total.zeroed(now, self.services.reading);
+        self.sampling.total = self.sampling.total.zeroed(now, self.services.reading);
     }
 
     /// Makes a change of the wanted state, at run time or for the file. The log does not tell of it.
@@ -62,7 +62,9 @@ impl Director {
             Edit::EditServer { key, server } => {
                 self.services.edit_server(&key, server, runtime)?;
                 // Under strict parity a server's next packet makes the route that all its connections share.
-                self.net_changed |= self.config.ipvs.strict_parity;
+                if self.config.ipvs.strict_parity {
+                    self.net.change();
+                }
                 Ok(())
             }
             Edit::DeleteServer { key, address } => {
@@ -105,7 +107,7 @@ impl Director {
             let text = "no synchronisation: a server has another address family than its service".to_owned();
             return ApiError { code: Code::Invalid, place: daemon.interface.clone(), text };
         }
-        if self.interfaces.iter().any(|interface| *interface.name == *daemon.interface) {
+        if self.net.interfaces().iter().any(|interface| *interface.name == *daemon.interface) {
             return unsupported("the synchronisation daemon is not supported yet");
         }
         ApiError {
@@ -139,6 +141,6 @@ impl Director {
         if udp > 0 {
             timeouts.udp.set(ticks(udp));
         }
-        self.unpublished = true;
+        self.publish_soon();
     }
 }

@@ -6,7 +6,7 @@ use dataplane::seeds::Seeds;
 use dataplane::steering::{self, Plan};
 use dataplane::wire::ethernet::MacAddr;
 
-use super::Garbage;
+use super::host::Garbage;
 use crate::api::Counter;
 use crate::config::Config;
 

@@ -40,7 +40,7 @@ impl Director {
     /// The totals of all services.
     pub(super) fn totals(&mut self) -> Totals {
         let raw = self.raw_total();
-        self.total.totals(raw, self.services.reading)
+        self.sampling.total.totals(raw, self.services.reading)
     }
 
     /// What each worker has counted since the start; nothing zeroes that.
@@ -174,8 +174,9 @@ impl Director {
     }
 
     pub(super) fn list_neighbors(&mut self, pump: Pump<'_>) -> Answer {
-        let mut known: Vec<_> = self.neighbors.iter().map(|(key, it)| (*key, it.mac, it.state, it.since)).collect();
-        let name = |director: &Self, interface: u16| director.interfaces[usize::from(interface)].name.clone();
+        let mut known: Vec<_> =
+            self.net.neighbors().iter().map(|(key, it)| (*key, it.mac, it.state, it.since)).collect();
+        let name = |director: &Self, interface: u16| director.net.interfaces()[usize::from(interface)].name.clone();
         known.sort_unstable_by_key(|((interface, address), ..)| (name(self, *interface), *address));
         let mut neighbors = Vec::with_capacity(known.len());
         for ((interface, address), mac, state, since) in known {
@@ -208,11 +209,14 @@ impl Director {
             "ip_vs_conn_sync" => self.proc_connections(procfs::SYNC_HEAD, procfs::connection_of_origin, cursor, pump),
             "ip_vs_stats" => {
                 let totals = self.totals();
-                Ok(Answer::Text { text: procfs::stats(&totals, &self.total.rates()), next: None })
+                Ok(Answer::Text { text: procfs::stats(&totals, &self.sampling.total.rates()), next: None })
             }
             "ip_vs_stats_percpu" => {
                 let (totals, workers) = (self.totals(), self.totals_of_workers(pump));
-                Ok(Answer::Text { text: procfs::stats_per_worker(&workers, &totals, &self.total.rates()), next: None })
+                Ok(Answer::Text {
+                    text: procfs::stats_per_worker(&workers, &totals, &self.sampling.total.rates()),
+                    next: None,
+                })
             }
             "ip_vs_app" => Ok(Answer::Text { text: procfs::helpers(self.expected.helped()), next: None }),
             _ => Err(ApiError {

@@ -17,8 +17,8 @@ impl Director {
         if let Some((key, text)) = spec.faults().into_iter().next() {
             return refuse(Code::Invalid, format!("{key}: {text}"));
         }
-        if let Some(name) = spec.interface.as_deref().filter(|name| self.interface_index(name).is_none()) {
-            let names: Vec<&str> = self.interfaces.iter().map(|interface| &*interface.name).collect();
+        if let Some(name) = spec.interface.as_deref().filter(|name| self.net.interface_index(name).is_none()) {
+            let names: Vec<&str> = self.net.interfaces().iter().map(|interface| &*interface.name).collect();
             return refuse(Code::NoDevice, format!("there is no interface {name:?}; known: {}", names.join(", ")));
         }
         if self.marks.iter().any(|rule| rule.spec == spec) {
@@ -60,7 +60,7 @@ impl Director {
 
     fn use_marks(&mut self) {
         self.tables.marks = Marks::new(self.marks.iter().map(|rule| self.mark_rule(&rule.spec)).collect());
-        self.unpublished = true;
+        self.publish_soon();
     }
 
     fn mark_rule(&self, spec: &MarkSpec) -> Rule {
@@ -69,7 +69,7 @@ impl Director {
         let ports = |ports: Ports| ports.first..=ports.last;
         let not_from = || spec.not_source_mac.map(|station| Sender::IsNot(mac(station)));
         Rule {
-            interface: spec.interface.as_deref().and_then(|name| self.interface_index(name)),
+            interface: spec.interface.as_deref().and_then(|name| self.net.interface_index(name)),
             sender: spec.source_mac.map(|station| Sender::Is(mac(station))).or_else(not_from),
             source: spec.source.map(prefix),
             destination: spec.destination.map(prefix),

@@ -6,21 +6,17 @@
 
 mod addresses;
 mod audit;
-mod cables;
 mod converge;
 mod crew;
-mod discovery;
-mod doctor;
 mod edits;
 mod facts;
-mod frames;
-mod groups;
+mod host;
 #[cfg(test)]
 mod lab;
-mod lines;
 mod listing;
 mod mail;
 mod marks;
+mod net;
 mod orphans;
 mod pauses;
 mod publish;
@@ -28,26 +24,24 @@ mod reload;
 mod routes;
 mod rules;
 mod running;
-mod silent;
+mod sampling;
 #[cfg(test)]
 mod statistics_tests;
 mod status;
 mod stores;
 mod sysctl;
 mod timeouts;
-mod vips;
 mod watch;
 
 pub use audit::Requester;
 use crew::Crew;
 pub use facts::{Devices, Facts, PortLink};
-pub use pauses::{Garbage, Host, Pump};
+pub use host::{Garbage, Host, Pump};
+use net::Net;
 pub use reload::{Prepared, validate};
 pub use rules::rehearse;
 use watch::Wish;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -55,29 +49,19 @@ use dataplane::clock::Nanos;
 use dataplane::expected::AllExpected;
 use dataplane::mailbox::{Link, Report};
 use dataplane::seeds::Seeds;
-use dataplane::service::{MAX_SERVERS, Servers, TotalsRead};
+use dataplane::service::{MAX_SERVERS, Servers};
 use dataplane::shard::let_go;
 use dataplane::snapshot::Reader;
 use dataplane::sysctl::Sysctls;
 use dataplane::tables::Tables;
 use dataplane::template::Templates;
-use dataplane::wire::ethernet::MacAddr;
-use dataplane::wire::vlan::Lan;
 
 use crate::api::{Answer, ApiError, Batch, Code, MarkInfo, Observe, Query, Reload, Request, SteeringReport};
 use crate::config::Config;
 use crate::ipvs::{Links, Services};
-use crate::neighbors::Neighbors;
-use crate::net::{NetInterface, NetRoute, link_local};
-use crate::statistics::{self, Meter};
-
-/// Nanoseconds between two rounds of housekeeping: timers of neighbours, announcements, memory to be freed.
-const ROUND: u64 = 100_000_000;
 
 /// Templates, or expected connections, of a shard that one round looks at for their end.
 const TEMPLATES: usize = 1024;
-/// Meters sampled in one turn.
-const SAMPLE_BUDGET: usize = 2048;
 /// Slots of removed servers looked at in one round of housekeeping.
 const SWEEP_BUDGET: usize = 16_384;
 
@@ -98,65 +82,35 @@ pub struct WorkerSeat {
     pub seeds: Seeds,
 }
 
-/// A virtual address.
-#[derive(Clone, Debug)]
-struct Vip {
-    /// The interfaces that answer for it.
-    on: Vec<u16>,
-    /// By a `[[vip]]` of the file, not only by a service.
-    configured: bool,
-    /// It came with a service that was made at run time, and the file has none with it.
-    runtime: bool,
-}
-
 /// See the module.
 pub struct Director {
     config: Config,
     facts: Facts,
-    interfaces: Vec<NetInterface>,
-    routes: Vec<NetRoute>,
-    vips: BTreeMap<IpAddr, Vip>,
-    /// The virtual addresses of each interface.
-    answered: Vec<BTreeSet<IpAddr>>,
-    neighbors: Neighbors,
     services: Services,
     /// Which servers clients of persistent services go to: the workers' too.
     templates: Arc<Templates>,
     /// Connections that control connections have announced: the workers' too.
     expected: Arc<AllExpected>,
     marks: Vec<MarkInfo>,
+    /// What is known of the network.
+    net: Net,
+    /// The workers.
+    crew: Crew,
     /// To be published next.
     tables: Tables,
     /// Published last.
     published: Tables,
-    /// Changes on their way from `services` into `tables`.
     pending: publish::Pending,
-    crew: Crew,
-    silent: silent::Silent,
-    total: Meter,
-    announcements: frames::Announcements,
-    cables: cables::Cables,
-    listeners: Vec<groups::Listener>,
+    sampling: sampling::Sampling,
     watches: watch::Watches,
-    examination: doctor::Examination,
     orphans: orphans::Orphans,
     audit: audit::Audit,
+    pauses: pauses::Pauses,
     /// The server from which on routes are to be forgotten.
     forgetting: Option<u32>,
-    /// A request is being carried out: what it changes is half done.
-    in_request: bool,
-    /// When neighbours are published next in the middle of one.
-    next_net: Nanos,
     started: Nanos,
     now: Nanos,
-    /// When all services together are sampled next; not before there is one.
-    next_sample: Option<Nanos>,
     next_round: Nanos,
-    next_claim: Nanos,
-    unpublished: bool,
-    net_changed: bool,
-    /// Until when changes of services wait for more of them.
-    held_until: Option<Nanos>,
 }
 
 impl Director {
@@ -177,51 +131,33 @@ impl Director {
             seeds,
         };
         let seats = ends.into_iter().map(seat).collect();
+        let links = Links::of(config.interfaces.iter().flat_map(|interface| &interface.addresses));
         let mut director = Self {
-            interfaces: interfaces(&config, &facts.macs),
-            routes: Vec::new(),
-            vips: BTreeMap::new(),
-            answered: vec![BTreeSet::new(); config.interfaces.len()],
-            neighbors: Neighbors::default(),
-            services: Services::new(
-                servers,
-                seeds.maps,
-                Links::of(config.interfaces.iter().flat_map(|interface| &interface.addresses)),
-            ),
+            services: Services::new(servers, seeds.maps, links),
             templates,
             expected,
             marks: Vec::new(),
+            net: Net::new(&config, &facts.macs, crew.mail(), &tables, seeds.maps),
+            crew,
             published: tables.clone(),
             tables,
             pending: publish::Pending::default(),
-            crew,
-            silent: silent::Silent::default(),
-            total: Meter::default(),
-            announcements: Default::default(),
-            cables: cables::Cables::default(),
-            listeners: config.interfaces.iter().map(|_| groups::Listener::default()).collect(),
+            sampling: sampling::Sampling::default(),
             watches: watch::Watches::default(),
-            examination: doctor::Examination::default(),
             orphans: orphans::Orphans::default(),
             audit: audit::Audit::default(),
+            pauses: pauses::Pauses::new(now),
             forgetting: None,
-            in_request: false,
-            next_net: now,
             started: now,
             now,
-            next_sample: None,
             next_round: now,
-            next_claim: now,
-            unpublished: false,
-            net_changed: true,
-            held_until: None,
             config: Config::default(),
             facts,
         };
-        // The file's switches decide whether the first addresses are announced.
+        // The file's switches hold from the first address on.
         director.config.ipvs.strict_parity = config.ipvs.strict_parity;
         director.tables.sysctls = Arc::new(Sysctls::usual(config.ipvs.strict_parity));
-        director.take_own_addresses();
+        director.net.take_own_addresses(now);
         let rules = config.control.rules.clone();
         let nobody = &mut || false;
         director.converge(config, false, nobody)?;
@@ -247,7 +183,7 @@ impl Director {
         let items = self.serve_network();
         self.end_orphans();
         self.forget_routes();
-        if self.unpublished || self.is_held() || self.has_changes() {
+        if self.is_to_publish() {
             self.publish();
         }
         self.retire_servers();
@@ -256,7 +192,7 @@ impl Director {
 
     /// What cannot wait for the end of a long request.
     fn serve_network(&mut self) -> usize {
-        let items = self.drain() + self.time_neighbors();
+        let items = self.drain() + self.net.time_neighbors(self.now);
         if self.now >= self.next_round {
             self.keep_house();
         }
@@ -266,19 +202,22 @@ impl Director {
 
     /// What need not be done at every turn.
     fn keep_house(&mut self) {
-        self.next_round = Nanos(self.now.0 + ROUND);
-        let effects = self.neighbors.look_at_stale(self.now);
-        self.carry_out(effects);
-        self.look_at_cables();
-        self.look_for_silent();
-        self.announce();
-        self.answer_for_groups();
-        self.examine();
-        self.crew.feel_pulse(self.now);
+        let now = self.now;
+        self.next_round = Nanos(now.0 + net::ROUND);
+        self.net.look_at_stale(now);
+        self.net.look_at_cables(&*self.facts.devices, now);
+        self.net.look_for_silent(&self.services, now);
+        // Of addresses that workers do not know yet nothing is told.
+        if !self.pauses.is_in_request() && !self.has_changes() {
+            self.net.announce(now);
+        }
+        self.net.answer_for_groups(now);
+        self.net.examine(now);
+        self.crew.feel_pulse(now);
         self.look_at_stores();
         self.crew.look_at_cut_frames();
         self.expire_templates();
-        self.services.forget_destinations(self.now.tick(), &self.tables.sysctls);
+        self.services.forget_destinations(now.tick(), &self.tables.sysctls);
         self.sweep_watches();
         self.sweep_tables();
         self.sweep_slots(SWEEP_BUDGET);
@@ -328,7 +267,7 @@ impl Director {
             Query::Status => Ok(self.status()),
             Query::Stats => Ok(self.stats()),
             Query::Neighbors => Ok(self.list_neighbors(pump)),
-            Query::Routes => Ok(self.list_routes()),
+            Query::Routes => Ok(Answer::Routes { routes: self.net.list_routes() }),
             Query::Vips { cursor } => Ok(self.list_vips(cursor)),
             Query::Marks => Ok(Answer::Marks { rules: self.marks.clone() }),
             Query::Steering => Ok(Answer::Steering(Box::new(SteeringReport::of(&self.facts.steering)))),
@@ -346,7 +285,7 @@ impl Director {
             }
             Observe::WatchNext { watch } => self.next_of_watch(watch),
             Observe::WatchStop { watch } => self.stop_watch(watch),
-            Observe::DoctorArp { examination } => self.doctor_arp(examination),
+            Observe::DoctorArp { examination } => self.net.doctor_arp(examination, self.now),
         }
     }
 
@@ -361,31 +300,6 @@ impl Director {
         self.audit.begin(requester);
     }
 
-    /// The counters of all services since the start.
-    fn raw_total(&mut self) -> TotalsRead {
-        let crew = &self.crew;
-        self.services.total(&|slot| crew.totals(slot))
-    }
-
-    /// Samples what is due, a bounded piece of it; the rest follows in the next turns.
-    fn sample(&mut self) {
-        if self.tables.sysctls.run_estimation == 0 {
-            return;
-        }
-        let crew = &self.crew;
-        self.services.sample(self.now, SAMPLE_BUDGET, &|slot| crew.totals(slot));
-        let period = statistics::PERIOD * 1_000_000_000;
-        if self.next_sample.is_none() && !self.services.is_empty() {
-            self.next_sample = Some(Nanos(self.now.0 + period));
-        }
-        if let Some(due) = self.next_sample.filter(|due| self.now >= *due) {
-            let total = self.raw_total();
-            self.total.sample(total);
-            let missed = (self.now.0 - due.0) / period;
-            self.next_sample = Some(Nanos(due.0 + (missed + 1) * period));
-        }
-    }
-
     /// Takes what the workers report.
     fn drain(&mut self) -> usize {
         let mut items = 0;
@@ -393,33 +307,34 @@ impl Director {
             while let Some(report) = self.crew.report(worker) {
                 items += 1;
                 match report {
-                    Report::Frame { lan, frame } => self.frame(lan, &frame),
+                    Report::Frame { lan, frame } => self.net.frame(lan, &frame, self.now),
                     Report::Listed(page) => self.crew.keep(worker, page),
                 }
             }
         }
         items + self.answer_questions()
     }
-}
 
-/// Interfaces with what was found out of their devices, or their parents'.
-fn interfaces(config: &Config, macs: &[MacAddr]) -> Vec<NetInterface> {
-    let build = |interface: &crate::config::Interface| {
-        let on = interface.parent.as_ref().unwrap_or(&interface.name);
-        let (port, device) = (0..).zip(config.devices()).find(|(_, device)| device.name == *on)?;
-        let found = macs.get(usize::from(port)).copied().unwrap_or_default();
-        let mac = device.mac.map_or(found, |mac| MacAddr(mac.0));
-        Some(NetInterface {
-            name: interface.name.as_str().into(),
-            lan: Lan::new(port, interface.vlan.unwrap_or(0)),
-            mac,
-            mtu: interface.mtu,
-            addresses: interface.addresses.clone(),
-            link_local: link_local(&interface.addresses, mac),
-            virtual6: None,
-        })
-    };
-    config.interfaces.iter().filter_map(build).collect()
+    /// Asks for neighbours that packets wait for: one of each class in turn, from every worker, as long as the mailbox
+    /// that the questions leave by has room. Returns how many that were.
+    fn answer_questions(&mut self) -> usize {
+        let mut asked = 0;
+        loop {
+            let before = asked;
+            for worker in 0..self.crew.len() {
+                if self.net.room_for_questions() == 0 {
+                    return asked;
+                }
+                for key in self.crew.wanted(worker) {
+                    self.net.resolve(key, self.now);
+                    asked += 1;
+                }
+            }
+            if asked == before {
+                return asked;
+            }
+        }
+    }
 }
 
 fn unsupported(text: &str) -> ApiError {

@@ -1,5 +1,5 @@
 //! Long requests make nobody on the network wait. A reload, a restore, a removal of everything go on for seconds in a large
-//! table; every few items they ask their [`Host`] whether the network is to be served first.
+//! table; every few items they ask their [`super::Host`] whether the network is to be served first.
 //!
 //! ```text
 //! request: item, item, item, pause -> frames of the workers (ARP, ND), neighbours' timers, housekeeping -> item, item ...
@@ -7,13 +7,11 @@
 //!
 //! What is half done is not published meanwhile: workers get the tables of before, with what is new of neighbours.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use dataplane::clock::Nanos;
 
-use super::Director;
-use crate::net;
+use super::{Director, Pump};
 
 /// Services, servers, addresses and the like that are dealt with between two questions for a pause.
 pub(super) const SLICE: usize = 32;
@@ -21,45 +19,38 @@ pub(super) const SLICE: usize = 32;
 /// Nanoseconds between two publications of neighbours in the middle of a request.
 const NET_PERIOD: u64 = 10_000_000;
 
-/// Whoever runs the director, as far as a long request needs it.
-pub trait Host {
-    /// Waits a little for workers; `false` when it has waited long enough in all.
-    fn wait(&mut self) -> bool;
-
-    /// The time, if the network is to be served before the request goes on.
-    fn pause(&mut self) -> Option<Nanos> {
-        None
-    }
-
-    /// The network has been served; whether every worker turns.
-    fn served(&mut self, _workers_turn: bool) {}
+/// How a long request stands with the network.
+#[derive(Debug)]
+pub(super) struct Pauses {
+    /// A request is being carried out: what it changes is half done.
+    in_request: bool,
+    /// When neighbours are published next in the middle of one.
+    next_net: Nanos,
 }
 
-/// A function that waits: nobody else is to be served.
-impl<F: FnMut() -> bool> Host for F {
-    fn wait(&mut self) -> bool {
-        self()
+impl Pauses {
+    pub(super) fn new(now: Nanos) -> Self {
+        Self { in_request: false, next_net: now }
+    }
+
+    /// Whether a request is half done.
+    pub(super) fn is_in_request(&self) -> bool {
+        self.in_request
     }
 }
-
-/// The host of a request.
-pub type Pump<'a> = &'a mut dyn Host;
-
-/// What is not needed any more and may be large: whoever takes it lets go of it while nobody waits.
-pub type Garbage = Box<dyn Any + Send>;
 
 impl Director {
     /// Serves the network, if it is time to, in the middle of a request.
     pub(super) fn pause(&mut self, host: Pump<'_>) {
         if let Some(now) = host.pause() {
             self.now = now;
-            self.in_request = true;
+            self.pauses.in_request = true;
             self.serve_network();
-            self.in_request = false;
+            self.pauses.in_request = false;
             // Made anew as a whole, so not at every pause.
-            if self.now >= self.next_net {
+            if self.now >= self.pauses.next_net {
                 self.publish_net();
-                self.next_net = Nanos(self.now.0 + NET_PERIOD);
+                self.pauses.next_net = Nanos(self.now.0 + NET_PERIOD);
             }
             host.served(self.crew.turns());
         }
@@ -73,19 +64,11 @@ impl Director {
 
     /// Gives workers what is new of neighbours, and nothing of what is half done.
     pub(super) fn publish_net(&mut self) {
-        if self.net_changed {
-            self.make_net();
+        if self.net.is_changed() {
+            self.tables.net = self.net.make_tables();
             self.published.net = Arc::clone(&self.tables.net);
             self.crew.publish(self.published.clone());
         }
-    }
-
-    /// Makes the tables of the network anew.
-    pub(super) fn make_net(&mut self) {
-        let version = self.tables.net.version.wrapping_add(1);
-        self.tables.net =
-            Arc::new(net::tables(version, &self.interfaces, &self.routes, &self.neighbors, self.facts.seeds.maps));
-        self.net_changed = false;
     }
 
     /// Lets go of tables that no worker uses.
@@ -121,10 +104,10 @@ mod tests {
             director.now = Nanos(tenth * lab::SECOND / 10);
             director.serve_network();
         });
-        assert_eq!((director.owns(0, vip), lab::sent(&director).len()), (false, 0), "half done");
+        assert_eq!((director.net.owns(0, vip), lab::sent(&director).len()), (false, 0), "half done");
         director.turn(Nanos(7 * lab::SECOND));
         director.turn(Nanos(8 * lab::SECOND));
-        assert!(director.owns(0, vip) && !lab::sent(&director).is_empty(), "published, and announced");
+        assert!(director.net.owns(0, vip) && !lab::sent(&director).is_empty(), "published, and announced");
     }
 
     #[test]

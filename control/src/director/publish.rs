@@ -19,9 +19,20 @@ const SWEEP_BUDGET: usize = 64;
 /// Changes that one turn makes ready to be published, where nobody waits for them.
 const TURN_BUDGET: usize = 256;
 
-/// Changes on their way into the tables.
+/// What is to be published.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
+    /// Something in the tables to be published next is new.
+    unpublished: bool,
+    /// Until when changes of services wait for more of them.
+    held_until: Option<Nanos>,
+    /// Changes on their way from the services into the tables.
+    index: Index,
+}
+
+/// What services amount to, on its way into the tables.
+#[derive(Debug, Default)]
+struct Index {
     listeners: VecDeque<(Listener, bool)>,
     paths: VecDeque<IpAddr>,
     callers: VecDeque<(Listener, Option<Caller>)>,
@@ -30,7 +41,7 @@ pub(super) struct Pending {
 impl Director {
     /// Publishes what changed and waits until every worker has seen it.
     pub(super) fn commit(&mut self, pump: Pump<'_>) -> Result<(), ApiError> {
-        self.held_until = None;
+        self.pending.held_until = None;
         self.take_all_services(pump);
         self.publish();
         self.audit.end();
@@ -57,36 +68,52 @@ impl Director {
         }
     }
 
+    /// Has the tables published: something in them is new.
+    pub(super) fn publish_soon(&mut self) {
+        self.pending.unpublished = true;
+    }
+
+    /// Whether something is new in the tables, or in what they have of the network.
+    fn is_unpublished(&self) -> bool {
+        self.pending.unpublished || self.net.is_unpublished()
+    }
+
+    /// Whether anything waits for its publication.
+    pub(super) fn is_to_publish(&self) -> bool {
+        self.is_unpublished() || self.is_held() || self.has_changes()
+    }
+
     /// Keeps changes of services back: more of them follow, and are to be published together with these.
     pub(super) fn hold(&mut self, pump: Pump<'_>) -> Result<(), ApiError> {
         if self.services.changed() >= MOST_HELD {
             return self.commit(pump);
         }
-        self.held_until = Some(Nanos(self.now.0 + PATIENCE));
+        self.pending.held_until = Some(Nanos(self.now.0 + PATIENCE));
         Ok(())
     }
 
     /// Whether changes of services wait.
     pub(super) fn is_held(&self) -> bool {
-        self.held_until.is_some()
+        self.pending.held_until.is_some()
     }
 
     /// Publishes what changed, if anything did. Changes of services that wait, and many of them at once, follow later.
     pub(super) fn publish(&mut self) {
         // Who was to send more may have gone.
-        self.held_until = self.held_until.filter(|until| self.now < *until);
+        self.pending.held_until = self.pending.held_until.filter(|until| self.now < *until);
         if self.is_held() || !self.take_services(TURN_BUDGET) {
             return self.publish_net();
         }
-        if self.net_changed {
-            self.make_net();
-            self.unpublished = true;
+        if self.net.is_changed() {
+            self.tables.net = self.net.make_tables();
+            self.pending.unpublished = true;
         }
-        if self.unpublished {
+        if self.is_unpublished() {
+            self.tables.locals = self.net.publish_locals();
             self.published = self.tables.clone();
             self.crew.publish(self.tables.clone());
             self.sweep_tables();
-            self.unpublished = false;
+            self.pending.unpublished = false;
         }
     }
 
@@ -107,7 +134,7 @@ impl Director {
 
     /// Whether every change of services is in the tables that were published last.
     pub(super) fn is_settled(&self) -> bool {
-        !self.has_changes() && !self.unpublished
+        !self.has_changes() && !self.is_unpublished()
     }
 
     /// Brings at most so many changes of each kind into the tables to be published. Returns whether these are all.
@@ -116,7 +143,7 @@ impl Director {
             return false;
         }
         for (key, service) in self.services.take_changes(most) {
-            self.unpublished = true;
+            self.pending.unpublished = true;
             match service {
                 Some(service) => self.tables.services.insert(key, service),
                 None => self.tables.services.remove(&key),
@@ -128,7 +155,7 @@ impl Director {
     /// Brings at most so many changes of what services amount to into the tables to be published: where servers listen,
     /// paths to them, and whose calls are whose. Returns whether these are all.
     fn take_index(&mut self, most: usize) -> bool {
-        let (pending, tables) = (&mut self.pending, &mut self.tables);
+        let (pending, tables) = (&mut self.pending.index, &mut self.tables);
         if pending.listeners.is_empty() {
             pending.listeners = self.services.take_listener_changes();
         }
@@ -139,21 +166,21 @@ impl Director {
             pending.callers = self.services.take_caller_changes().into();
         }
         for (listener, present) in first(&mut pending.listeners, most) {
-            self.unpublished = true;
+            self.pending.unpublished = true;
             match present {
                 true => tables.listeners.insert(listener, ()),
                 false => tables.listeners.remove(&listener),
             };
         }
         for address in first(&mut pending.paths, most) {
-            self.unpublished = true;
+            self.pending.unpublished = true;
             match self.services.path(address) {
                 Some(path) => tables.paths.insert(address, path),
                 None => tables.paths.remove(&address),
             };
         }
         for (listener, service) in first(&mut pending.callers, most) {
-            self.unpublished = true;
+            self.pending.unpublished = true;
             match service {
                 Some(service) => tables.callers.insert(listener, service),
                 None => tables.callers.remove(&listener),
@@ -165,7 +192,7 @@ impl Director {
 
     /// Whether something of what services amount to is on its way into the tables.
     fn has_pending(&self) -> bool {
-        let Pending { listeners, paths, callers } = &self.pending;
+        let Index { listeners, paths, callers } = &self.pending.index;
         listeners.len() + paths.len() + callers.len() > 0 || self.services.has_index_changes()
     }
 

@@ -52,7 +52,7 @@ impl Director {
     #[must_use]
     pub fn lost_by_a_stop(&self) -> Option<String> {
         let (services, servers, edited) = self.services.made_at_run_time();
-        let routes = self.routes.iter().filter(|route| route.runtime).count();
+        let routes = self.net.runtime_routes();
         let marks = self.marks.iter().filter(|rule| rule.runtime).count();
         let all = [(services, "service"), (servers, "server"), (routes, "route"), (marks, "mark rule")];
         let made = all.into_iter().filter(|(number, _)| *number > 0).map(|(number, thing)| count(number, thing));
@@ -129,6 +129,7 @@ impl Director {
                 changes.note(|| format!("{name} is {new}"));
             }
         }
+        self.net.set_router(options.ip_forward);
         self.tables.options = options;
         if config.dataplane.accept_source_route != self.config.dataplane.accept_source_route {
             changes.note(|| format!("accept_source_route is {}", config.dataplane.accept_source_route));
@@ -150,28 +151,18 @@ impl Director {
         // From here on there is no pause: routes are published with the services.
         self.take_all_services(host);
         self.converge_net(&config, prune, &mut changes);
+        self.net.set_quiet(config.ipvs.strict_parity);
         self.config = config;
-        self.unpublished = true;
+        self.publish_soon();
         Ok(changes)
     }
 
     fn converge_net(&mut self, config: &Config, prune: bool, changes: &mut Changes) {
         self.converge_routes(config, prune, changes);
         if config.neighbors != self.config.neighbors {
-            self.neighbors.clear_static();
-            for neighbor in &config.neighbors {
-                if let Some(interface) = self.interface_index(&neighbor.interface) {
-                    let mac = dataplane::wire::ethernet::MacAddr(neighbor.mac.0);
-                    self.neighbors.set_static((interface, neighbor.address), mac, self.now);
-                }
-            }
-            self.net_changed = true;
+            self.net.set_static(&config.neighbors, self.now);
             changes.note(|| "static neighbours changed".to_owned());
         }
-    }
-
-    pub(super) fn interface_index(&self, name: &str) -> Option<u16> {
-        self.interfaces.iter().position(|i| *i.name == *name).map(|index| index as u16)
     }
 }
 

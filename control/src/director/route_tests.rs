@@ -2,7 +2,7 @@
 
 use dataplane::clock::Nanos;
 
-use crate::api::{Answer, ApiError, Code, Edit, RouteSpec};
+use crate::api::{ApiError, Code, Edit, RouteSpec};
 use crate::config::{self, Config};
 use crate::director::{Director, Facts};
 
@@ -48,7 +48,7 @@ fn add(director: &mut Director, route: RouteSpec) -> Result<(), ApiError> {
 
 /// Prefix, where it leads, and whether it was made at run time; connected ones left out.
 fn listed(director: &Director) -> Vec<(String, String, bool)> {
-    let Answer::Routes { routes } = director.list_routes() else { panic!("not routes") };
+    let routes = director.net.list_routes();
     let chosen = routes.into_iter().filter(|route| route.kind != "connected");
     chosen.map(|r| (r.to, r.via.map_or(r.kind, |via| via.to_string()), r.runtime)).collect()
 }

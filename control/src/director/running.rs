@@ -25,7 +25,7 @@ impl Director {
         let mut config = self.config.clone();
         let rule = |rule: &MarkInfo| config::MarkRule { spec: rule.spec.clone(), place: Default::default() };
         config.marks = self.marks.iter().map(rule).collect();
-        config.routes = self.running_routes();
+        config.routes = self.net.running_routes();
         config.ipvs.sysctls = self.running_sysctls();
         let (timeouts, usual) = (&self.tables.timeouts, config.ipvs.timeouts.profile.timeouts());
         let differs = |now: u32, usual: u32| (now != usual).then_some(now / TICKS_PER_SECOND);

@@ -12,7 +12,7 @@ impl Director {
             uptime: self.now.0.saturating_sub(self.started.0) / 1_000_000_000,
             services: self.services.len() as u32,
             servers: self.services.servers() as u32,
-            interfaces: (0..self.interfaces.len()).map(|index| self.interface_status(index)).collect(),
+            interfaces: (0..self.net.interfaces().len()).map(|index| self.interface_status(index)).collect(),
             strict_parity: self.config.ipvs.strict_parity,
             workers: self.crew.status(self.config.dataplane.connections, self.now),
             stores: self.store_status(),
@@ -20,10 +20,10 @@ impl Director {
     }
 
     fn interface_status(&self, index: usize) -> InterfaceStatus {
-        let interface = &self.interfaces[index];
+        let interface = &self.net.interfaces()[index];
         let (port, configured) = (interface.lan.port(), self.config.interfaces.get(index));
         let link = self.facts.devices.link(port);
-        let (own, vips) = (interface.addresses.iter().map(ToString::to_string), &self.answered[index]);
+        let (own, vips) = (interface.addresses.iter().map(ToString::to_string), self.net.answered(index));
         InterfaceStatus {
             name: interface.name.to_string(),
             device: configured.and_then(|i| i.device.clone()).unwrap_or_default(),
@@ -53,14 +53,14 @@ impl Director {
             sum.iter_mut().zip(more).for_each(|(a, b)| a.value += b.value);
             sum
         });
-        let devices = self.interfaces.iter().filter(|interface| interface.lan.vlan() == 0);
+        let devices = self.net.interfaces().iter().filter(|interface| interface.lan.vlan() == 0);
         let interfaces = devices.map(|interface| InterfaceCounters {
             name: interface.name.to_string(),
             counters: self.device_counters(interface),
         });
         Answer::Stats(Box::new(StatsReport {
             totals,
-            rates: self.total.rates(),
+            rates: self.sampling.total.rates(),
             counters,
             workers,
             interfaces: interfaces.collect(),

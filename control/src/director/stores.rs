@@ -28,7 +28,7 @@ const SHARED: [Shared; 4] = [
         (Level::new(expected.count().into(), MOST_EXPECTED as u64).displaced(expected.displaced()), None)
     }),
     Shared(kind("neighbours", "neighbours", "neighbours"), |director| {
-        let (known, (refused, displaced)) = (&director.neighbors, director.neighbors.lost());
+        let (known, (refused, displaced)) = (director.net.neighbors(), director.net.neighbors().lost());
         (Level::new(known.dynamic() as u64, neighbors::MOST as u64).refused(refused).displaced(displaced), None)
     }),
     Shared(kind("remembered destinations", "destinations", "destinations"), |director| {

@@ -25,7 +25,7 @@ impl Director {
 
     pub(super) fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), ApiError> {
         Arc::make_mut(&mut self.tables.sysctls).set(name, value).map_err(|error| refused(name, value, error))?;
-        self.unpublished = true;
+        self.publish_soon();
         Ok(())
     }
 

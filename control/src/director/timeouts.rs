@@ -27,7 +27,7 @@ impl Director {
             changes.keep(|| format!("timeouts: {KEPT}: {}", words(&wanted, &new)));
         }
         self.tables.timeouts = Arc::new(new);
-        self.unpublished = true;
+        self.publish_soon();
     }
 }
 

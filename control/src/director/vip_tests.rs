@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::api::{Edit, ServiceSpec};
+use crate::api::{Edit, ServiceSpec, VipInfo, VipOrigin};
 use crate::config::{self, Config};
 use crate::director::lab;
 

@@ -86,7 +86,7 @@ pub(super) struct Watches {
 impl Director {
     pub(super) fn start_watch(&mut self, wish: &Wish) -> Result<Answer, ApiError> {
         self.sweep_watches();
-        let interfaces = &self.interfaces;
+        let interfaces = self.net.interfaces();
         let place = |name: &str| interfaces.iter().find(|i| &*i.name == name).map(|i| i.lan);
         let filter = filter::parse(&wish.filter, place)?;
         let count = within("count", wish.count.unwrap_or(MOST_PACKETS), MOST_PACKETS)?;

@@ -2,15 +2,15 @@
 //! because a cable was plugged elsewhere or a bond sends by another member, is not heard of there before it says something:
 //! its addresses are announced again, as the kernel's bonding driver does (`num_grat_arp`, `num_unsol_na`).
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use dataplane::clock::Nanos;
 use dataplane::words::counted;
 use log::{error, info, warn};
 
+use super::Net;
 use super::lines::Lines;
-use super::{Director, PortLink};
+use crate::director::facts::{Devices, PortLink};
 
 /// Nanoseconds between two looks. Some drivers ask their device.
 const PERIOD: u64 = 500_000_000;
@@ -56,64 +56,51 @@ impl Change {
     }
 }
 
-impl Director {
+impl Net {
     /// Looks at every link, and at every cable.
-    pub(super) fn look_at_cables(&mut self) {
-        if self.now < self.cables.next {
+    pub(in crate::director) fn look_at_cables(&mut self, devices: &dyn Devices, now: Nanos) {
+        if now < self.cables.next {
             return;
         }
-        self.cables.next = Nanos(self.now.0 + PERIOD);
-        for (port, change) in self.changed_links() {
-            if self.cables.lines.may_write(self.now) {
-                change.tell(&self.device_name(port));
+        self.cables.next = Nanos(now.0 + PERIOD);
+        for (port, change) in self.changed_links(devices, now) {
+            if self.cables.lines.may_write(now) {
+                change.tell(self.devices.get(usize::from(port)).map_or("", String::as_str));
             }
         }
-        if let Some(more) = self.cables.lines.take_left_out(self.now) {
+        if let Some(more) = self.cables.lines.take_left_out(now) {
             warn!("links came and went {}", counted(more.into(), "more time"));
         }
-        self.announce_after_change();
+        self.announce_after_change(devices.cables(), now);
     }
 
     /// Links that are not as they were at the last look.
-    fn changed_links(&mut self) -> Vec<(u16, Change)> {
+    fn changed_links(&mut self, devices: &dyn Devices, now: Nanos) -> Vec<(u16, Change)> {
         let ports = self.interfaces.iter().filter(|here| here.lan.vlan() == 0).count();
         // Before the first look all of them counted as up.
-        self.cables.ports.resize(ports, (PortLink::UP, self.now));
+        self.cables.ports.resize(ports, (PortLink::UP, now));
         let mut changes = Vec::new();
         for (port, (known, since)) in (0..).zip(&mut self.cables.ports) {
-            let link = self.facts.devices.link(port);
-            let after = Duration::from_nanos(self.now.0.saturating_sub(since.0));
+            let link = devices.link(port);
+            let after = Duration::from_nanos(now.0.saturating_sub(since.0));
             changes.extend(Change::between(*known, link, after).map(|change| (port, change)));
             if known.up || link.up {
-                *since = self.now;
+                *since = now;
             }
             *known = link;
         }
         changes
     }
 
-    /// The interface on a port, and its device.
-    fn device_name(&self, port: u16) -> String {
-        let device = self.config.devices().nth(usize::from(port));
-        device.map_or(String::new(), |on| format!("{} ({})", on.name, on.device.as_deref().unwrap_or_default()))
-    }
-
     /// Announces every address again if a link has come or gone. While addresses are announced for the first time, that
     /// waits.
-    fn announce_after_change(&mut self) {
-        if !self.announcements[0].is_empty() {
+    fn announce_after_change(&mut self, up: u64, now: Nanos) {
+        if self.is_announcing() {
             return;
         }
-        let up = self.facts.devices.cables();
         if self.cables.up.replace(up).is_some_and(|before| before != up) {
             info!("a link changed state: all addresses are announced again");
-            let interfaces = (0u16..).zip(&self.interfaces).zip(&self.answered);
-            let all: Vec<(u16, IpAddr)> = interfaces
-                .flat_map(|((index, here), vips)| {
-                    here.all_addresses().chain(vips.iter().copied()).map(move |address| (index, address))
-                })
-                .collect();
-            all.into_iter().for_each(|(interface, address)| self.announce_soon(interface, address));
+            self.announce_all(now);
         }
     }
 }
@@ -125,7 +112,7 @@ mod tests {
 
     use super::*;
     use crate::api::Counter;
-    use crate::director::Devices;
+    use crate::director::Director;
     use crate::director::lab::{self, SECOND};
 
     const FILE: &str = "schema = 1\n[dataplane]\nworkers = [1]\n[[interface]]\nname = \"wan\"\ndevice = \"vdev:a\"\n\
@@ -199,7 +186,8 @@ mod tests {
         let mut look = |told: u64, seconds: u64| {
             links.store(told, Relaxed);
             director.now = Nanos(director.now.0 + seconds * SECOND);
-            director.changed_links()
+            let Director { net, facts, now, .. } = &mut director;
+            net.changed_links(&*facts.devices, *now)
         };
         assert_eq!(look(0, 1), [(0, Change::Down)], "one that is down at the start is told, too");
         assert_eq!(look(0, 7), []);
@@ -209,6 +197,6 @@ mod tests {
         assert_eq!(look(1 << 32, 1), [(0, Change::Gone)]);
         assert_eq!(look(1 << 32, 1), []);
         assert_eq!(look(1, 3), [(0, Change::Up { mbps: 1000, after: Duration::from_secs(5) })]);
-        assert_eq!(director.device_name(0), "wan (vdev:a)");
+        assert_eq!(director.net.devices, ["wan (vdev:a)"]);
     }
 }

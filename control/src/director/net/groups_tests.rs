@@ -7,6 +7,7 @@ use dataplane::wire::{icmpv6, put};
 
 use super::*;
 use crate::api::Edit;
+use crate::director::Director;
 use crate::director::lab::{self, SECOND};
 
 const FILE: &str = r#"
@@ -91,7 +92,7 @@ fn query(lan: Lan, director: &mut Director, group: Option<&str>, old: bool) {
     }
     let [src, dst] = [22, 38].map(|at| *frame[at..].first_chunk::<16>().unwrap());
     icmpv6::seal(&mut frame[62..], &src, &dst);
-    director.frame(lan, &frame);
+    director.net.frame(lan, &frame, director.now);
 }
 
 /// What is reported within so many milliseconds, a round of housekeeping at a time.
@@ -166,9 +167,10 @@ fn who_speaks_version_1_is_answered_so() {
 fn answers_of_many_groups_are_spread_over_rounds() {
     let mut director = director();
     let many = FRAMES * GROUPS_MAX + 30;
-    (0..many).for_each(|n| director.listeners[0].add(Ipv6Addr::from_bits((1 << 64) + 0x10_0000 + n as u128).into()));
+    (0..many)
+        .for_each(|n| director.net.listeners[0].add(Ipv6Addr::from_bits((1 << 64) + 0x10_0000 + n as u128).into()));
     query(WAN, &mut director, None, false);
-    let due = director.listeners[0].general.expect("an answer is owed").due;
+    let due = director.net.listeners[0].general.expect("an answer is owed").due;
     director.turn(Nanos(due.0.max(director.next_round.0)));
     let first = reports(&director);
     assert_eq!(first.len(), FRAMES * GROUPS_MAX);

@@ -3,6 +3,7 @@
 use dataplane::wire::ethernet::MacAddr;
 
 use super::*;
+use crate::director::Director;
 use crate::director::lab::{self, SECOND};
 
 const FILE: &str = r#"schema = 1
@@ -44,8 +45,7 @@ fn at(address: &str) -> Key {
 /// Has packets wait for these neighbours, and lets so many seconds pass.
 fn want(director: &mut Director, wanted: &[&str], seconds: u64) {
     for address in wanted {
-        let effects = director.neighbors.resolve(at(address), director.now);
-        director.carry_out(effects);
+        director.net.resolve(at(address), director.now);
     }
     let begin = director.now.0;
     for tenth in 1..=seconds * 10 {
@@ -56,7 +56,7 @@ fn want(director: &mut Director, wanted: &[&str], seconds: u64) {
 }
 
 fn known(director: &Director) -> Vec<(Key, Role)> {
-    director.silent.known.iter().map(|(key, (_, role))| (*key, *role)).collect()
+    director.net.silent.known.iter().map(|(key, (_, role))| (*key, *role)).collect()
 }
 
 #[test]
@@ -77,17 +77,17 @@ fn who_answers_again_is_told_of_once() {
     // Its entry is forgotten, and it is asked for in vain again.
     want(&mut director, &[], 70);
     want(&mut director, &["10.1.0.11"], 4);
-    assert_eq!((known(&director).len(), director.silent.lines.written()), (1, 1), "it was told of before");
-    let effects = director.neighbors.learn(at("10.1.0.11"), MacAddr([2; 6]), true, true, director.now);
-    director.carry_out(effects);
+    assert_eq!((known(&director).len(), director.net.silent.lines.written()), (1, 1), "it was told of before");
+    let effects = director.net.neighbors.learn(at("10.1.0.11"), MacAddr([2; 6]), true, true, director.now);
+    director.net.carry_out(effects, director.now);
     want(&mut director, &[], 1);
-    assert_eq!((known(&director), director.silent.lines.written()), (vec![], 1), "in a while of its own");
+    assert_eq!((known(&director), director.net.silent.lines.written()), (vec![], 1), "in a while of its own");
 }
 
 #[test]
 fn lines_say_what_uses_a_neighbour() {
     let director = director(&["10.1.0.11"]);
-    let line = |address, role, own, behind| director.silence(at(address), role, Uses { own, behind });
+    let line = |address, role, own, behind| director.net.silence(at(address), role, Uses { own, behind });
     assert_eq!(
         line("10.1.0.11", Role::Server, 2, 0),
         "real server 10.1.0.11 (lan) does not answer ARP; 2 server entries use it"
@@ -105,12 +105,12 @@ fn servers_are_counted_across_pieces_of_the_walk() {
     let mut walk = Walk { next: Cursor::START, counted: BTreeMap::new() };
     walk.counted.insert(at("10.1.0.254"), (director.now, Uses::default()));
     let mut pieces = 1;
-    while let Some(next) = director.walk_on(&mut walk) {
+    while let Some(next) = director.net.walk_on(&mut walk, &director.services) {
         (walk.next, pieces) = (next, pieces + 1);
     }
     assert!(pieces > 1, "two services with two servers each are more than one piece");
     assert_eq!(walk.counted[&at("10.1.0.254")].1, Uses { own: 0, behind: 2 });
-    director.tell_of_silence(walk);
+    director.net.tell_of_silence(walk, director.now);
     assert_eq!(known(&director), [(at("10.1.0.254"), Role::Gateway)]);
 }
 
@@ -123,5 +123,5 @@ fn a_scan_is_not_told_of() {
     want(&mut director, &scanned, 0);
     want(&mut director, &["10.1.0.11"], 60);
     assert_eq!(known(&director), [(at("10.1.0.11"), Role::Server)]);
-    assert_eq!((director.silent.noted.len(), director.silent.walk.is_none()), (0, true));
+    assert_eq!((director.net.silent.noted.len(), director.net.silent.walk.is_none()), (0, true));
 }

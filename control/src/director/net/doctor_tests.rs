@@ -6,6 +6,7 @@ use dataplane::wire::ndisc::{ALL_NODES, Advertisement, Message};
 use dataplane::wire::vlan::Lan;
 
 use super::*;
+use crate::director::Director;
 use crate::director::lab::{self, sent};
 
 const FILE: &str = r#"
@@ -53,7 +54,7 @@ fn director() -> Director {
 }
 
 fn report(director: &mut Director, examination: Option<u64>) -> DoctorReport {
-    let Ok(Answer::DoctorArp(report)) = director.doctor_arp(examination) else { panic!("a report") };
+    let Ok(Answer::DoctorArp(report)) = director.net.doctor_arp(examination, director.now) else { panic!("a report") };
     report
 }
 
@@ -72,7 +73,7 @@ fn claim6(mac: MacAddr, target: Ipv6Addr) -> Vec<u8> {
 #[test]
 fn questions_are_asked_by_nobody_on_every_interface_twice() {
     let mut director = director();
-    assert_eq!((report(&mut director, None).asked, director.examination.unasked), (3, 0), "lan has no IPv6");
+    assert_eq!((report(&mut director, None).asked, director.net.examination.unasked), (3, 0), "lan has no IPv6");
     director.turn(at(0));
     let first = sent(&director);
     let mut asked = Vec::new();
@@ -99,25 +100,25 @@ fn questions_are_asked_by_nobody_on_every_interface_twice() {
     assert_eq!((report(&mut director, None).examination, report(&mut director, Some(1)).over), (1, false), "it is on");
     director.turn(at(1200));
     assert!(report(&mut director, Some(1)).over && sent(&director).is_empty());
-    assert!(!report(&mut director, None).over && director.examination.id == 2, "another");
-    let error = director.doctor_arp(Some(1)).expect_err("it is forgotten");
+    assert!(!report(&mut director, None).over && director.net.examination.id == 2, "another");
+    let error = director.net.doctor_arp(Some(1), director.now).expect_err("it is forgotten");
     assert_eq!((error.code, &*error.place), (Code::NoEntry, "doctor run 1"));
 }
 
 #[test]
 fn who_claims_a_virtual_address_is_named_and_nothing_is_learned() {
     let mut director = director();
-    let known = |director: &Director| director.neighbors.iter().count();
+    let known = |director: &Director| director.net.neighbors.iter().count();
     let before = known(&director);
     let id = report(&mut director, None).examination;
     director.turn(at(0));
     sent(&director);
     let lan = Lan::untagged(1);
-    director.frame(lan, &claim(SERVER, VIP));
-    director.frame(lan, &claim(SERVER, VIP));
-    director.frame(WAN, &claim6(STRANGER, VIP6));
-    director.frame(WAN, &claim(LAN_MAC, VIP));
-    director.frame(WAN, &claim(STRANGER, Ipv4Addr::new(10, 0, 0, 55)));
+    director.net.frame(lan, &claim(SERVER, VIP), director.now);
+    director.net.frame(lan, &claim(SERVER, VIP), director.now);
+    director.net.frame(WAN, &claim6(STRANGER, VIP6), director.now);
+    director.net.frame(WAN, &claim(LAN_MAC, VIP), director.now);
+    director.net.frame(WAN, &claim(STRANGER, Ipv4Addr::new(10, 0, 0, 55)), director.now);
     let found = report(&mut director, Some(id)).leaks;
     let shown: Vec<_> =
         found.iter().map(|leak| (&*leak.interface, leak.address, leak.mac.clone(), &*leak.servers)).collect();
@@ -130,6 +131,6 @@ fn who_claims_a_virtual_address_is_named_and_nothing_is_learned() {
     assert_eq!((known(&director), sent(&director)), (before, vec![]));
     director.turn(at(500));
     director.turn(at(2000));
-    director.frame(lan, &claim(STRANGER, VIP));
+    director.net.frame(lan, &claim(STRANGER, VIP), director.now);
     assert_eq!(report(&mut director, Some(id)).leaks.len(), 2, "it is over");
 }

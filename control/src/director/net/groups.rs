@@ -17,7 +17,7 @@ use dataplane::clock::Nanos;
 use dataplane::wire::mld::{self, Change, GROUPS_MAX, Query};
 use dataplane::wire::ndisc::solicited_node;
 
-use super::{Director, ROUND};
+use super::{Net, ROUND};
 
 /// Frames of answers that one interface sends in a round of housekeeping. They share the mailbox with other answers.
 const FRAMES: usize = 64;
@@ -96,19 +96,19 @@ impl Listener {
     }
 }
 
-impl Director {
+impl Net {
     /// Somebody asks what is listened to.
-    pub(super) fn asked_for_groups(&mut self, interface: u16, query: &Query) {
+    pub(super) fn asked_for_groups(&mut self, interface: u16, query: &Query, now: Nanos) {
         // The answer is sent by a round of housekeeping: the last one within the delay.
         let most = (u64::from(query.delay) * MILLISECOND).saturating_sub(ROUND);
-        let by = Chance::seeded(self.now.0 ^ u64::from(interface)).below(most);
-        self.listeners[usize::from(interface)].asked(query, Nanos(self.now.0 + by));
+        let by = Chance::seeded(now.0 ^ u64::from(interface)).below(most);
+        self.listeners[usize::from(interface)].asked(query, Nanos(now.0 + by));
     }
 
     /// Sends the answers that are due.
-    pub(super) fn answer_for_groups(&mut self) {
+    pub(in crate::director) fn answer_for_groups(&mut self, now: Nanos) {
         for interface in 0..self.listeners.len() {
-            for (groups, old) in self.listeners[interface].due(self.now) {
+            for (groups, old) in self.listeners[interface].due(now) {
                 self.report(interface as u16, Change::Listens, &groups, old);
             }
         }
@@ -126,7 +126,7 @@ impl Director {
 
     /// An interface without IPv6 is on no link where anybody would ask.
     fn report(&self, interface: u16, change: Change, groups: &[Ipv6Addr], old: bool) {
-        let here = &self.interfaces[usize::from(interface)];
+        let here = self.here(interface);
         let Some(source) = here.link_local else { return };
         if old {
             groups.iter().for_each(|group| self.send(interface, mld::old_report(source, here.mac, change, *group)));

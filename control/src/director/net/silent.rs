@@ -15,9 +15,10 @@ use dataplane::route::Action;
 use dataplane::words::counted;
 use log::{info, warn};
 
-use super::Director;
+use super::Net;
 use super::lines::Lines;
 use crate::api::Cursor;
+use crate::ipvs::Services;
 use crate::neighbors::{Key, MOST, State};
 
 /// Services and servers that one round goes through: a few milliseconds at most. Tests have small tables.
@@ -70,31 +71,31 @@ impl fmt::Display for Role {
     }
 }
 
-impl Director {
+impl Net {
     /// A neighbour did not answer.
-    pub(super) fn note_silent(&mut self, key: Key) {
+    pub(super) fn note_silent(&mut self, key: Key, now: Nanos) {
         // Those that there was no room for have not been asked.
-        let failed = self.neighbors.get(key).is_some_and(|neighbor| neighbor.state == State::Failed);
+        let failed = self.neighbor(key).is_some_and(|neighbor| neighbor.state == State::Failed);
         if failed && self.silent.noted.len() < MOST && !self.silent.known.contains_key(&key) {
-            self.silent.noted.insert(key, self.now);
+            self.silent.noted.insert(key, now);
         }
     }
 
     /// Looks who of those that failed matters, and who answers again.
-    pub(super) fn look_for_silent(&mut self) {
-        self.tell_of_answers();
+    pub(in crate::director) fn look_for_silent(&mut self, services: &Services, now: Nanos) {
+        self.tell_of_answers(now);
         if self.silent.walk.is_none() && !self.silent.noted.is_empty() {
             let noted = mem::take(&mut self.silent.noted).into_iter();
             let counted = noted.map(|(key, since)| (key, (since, Uses::default()))).collect();
             self.silent.walk = Some(Walk { next: Cursor::START, counted });
         }
         if let Some(mut walk) = self.silent.walk.take() {
-            match self.walk_on(&mut walk) {
+            match self.walk_on(&mut walk, services) {
                 Some(next) => self.silent.walk = Some(Walk { next, ..walk }),
-                None => self.tell_of_silence(walk),
+                None => self.tell_of_silence(walk, now),
             }
         }
-        if let Some(more) = self.silent.lines.take_left_out(self.now) {
+        if let Some(more) = self.silent.lines.take_left_out(now) {
             warn!(
                 "{} of real servers and gateways, failed or answering again; `sluice neigh` lists them",
                 counted(more.into(), "more change")
@@ -103,8 +104,8 @@ impl Director {
     }
 
     /// Counts in a piece of all servers. Where to go on, if that was not the last.
-    fn walk_on(&self, walk: &mut Walk) -> Option<Cursor> {
-        let (pieces, next) = self.services.page(walk.next, WALK_BUDGET);
+    fn walk_on(&self, walk: &mut Walk, services: &Services) -> Option<Cursor> {
+        let (pieces, next) = services.page(walk.next, WALK_BUDGET);
         for server in pieces.iter().flat_map(|piece| piece.servers) {
             let address = server.spec.address.ip();
             let Some(key) = self.next_hop(address) else { continue };
@@ -118,7 +119,7 @@ impl Director {
 
     /// The neighbour that packets to an address go to.
     fn next_hop(&self, address: IpAddr) -> Option<Key> {
-        match self.tables.net.routes.lookup(address)? {
+        match self.tables.routes.lookup(address)? {
             Action::OnLink { interface } => Some((interface, address)),
             Action::Via { interface, gateway } => Some((interface, gateway)),
             Action::Unreachable | Action::Blackhole => None,
@@ -126,7 +127,7 @@ impl Director {
     }
 
     /// Tells of those that matter and have not answered meanwhile.
-    fn tell_of_silence(&mut self, walk: Walk) {
+    fn tell_of_silence(&mut self, walk: Walk, now: Nanos) {
         let gateway =
             |action| if let Action::Via { interface, gateway } = action { Some((interface, gateway)) } else { None };
         let gateways: BTreeSet<Key> = self.routes.iter().filter_map(|route| gateway(route.action)).collect();
@@ -135,7 +136,7 @@ impl Director {
             let matters = uses != Uses::default() || gateways.contains(&key);
             if matters && !self.is_resolved(key) && self.silent.known.len() < MOST {
                 self.silent.known.insert(key, (since, role));
-                if self.silent.lines.may_write(self.now) {
+                if self.silent.lines.may_write(now) {
                     warn!("{}", self.silence(key, role, uses));
                 }
             }
@@ -161,19 +162,19 @@ impl Director {
     }
 
     fn is_resolved(&self, key: Key) -> bool {
-        self.neighbors.get(key).is_some_and(|neighbor| neighbor.mac.is_some())
+        self.neighbor(key).is_some_and(|neighbor| neighbor.mac.is_some())
     }
 
     /// Looks at some of the silent, in turn, and tells of those that answer.
-    fn tell_of_answers(&mut self) {
+    fn tell_of_answers(&mut self, now: Nanos) {
         let from = self.silent.looked.map_or(Unbounded, Excluded);
         let some: Vec<Key> =
             self.silent.known.range((from, Unbounded)).take(LOOK_BUDGET).map(|(key, _)| *key).collect();
         self.silent.looked = some.last().copied().filter(|_| some.len() == LOOK_BUDGET);
         for key in some.into_iter().filter(|key| self.is_resolved(*key)).collect::<Vec<_>>() {
             let Some((since, role)) = self.silent.known.remove(&key) else { continue };
-            if self.silent.lines.may_write(self.now) {
-                let after = (self.now.0 - since.0) / 1_000_000_000;
+            if self.silent.lines.may_write(now) {
+                let after = (now.0 - since.0) / 1_000_000_000;
                 info!("{role} {} answers again after {after} s", self.who(key));
             }
         }

@@ -8,33 +8,34 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use dataplane::clock::Nanos;
 use dataplane::tables::is_link_local;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::ndisc::{ALL_NODES, Advertisement, Message, Solicitation, group_mac, solicited_node};
 
-use super::Director;
+use super::Net;
 
-impl Director {
+impl Net {
     /// A message that came by an interface, in a frame from a MAC.
-    pub(super) fn discovery(&mut self, interface: u16, from: MacAddr, message: &Message) {
-        if from.is_group() || from == self.interfaces[usize::from(interface)].mac {
+    pub(super) fn discovery(&mut self, interface: u16, from: MacAddr, message: &Message, now: Nanos) {
+        if from.is_group() || from == self.here(interface).mac {
             return;
         }
         match message {
-            Message::Solicitation(asked) => self.solicited(interface, from, asked),
-            Message::Advertisement(told) => self.advertised(interface, from, told),
+            Message::Solicitation(asked) => self.solicited(interface, from, asked, now),
+            Message::Advertisement(told) => self.advertised(interface, from, told, now),
         }
     }
 
-    fn solicited(&mut self, interface: u16, from: MacAddr, asked: &Solicitation) {
+    fn solicited(&mut self, interface: u16, from: MacAddr, asked: &Solicitation, now: Nanos) {
         let source = IpAddr::V6(asked.source);
         if self.owns(interface, source) {
-            return self.claimed(interface, from, source);
+            return self.claimed(interface, from, source, now);
         }
         if !self.owns(interface, asked.target.into()) {
             return;
         }
-        let (nobody_yet, mac) = (asked.source.is_unspecified(), self.interfaces[usize::from(interface)].mac);
+        let (nobody_yet, mac) = (asked.source.is_unspecified(), self.here(interface).mac);
         let (to, to_mac) = match nobody_yet {
             true => (ALL_NODES, group_mac(ALL_NODES)),
             false => (asked.source, asked.mac.unwrap_or(from)),
@@ -44,26 +45,26 @@ impl Director {
         if let Some(mac) = asked.mac
             && self.is_near(interface, source)
         {
-            let effects = self.neighbors.learn((interface, source), mac, false, true, self.now);
-            self.carry_out(effects);
+            let effects = self.neighbors.learn((interface, source), mac, false, true, now);
+            self.carry_out(effects, now);
         }
     }
 
-    fn advertised(&mut self, interface: u16, from: MacAddr, told: &Advertisement) {
+    fn advertised(&mut self, interface: u16, from: MacAddr, told: &Advertisement, now: Nanos) {
         let target = IpAddr::V6(told.target);
-        if self.hears_claim(interface, told.mac.unwrap_or(from), target) {
+        if self.hears_claim(interface, told.mac.unwrap_or(from), target, now) {
             return;
         }
         if self.owns(interface, target) {
-            return self.claimed(interface, from, target);
+            return self.claimed(interface, from, target, now);
         }
-        let effects = self.neighbors.advertised((interface, target), told, self.now);
-        self.carry_out(effects);
+        let effects = self.neighbors.advertised((interface, target), told, now);
+        self.carry_out(effects, now);
     }
 
     /// Whether an address is a neighbour's on an interface.
     fn is_near(&self, interface: u16, address: IpAddr) -> bool {
-        let here = &self.interfaces[usize::from(interface)];
+        let here = self.here(interface);
         here.has_on_link(address) || here.link_local.is_some() && is_link_local(address)
     }
 
@@ -74,7 +75,7 @@ impl Director {
             destination: ALL_NODES,
             target: address,
             mac: Some(mac),
-            router: self.tables.options.ip_forward,
+            router: self.router,
             solicited: false,
             overrides: true,
         }
@@ -88,7 +89,7 @@ impl Director {
     /// Asks who has an address: its group, or the MAC that it had. By the link-local address, as the kernel asks for the
     /// sake of packets of others.
     pub(super) fn solicit(&self, interface: u16, target: Ipv6Addr, known: Option<MacAddr>) {
-        let here = &self.interfaces[usize::from(interface)];
+        let here = self.here(interface);
         let Some(source) = here.link_local else { return };
         let destination = if known.is_some() { target } else { solicited_node(target) };
         let asked = Solicitation { source, destination, target, mac: Some(here.mac) };

@@ -16,7 +16,7 @@ use dataplane::clock::Nanos;
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::ndisc::{Solicitation, group_mac, solicited_node};
 
-use super::Director;
+use super::Net;
 use crate::api::{Answer, ApiError, ArpLeak, Code, DoctorReport};
 use crate::neighbors;
 
@@ -49,11 +49,11 @@ impl Examination {
     }
 }
 
-impl Director {
+impl Net {
     /// Begins an examination, unless one is on, or tells how one stands.
-    pub(super) fn doctor_arp(&mut self, examination: Option<u64>) -> Result<Answer, ApiError> {
+    pub(in crate::director) fn doctor_arp(&mut self, examination: Option<u64>, now: Nanos) -> Result<Answer, ApiError> {
         match examination {
-            None if self.examination.is_over(self.now) => self.begin_examination(),
+            None if self.examination.is_over(now) => self.begin_examination(now),
             Some(id) if id != self.examination.id || id == 0 => {
                 let text = "no such doctor run; start another".to_owned();
                 return Err(ApiError { code: Code::NoEntry, place: format!("doctor run {id}"), text });
@@ -63,32 +63,30 @@ impl Director {
         let on = &self.examination;
         Ok(Answer::DoctorArp(DoctorReport {
             examination: on.id,
-            over: on.is_over(self.now),
+            over: on.is_over(now),
             asked: on.asked as u32,
             unasked: on.unasked as u32,
             leaks: on.leaks.iter().map(|leak| self.leak(*leak)).collect(),
         }))
     }
 
-    fn begin_examination(&mut self) {
+    fn begin_examination(&mut self, now: Nanos) {
         let mut addresses: Vec<IpAddr> = self.vips.keys().copied().collect();
         addresses.sort_unstable();
         let interfaces = 0..self.interfaces.len() as u16;
         let places = addresses.iter().flat_map(|address| interfaces.clone().map(|interface| (interface, *address)));
-        let speaks = |(interface, address): &(u16, IpAddr)| {
-            address.is_ipv4() || self.interfaces[usize::from(*interface)].link_local.is_some()
-        };
+        let speaks =
+            |(interface, address): &(u16, IpAddr)| address.is_ipv4() || self.here(*interface).link_local.is_some();
         let all: Vec<_> = places.filter(speaks).collect();
         let asked = all.len().min(MOST_QUESTIONS);
         let at = |time| all[..asked].iter().map(move |(interface, address)| (time, *interface, *address));
-        let questions = at(self.now).chain(at(Nanos(self.now.0 + AGAIN))).collect();
-        let (id, unasked, until) = (self.examination.id + 1, all.len() - asked, Nanos(self.now.0 + PATIENCE));
+        let questions = at(now).chain(at(Nanos(now.0 + AGAIN))).collect();
+        let (id, unasked, until) = (self.examination.id + 1, all.len() - asked, Nanos(now.0 + PATIENCE));
         self.examination = Examination { id, questions, until, asked, unasked, leaks: BTreeSet::new() };
     }
 
     /// Asks what is due, so many at most.
-    pub(super) fn examine(&mut self) {
-        let now = self.now;
+    pub(in crate::director) fn examine(&mut self, now: Nanos) {
         for _ in 0..ROUND_BUDGET {
             let Some((_, interface, address)) = self.examination.questions.pop_front_if(|(due, ..)| *due <= now) else {
                 return;
@@ -100,7 +98,7 @@ impl Director {
 
     /// Asks who has an address, in nobody's name.
     fn probe(&self, interface: u16, address: IpAddr) {
-        let mac = self.interfaces[usize::from(interface)].mac;
+        let mac = self.here(interface).mac;
         let frame = match address {
             IpAddr::V4(target) => neighbors::request(mac, Ipv4Addr::UNSPECIFIED, target, None),
             IpAddr::V6(target) => {
@@ -113,8 +111,8 @@ impl Director {
     }
 
     /// Somebody claims an address. Returns whether that is the examination's business alone.
-    pub(super) fn hears_claim(&mut self, interface: u16, mac: MacAddr, address: IpAddr) -> bool {
-        if self.examination.is_over(self.now) || !self.vips.contains_key(&address) {
+    pub(super) fn hears_claim(&mut self, interface: u16, mac: MacAddr, address: IpAddr, now: Nanos) -> bool {
+        if self.examination.is_over(now) || !self.vips.contains_key(&address) {
             return false;
         }
         let own = self.interfaces.iter().any(|interface| interface.mac == mac);
@@ -131,7 +129,7 @@ impl Director {
             self.neighbors.iter().filter(|((_, other), neighbor)| neighbor.mac == Some(mac) && *other != address);
         let servers: BTreeSet<IpAddr> = known.map(|((_, other), _)| *other).collect();
         ArpLeak {
-            interface: self.interfaces[usize::from(interface)].name.to_string(),
+            interface: self.here(interface).name.to_string(),
             address,
             mac: mac.to_string(),
             servers: servers.into_iter().collect(),

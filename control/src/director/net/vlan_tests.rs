@@ -4,6 +4,7 @@ use dataplane::wire::vlan::{Lan, Tagging};
 
 use super::*;
 use crate::api::{Answer, Query};
+use crate::director::Director;
 use crate::director::lab::{self, SECOND};
 
 const FILE: &str = r#"
@@ -73,10 +74,10 @@ fn addresses_are_announced_and_answered_on_their_vlan() {
 
     let asked = question([10, 100, 0, 1]);
     for elsewhere in [Lan::untagged(0), Lan::new(1, 100), Lan::new(0, 7)] {
-        director.frame(elsewhere, &asked);
+        director.net.frame(elsewhere, &asked, director.now);
         assert_eq!(sent(&director), [], "{elsewhere:?}");
     }
-    director.frame(Lan::new(0, 100), &asked);
+    director.net.frame(Lan::new(0, 100), &asked, director.now);
     let packet = Packet::parse(&asked[ethernet::HEADER..]).expect("a question");
     assert_eq!(sent(&director), [(Lan::new(0, 100), neighbors::reply(WAN_MAC, &packet))]);
 }
@@ -87,13 +88,13 @@ fn routes_lead_through_a_vlan_and_workers_know_where_it_is() {
     director.turn(Nanos(2 * SECOND));
     sent(&director);
     let gateway: IpAddr = [10, 100, 0, 254].into();
-    let asked = director.neighbors.resolve((OFFICE, gateway), Nanos(2 * SECOND));
-    director.carry_out(asked);
+    let asked = director.net.neighbors.resolve((OFFICE, gateway), Nanos(2 * SECOND));
+    director.net.carry_out(asked, director.now);
     let question = neighbors::request(WAN_MAC, [10, 100, 0, 1].into(), [10, 100, 0, 254].into(), None);
     assert_eq!(sent(&director), [(Lan::new(0, 100), question.clone())]);
     let mut answer = Packet::parse(&question[ethernet::HEADER..]).expect("a question");
     answer.target_mac = WAN_MAC;
-    director.frame(Lan::new(0, 100), &neighbors::reply(STATION, &answer));
+    director.net.frame(Lan::new(0, 100), &neighbors::reply(STATION, &answer), director.now);
     director.publish();
     let net = &director.tables.net;
     let dataplane::tables::Path::Hop(hop) = net.path([8, 8, 8, 8].into()) else { panic!("{:?}", net.routes) };

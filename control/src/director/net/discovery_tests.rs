@@ -8,6 +8,7 @@ use dataplane::wire::vlan::Lan;
 
 use super::*;
 use crate::api::Edit;
+use crate::director::Director;
 use crate::director::lab::{self, SECOND};
 
 const FILE: &str = r#"
@@ -76,7 +77,7 @@ fn question(target: &str) -> Solicitation {
 
 /// What is answered to a question that comes by an interface.
 fn answers(director: &mut Director, interface: u16, asked: Solicitation) -> Vec<(u16, MacAddr, Message)> {
-    director.frame(Lan::untagged(interface), &asked.frame(STATION, group_mac(asked.destination)));
+    director.net.frame(Lan::untagged(interface), &asked.frame(STATION, group_mac(asked.destination)), director.now);
     sent(director)
 }
 
@@ -130,7 +131,7 @@ fn who_wants_an_address_of_ours_hears_it_with_everyone() {
     assert_eq!((mac, answer.destination, answer.solicited), (group_mac(ALL_NODES), ALL_NODES, false));
     assert!(answer.overrides && answer.mac == Some(WAN_MAC));
     assert_eq!(answers(&mut director, WAN, Solicitation { target: at("fd00::99"), ..probe }), []);
-    assert_eq!(director.neighbors.iter().count(), 1, "the static one: nobody was learned");
+    assert_eq!(director.net.neighbors.iter().count(), 1, "the static one: nobody was learned");
 }
 
 #[test]
@@ -156,8 +157,7 @@ fn a_next_hop_is_asked_for_by_the_link_local_address() {
         Some(Action::Via { interface: WAN, gateway: at("fe80::ff").into() })
     );
     for (interface, target, source) in [(WAN, "fe80::ff", "fe80::ff:fe00:1"), (LAN, "fd00:1::12", "fe80::1")] {
-        let effects = director.neighbors.resolve((interface, at(target).into()), director.now);
-        director.carry_out(effects);
+        director.net.resolve((interface, at(target).into()), director.now);
         let [(port, mac, Message::Solicitation(asked))] = sent(&director)[..] else { panic!("not one question") };
         assert_eq!((port, mac), (interface, group_mac(solicited_node(at(target)))));
         assert_eq!(
@@ -165,11 +165,11 @@ fn a_next_hop_is_asked_for_by_the_link_local_address() {
             (at(source), at(target), solicited_node(at(target)))
         );
     }
-    director.frame(Lan::untagged(WAN), &told("fe80::ff", STATION).frame(STATION, WAN_MAC));
+    director.net.frame(Lan::untagged(WAN), &told("fe80::ff", STATION).frame(STATION, WAN_MAC), director.now);
     assert_eq!(known(&mut director, WAN, "fe80::ff"), Some(STATION));
     // Thirty seconds later it is stale; in use, it is asked at the address that it had.
     director.turn(Nanos(40 * SECOND));
-    let used = director.neighbors.iter().find(|(key, _)| key.1 == at("fe80::ff")).unwrap().1.used.clone();
+    let used = director.net.neighbors.iter().find(|(key, _)| key.1 == at("fe80::ff")).unwrap().1.used.clone();
     used.store(Nanos(41 * SECOND).tick().0, std::sync::atomic::Ordering::Relaxed);
     director.turn(Nanos(41 * SECOND));
     sent(&director);
@@ -181,7 +181,7 @@ fn a_next_hop_is_asked_for_by_the_link_local_address() {
 #[test]
 fn an_interface_without_ipv6_asks_and_answers_nobody() {
     let mut director = director();
-    director.solicit(OLD, at("fd00:2::9"), None);
+    director.net.solicit(OLD, at("fd00:2::9"), None);
     assert_eq!(sent(&director), []);
     let made = dataplane::wire::ndisc::link_local(MacAddr([2, 0, 0, 0, 2, 1]));
     assert_eq!(answers(&mut director, OLD, question(&made.to_string())), []);
@@ -191,9 +191,13 @@ fn an_interface_without_ipv6_asks_and_answers_nobody() {
 fn a_static_neighbour_stays_and_a_claim_changes_nothing() {
     let mut director = director();
     let set = MacAddr([2, 0, 0, 0, 2, 0x0b]);
-    director.frame(Lan::untagged(LAN), &told("fd00:1::11", STATION).frame(STATION, MacAddr([2, 0, 0, 0, 1, 1])));
+    director.net.frame(
+        Lan::untagged(LAN),
+        &told("fd00:1::11", STATION).frame(STATION, MacAddr([2, 0, 0, 0, 1, 1])),
+        director.now,
+    );
     assert_eq!(known(&mut director, LAN, "fd00:1::11"), Some(set));
-    director.frame(Lan::untagged(WAN), &told("fd00::100", STATION).frame(STATION, WAN_MAC));
+    director.net.frame(Lan::untagged(WAN), &told("fd00::100", STATION).frame(STATION, WAN_MAC), director.now);
     assert_eq!(known(&mut director, WAN, "fd00::100"), None);
     assert_eq!(answers(&mut director, WAN, question("fd00::100")).len(), 1, "still ours");
 }
