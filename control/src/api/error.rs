@@ -22,6 +22,12 @@ impl ApiError {
         Self { place: format!("requests[{position}] {}", self.place).trim_end().to_owned(), ..self }
     }
 
+    /// What is understood, and not possible with this director.
+    #[must_use]
+    pub fn unsupported(text: &str) -> Self {
+        Self { code: Code::Unsupported, place: String::new(), text: text.to_owned() }
+    }
+
     /// The position that [`ApiError::in_batch`] noted and the error without it; nothing if it is not of a batch.
     #[must_use]
     pub fn batch_position(&self) -> Option<(usize, Self)> {

@@ -6,7 +6,7 @@ use dataplane::clock::ticks;
 use dataplane::flow::ServiceKey;
 use dataplane::proto::tcp::State;
 
-use super::{Director, Pump, unsupported};
+use super::{Director, Pump};
 use crate::api::{ApiError, Code, DaemonSpec, Edit};
 use crate::ipvs::no_service;
 
@@ -108,7 +108,7 @@ impl Director {
             return ApiError { code: Code::Invalid, place: daemon.interface.clone(), text };
         }
         if self.net.interfaces().iter().any(|interface| *interface.name == *daemon.interface) {
-            return unsupported("the synchronisation daemon is not supported yet");
+            return ApiError::unsupported("the synchronisation daemon is not supported yet");
         }
         ApiError {
             code: Code::NoDevice,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use dataplane::clock::Tick;
 use dataplane::conn::Snapshot;
@@ -81,6 +82,20 @@ impl Director {
             rates: service.meter.rates(),
             servers: piece.servers.iter().map(|server| self.server_info(server)).collect(),
         }
+    }
+
+    /// A server's active and inactive connections and templates, whether it is overloaded, and packets that waited for
+    /// its neighbour in vain.
+    fn counts(&self, slot: u32) -> (u32, u32, u32, bool, u64) {
+        self.services.states().get(slot).map_or((0, 0, 0, false, 0), |state| {
+            (
+                state.active(),
+                state.inactive(),
+                state.persistent.load(Relaxed),
+                state.is_overloaded(),
+                state.unresolved.load(Relaxed),
+            )
+        })
     }
 
     fn server_info(&self, server: &ServerEntry) -> ServerInfo {

@@ -44,7 +44,7 @@ impl Prepared {
 impl Director {
     /// The file that a reload reads.
     pub fn file(&self) -> Result<PathBuf, ApiError> {
-        let none = || super::unsupported("this director was started without a configuration file");
+        let none = || ApiError::unsupported("this director was started without a configuration file");
         self.facts.file.clone().ok_or_else(none)
     }
 
