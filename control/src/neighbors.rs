@@ -16,6 +16,7 @@ use dataplane::clock::{Nanos, Tick, ticks};
 use dataplane::wire::arp::{Operation, Packet};
 use dataplane::wire::ethernet::{self, MacAddr};
 use dataplane::wire::ndisc::Advertisement;
+use serde::{Deserialize, Serialize};
 use store::Store;
 
 const SECOND: u64 = 1_000_000_000;
@@ -37,7 +38,8 @@ const MOST_STEPS: usize = 1024;
 const STALE_LOOKED_AT: usize = 4096;
 
 /// What is known of a neighbour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Asked, not answered yet.
     Incomplete,
@@ -98,6 +100,17 @@ pub struct Neighbor {
 
 /// Where a neighbour is: interface index and address.
 pub type Key = (u16, IpAddr);
+
+/// What somebody said when it told its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// A reply to the director, which proves that it is reachable.
+    Answer,
+    /// A question for an address of the director: who is not known yet is learned.
+    Question,
+    /// Something that is not the director's business: it changes what is known, and nobody is learned.
+    Aside,
+}
 
 /// What the director must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,12 +217,13 @@ impl Neighbors {
         self.store.all(State::Stale).take(STALE_LOOKED_AT).find(|slot| self.store[*slot].unused_for(now) > LATELY)
     }
 
-    /// Someone says that it has an address. `answer`: as a reply to us, which proves that it is reachable.
-    pub fn learn(&mut self, key: Key, mac: MacAddr, answer: bool, create: bool, now: Nanos) -> Vec<Effect> {
+    /// Someone says that it has an address.
+    pub fn learn(&mut self, key: Key, mac: MacAddr, heard: Heard, now: Nanos) -> Vec<Effect> {
         let mut effects = Vec::new();
+        let answer = heard == Heard::Answer;
         let state = if answer { State::Reachable } else { State::Stale };
         let Some(slot) = self.store.find(key) else {
-            if create && self.make_room(now, &mut effects) {
+            if heard == Heard::Question && self.make_room(now, &mut effects) {
                 self.store.insert(key, entry(state, Some(mac), now));
                 effects.push(Effect::Changed);
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use control::api::{PacketInfo, WatchPage};
+use control::api::{PacketInfo, WatchEnd, WatchPage};
 
 use crate::lab::{Lab, Load, utf8};
 
@@ -20,7 +20,7 @@ fn a_trace_and_a_capture_while_traffic_runs() {
     let (last, packets) = lines.split_last().expect("lines");
     let packets: Vec<PacketInfo> = packets.iter().map(|line| serde_json::from_str(line).expect(line)).collect();
     let last: WatchPage = serde_json::from_str(last).expect(last);
-    assert_eq!((last.seen, last.over.as_deref(), last.lost), (20, Some("count"), 0));
+    assert_eq!((last.seen, last.over, last.lost), (20, Some(WatchEnd::Count), 0));
     let arrived = packets.iter().filter(|packet| packet.interface.as_deref() == Some("wan"));
     assert!(arrived.count() == 20 && packets.iter().all(|packet| packet.packet.contains("> 10.0.0.100:80")));
     assert!(packets.iter().any(|packet| packet.verdict == "forward_nat_request"), "{packets:?}");

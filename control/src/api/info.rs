@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use dataplane::flow::Protocol;
 use serde::{Deserialize, Serialize};
 
+use super::NeighborState;
 use super::spec::{ServerSpec, ServiceSpec};
 
 /// Totals since the start or the last zeroing.
@@ -256,8 +257,8 @@ pub struct NeighborInfo {
     pub interface: String,
     /// MAC, once known.
     pub mac: Option<String>,
-    /// State of RFC 4861: incomplete, reachable, stale, delay, probe; failed; static.
-    pub state: String,
+    /// State of RFC 4861; failed and static are beside them.
+    pub state: NeighborState,
     /// Seconds since the state began.
     pub age: u64,
 }
@@ -271,10 +272,37 @@ pub struct RouteInfo {
     pub via: Option<IpAddr>,
     /// Interface; absent for unreachable and blackhole.
     pub interface: Option<String>,
-    /// connected, static, unreachable, blackhole.
-    pub kind: String,
+    /// Where it comes from, or that it leads nowhere.
+    pub kind: RouteKind,
     /// Made by a request, not by the file.
     pub runtime: bool,
+}
+
+/// What a route is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RouteKind {
+    /// The prefix of an interface.
+    Connected,
+    /// Of the file, or made at run time.
+    Static,
+    /// Packets are refused.
+    Unreachable,
+    /// Packets are dropped.
+    Blackhole,
+}
+
+impl RouteKind {
+    /// The name operators see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Static => "static",
+            Self::Unreachable => "unreachable",
+            Self::Blackhole => "blackhole",
+        }
+    }
 }
 
 /// A virtual address.

@@ -28,6 +28,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::neighbors::State as NeighborState;
 pub use cursor::Cursor;
 pub use daemon::{DaemonRole, DaemonSpec};
 pub use doctor::{ArpLeak, DoctorReport};
@@ -35,8 +36,8 @@ pub use edit::Edit;
 pub use error::{ApiError, Code};
 pub use forward::{Forward, TunnelChecksum, TunnelKind, TunnelSpec};
 pub use info::{
-    ConnInfo, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, NeighborInfo, Rates, RouteInfo, ServerInfo,
-    ServiceInfo, StatsReport, Status, StoreStatus, Totals, VipInfo, VipOrigin, WorkerStatus,
+    ConnInfo, Counter, InterfaceCounters, InterfaceStatus, MOST_NAMED, NeighborInfo, Rates, RouteInfo, RouteKind,
+    ServerInfo, ServiceInfo, StatsReport, Status, StoreStatus, Totals, VipInfo, VipOrigin, WorkerStatus,
 };
 pub use mark::{IpProtocol, MarkInfo, MarkSpec, Ports};
 pub use names::{Name, Named};
@@ -50,7 +51,7 @@ pub use spec::{
     ServiceSpec, ServiceWords,
 };
 pub use steering::{PortSteering, SteeringReport};
-pub use watch::{Direction, FrameInfo, PacketInfo, StageInfo, WatchInfo, WatchPage};
+pub use watch::{Direction, FrameInfo, PacketInfo, StageInfo, WatchEnd, WatchInfo, WatchPage};
 
 /// Protocol version spoken on the socket.
 pub const VERSION: u32 = 1;

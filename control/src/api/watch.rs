@@ -28,8 +28,20 @@ pub struct WatchPage {
     pub seen: u64,
     /// Records that found no room since the start.
     pub lost: u64,
-    /// Why it is over, once it is and everything was handed out: `count`, `time` or `stopped`.
-    pub over: Option<String>,
+    /// Why it is over, once it is and everything was handed out.
+    pub over: Option<WatchEnd>,
+}
+
+/// Why a watch is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WatchEnd {
+    /// It has seen as many packets as it was to see.
+    Count,
+    /// Its time has passed.
+    Time,
+    /// Somebody stopped it, or nobody read it.
+    Stopped,
 }
 
 /// A packet and the stages it took on one worker.

@@ -1,4 +1,4 @@
-//! Answers that list: services, connections, neighbours, routes, and the files of `/proc/net`.
+//! Answers that list: services, connections, neighbours.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,18 +12,16 @@ use dataplane::mailbox::Page;
 use dataplane::proto::state_name;
 use dataplane::proto::tcp::State;
 use dataplane::proto::udp;
-use dataplane::service::{Engine, TotalsRead};
+use dataplane::service::Engine;
 use dataplane::template::{Template, Templates};
 use dataplane::worker::LIST_BUDGET;
 
 use super::{Director, Pump};
-use crate::api::{Answer, ApiError, Code, ConnInfo, Cursor, NeighborInfo, ServerInfo, ServiceInfo, Totals};
+use crate::api::{Answer, ApiError, ConnInfo, Cursor, NeighborInfo, ServerInfo, ServiceInfo};
 use crate::ipvs::{Piece, ServerEntry, no_service};
-use crate::procfs;
-use crate::statistics::{sum, totals};
 
 /// The `size=` that ipvsadm prints: the kernel's default number of buckets. Ours has no such limit.
-const TABLE_SIZE: u32 = 4096;
+pub(super) const TABLE_SIZE: u32 = 4096;
 
 /// Most connections of one answer.
 const MOST_LISTED: u32 = 10_000;
@@ -33,29 +31,7 @@ const MOST_ASKED: usize = 16;
 /// Most services and servers of one answer.
 pub(super) const MOST_SERVERS: u32 = 2000;
 
-/// Files of `/proc/net` that can be asked for.
-const PROC_FILES: [&str; 6] =
-    ["ip_vs", "ip_vs_app", "ip_vs_conn", "ip_vs_conn_sync", "ip_vs_stats", "ip_vs_stats_percpu"];
-
 impl Director {
-    /// The totals of all services.
-    pub(super) fn totals(&mut self) -> Totals {
-        let raw = self.raw_total();
-        self.sampling.total.totals(raw, self.services.reading)
-    }
-
-    /// What each worker has counted since the start; nothing zeroes that.
-    fn totals_of_workers(&mut self, pump: Pump<'_>) -> Vec<Totals> {
-        let mut sums = vec![TotalsRead::default(); self.crew.len()];
-        for slot in 0..self.services.slots() {
-            for (sum_so_far, here) in sums.iter_mut().zip(self.crew.totals_by_worker(slot)) {
-                *sum_so_far = sum(*sum_so_far, here);
-            }
-            self.pause(pump);
-        }
-        sums.into_iter().map(totals).collect()
-    }
-
     /// One page of services. The cursor is the number of a service, and that of a server within it.
     pub(super) fn list_services(
         &self,
@@ -72,7 +48,7 @@ impl Director {
         Ok(Answer::Services { table_size: TABLE_SIZE, services, next })
     }
 
-    fn service_info(&self, piece: &Piece<'_>) -> ServiceInfo {
+    pub(super) fn service_info(&self, piece: &Piece<'_>) -> ServiceInfo {
         let read = |slot: u32| self.crew.totals(slot);
         let service = piece.service;
         ServiceInfo {
@@ -199,71 +175,12 @@ impl Director {
                 address,
                 interface: name(self, interface).to_string(),
                 mac: mac.map(|mac| mac.to_string()),
-                state: state.name().to_owned(),
+                state,
                 age: self.now.0.saturating_sub(since.0) / 1_000_000_000,
             });
             self.pause(pump);
         }
         Answer::Neighbors { neighbors }
-    }
-
-    /// A page of a file of `/proc/net`. The first begins with the file's head.
-    pub(super) fn proc(&mut self, name: &str, cursor: Option<Cursor>, pump: Pump<'_>) -> Result<Answer, ApiError> {
-        let first = cursor.is_none();
-        let from = cursor.unwrap_or(Cursor::START);
-        match name {
-            "ip_vs" => {
-                let mut text = if first { procfs::services_head(TABLE_SIZE) } else { String::new() };
-                let (pieces, next) = self.services.page(from, MOST_SERVERS as usize);
-                for piece in &pieces {
-                    text += &procfs::service(&self.service_info(piece), piece.continued);
-                }
-                Ok(Answer::Text { text, next })
-            }
-            "ip_vs_conn" => self.proc_connections(procfs::CONNECTIONS_HEAD, procfs::connection, cursor, pump),
-            "ip_vs_conn_sync" => self.proc_connections(procfs::SYNC_HEAD, procfs::connection_of_origin, cursor, pump),
-            "ip_vs_stats" => {
-                let totals = self.totals();
-                Ok(Answer::Text { text: procfs::stats(&totals, &self.sampling.total.rates()), next: None })
-            }
-            "ip_vs_stats_percpu" => {
-                let (totals, workers) = (self.totals(), self.totals_of_workers(pump));
-                Ok(Answer::Text {
-                    text: procfs::stats_per_worker(&workers, &totals, &self.sampling.total.rates()),
-                    next: None,
-                })
-            }
-            "ip_vs_app" => Ok(Answer::Text { text: procfs::helpers(self.expected.helped()), next: None }),
-            _ => Err(ApiError {
-                code: Code::Invalid,
-                place: "name".to_owned(),
-                text: format!("no file {name:?}; known: {}", PROC_FILES.join(", ")),
-            }),
-        }
-    }
-}
-
-impl Director {
-    /// A page of a file with a line for each connection.
-    fn proc_connections(
-        &mut self,
-        head: &str,
-        line: fn(&ConnInfo) -> String,
-        cursor: Option<Cursor>,
-        pump: Pump<'_>,
-    ) -> Result<Answer, ApiError> {
-        let mut text = if cursor.is_none() { head.to_owned() } else { String::new() };
-        let Answer::Connections { connections, next, late } =
-            self.list_connections(cursor.map(|cursor| cursor.service), None, pump)?
-        else {
-            return Ok(Answer::Text { text, next: None });
-        };
-        if let Some(late) = late {
-            // A file of the kernel's has no place for that.
-            return Err(ApiError { code: Code::Timeout, place: String::new(), text: late });
-        }
-        connections.iter().for_each(|conn| text += &line(conn));
-        Ok(Answer::Text { text, next: next.map(|at| Cursor { service: at, ..Cursor::START }) })
     }
 }
 

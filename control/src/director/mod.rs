@@ -27,6 +27,7 @@ mod marks;
 mod net;
 mod orphans;
 mod pauses;
+mod proc;
 mod publish;
 mod reload;
 mod requests;

@@ -2,7 +2,7 @@
 
 use dataplane::clock::Nanos;
 
-use crate::api::{ApiError, Code, Edit, RouteSpec};
+use crate::api::{ApiError, Code, Edit, RouteKind, RouteSpec};
 use crate::config::{self, Config};
 use crate::director::{Director, Facts};
 
@@ -49,8 +49,8 @@ fn add(director: &mut Director, route: RouteSpec) -> Result<(), ApiError> {
 /// Prefix, where it leads, and whether it was made at run time; connected ones left out.
 fn listed(director: &Director) -> Vec<(String, String, bool)> {
     let routes = director.net.list_routes();
-    let chosen = routes.into_iter().filter(|route| route.kind != "connected");
-    chosen.map(|r| (r.to, r.via.map_or(r.kind, |via| via.to_string()), r.runtime)).collect()
+    let chosen = routes.into_iter().filter(|route| route.kind != RouteKind::Connected);
+    chosen.map(|r| (r.to, r.via.map_or(r.kind.name().to_owned(), |via| via.to_string()), r.runtime)).collect()
 }
 
 fn row(to: &str, via: &str, runtime: bool) -> (String, String, bool) {

@@ -9,7 +9,7 @@ use dataplane::mailbox::Command;
 use dataplane::trace::{Frame, MAX_WATCHES, Record, Sight, Tray, Wanted, Watch, Way};
 
 use super::Director;
-use crate::api::{Answer, ApiError, Code, Direction, FrameInfo, WatchInfo, WatchPage};
+use crate::api::{Answer, ApiError, Code, Direction, FrameInfo, WatchEnd, WatchInfo, WatchPage};
 use crate::watch::{explain, filter};
 
 const SECOND: u64 = 1_000_000_000;
@@ -67,11 +67,11 @@ impl Watching {
         Arc::strong_count(&self.tray) == 1 || now.0 > self.until.0 + SECOND
     }
 
-    fn reason(&self) -> &'static str {
+    fn reason(&self) -> WatchEnd {
         match () {
-            () if self.tray.is_full() => "count",
-            () if self.tray.is_closed() => "stopped",
-            () => "time",
+            () if self.tray.is_full() => WatchEnd::Count,
+            () if self.tray.is_closed() => WatchEnd::Stopped,
+            () => WatchEnd::Time,
         }
     }
 }
@@ -137,7 +137,7 @@ impl Director {
         page.packets.sort_by_key(|packet| packet.at);
         page.frames.sort_by_key(|frame| frame.at);
         if over && drained {
-            page.over = Some(reason.to_owned());
+            page.over = Some(reason);
             self.watches.on.retain(|watch| watch.id != id);
         }
         Ok(Answer::Watched(Box::new(page)))

@@ -9,7 +9,7 @@ use dataplane::wire::{arp, ipv4, put};
 use dataplane::worker::{Parts, Worker};
 
 use super::*;
-use crate::api::{Observe, PacketInfo};
+use crate::api::{Observe, PacketInfo, WatchEnd};
 use crate::director::lab;
 
 const CONFIG: &str = r#"
@@ -186,7 +186,7 @@ fn a_trace_tells_of_a_connection_in_words() {
     assert!(said[3].starts_with("rewrite: nat: source 10.1.0.11:8080 -> 10.0.0.100:80"), "{said:?}");
     lab.feed(0, &segment(80, 16));
     let page = lab.next(watch.watch);
-    assert_eq!((page.packets.len(), page.over.as_deref()), (1, Some("count")));
+    assert_eq!((page.packets.len(), page.over), (1, Some(WatchEnd::Count)));
     let said = stages(&page.packets[0]);
     assert!(said[2].contains("request key") && said[2].contains("SYN_RECV -> ESTABLISHED, active"), "{said:?}");
     assert!(said[4].contains("from the cache of the connection"), "{said:?}");
@@ -257,7 +257,7 @@ fn a_trace_tells_who_waits_who_is_answered_and_who_is_malformed() {
     assert_eq!(stages(bent)[0], "parse: drop_header_checksum: it ends here");
     assert_eq!(bent.verdict, "drop_header_checksum");
     assert_eq!(lab.ask(Observe::WatchStop { watch }), Ok(Answer::Done));
-    assert_eq!(lab.next(watch).over.as_deref(), Some("stopped"));
+    assert_eq!(lab.next(watch).over, Some(WatchEnd::Stopped));
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn a_watch_ends_with_its_time_and_when_nobody_asks() {
         assert_eq!(lab.next(watch).over, None);
     }
     lab.turn(SECOND);
-    assert_eq!(lab.next(watch).over.as_deref(), Some("time"));
+    assert_eq!(lab.next(watch).over, Some(WatchEnd::Time));
     let watch = lab.trace("", 5).unwrap().watch;
     lab.turn(16 * SECOND);
     lab.turn(0);
@@ -308,7 +308,7 @@ fn bounds_and_wrong_words_are_refused() {
     let watches: Vec<u64> = (0..MAX_WATCHES).map(|_| lab.trace("", 1).unwrap().watch).collect();
     assert_eq!(place(lab.trace("", 1)).0, Code::Full);
     lab.feed(0, &segment(80, 2));
-    assert!(watches.iter().all(|watch| lab.next(*watch).over.as_deref() == Some("count")), "each sees the packet");
+    assert!(watches.iter().all(|watch| lab.next(*watch).over == Some(WatchEnd::Count)), "each sees the packet");
     assert!(lab.trace("", 1).is_ok(), "and there is room again");
 }
 

@@ -44,24 +44,24 @@ fn asks_three_times_then_fails_and_starts_over() {
 fn an_answered_neighbour_is_asked_again_only_while_it_is_used() {
     let mut neighbors = Neighbors::default();
     neighbors.resolve(key(), at(0));
-    assert_eq!(neighbors.learn(key(), MAC, true, false, at(0)), [Effect::Changed]);
+    assert_eq!(neighbors.learn(key(), MAC, Heard::Answer, at(0)), [Effect::Changed]);
     assert_eq!(turn(&mut neighbors, 31), []);
     assert_eq!(state(&neighbors), State::Stale);
     assert_eq!(turn(&mut neighbors, 100), [], "unused: left alone");
     known(&neighbors).used.store(at(101).tick().0, Relaxed);
     assert_eq!(turn(&mut neighbors, 101), []);
     assert_eq!(turn(&mut neighbors, 106), [Effect::Ask(key(), Some(MAC))], "unicast");
-    assert_eq!(neighbors.learn(key(), MAC, true, false, at(106)), [], "nothing changed for the workers");
+    assert_eq!(neighbors.learn(key(), MAC, Heard::Answer, at(106)), [], "nothing changed for the workers");
     assert_eq!(state(&neighbors), State::Reachable);
 }
 
 #[test]
 fn strangers_create_no_entries_and_static_ones_do_not_move() {
     let mut neighbors = Neighbors::default();
-    assert_eq!(neighbors.learn(key(), MAC, false, false, at(0)), []);
+    assert_eq!(neighbors.learn(key(), MAC, Heard::Aside, at(0)), []);
     assert!(neighbors.iter().next().is_none());
     neighbors.set_static(key(), MAC, at(0));
-    assert_eq!(neighbors.learn(key(), MacAddr([2; 6]), true, true, at(0)), []);
+    assert_eq!(neighbors.learn(key(), MacAddr([2; 6]), Heard::Answer, at(0)), []);
     assert_eq!(known(&neighbors).mac, Some(MAC));
 }
 
@@ -172,7 +172,7 @@ fn a_stale_entry_that_is_used_stays_in_a_full_table() {
 fn a_turn_has_no_more_effects_than_there_is_room_for() {
     let mut neighbors = Neighbors::default();
     (0..1000).for_each(|n| drop(neighbors.resolve(other(n), at(0))));
-    neighbors.learn(key(), MAC, true, true, at(0));
+    neighbors.learn(key(), MAC, Heard::Question, at(0));
     let slot = neighbors.store.find(key()).expect("an entry");
     neighbors.store.change(slot, |neighbor| neighbor.enter(State::Delay, at(0)));
     let first = neighbors.turn(at(6), 100);
@@ -187,7 +187,7 @@ fn an_unused_neighbour_is_forgotten_though_the_ticks_have_wrapped() {
     let wraps = (u64::from(u32::MAX) + 1) / u64::from(TICKS_PER_SECOND);
     for start in [0, wraps - 700, wraps - 605, wraps - 400, wraps + 1] {
         let mut neighbors = Neighbors::default();
-        neighbors.learn(key(), MAC, false, true, at(start));
+        neighbors.learn(key(), MAC, Heard::Question, at(start));
         assert_eq!(turn(&mut neighbors, start + 599), [], "{start}");
         assert_eq!(state(&neighbors), State::Stale);
         assert_eq!(turn(&mut neighbors, start + 602), [Effect::Changed], "{start}");

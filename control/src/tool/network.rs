@@ -14,7 +14,7 @@ pub(super) fn print_neighbors(neighbors: &[NeighborInfo], out: &mut dyn Write) -
             each.address.to_string(),
             each.interface.clone(),
             each.mac.clone().unwrap_or_else(|| "-".to_owned()),
-            each.state.clone(),
+            each.state.name().to_owned(),
             duration(each.age),
         ]);
     }
@@ -28,7 +28,7 @@ pub(super) fn print_routes(routes: &[RouteInfo], out: &mut dyn Write) -> io::Res
             each.to.clone(),
             each.via.map_or_else(|| "-".to_owned(), |via| via.to_string()),
             each.interface.clone().unwrap_or_else(|| "-".to_owned()),
-            each.kind.clone(),
+            each.kind.name().to_owned(),
             if each.runtime { "runtime".to_owned() } else { String::new() },
         ]);
     }

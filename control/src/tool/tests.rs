@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::api::{
-    ArpLeak, Code, ConnInfo, Counter, DoctorReport, Forward, InterfaceStatus, MarkInfo, NeighborInfo, Observe, Rates,
-    RouteInfo, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StatsReport, Status, StoreStatus, Totals, VipInfo,
-    VipOrigin, WorkerStatus,
+    ArpLeak, Code, ConnInfo, Counter, DoctorReport, Forward, InterfaceStatus, MarkInfo, NeighborInfo, NeighborState,
+    Observe, Rates, RouteInfo, RouteKind, ServerInfo, ServerSpec, ServiceInfo, ServiceSpec, StatsReport, Status,
+    StoreStatus, Totals, VipInfo, VipOrigin, WorkerStatus,
 };
 use clap::CommandFactory;
 use dataplane::flow::{Protocol, ServiceKey};
@@ -275,12 +275,12 @@ fn the_rest() {
                 connections    10        20        7          0  full on worker 1\n\
                 neighbours      5        10        3          0  full\n";
     assert!(out.ends_with(rows), "{out}");
-    let (address, interface, state) = ([10, 0, 0, 2].into(), "wan".to_owned(), "stale".to_owned());
+    let (address, interface, state) = ([10, 0, 0, 2].into(), "wan".to_owned(), NeighborState::Stale);
     let neighbors = vec![NeighborInfo { address, interface: interface.clone(), mac: None, state, age: 7 }];
     assert!(
         printed("sluice neigh", Answer::Neighbors { neighbors }).contains("10.0.0.2  wan        -    stale     7s")
     );
-    let (to, kind) = ("0.0.0.0/0".to_owned(), "static".to_owned());
+    let (to, kind) = ("0.0.0.0/0".to_owned(), RouteKind::Static);
     let routes = vec![RouteInfo { to, via: Some(address), interface: Some(interface), kind, runtime: true }];
     assert!(
         printed("sluice routes", Answer::Routes { routes }).contains("0.0.0.0/0  10.0.0.2  wan        static  runtime")

@@ -14,7 +14,7 @@ use pcap_file::{DataLink, PcapError};
 
 use super::args::{Capture, Watch};
 use super::{Failure, print_json};
-use crate::api::{Answer, Client, Direction, FrameInfo, Observe, PacketInfo, WatchInfo, WatchPage};
+use crate::api::{Answer, Client, Direction, FrameInfo, Observe, PacketInfo, WatchEnd, WatchInfo, WatchPage};
 
 /// Between two questions, when there was nothing new.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -114,10 +114,10 @@ fn end(last: &WatchPage, json: bool, out: &mut dyn Write) -> Result<(), Failure>
     if json {
         return print_json(&WatchPage { packets: Vec::new(), frames: Vec::new(), ..last.clone() }, out);
     }
-    let why = match last.over.as_deref() {
-        Some("count") => "count reached",
-        Some("time") => "timed out",
-        _ => "stopped",
+    let why = match last.over {
+        Some(WatchEnd::Count) => "count reached",
+        Some(WatchEnd::Time) => "timed out",
+        Some(WatchEnd::Stopped) | None => "stopped",
     };
     writeln!(out, "{}; {why}", counted(last.seen, "packet"))?;
     if last.lost > 0 {

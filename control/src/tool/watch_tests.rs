@@ -2,16 +2,16 @@
 
 use super::tests::{Gone, Script, call};
 use super::*;
-use crate::api::{Direction, FrameInfo, Observe, PacketInfo, StageInfo, WatchInfo, WatchPage};
+use crate::api::{Direction, FrameInfo, Observe, PacketInfo, StageInfo, WatchEnd, WatchInfo, WatchPage};
 
 fn watching(count: u64) -> Result<Answer, ApiError> {
     let interfaces = vec!["wan".into(), "lan".into()];
     Ok(Answer::Watching(WatchInfo { watch: 7, now: 5_000_000_000, count, seconds: 30, interfaces }))
 }
 
-fn watched(packets: Vec<PacketInfo>, frames: Vec<FrameInfo>, over: Option<&str>) -> Result<Answer, ApiError> {
+fn watched(packets: Vec<PacketInfo>, frames: Vec<FrameInfo>, over: Option<WatchEnd>) -> Result<Answer, ApiError> {
     let (seen, lost) = (2, u64::from(over.is_some()) * 3);
-    Ok(Answer::Watched(Box::new(WatchPage { packets, frames, seen, lost, over: over.map(Into::into) })))
+    Ok(Answer::Watched(Box::new(WatchPage { packets, frames, seen, lost, over })))
 }
 
 fn traced() -> PacketInfo {
@@ -31,7 +31,11 @@ fn traced() -> PacketInfo {
 fn trace_prints_until_it_is_over() {
     let released = PacketInfo { at: 5_500_000_000, interface: None, length: None, ..traced() };
     let answers = || {
-        vec![watching(2), watched(vec![traced()], vec![], None), watched(vec![released.clone()], vec![], Some("count"))]
+        vec![
+            watching(2),
+            watched(vec![traced()], vec![], None),
+            watched(vec![released.clone()], vec![], Some(WatchEnd::Count)),
+        ]
     };
     let (code, out, err, asked) = call("sluice trace tcp dst port 80 -n 2 --seconds 5", answers());
     let wanted = "\
@@ -51,7 +55,7 @@ fn trace_prints_until_it_is_over() {
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(serde_json::from_str::<PacketInfo>(lines[0]).unwrap(), traced());
     let last: WatchPage = serde_json::from_str(lines[2]).unwrap();
-    assert_eq!((lines.len(), last.over.as_deref(), last.lost, last.packets.len()), (3, Some("count"), 3, 0));
+    assert_eq!((lines.len(), last.over, last.lost, last.packets.len()), (3, Some(WatchEnd::Count), 3, 0));
 }
 
 #[test]
@@ -77,7 +81,7 @@ fn capture_writes_what_others_can_read() {
     let frames = vec![frame(0, "wan", Direction::In, "00ff10"), frame(250, "lan", Direction::Out, "0a0b0c0d")];
     let file = std::env::temp_dir().join(format!("sluice-capture-{}.pcapng", std::process::id()));
     let line = format!("sluice capture icmp -w {} --snaplen 4", file.display());
-    let (code, out, ..) = call(&line, vec![watching(9), watched(vec![], frames, Some("time"))]);
+    let (code, out, ..) = call(&line, vec![watching(9), watched(vec![], frames, Some(WatchEnd::Time))]);
     assert_eq!((code, out.lines().next()), (0, Some("2 packets; timed out")));
     let mut reader = PcapNgReader::new(std::fs::File::open(&file).unwrap()).unwrap();
     let (mut packets, mut interfaces) = (Vec::new(), 0);

@@ -14,6 +14,7 @@ use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::ndisc::{ALL_NODES, Advertisement, Message, Solicitation, group_mac, solicited_node};
 
 use super::Net;
+use crate::neighbors::Heard;
 
 impl Net {
     /// A message that came by an interface, in a frame from a MAC.
@@ -45,7 +46,7 @@ impl Net {
         if let Some(mac) = asked.mac
             && self.is_near(interface, source)
         {
-            let effects = self.neighbors.learn((interface, source), mac, false, true, now);
+            let effects = self.neighbors.learn((interface, source), mac, Heard::Question, now);
             self.carry_out(effects, now);
         }
     }

@@ -11,7 +11,7 @@ use dataplane::wire::{mld, ndisc};
 use log::warn;
 
 use super::Net;
-use crate::neighbors::{self, Key};
+use crate::neighbors::{self, Heard, Key};
 
 /// Nanoseconds between two words about somebody who claims an address of ours: anyone on the link can send such frames.
 const CLAIM_PERIOD: u64 = 10_000_000_000;
@@ -49,14 +49,17 @@ impl Net {
             self.claimed(interface, packet.sender_mac, sender, now);
             return;
         }
-        let asks_us = packet.operation == Operation::Request && self.owns(interface, packet.target.into());
-        let answers_us = packet.operation == Operation::Reply && self.owns(interface, packet.target.into());
-        if asks_us {
+        let heard = match packet.operation {
+            _ if !self.owns(interface, packet.target.into()) => Heard::Aside,
+            Operation::Request => Heard::Question,
+            Operation::Reply => Heard::Answer,
+        };
+        if heard == Heard::Question {
             let frame = neighbors::reply(mac, packet);
             self.send(interface, frame);
         }
         if self.here(interface).has_on_link(sender) && !packet.sender.is_unspecified() {
-            let effects = self.neighbors.learn((interface, sender), packet.sender_mac, answers_us, asks_us, now);
+            let effects = self.neighbors.learn((interface, sender), packet.sender_mac, heard, now);
             self.carry_out(effects, now);
         }
     }

@@ -5,7 +5,7 @@ use dataplane::route::Action;
 use ipnet::IpNet;
 
 use super::Net;
-use crate::api::{ApiError, Code, RouteInfo};
+use crate::api::{ApiError, Code, RouteInfo, RouteKind};
 use crate::config::network::DEFAULT_ROUTE;
 use crate::config::{self, RouteAction};
 use crate::net::{self, NetRoute};
@@ -104,13 +104,17 @@ impl Net {
     pub(in crate::director) fn list_routes(&self) -> Vec<RouteInfo> {
         let info = |(route, connected): (NetRoute, bool)| {
             let (via, interface, kind) = match route.action {
-                Action::OnLink { interface } if connected => (None, self.interface_name(interface), "connected"),
-                Action::OnLink { interface } => (None, self.interface_name(interface), "static"),
-                Action::Via { interface, gateway } => (Some(gateway), self.interface_name(interface), "static"),
-                Action::Unreachable => (None, None, "unreachable"),
-                Action::Blackhole => (None, None, "blackhole"),
+                Action::OnLink { interface } if connected => {
+                    (None, self.interface_name(interface), RouteKind::Connected)
+                }
+                Action::OnLink { interface } => (None, self.interface_name(interface), RouteKind::Static),
+                Action::Via { interface, gateway } => {
+                    (Some(gateway), self.interface_name(interface), RouteKind::Static)
+                }
+                Action::Unreachable => (None, None, RouteKind::Unreachable),
+                Action::Blackhole => (None, None, RouteKind::Blackhole),
             };
-            RouteInfo { to: route.to.to_string(), via, interface, kind: kind.to_owned(), runtime: route.runtime }
+            RouteInfo { to: route.to.to_string(), via, interface, kind, runtime: route.runtime }
         };
         net::all_routes(&self.interfaces, &self.routes).into_iter().map(info).collect()
     }

@@ -5,6 +5,7 @@ use dataplane::wire::ethernet::MacAddr;
 use super::*;
 use crate::director::Director;
 use crate::director::lab::{self, SECOND};
+use crate::neighbors::Heard;
 
 const FILE: &str = r#"schema = 1
 [dataplane]
@@ -78,7 +79,7 @@ fn who_answers_again_is_told_of_once() {
     want(&mut director, &[], 70);
     want(&mut director, &["10.1.0.11"], 4);
     assert_eq!((known(&director).len(), director.net.silent.lines.written()), (1, 1), "it was told of before");
-    let effects = director.net.neighbors.learn(at("10.1.0.11"), MacAddr([2; 6]), true, true, director.now);
+    let effects = director.net.neighbors.learn(at("10.1.0.11"), MacAddr([2; 6]), Heard::Answer, director.now);
     director.net.carry_out(effects, director.now);
     want(&mut director, &[], 1);
     assert_eq!((known(&director), director.net.silent.lines.written()), (vec![], 1), "in a while of its own");
