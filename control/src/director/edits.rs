@@ -44,7 +44,7 @@ impl Director {
             self.pause(host);
         }
         let now = self.raw_total();
-        self.sampling.total = self.sampling.total.zeroed(now, self.services.reading);
+        self.sampling.zero(now, self.services.reading);
     }
 
     /// Makes a change of the wanted state, at run time or for the file. The log does not tell of it.
@@ -142,5 +142,12 @@ impl Director {
             timeouts.udp.set(ticks(udp));
         }
         self.publish_soon();
+    }
+
+    /// With `expire_nodest_conn`, what leads to a server that was removed ends.
+    fn end_orphans_soon(&mut self) {
+        if self.tables.sysctls.expire_nodest_conn != 0 {
+            self.orphans.end_soon(self.now);
+        }
     }
 }

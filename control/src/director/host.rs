@@ -30,3 +30,18 @@ pub type Pump<'a> = &'a mut dyn Host;
 
 /// What is not needed any more and may be large: whoever takes it lets go of it while nobody waits.
 pub type Garbage = Box<dyn Any + Send>;
+
+/// How a long request stands with the network.
+#[derive(Debug)]
+pub(super) struct Pauses {
+    /// A request is being carried out: what it changes is half done.
+    pub(super) in_request: bool,
+    /// When neighbours are published next in the middle of one.
+    pub(super) next_net: Nanos,
+}
+
+impl Pauses {
+    pub(super) fn new(now: Nanos) -> Self {
+        Self { in_request: false, next_net: now }
+    }
+}

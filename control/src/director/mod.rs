@@ -27,6 +27,7 @@ mod marks;
 mod net;
 mod orphans;
 mod pauses;
+mod pending;
 mod proc;
 mod publish;
 mod reload;
@@ -43,6 +44,7 @@ mod sysctl;
 mod timeouts;
 mod turns;
 mod watch;
+mod words;
 
 pub use audit::Requester;
 pub use facts::{Devices, Facts, PortLink};
@@ -103,12 +105,12 @@ pub struct Director {
     tables: Tables,
     /// Published last.
     published: Tables,
-    pending: publish::Pending,
+    pending: pending::Pending,
     sampling: sampling::Sampling,
     watches: watch::Watches,
     orphans: orphans::Orphans,
     audit: audit::Audit,
-    pauses: pauses::Pauses,
+    pauses: host::Pauses,
     /// The server from which on routes are to be forgotten.
     forgetting: Option<u32>,
     started: Nanos,
@@ -144,12 +146,12 @@ impl Director {
             crew,
             published: tables.clone(),
             tables,
-            pending: publish::Pending::default(),
+            pending: pending::Pending::default(),
             sampling: sampling::Sampling::default(),
             watches: watch::Watches::default(),
             orphans: orphans::Orphans::default(),
             audit: audit::Audit::default(),
-            pauses: pauses::Pauses::new(now),
+            pauses: host::Pauses::new(now),
             forgetting: None,
             started: now,
             now,

@@ -11,10 +11,10 @@ use dataplane::clock::Nanos;
 use dataplane::expected::{AllExpected, Expected};
 use dataplane::mailbox::Command;
 use dataplane::service::Servers;
-use dataplane::shard::let_go;
+use dataplane::shard::{Shared, let_go};
 use dataplane::template::{Template, Templates};
 
-use super::Director;
+use super::crew::Crew;
 
 /// Nanoseconds from a removal to the round: the kernel's timer of one tick fires up to two ticks of 10 ms later.
 const DELAY: u64 = 20_000_000;
@@ -34,45 +34,45 @@ pub(super) struct Orphans {
     next: Option<(usize, u32)>,
 }
 
-impl Director {
-    /// A server was removed.
-    pub(super) fn end_orphans_soon(&mut self) {
-        if self.tables.sysctls.expire_nodest_conn != 0 {
-            self.orphans.begin.get_or_insert(Nanos(self.now.0 + DELAY));
-        }
+impl Orphans {
+    /// A server was removed: what leads to it is to be ended.
+    pub(super) fn end_soon(&mut self, now: Nanos) {
+        self.begin.get_or_insert(Nanos(now.0 + DELAY));
     }
 
     /// Begins the round that is due, or goes on with the last one.
-    pub(super) fn end_orphans(&mut self) {
-        let Orphans { begin, untold, next } = &mut self.orphans;
-        let is_free = untold.is_empty() && next.is_none();
-        if is_free && begin.is_some_and(|begin| self.now >= begin) {
-            *begin = None;
-            untold.extend(0..self.crew.len());
-            *next = Some((0, 0));
+    pub(super) fn end(&mut self, crew: &Crew, shared: Shared<'_>, now: Nanos) {
+        let is_free = self.untold.is_empty() && self.next.is_none();
+        if is_free && self.begin.is_some_and(|begin| now >= begin) {
+            self.begin = None;
+            self.untold.extend(0..crew.len());
+            self.next = Some((0, 0));
         }
-        untold.retain(|worker| self.crew.tell(*worker, Command::EndOrphans).is_err());
+        self.untold.retain(|worker| crew.tell(*worker, Command::EndOrphans).is_err());
         let mut left = BUDGET;
-        while let Some(at) = self.orphans.next.filter(|_| left > 0) {
-            let (looked, next) = self.end_shared_orphans(at, left.min(AT_ONCE));
+        while let Some(at) = self.next.filter(|_| left > 0) {
+            let (looked, next) = end_shared(shared, at, left.min(AT_ONCE));
             // A shard counts, too.
             left = left.saturating_sub(looked + 1);
-            self.orphans.next = next;
+            self.next = next;
         }
     }
+}
 
-    /// A piece of what all workers share. Returns how much it looked at, and where to go on.
-    fn end_shared_orphans(&self, (shard, from): (usize, u32), most: usize) -> (usize, Option<(usize, u32)>) {
-        let (templates, all, states) = (&self.templates, &self.expected, self.services.states());
-        if let Some(expected) = shard.checked_sub(Templates::shards()) {
-            let over = |expected: &Expected| _ = states.get(expected.slot).inspect(|server| server.unbind(true));
-            let looked = all.end_orphans(expected, |expected| is_gone(states, expected.slot), over);
-            return (looked, (expected + 1 < AllExpected::shards()).then_some((shard + 1, 0)));
-        }
-        let orphan = |template: &Template| is_gone(states, template.server);
-        let (looked, rest) = templates.end_orphans((shard, from), most, orphan, |template| let_go(template, states));
-        (looked, Some(rest.map_or((shard + 1, 0), |from| (shard, from))))
+/// A piece of what all workers share. Returns how much it looked at, and where to go on.
+fn end_shared(
+    Shared { servers: states, templates, expected: all }: Shared<'_>,
+    (shard, from): (usize, u32),
+    most: usize,
+) -> (usize, Option<(usize, u32)>) {
+    if let Some(expected) = shard.checked_sub(Templates::shards()) {
+        let over = |expected: &Expected| _ = states.get(expected.slot).inspect(|server| server.unbind(true));
+        let looked = all.end_orphans(expected, |expected| is_gone(states, expected.slot), over);
+        return (looked, (expected + 1 < AllExpected::shards()).then_some((shard + 1, 0)));
     }
+    let orphan = |template: &Template| is_gone(states, template.server);
+    let (looked, rest) = templates.end_orphans((shard, from), most, orphan, |template| let_go(template, states));
+    (looked, Some(rest.map_or((shard + 1, 0), |from| (shard, from))))
 }
 
 fn is_gone(states: &Servers, slot: u32) -> bool {

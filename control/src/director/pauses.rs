@@ -19,26 +19,6 @@ pub(super) const SLICE: usize = 32;
 /// Nanoseconds between two publications of neighbours in the middle of a request.
 const NET_PERIOD: u64 = 10_000_000;
 
-/// How a long request stands with the network.
-#[derive(Debug)]
-pub(super) struct Pauses {
-    /// A request is being carried out: what it changes is half done.
-    in_request: bool,
-    /// When neighbours are published next in the middle of one.
-    next_net: Nanos,
-}
-
-impl Pauses {
-    pub(super) fn new(now: Nanos) -> Self {
-        Self { in_request: false, next_net: now }
-    }
-
-    /// Whether a request is half done.
-    pub(super) fn is_in_request(&self) -> bool {
-        self.in_request
-    }
-}
-
 impl Director {
     /// Serves the network, if it is time to, in the middle of a request.
     pub(super) fn pause(&mut self, host: Pump<'_>) {

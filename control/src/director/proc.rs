@@ -40,10 +40,16 @@ impl ProcFile {
 }
 
 impl Director {
+    /// The counters of all services since the start.
+    pub(super) fn raw_total(&mut self) -> TotalsRead {
+        let crew = &self.crew;
+        self.services.total(&|slot| crew.totals(slot))
+    }
+
     /// The totals of all services.
     pub(super) fn totals(&mut self) -> Totals {
         let raw = self.raw_total();
-        self.sampling.total.totals(raw, self.services.reading)
+        self.sampling.total().totals(raw, self.services.reading)
     }
 
     /// What each worker has counted since the start; nothing zeroes that.
@@ -77,12 +83,12 @@ impl Director {
             }
             ProcFile::Totals => {
                 let totals = self.totals();
-                Ok(Answer::Text { text: procfs::stats(&totals, &self.sampling.total.rates()), next: None })
+                Ok(Answer::Text { text: procfs::stats(&totals, &self.sampling.total().rates()), next: None })
             }
             ProcFile::TotalsOfWorkers => {
                 let (totals, workers) = (self.totals(), self.totals_of_workers(pump));
                 Ok(Answer::Text {
-                    text: procfs::stats_per_worker(&workers, &totals, &self.sampling.total.rates()),
+                    text: procfs::stats_per_worker(&workers, &totals, &self.sampling.total().rates()),
                     next: None,
                 })
             }

@@ -1,12 +1,11 @@
 //! Publication: what changed becomes tables that every worker sees.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 
 use dataplane::clock::Nanos;
-use dataplane::service::{Caller, Listener};
 
 use super::pauses::SLICE;
+use super::pending::Index;
 use super::{Director, Pump};
 use crate::api::ApiError;
 
@@ -18,25 +17,6 @@ const MOST_HELD: usize = 32_768;
 const SWEEP_BUDGET: usize = 64;
 /// Changes that one turn makes ready to be published, where nobody waits for them.
 const TURN_BUDGET: usize = 256;
-
-/// What is to be published.
-#[derive(Debug, Default)]
-pub(super) struct Pending {
-    /// Something in the tables to be published next is new.
-    unpublished: bool,
-    /// Until when changes of services wait for more of them.
-    held_until: Option<Nanos>,
-    /// Changes on their way from the services into the tables.
-    index: Index,
-}
-
-/// What services amount to, on its way into the tables.
-#[derive(Debug, Default)]
-struct Index {
-    listeners: VecDeque<(Listener, bool)>,
-    paths: VecDeque<IpAddr>,
-    callers: VecDeque<(Listener, Option<Caller>)>,
-}
 
 impl Director {
     /// Publishes what changed and waits until every worker has seen it.

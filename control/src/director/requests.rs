@@ -56,9 +56,13 @@ impl Director {
             Observe::CaptureStart { filter, count, seconds, snaplen } => {
                 self.start_watch(&Wish::capture(filter, count, seconds, snaplen))
             }
-            Observe::WatchNext { watch } => self.next_of_watch(watch),
-            Observe::WatchStop { watch } => self.stop_watch(watch),
+            Observe::WatchNext { watch } => self.watches.next(watch, &self.tables.net, self.now),
+            Observe::WatchStop { watch } => self.watches.stop(watch),
             Observe::DoctorArp { examination } => self.net.doctor_arp(examination, self.now),
         }
+    }
+
+    fn start_watch(&mut self, wish: &Wish) -> Result<Answer, ApiError> {
+        self.watches.start(wish, &self.net, &self.crew, self.now)
     }
 }

@@ -3,8 +3,9 @@
 use dataplane::clock::Nanos;
 use dataplane::service::TotalsRead;
 
-use super::Director;
-use crate::statistics::{self, Meter};
+use super::crew::Crew;
+use crate::ipvs::Services;
+use crate::statistics::{self, Meter, Reading};
 
 /// Meters sampled in one turn.
 const SAMPLE_BUDGET: usize = 2048;
@@ -12,34 +13,33 @@ const SAMPLE_BUDGET: usize = 2048;
 /// What all services together have carried.
 #[derive(Debug, Default)]
 pub(super) struct Sampling {
-    pub(super) total: Meter,
+    total: Meter,
     /// When they are sampled next; not before there is a service.
     next: Option<Nanos>,
 }
 
-impl Director {
-    /// The counters of all services since the start.
-    pub(super) fn raw_total(&mut self) -> TotalsRead {
-        let crew = &self.crew;
-        self.services.total(&|slot| crew.totals(slot))
+impl Sampling {
+    /// What all services together have carried, and how fast they do.
+    pub(super) fn total(&self) -> &Meter {
+        &self.total
+    }
+
+    /// Counts from what is read now on.
+    pub(super) fn zero(&mut self, read: TotalsRead, reading: Reading) {
+        self.total = self.total.zeroed(read, reading);
     }
 
     /// Samples what is due, a bounded piece of it; the rest follows in the next turns.
-    pub(super) fn sample(&mut self) {
-        if self.tables.sysctls.run_estimation == 0 {
-            return;
-        }
-        let crew = &self.crew;
-        self.services.sample(self.now, SAMPLE_BUDGET, &|slot| crew.totals(slot));
+    pub(super) fn sample(&mut self, services: &mut Services, crew: &Crew, now: Nanos) {
+        services.sample(now, SAMPLE_BUDGET, &|slot| crew.totals(slot));
         let period = statistics::PERIOD * 1_000_000_000;
-        if self.sampling.next.is_none() && !self.services.is_empty() {
-            self.sampling.next = Some(Nanos(self.now.0 + period));
+        if self.next.is_none() && !services.is_empty() {
+            self.next = Some(Nanos(now.0 + period));
         }
-        if let Some(due) = self.sampling.next.filter(|due| self.now >= *due) {
-            let total = self.raw_total();
-            self.sampling.total.sample(total);
-            let missed = (self.now.0 - due.0) / period;
-            self.sampling.next = Some(Nanos(due.0 + (missed + 1) * period));
+        if let Some(due) = self.next.filter(|due| now >= *due) {
+            self.total.sample(services.total(&|slot| crew.totals(slot)));
+            let missed = (now.0 - due.0) / period;
+            self.next = Some(Nanos(due.0 + (missed + 1) * period));
         }
     }
 }

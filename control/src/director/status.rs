@@ -60,7 +60,7 @@ impl Director {
         });
         Answer::Stats(Box::new(StatsReport {
             totals,
-            rates: self.sampling.total.rates(),
+            rates: self.sampling.total().rates(),
             counters,
             workers,
             interfaces: interfaces.collect(),

@@ -16,7 +16,9 @@ impl Director {
     pub fn turn(&mut self, now: Nanos) -> usize {
         self.now = now;
         let items = self.serve_network();
-        self.end_orphans();
+        let shared =
+            Shared { servers: self.services.states(), templates: &self.templates, expected: &self.expected };
+        self.orphans.end(&self.crew, shared, self.now);
         self.forget_routes();
         if self.is_to_publish() {
             self.publish();
@@ -31,7 +33,9 @@ impl Director {
         if self.now >= self.next_round {
             self.keep_house();
         }
-        self.sample();
+        if self.tables.sysctls.run_estimation != 0 {
+            self.sampling.sample(&mut self.services, &self.crew, self.now);
+        }
         items
     }
 
@@ -43,7 +47,7 @@ impl Director {
         self.net.look_at_cables(&*self.facts.devices, now);
         self.net.look_for_silent(&self.services, now);
         // Of addresses that workers do not know yet nothing is told.
-        if !self.pauses.is_in_request() && !self.has_changes() {
+        if !self.pauses.in_request && !self.has_changes() {
             self.net.announce(now);
         }
         self.net.answer_for_groups(now);
@@ -53,7 +57,7 @@ impl Director {
         self.crew.look_at_cut_frames();
         self.expire_templates();
         self.services.forget_destinations(now.tick(), &self.tables.sysctls);
-        self.sweep_watches();
+        self.watches.sweep(now);
         self.sweep_tables();
         self.sweep_slots(SWEEP_BUDGET);
     }

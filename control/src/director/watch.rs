@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use dataplane::clock::Nanos;
 use dataplane::mailbox::Command;
+use dataplane::tables;
 use dataplane::trace::{Frame, MAX_WATCHES, Record, Sight, Tray, Wanted, Watch, Way};
 
-use super::Director;
+use super::crew::Crew;
+use super::net::Net;
 use crate::api::{Answer, ApiError, Code, Direction, FrameInfo, WatchEnd, WatchInfo, WatchPage};
 use crate::watch::{explain, filter};
 
@@ -83,128 +85,126 @@ pub(super) struct Watches {
     last: u64,
 }
 
-impl Director {
-    pub(super) fn start_watch(&mut self, wish: &Wish) -> Result<Answer, ApiError> {
-        self.sweep_watches();
-        let interfaces = self.net.interfaces();
+impl Watches {
+    /// Begins a watch on every worker.
+    pub(super) fn start(&mut self, wish: &Wish, net: &Net, crew: &Crew, now: Nanos) -> Result<Answer, ApiError> {
+        self.sweep(now);
+        let interfaces = net.interfaces();
         let place = |name: &str| interfaces.iter().find(|i| &*i.name == name).map(|i| i.lan);
         let filter = filter::parse(&wish.filter, place)?;
         let count = within("count", wish.count.unwrap_or(MOST_PACKETS), MOST_PACKETS)?;
         let seconds = within("seconds", wish.seconds.unwrap_or(SECONDS), MOST_SECONDS)?;
         let slot = self.free_slot()?;
-        let (tray, until) = (Tray::new(count), Nanos(self.now.0 + u64::from(seconds) * SECOND));
-        for worker in 0..self.crew.len() {
+        let (tray, until) = (Tray::new(count), Nanos(now.0 + u64::from(seconds) * SECOND));
+        for worker in 0..crew.len() {
             let (filter, tray) = (filter.clone(), Arc::clone(&tray));
             let watch = Watch { filter, wanted: wish.wanted, until, worker: worker as u32, slot, tray };
-            if let Err(Command::Watch(watch)) = self.crew.tell(worker, Command::Watch(Box::new(watch))) {
+            if let Err(Command::Watch(watch)) = crew.tell(worker, Command::Watch(Box::new(watch))) {
                 watch.tray.close();
                 let (code, place) = (Code::Timeout, format!("worker {worker}"));
                 return Err(ApiError { code, place, text: "takes no requests: its mailbox is full".to_owned() });
             }
         }
-        self.watches.last += 1;
-        let id = self.watches.last;
-        self.watches.on.push(Watching { id, slot, tray, until, asked: self.now, full: None });
+        self.last += 1;
+        let id = self.last;
+        self.on.push(Watching { id, slot, tray, until, asked: now, full: None });
         let interfaces = interfaces.iter().map(|interface| interface.name.to_string()).collect();
-        Ok(Answer::Watching(WatchInfo { watch: id, now: self.now.0, count, seconds, interfaces }))
+        Ok(Answer::Watching(WatchInfo { watch: id, now: now.0, count, seconds, interfaces }))
     }
 
     /// A bit that no watch uses, and, as marks may outlive a watch, the one that was not used for longest.
     fn free_slot(&self) -> Result<u8, ApiError> {
-        let on = &self.watches.on;
+        let on = &self.on;
         if on.len() >= MAX_WATCHES {
             let text =
                 format!("{MAX_WATCHES} watches (traces and captures) run already; wait until one ends, or stop one");
             return Err(ApiError { code: Code::Full, place: String::new(), text });
         }
-        let next = (self.watches.last % u64::from(u8::BITS)) as u8;
+        let next = (self.last % u64::from(u8::BITS)) as u8;
         let mut slots = (next..u8::BITS as u8).chain(0..next);
         Ok(slots.find(|slot| on.iter().all(|watch| watch.slot != *slot)).unwrap_or(next))
     }
 
     /// What a watch has seen since it was asked last.
-    pub(super) fn next_of_watch(&mut self, id: u64) -> Result<Answer, ApiError> {
-        self.sweep_watches();
-        let now = self.now;
-        let watch = self.watches.on.iter_mut().find(|watch| watch.id == id).ok_or_else(|| gone(id))?;
+    pub(super) fn next(&mut self, id: u64, net: &tables::Net, now: Nanos) -> Result<Answer, ApiError> {
+        self.sweep(now);
+        let watch = self.on.iter_mut().find(|watch| watch.id == id).ok_or_else(|| gone(id))?;
         watch.asked = now;
         let over = watch.is_over(now);
         let tray = Arc::clone(&watch.tray);
         let reason = watch.reason();
         let mut page = WatchPage { seen: tray.packets(), lost: tray.lost(), ..WatchPage::default() };
-        let drained = self.fill(&mut page, &tray);
+        let drained = fill(&mut page, &tray, net);
         // A worker may tell of a packet after the one that it handed the packet to.
         page.packets.sort_by_key(|packet| packet.at);
         page.frames.sort_by_key(|frame| frame.at);
         if over && drained {
             page.over = Some(reason);
-            self.watches.on.retain(|watch| watch.id != id);
+            self.on.retain(|watch| watch.id != id);
         }
         Ok(Answer::Watched(Box::new(page)))
     }
 
-    /// Fills a page. Returns whether nothing is left.
-    fn fill(&self, page: &mut WatchPage, tray: &Tray) -> bool {
-        let mut bytes = 0;
-        for _ in 0..PAGE_RECORDS {
-            let Some(record) = tray.pop() else { return true };
-            let net = &self.tables.net;
-            match &record.sight {
-                Sight::Packet(trace) => page.packets.push(explain::packet(&record, trace, net)),
-                Sight::Later(later) => page.packets.push(explain::later(&record, later, net)),
-                Sight::Frame(frame) => {
-                    bytes += frame.bytes.len();
-                    page.frames.push(self.frame_info(&record, frame));
-                }
-            }
-            if bytes >= PAGE_BYTES {
-                return false;
-            }
-        }
-        false
-    }
-
-    fn frame_info(&self, record: &Record, frame: &Frame) -> FrameInfo {
-        let mut bytes = String::with_capacity(frame.bytes.len() * 2);
-        for byte in &frame.bytes {
-            _ = write!(bytes, "{byte:02x}");
-        }
-        FrameInfo {
-            at: record.at.0,
-            worker: record.worker,
-            interface: explain::lan_name(frame.lan, &self.tables.net),
-            direction: match frame.way {
-                Way::In => Direction::In,
-                Way::Out => Direction::Out,
-            },
-            length: frame.length,
-            bytes,
-        }
-    }
-
     /// Ends a watch. What it saw can still be asked for.
-    pub(super) fn stop_watch(&mut self, id: u64) -> Result<Answer, ApiError> {
-        let watch = self.watches.on.iter().find(|watch| watch.id == id).ok_or_else(|| gone(id))?;
+    pub(super) fn stop(&self, id: u64) -> Result<Answer, ApiError> {
+        let watch = self.on.iter().find(|watch| watch.id == id).ok_or_else(|| gone(id))?;
         watch.tray.close();
         Ok(Answer::Done)
     }
 
     /// Ends watches that nobody asks for any more, and those whose last packets do not come to an end.
-    pub(super) fn sweep_watches(&mut self) {
-        let now = self.now;
-        for watch in self.watches.on.iter_mut().filter(|watch| watch.tray.is_full()) {
+    pub(super) fn sweep(&mut self, now: Nanos) {
+        for watch in self.on.iter_mut().filter(|watch| watch.tray.is_full()) {
             let since = *watch.full.get_or_insert(now);
             if now.0.saturating_sub(since.0) > ON_THE_WAY {
                 watch.tray.close();
             }
         }
-        self.watches.on.retain(|watch| {
+        self.on.retain(|watch| {
             let kept = now.0.saturating_sub(watch.asked.0) <= PATIENCE;
             if !kept {
                 watch.tray.close();
             }
             kept
         });
+    }
+}
+
+/// Fills a page. Returns whether nothing is left.
+fn fill(page: &mut WatchPage, tray: &Tray, net: &tables::Net) -> bool {
+    let mut bytes = 0;
+    for _ in 0..PAGE_RECORDS {
+        let Some(record) = tray.pop() else { return true };
+        match &record.sight {
+            Sight::Packet(trace) => page.packets.push(explain::packet(&record, trace, net)),
+            Sight::Later(later) => page.packets.push(explain::later(&record, later, net)),
+            Sight::Frame(frame) => {
+                bytes += frame.bytes.len();
+                page.frames.push(frame_info(&record, frame, net));
+            }
+        }
+        if bytes >= PAGE_BYTES {
+            return false;
+        }
+    }
+    false
+}
+
+fn frame_info(record: &Record, frame: &Frame, net: &tables::Net) -> FrameInfo {
+    let mut bytes = String::with_capacity(frame.bytes.len() * 2);
+    for byte in &frame.bytes {
+        _ = write!(bytes, "{byte:02x}");
+    }
+    FrameInfo {
+        at: record.at.0,
+        worker: record.worker,
+        interface: explain::lan_name(frame.lan, net),
+        direction: match frame.way {
+            Way::In => Direction::In,
+            Way::Out => Direction::Out,
+        },
+        length: frame.length,
+        bytes,
     }
 }
 

@@ -10,7 +10,7 @@ use dataplane::worker::{Parts, Worker};
 
 use super::*;
 use crate::api::{Observe, PacketInfo, WatchEnd};
-use crate::director::lab;
+use crate::director::{Director, lab};
 
 const CONFIG: &str = r#"
 schema = 1
