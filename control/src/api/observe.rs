@@ -2,14 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-#[cfg(doc)]
-use super::Answer;
-
 /// A trace, a capture or an examination: started, read, or stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Observe {
-    /// Starts to look at packets: the stages they take. Answer: [`Answer::Watching`].
+    /// Starts to look at packets: the stages they take. Answer: [`Answer::Watching`](super::Answer::Watching).
     TraceStart {
         /// Which packets, in the words of [`crate::watch::filter`]; all if absent.
         #[serde(default)]
@@ -21,7 +18,7 @@ pub enum Observe {
         #[serde(default)]
         seconds: Option<u32>,
     },
-    /// Starts to look at packets: their bytes, as received and as sent. Answer: [`Answer::Watching`].
+    /// Starts to look at packets: their bytes, as received and as sent. Answer: [`Answer::Watching`](super::Answer::Watching).
     CaptureStart {
         /// As of `trace-start`.
         #[serde(default)]
@@ -36,7 +33,7 @@ pub enum Observe {
         #[serde(default)]
         snaplen: Option<u32>,
     },
-    /// What a watch has seen since it was asked last. Answer: [`Answer::Watched`].
+    /// What a watch has seen since it was asked last. Answer: [`Answer::Watched`](super::Answer::Watched).
     WatchNext {
         /// Its number.
         watch: u64,
@@ -46,7 +43,7 @@ pub enum Observe {
         /// Its number.
         watch: u64,
     },
-    /// Asks on every interface who else answers for virtual addresses. Answer: [`Answer::DoctorArp`].
+    /// Asks on every interface who else answers for virtual addresses. Answer: [`Answer::DoctorArp`](super::Answer::DoctorArp).
     DoctorArp {
         /// How this examination stands, by its number; a new one if absent and none is on.
         #[serde(default)]
