@@ -92,9 +92,7 @@ impl Director {
                     next: None,
                 })
             }
-            ProcFile::Helpers => {
-                Ok(Answer::Text { text: procfs::helpers(self.tables.templates.expected.helped()), next: None })
-            }
+            ProcFile::Helpers => Ok(Answer::Text { text: procfs::helpers(self.expected.helped()), next: None }),
         }
     }
 

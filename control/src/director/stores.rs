@@ -18,13 +18,13 @@ struct Shared(Kind, fn(&Director) -> (Level, Option<String>));
 
 const SHARED: [Shared; 4] = [
     Shared(kind("persistence templates", "new clients", "templates"), |director| {
-        let used = director.tables.templates.count() as u64;
+        let used = director.templates.count() as u64;
         let refused = director.crew.dropped(Drop::TemplatesFull);
         let displaced = director.crew.counted(|counters| counters.templates_evicted.load(Relaxed));
         (Level::new(used, template::MOST as u64).refused(refused).displaced(displaced), None)
     }),
     Shared(kind("announced FTP connections", "announcements", "announcements"), |director| {
-        let expected = &director.tables.templates.expected;
+        let expected = &director.expected;
         (Level::new(expected.count().into(), MOST_EXPECTED as u64).displaced(expected.displaced()), None)
     }),
     Shared(kind("neighbours", "neighbours", "neighbours"), |director| {

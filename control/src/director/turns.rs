@@ -2,7 +2,7 @@
 
 use dataplane::clock::Nanos;
 use dataplane::mailbox::Report;
-use dataplane::shard::let_go;
+use dataplane::shard::{Shared, let_go};
 
 use super::{Director, net};
 
@@ -16,8 +16,7 @@ impl Director {
     pub fn turn(&mut self, now: Nanos) -> usize {
         self.now = now;
         let items = self.serve_network();
-        let shared =
-            Shared { servers: self.services.states(), templates: &self.templates, expected: &self.expected };
+        let shared = Shared { servers: self.services.states(), templates: &self.templates, expected: &self.expected };
         self.orphans.end(&self.crew, shared, self.now);
         self.forget_routes();
         if self.is_to_publish() {
@@ -65,8 +64,8 @@ impl Director {
     /// Ends persistence templates, and expected connections, whose time has come.
     fn expire_templates(&self) {
         let states = self.services.states();
-        self.tables.templates.expire(self.now.tick(), TEMPLATES, |template| let_go(template, states));
-        self.tables.templates.expected.expire(self.now.tick(), TEMPLATES, |expected| {
+        self.templates.expire(self.now.tick(), TEMPLATES, |template| let_go(template, states));
+        self.expected.expire(self.now.tick(), TEMPLATES, |expected| {
             if let Some(server) = states.get(expected.slot) {
                 server.unbind(true);
             }

@@ -6,7 +6,7 @@ use dataplane::sched::Scheduler;
 use super::fake::{server_info, service_info};
 use crate::api::options::Plain;
 use crate::api::{
-    Forward, Granularity, Request, SERVER, SERVICE, ServerKind, ServerSpec, ServiceInfo, ServiceKind, ServiceSpec,
+    Edit, Forward, Granularity, SERVER, SERVICE, ServerKind, ServerSpec, ServiceInfo, ServiceKind, ServiceSpec,
     ServiceWords,
 };
 use crate::config::{self, Place};
@@ -84,12 +84,8 @@ fn every_option_is_saved_and_restored() {
     let info = ServiceInfo { servers: vec![server_info(server.clone())], ..service_info(service.clone()) };
     let names = Names::from_text("", "");
     let saved = save::table(vec![info], Given::default(), &names, false);
-    let requests: Vec<Request> =
+    let requests: Vec<Edit> =
         rules::read(&saved, "test", &names).expect("good lines").into_iter().map(|(_, request)| request).collect();
     let key = service.key;
-    assert_eq!(
-        requests,
-        [Request::AddService { service: service.into() }, Request::AddServer { key, server }],
-        "{saved}"
-    );
+    assert_eq!(requests, [Edit::AddService { service: service.into() }, Edit::AddServer { key, server }], "{saved}");
 }
