@@ -13,6 +13,8 @@ mod floors;
 mod imports;
 #[path = "house/made_up.rs"]
 mod made_up;
+#[path = "house/pages.rs"]
+mod pages;
 #[path = "house/source.rs"]
 mod source;
 #[path = "helpers/tree.rs"]

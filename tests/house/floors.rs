@@ -19,14 +19,14 @@ const PIPELINE: &str = "pipeline/";
 const PARAMETERS: usize = 5;
 
 /// The crates whose files are looked at.
-const CRATES: [&str; 3] = ["dataplane/src", "control/src", "src"];
+pub(crate) const CRATES: [&str; 3] = ["dataplane/src", "control/src", "src"];
 
 /// Folders, or folders together, whose files use each other in no circle at all.
 const CLEAN: [&[&str]; 3] =
     [&["dataplane/src/wire/"], &["dataplane/src/proto/"], &["dataplane/src/sched/", "dataplane/src/service/"]];
 
 /// A crate as the reader sees it.
-fn crate_at(source: &str) -> Tree {
+pub(crate) fn crate_at(source: &str) -> Tree {
     let below = |file: &str| file.strip_prefix(&format!("{source}/")).expect("below its directory").to_owned();
     // A program beside a library is a crate of its own, of one file.
     let files = files(source, ".rs").into_iter().filter(|file| !file.contains("/bin/"));

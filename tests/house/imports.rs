@@ -68,6 +68,21 @@ impl Tree {
         self.0.values().map(|module| (module.file.as_str(), &module.code[..]))
     }
 
+    /// Whether names lead somewhere: a module by the end of its path, then what its file says; or something of a type.
+    pub(crate) fn has(&self, names: &[String]) -> bool {
+        let Some((first, rest)) = names.split_first() else { return false };
+        let says = |module: &Module, names: &[String]| names.iter().all(|name| module.code.contains(name));
+        if first.starts_with(char::is_uppercase) {
+            return self.0.values().any(|module| says(module, names));
+        }
+        let mut modules = self.0.keys().filter(|path| path.last().is_some_and(|last| last == first));
+        modules.any(|path| match self.follow(path, rest, 0) {
+            Some(Target::Item(found)) => rest.last().is_some_and(|name| self.0[&found].code.contains(name)),
+            Some(Target::Module(_)) => true,
+            None => false,
+        })
+    }
+
     /// Which file uses which other one.
     pub(crate) fn edges(&self) -> BTreeSet<Edge> {
         let mut edges = BTreeSet::new();
