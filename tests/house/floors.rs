@@ -22,8 +22,11 @@ const PARAMETERS: usize = 5;
 pub(crate) const CRATES: [&str; 3] = ["dataplane/src", "control/src", "src"];
 
 /// Folders, or folders together, whose files use each other in no circle at all.
-const CLEAN: [&[&str]; 3] =
-    [&["dataplane/src/wire/"], &["dataplane/src/proto/"], &["dataplane/src/sched/", "dataplane/src/service/"]];
+const CLEAN: [&[&str]; 3] = [
+    &["dataplane/src/sched/", "dataplane/src/service/"],
+    &["dataplane/src/wire/"],
+    &["dataplane/src/proto/"],
+];
 
 /// A crate as the reader sees it.
 pub(crate) fn crate_at(source: &str) -> Tree {
@@ -90,10 +93,9 @@ fn files_use_each_other_in_no_circle() {
     let clean: BTreeSet<Edge> = edges.difference(&debts).cloned().collect();
     let found = circles(&clean);
     assert!(found.is_empty(), "these use each other:\n{}", lines(&found));
-    for debt @ (from, to) in &debts {
-        assert!(edges.contains(debt), "{from} no longer uses {to}: cross it off the list");
-        assert!(leads(&clean, to, from), "{from} -> {to} closes no circle any more: cross it off the list");
-    }
+    let paid: Vec<Edge> =
+        debts.iter().filter(|debt| !edges.contains(debt) || !leads(&clean, &debt.1, &debt.0)).cloned().collect();
+    assert!(paid.is_empty(), "these close no circle any more, cross them off the list:\n{}", lines(&paid));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! use                counts, unless it is one that passes a name on (`pub use`) which the file's code never says
 //! a path in code     counts
 //! a module's name    counts for nothing by itself: what is used of the module does
-//! a macro's $name::  each child of the module that the code says is used
+//! a macro's $name::  every child of the module counts
 //! a method's call    is not seen, as it names no module
 //! ```
 
@@ -103,14 +103,12 @@ impl Tree {
         edges
     }
 
-    /// Children that a table of the file names, where a macro makes paths of the names in it.
+    /// Children that a macro of the file may name: all, for its table may stand elsewhere.
     fn through_macros(&self, at: &Path, module: &Module) -> Vec<Path> {
         let code = &module.code;
-        if !code.windows(3).any(|three| three[0] == "$" && three[2] == "::") {
-            return Vec::new();
-        }
-        let said = code.windows(2).filter(|two| two[0] != "mod").map(|two| &two[1]);
-        said.filter_map(|name| self.child(at, name)).collect()
+        let makes = code.windows(3).any(|three| three[0] == "$" && three[2] == "::");
+        let children = self.0.keys().filter(|path| makes && path.split_last().is_some_and(|(_, above)| above == at));
+        children.cloned().collect()
     }
 
     /// Where a path leads that is said in a module. Paths of other crates lead nowhere.
