@@ -7,6 +7,8 @@ use dataplane::counters::Counters;
 
 #[path = "house/debts.rs"]
 mod debts;
+#[path = "house/extending.rs"]
+mod extending;
 #[path = "house/floors.rs"]
 mod floors;
 #[path = "house/imports.rs"]
