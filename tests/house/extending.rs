@@ -82,7 +82,8 @@ fn every_option_is_a_key_of_the_file_that_is_told() {
 
 #[test]
 fn every_counter_has_a_meaning_and_is_moved() {
-    let meanings = [Forward::MEANINGS, Handoff::MEANINGS, Punt::MEANINGS, Answer::MEANINGS, Drop::MEANINGS, Sent::MEANINGS];
+    let meanings =
+        [Forward::MEANINGS, Handoff::MEANINGS, Punt::MEANINGS, Answer::MEANINGS, Drop::MEANINGS, Sent::MEANINGS];
     assert!(meanings.iter().all(|all| all.iter().all(|meaning| meaning.trim().len() > 3)), "a doc comment each");
     let story: String = files("dataplane/tests/worker", ".rs").iter().map(|file| read(file)).collect();
     let names = Counters::default().read();

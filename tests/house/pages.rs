@@ -119,10 +119,10 @@ fn value(trees: &[Tree], name: &str) -> Option<usize> {
         return Some(*value);
     }
     let (module, constant) = name.split_once("::")?;
-    let mut files = trees.iter().flat_map(Tree::files);
-    let (_, code) =
-        files.find(|(file, _)| [format!("{module}.rs"), format!("{module}/mod.rs")].contains(&(*file).to_owned()))?;
-    let at = code.windows(2).position(|two| two[0] == "const" && two[1] == constant)?;
+    let is_named = |code: &[String]| code.windows(2).position(|two| two[0] == "const" && two[1] == constant);
+    let below = |file: &str| file.trim_end_matches(".rs").split('/').any(|part| part == module);
+    let mut files = trees.iter().flat_map(Tree::files).filter(|(file, _)| below(file));
+    let (at, code) = files.find_map(|(_, code)| Some((is_named(code)?, code)))?;
     let equals = at + code[at..].iter().position(|token| token == "=")?;
     let end = equals + code[equals..].iter().position(|token| token == ";")?;
     match &code[equals + 1..end] {
