@@ -217,3 +217,15 @@ fn configuration_files_to_copy_are_right() {
         control::director::validate(&config).unwrap_or_else(|error| panic!("{error}"));
     }
 }
+
+#[test]
+fn comments_name_what_they_repeat() {
+    for file in files(".", ".rs") {
+        let text = read(&file);
+        let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+        let begins =
+            |at: &usize| lines[*at].starts_with("/// The same") && (*at == 0 || !lines[at - 1].starts_with("///"));
+        let vague: Vec<usize> = (0..lines.len()).filter(begins).map(|at| at + 1).collect();
+        assert_eq!(vague, [0; 0], "{file}: the same as what?");
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use dataplane::method::{ForwardMethod, Rewrite};
 use dataplane::verdict::{Answer, Drop, Forward, Handoff, Punt, Sent};
 
 use crate::LAYERS;
@@ -94,6 +95,31 @@ fn components_of_the_architecture_are_those_that_exist() {
     for directory in firsts(&table("docs/architecture.md", "directory")) {
         assert!(root().join(&directory).is_dir(), "docs/architecture.md: no {directory}");
     }
+}
+
+#[test]
+fn methods_of_the_architecture_are_the_rows_of_the_code() {
+    let rewritten = |rewrite: Rewrite| match rewrite {
+        Rewrite::Nothing => "unchanged",
+        Rewrite::ToServer | Rewrite::ToClient => "both ends rewritten",
+        Rewrite::ErrorToServer | Rewrite::ErrorToClient => "rewritten",
+        Rewrite::Wrapped => "wrapped",
+    };
+    let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
+    let row = |method: ForwardMethod| {
+        let row = method.row();
+        let error = if row.error == row.request { "as requests" } else { rewritten(row.error.rewrite) };
+        vec![
+            format!("`{method:?}`").to_lowercase(),
+            rewritten(row.request.rewrite).to_owned(),
+            row.reply.map_or("do not pass", |reply| rewritten(reply.rewrite)).to_owned(),
+            error.to_owned(),
+            format!("{:?}", row.request.towards).to_lowercase(),
+            yes(row.has_server),
+            yes(row.next_hop_is_server),
+        ]
+    };
+    assert_eq!(table("docs/architecture.md", "method").rows, ForwardMethod::ALL.map(row));
 }
 
 /// Modules right below a source directory, files without their ending, directories with a slash; programs, and files for
