@@ -71,7 +71,7 @@ fn every_method_is_counted_and_told() {
 
 #[test]
 fn every_option_is_a_key_of_the_file_that_is_told() {
-    use control::api::options::{SERVER, SERVICE};
+    use control::api::{SERVER, SERVICE};
     let page = read("docs/configuration.md");
     let keys = tables(&page).into_iter().find(|table| table.head[0] == "key").expect("a table of keys");
     let options = SERVICE.iter().map(|row| row.key).chain(SERVER.iter().map(|row| row.key));
