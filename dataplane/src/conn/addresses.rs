@@ -7,7 +7,6 @@ use bytemuck::Zeroable;
 
 use super::line::{Conn, flag};
 use crate::flow::Direction;
-use crate::method::ForwardMethod;
 
 /// The IPv6 addresses of a connection, one cache line; those that are IPv4 are zero.
 #[derive(Clone, Copy, Debug, Zeroable)]
@@ -63,15 +62,26 @@ impl Conn {
         address(self.has(flag::SERVER_V6), self.server, &six.server)
     }
 
+    /// Client, virtual, local and server end.
+    pub(super) fn ends(&self, six: &Addresses) -> [SocketAddr; 4] {
+        let local = address(self.has(flag::SERVER_V6), self.local, &six.local);
+        [
+            (self.client_address(six), self.client_port),
+            (self.vip_address(six), self.vip_port),
+            (local, self.local_port),
+            (self.server_address(six), self.server_port),
+        ]
+        .map(SocketAddr::from)
+    }
+
     /// Client, virtual and server end, as the kernel lists them: a bypass has no server.
     pub(super) fn listed_ends(&self, six: &Addresses) -> [SocketAddr; 3] {
-        let server = match self.method {
-            ForwardMethod::Bypass if self.has(flag::SERVER_V6) => (Ipv6Addr::UNSPECIFIED.into(), 0),
-            ForwardMethod::Bypass => (Ipv4Addr::UNSPECIFIED.into(), 0),
-            ForwardMethod::Nat | ForwardMethod::Dr | ForwardMethod::Tun => (self.server_address(six), self.server_port),
-        };
-        [(self.client_address(six), self.client_port), (self.vip_address(six), self.vip_port), server]
-            .map(SocketAddr::from)
+        let [client, vip, _, server] = self.ends(six);
+        match (self.method.row().has_server, server) {
+            (true, _) => [client, vip, server],
+            (false, SocketAddr::V4(_)) => [client, vip, (Ipv4Addr::UNSPECIFIED, 0).into()],
+            (false, SocketAddr::V6(_)) => [client, vip, (Ipv6Addr::UNSPECIFIED, 0).into()],
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The addresses of connections in the table.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::addresses::Addresses;
 use super::line::{Conn, flag};
@@ -31,6 +31,12 @@ impl ConnTable {
     #[must_use]
     pub fn server_address(&self, index: u32) -> IpAddr {
         self[index].server_address(self.addresses(index))
+    }
+
+    /// Client, virtual, local and server end of a connection.
+    #[must_use]
+    pub fn ends(&self, index: u32) -> [SocketAddr; 4] {
+        self[index].ends(self.addresses(index))
     }
 
     /// Source and destination of a connection's replies, if they are IPv6.

@@ -10,40 +10,43 @@
 //! The error's own checksum and that of a quoted IPv4 header are made anew; the transport checksum in the quote stays
 //! what it was, which is now wrong: nobody checks it, and most of what it covers is not there.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use super::nat::{Side, port_at};
 use crate::conn::ConnTable;
 use crate::flow::{Direction, Protocol};
 use crate::packet::Meta;
 use crate::wire::quoted::Quote;
 use crate::wire::{checksum, icmpv4, icmpv6, ipv4, ipv6, put};
 
-/// What becomes of an error.
+/// What becomes of an error: one end of its own, and both of the packet that it quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NewEnd {
     /// Which end of the error itself.
     pub side: Side,
     /// Its address.
     pub address: IpAddr,
-    /// The port in the quote.
-    pub port: u16,
+    /// Source and destination of the quoted packet.
+    pub quoted: [SocketAddr; 2],
+}
+
+/// An end of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Whom it is from.
+    Source,
+    /// Whom it is for.
+    Destination,
 }
 
 impl NewEnd {
-    /// What becomes of an error about a connection that travels in a direction.
+    /// What becomes of an error about a connection that travels in a direction: it quotes a packet of the other one, which
+    /// is to look as it did on the side where the error goes.
     #[must_use]
     pub fn of(table: &ConnTable, index: u32, direction: Direction) -> Self {
-        let conn = &table[index];
+        let [client, vip, local, server] = table.ends(index);
         match direction {
-            Direction::Request => {
-                let port = conn.server_end().1;
-                Self { side: Side::Destination, address: table.server_address(index), port }
-            }
-            Direction::Reply => {
-                let port = conn.virtual_end().1;
-                Self { side: Side::Source, address: table.vip_address(index), port }
-            }
+            Direction::Request => Self { side: Side::Destination, address: server.ip(), quoted: [server, local] },
+            Direction::Reply => Self { side: Side::Source, address: vip.ip(), quoted: [client, vip] },
         }
     }
 }
@@ -53,32 +56,40 @@ pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
     let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), meta.end as usize);
     let Some((front, message)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else { return };
     let (Some(header), Some(quote)) = (front.get_mut(l3..), Quote::parse(message, icmpv4::HEADER)) else { return };
-    let quoted = match new.side {
-        Side::Source => Side::Destination,
-        Side::Destination => Side::Source,
-    };
     match new.address {
         IpAddr::V4(address) => {
-            let address = address.octets();
-            put(header, address4_at(new.side), &address);
+            put(header, address4_at(new.side), &address.octets());
             header[8] = header[8].wrapping_sub(1);
             sum_header(header);
             if let Some(inner) = message.get_mut(quote.at..quote.l4) {
-                put(inner, address4_at(quoted), &address);
+                put_addresses(inner, address4_at(Side::Source), new.quoted);
                 sum_header(inner);
             }
         }
         IpAddr::V6(address) => {
-            let address = address.octets();
-            put(header, address6_at(new.side), &address);
+            put(header, address6_at(new.side), &address.octets());
             header[ipv6::HOP_LIMIT] = header[ipv6::HOP_LIMIT].wrapping_sub(1);
-            put(message, quote.at + address6_at(quoted), &address);
+            put_addresses(message, quote.at + address6_at(Side::Source), new.quoted);
         }
     }
     if Protocol::from_number(quote.protocol).is_some() {
-        put(message, quote.l4 + port_at(quoted), &new.port.to_be_bytes());
+        for (end, at) in new.quoted.iter().zip([0, 2]) {
+            put(message, quote.l4 + at, &end.port().to_be_bytes());
+        }
     }
     seal(header, message, new.address);
+}
+
+/// Writes two addresses, one behind the other.
+fn put_addresses(bytes: &mut [u8], at: usize, ends: [SocketAddr; 2]) {
+    let mut at = at;
+    for end in ends {
+        match end.ip() {
+            IpAddr::V4(address) => put(bytes, at, &address.octets()),
+            IpAddr::V6(address) => put(bytes, at, &address.octets()),
+        }
+        at += if end.is_ipv4() { 4 } else { 16 };
+    }
 }
 
 /// The error's checksum, which ICMPv6 has cover the addresses.

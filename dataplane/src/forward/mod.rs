@@ -23,14 +23,14 @@ pub enum Change {
     Nothing,
     /// The time to live.
     Ttl,
-    /// The time to live, and one end.
-    Nat(nat::NewEnd),
-    /// The same with IPv6.
-    Nat6(nat6::NewEnd),
-    /// The time to live, one end and the numbers of a TCP segment.
-    Shifted(nat::NewEnd, seq::Shifting),
-    /// The time to live, one end and the numbers of a TCP segment, with IPv6.
-    Shifted6(nat6::NewEnd, seq::Shifting),
+    /// The time to live, and the ends.
+    Nat(nat::NewEnds),
+    /// The hop limit and the ends of an IPv6 packet.
+    Nat6(nat6::NewEnds),
+    /// The time to live, the ends and the numbers of a TCP segment.
+    Shifted(nat::NewEnds, seq::Shifting),
+    /// The hop limit, the ends and the numbers of a TCP segment in IPv6.
+    Shifted6(nat6::NewEnds, seq::Shifting),
     /// The time to live and one end of an ICMP error, and one of the packet that it quotes.
     Icmp(icmp::NewEnd),
     /// The time to live; then it is wrapped, when it is known where it leaves ([`tun::wrap`]).
@@ -45,7 +45,7 @@ pub enum Change {
 #[inline(always)]
 pub fn change(frame: &mut [u8], meta: &Meta, (conn, six): (&Conn, Six<'_>), rewrite: Rewrite) {
     let is_six = conn.has(flag::CLIENT_V6);
-    let end = |direction| nat6::NewEnd::of(conn, six.addresses(), direction);
+    let end = |direction| nat6::NewEnds::of(conn, six.addresses(), direction);
     match rewrite {
         Rewrite::ToServer if is_six => nat6::rewrite(frame, meta, &end(Direction::Request)),
         Rewrite::ToClient if is_six => nat6::rewrite(frame, meta, &end(Direction::Reply)),
@@ -58,8 +58,8 @@ pub fn change(frame: &mut [u8], meta: &Meta, (conn, six): (&Conn, Six<'_>), rewr
 #[inline(always)]
 pub fn change4(frame: &mut [u8], meta: &Meta, conn: &Conn, rewrite: Rewrite) {
     match rewrite {
-        Rewrite::ToServer => nat::rewrite(frame, meta, &nat::NewEnd::of(conn, Direction::Request)),
-        Rewrite::ToClient => nat::rewrite(frame, meta, &nat::NewEnd::of(conn, Direction::Reply)),
+        Rewrite::ToServer => nat::rewrite(frame, meta, &nat::NewEnds::of(conn, Direction::Request)),
+        Rewrite::ToClient => nat::rewrite(frame, meta, &nat::NewEnds::of(conn, Direction::Reply)),
         _ => dr::rewrite4(frame, meta),
     }
 }
@@ -68,8 +68,8 @@ impl Change {
     /// What changes in an IPv4 packet of a connection that goes through no tunnel, and is no error.
     fn of4(conn: &Conn, rewrite: Rewrite) -> Self {
         match rewrite {
-            Rewrite::ToServer => Self::Nat(nat::NewEnd::of(conn, Direction::Request)),
-            Rewrite::ToClient => Self::Nat(nat::NewEnd::of(conn, Direction::Reply)),
+            Rewrite::ToServer => Self::Nat(nat::NewEnds::of(conn, Direction::Request)),
+            Rewrite::ToClient => Self::Nat(nat::NewEnds::of(conn, Direction::Reply)),
             _ => Self::Ttl,
         }
     }
@@ -94,7 +94,7 @@ impl Change {
     fn of_ends(table: &ConnTable, index: u32, rewrite: Rewrite) -> Self {
         let conn = &table[index];
         let is_six = conn.has(flag::CLIENT_V6);
-        let end6 = |direction| Self::Nat6(nat6::NewEnd::of(conn, table.addresses(index), direction));
+        let end6 = |direction| Self::Nat6(nat6::NewEnds::of(conn, table.addresses(index), direction));
         match rewrite {
             Rewrite::ToServer if is_six => end6(Direction::Request),
             Rewrite::ToClient if is_six => end6(Direction::Reply),

@@ -1,72 +1,68 @@
-//! NAT: one address and port of a packet become others, checksums follow incrementally (RFC 1624).
+//! NAT: the ends of a packet become those of a connection's other side, checksums follow incrementally (RFC 1624). Both ends
+//! are written, whether one of them changes or both do: it costs the same.
 //!
 //! A UDP checksum of zero (not computed by the sender) is filled in, as the kernel does; one that comes out as zero is
 //! sent as all ones (RFC 768).
 
 use super::nat_sctp;
 use crate::conn::Conn;
-use crate::flow::{Direction, Protocol};
+use crate::flow::{Direction, Protocol, Tuple};
 use crate::packet::{Kind, Meta};
 use crate::wire::checksum::{Change, Delta, Sum};
 use crate::wire::{be16, ethernet, ipv4, put, tcp, udp};
 
-/// Which end of a packet is rewritten.
+/// What becomes of a packet: its new ends, and what that does to its checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Source: packets from the server.
-    Source,
-    /// Destination: packets from the client.
-    Destination,
-}
-
-/// What becomes of a packet: the new end, and what that does to its checksums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewEnd {
-    /// Which end.
-    pub side: Side,
-    /// Its address.
-    pub address: u32,
-    /// Its port.
-    pub port: u16,
+pub struct NewEnds {
+    /// Both addresses in a word, the source's above.
+    pub addresses: u64,
+    /// Both ports in a word, the source's above.
+    pub ports: u32,
     /// Effect on the header's checksum.
     pub header: Change,
     /// Effect on the transport checksum.
     pub transport: Change,
 }
 
-/// What replacing one end by another does to the checksums of header and transport.
+/// What replacing the ends of a packet does to the checksums of header and transport.
+#[inline(always)]
 #[must_use]
-pub fn changes(old: (u32, u16), new: (u32, u16)) -> (Change, Change) {
-    let address = Delta::default().long(old.0, new.0);
-    (address.fold(), address.word(old.1, new.1).fold())
+pub fn changes(old: &Tuple, new: &Tuple) -> (Change, Change) {
+    let differs = (old.src, old.sport) != (new.src, new.sport);
+    let address = Delta::default().long(old.dst, new.dst);
+    let addresses = if differs { address.long(old.src, new.src) } else { address };
+    let port = addresses.word(old.dport, new.dport);
+    let transport = if differs { port.word(old.sport, new.sport) } else { port };
+    (addresses.fold(), transport.fold())
 }
 
-impl NewEnd {
-    /// What becomes of a packet of a connection.
+impl NewEnds {
+    /// What becomes of a packet of a connection: it leaves as a reply to what will arrive from the other side.
     #[inline(always)]
     #[must_use]
     pub fn of(conn: &Conn, direction: Direction) -> Self {
         let (header, transport) = conn.changes();
         let (header, transport) = (Change::from_number(header), Change::from_number(transport));
-        match direction {
-            Direction::Request => {
-                let (address, port) = conn.server_end();
-                Self { side: Side::Destination, address, port, header, transport }
-            }
-            Direction::Reply => {
-                let (address, port) = conn.virtual_end();
-                Self { side: Side::Source, address, port, header: header.reversed(), transport: transport.reversed() }
-            }
-        }
+        let (key, header, transport) = match direction {
+            Direction::Request => (conn.reply_key(), header, transport),
+            Direction::Reply => (conn.request_key(), header.reversed(), transport.reversed()),
+        };
+        Self { addresses: key.addresses().rotate_left(32), ports: key.ports().rotate_left(16), header, transport }
+    }
+
+    /// Its new source address.
+    #[must_use]
+    pub const fn source(&self) -> u32 {
+        (self.addresses >> 32) as u32
     }
 }
 
 /// Where TCP follows an IPv4 header without options.
 const PLAIN: usize = ethernet::HEADER + ipv4::HEADER;
 
-/// Rewrites one end and lowers the time to live. The caller has seen that it is above 1.
+/// Rewrites the ends and lowers the time to live. The caller has seen that it is above 1.
 #[inline(always)]
-pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
+pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnds) {
     if meta.plain
         && let Some((headers, _)) = frame.split_first_chunk_mut::<{ PLAIN + tcp::HEADER }>()
         && let Some((front, segment)) = headers.split_first_chunk_mut::<PLAIN>()
@@ -80,7 +76,7 @@ pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
 }
 
 #[inline(never)]
-fn rewrite_any(frame: &mut [u8], meta: &Meta, new: NewEnd) {
+fn rewrite_any(frame: &mut [u8], meta: &Meta, new: NewEnds) {
     let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), meta.end as usize);
     let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
         return;
@@ -89,26 +85,22 @@ fn rewrite_any(frame: &mut [u8], meta: &Meta, new: NewEnd) {
     rewrite_header(header, &new);
     match meta.kind {
         Kind::Esp4 | Kind::Ah4 => {}
-        Kind::Sctp4 => nat_sctp::rewrite(transport, new.side, new.port),
+        Kind::Sctp4 => nat_sctp::rewrite(transport, new.ports),
         _ if meta.tuple.protocol == Protocol::Tcp.number() => {
             if let Some(segment) = transport.first_chunk_mut() {
                 rewrite_segment(segment, &new);
             }
         }
         _ => {
-            put(transport, port_at(new.side), &new.port.to_be_bytes());
+            put(transport, 0, &new.ports.to_be_bytes());
             udp_checksum(transport, new.transport, header[12..].split_at(4));
         }
     }
 }
 
 #[inline(always)]
-fn rewrite_header(header: &mut [u8; ipv4::HEADER], new: &NewEnd) {
-    let address_at = match new.side {
-        Side::Source => 12,
-        Side::Destination => 16,
-    };
-    put(header, address_at, &new.address.to_be_bytes());
+fn rewrite_header(header: &mut [u8; ipv4::HEADER], new: &NewEnds) {
+    put(header, 12, &new.addresses.to_be_bytes());
     header[8] = header[8].wrapping_sub(1);
     if let Some(sum) = header[10..].first_chunk_mut() {
         new.header.apply_with_ttl(sum);
@@ -116,18 +108,10 @@ fn rewrite_header(header: &mut [u8; ipv4::HEADER], new: &NewEnd) {
 }
 
 #[inline(always)]
-fn rewrite_segment(segment: &mut [u8; tcp::HEADER], new: &NewEnd) {
-    put(segment, port_at(new.side), &new.port.to_be_bytes());
+fn rewrite_segment(segment: &mut [u8; tcp::HEADER], new: &NewEnds) {
+    put(segment, 0, &new.ports.to_be_bytes());
     if let Some(sum) = segment[tcp::CHECKSUM..].first_chunk_mut() {
         new.transport.apply(sum);
-    }
-}
-
-#[inline(always)]
-pub(super) const fn port_at(side: Side) -> usize {
-    match side {
-        Side::Source => 0,
-        Side::Destination => 2,
     }
 }
 
@@ -186,40 +170,36 @@ mod tests {
         #[test]
         fn checksums_stay_right(
             payload in proptest::collection::vec(any::<u8>(), 20..120),
-            address: u32,
-            port: u16,
+            ends: (u32, u32, u16, u16),
+            both: bool,
             tcp: bool,
-            source: bool,
             plain: bool,
         ) {
             let (protocol, at) = if tcp { (6, tcp::CHECKSUM) } else { (17, udp::CHECKSUM) };
             let mut bytes = frame(protocol, &payload, at);
-            let meta = Meta {
-                l3: 14,
-                l4: 34,
-                end: bytes.len() as u32,
-                plain: plain && tcp,
-                tuple: Tuple {
-                    src: 0xac10_0001,
-                    dst: 0x0a00_0064,
-                    sport: be16(&bytes, 34),
-                    dport: be16(&bytes, 36),
-                    protocol,
-                },
-                ..Meta::default()
+            let old = Tuple {
+                src: 0xac10_0001,
+                dst: 0x0a00_0064,
+                sport: be16(&bytes, 34),
+                dport: be16(&bytes, 36),
+                protocol,
             };
-            let side = if source { Side::Source } else { Side::Destination };
-            let old = if source { (0xac10_0001, be16(&bytes, 34)) } else { (0x0a00_0064, be16(&bytes, 36)) };
-            let (forth, back) = (changes(old, (address, port)), changes((address, port), old));
+            let (src, dst, sport, dport) = ends;
+            let new = Tuple { dst, dport, ..old };
+            let new = if both { Tuple { src, sport, ..new } } else { new };
+            let meta =
+                Meta { l3: 14, l4: 34, end: bytes.len() as u32, plain: plain && tcp, tuple: old, ..Meta::default() };
+            let (forth, back) = (changes(&old, &new), changes(&new, &old));
             // A change that is none has two forms, all ones and zero: ones' complement.
             let value = |change: Change| change.number() % 0xffff;
             let there = [forth.0, forth.1].map(|change| value(change.reversed()));
             prop_assert_eq!(there, [back.0, back.1].map(value));
-            let new = NewEnd { side, address, port, header: forth.0, transport: forth.1 };
+            let (addresses, ports) = (new.addresses(), new.ports());
             prop_assert!(right(&bytes, protocol) || be16(&bytes, 34 + at) == 0);
-            rewrite(&mut bytes, &meta, &new);
+            rewrite(&mut bytes, &meta, &NewEnds { addresses, ports, header: forth.0, transport: forth.1 });
             prop_assert!(right(&bytes, protocol));
-            prop_assert_eq!(be32(&bytes, if source { 26 } else { 30 }), address);
+            prop_assert_eq!([be32(&bytes, 26), be32(&bytes, 30)], [new.src, new.dst]);
+            prop_assert_eq!([be16(&bytes, 34), be16(&bytes, 36)], [new.sport, new.dport]);
             prop_assert_eq!(bytes[22], 8);
         }
     }

@@ -1,9 +1,9 @@
-//! NAT of IPv6 packets: one address and port become others. There is no header checksum; that of the transport covers the
-//! addresses (RFC 8200 8.1) and follows incrementally.
+//! NAT of IPv6 packets: the ends of a packet become those of a connection's other side. There is no header checksum; that of
+//! the transport covers the addresses (RFC 8200 8.1) and follows incrementally.
 //!
 //! A UDP checksum of zero, which IPv6 does not allow, is filled in, as the kernel does.
 
-use super::nat::{Side, port_at, udp_checksum};
+use super::nat::udp_checksum;
 use super::nat_sctp;
 use crate::conn::{Addresses, Conn};
 use crate::flow::{Direction, Protocol};
@@ -11,43 +11,43 @@ use crate::packet::{Kind, Meta};
 use crate::wire::checksum::{Change, Delta};
 use crate::wire::{ethernet, ipv6, put, tcp};
 
-/// What becomes of a packet: the new end, and what that does to its checksum.
+/// What becomes of a packet: its new ends, and what that does to its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewEnd {
-    /// Which end.
-    pub side: Side,
-    /// Its address.
-    pub address: [u8; 16],
-    /// Its port.
-    pub port: u16,
+pub struct NewEnds {
+    /// Source and destination.
+    pub addresses: [[u8; 16]; 2],
+    /// Both ports in a word, the source's above.
+    pub ports: u32,
     /// Effect on the transport checksum.
     pub transport: Change,
 }
 
-/// What replacing one end by another does to the transport checksum.
+/// What replacing source and destination, both ports beside them, does to the transport checksum.
 #[must_use]
-pub fn change(old: (&[u8; 16], u16), new: (&[u8; 16], u16)) -> Change {
+pub fn change(old: ([&[u8; 16]; 2], u32), new: ([&[u8; 16]; 2], u32)) -> Change {
     let long = |address: &[u8; 16], at: usize| {
         u32::from_be_bytes([address[at], address[at + 1], address[at + 2], address[at + 3]])
     };
-    let addresses = (0..4).fold(Delta::default(), |delta, n| delta.long(long(old.0, n * 4), long(new.0, n * 4)));
-    addresses.word(old.1, new.1).fold()
+    let longs = |delta: Delta, (old, new): (&[u8; 16], &[u8; 16])| {
+        (0..4).fold(delta, |delta, n| delta.long(long(old, n * 4), long(new, n * 4)))
+    };
+    old.0.into_iter().zip(new.0).fold(Delta::default().long(old.1, new.1), longs).fold()
 }
 
-impl NewEnd {
-    /// What becomes of a packet of a connection.
-    #[inline]
+impl NewEnds {
+    /// What becomes of a packet of a connection with these addresses.
+    #[inline(always)]
     #[must_use]
-    pub fn of(conn: &Conn, addresses: &Addresses, direction: Direction) -> Self {
+    pub fn of(conn: &Conn, six: &Addresses, direction: Direction) -> Self {
         let transport = Change::from_number(conn.changes().1);
         match direction {
             Direction::Request => {
-                let (address, (_, port)) = (addresses.server, conn.server_end());
-                Self { side: Side::Destination, address, port, transport }
+                let (addresses, ports) = ([six.local, six.server], conn.reply_key().ports().rotate_left(16));
+                Self { addresses, ports, transport }
             }
             Direction::Reply => {
-                let (address, (_, port)) = (addresses.vip, conn.virtual_end());
-                Self { side: Side::Source, address, port, transport: transport.reversed() }
+                let (addresses, ports) = ([six.vip, six.client], conn.request_key().ports().rotate_left(16));
+                Self { addresses, ports, transport: transport.reversed() }
             }
         }
     }
@@ -56,16 +56,16 @@ impl NewEnd {
 /// Where TCP follows an IPv6 header without extensions.
 const PLAIN: usize = ethernet::HEADER + ipv6::HEADER;
 
-/// Rewrites one end and lowers the hop limit. The caller has seen that it is above 1.
+/// Rewrites the ends and lowers the hop limit. The caller has seen that it is above 1.
 #[inline(always)]
-pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
+pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnds) {
     if meta.plain
         && let Some((headers, _)) = frame.split_first_chunk_mut::<{ PLAIN + tcp::HEADER }>()
         && let Some((front, segment)) = headers.split_first_chunk_mut::<PLAIN>()
         && let (Some(header), Some(segment)) = (front.last_chunk_mut(), segment.first_chunk_mut::<{ tcp::HEADER }>())
     {
         rewrite_header(header, new);
-        put(segment, port_at(new.side), &new.port.to_be_bytes());
+        put(segment, 0, &new.ports.to_be_bytes());
         if let Some(sum) = segment[tcp::CHECKSUM..].first_chunk_mut() {
             new.transport.apply(sum);
         }
@@ -75,17 +75,13 @@ pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
 }
 
 #[inline(always)]
-fn rewrite_header(header: &mut [u8; ipv6::HEADER], new: &NewEnd) {
+fn rewrite_header(header: &mut [u8; ipv6::HEADER], new: &NewEnds) {
     header[ipv6::HOP_LIMIT] = header[ipv6::HOP_LIMIT].wrapping_sub(1);
-    let address_at = match new.side {
-        Side::Source => 8,
-        Side::Destination => 24,
-    };
-    put(header, address_at, &new.address);
+    put(header, 8, new.addresses.as_flattened());
 }
 
 #[inline(never)]
-fn rewrite_any(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
+fn rewrite_any(frame: &mut [u8], meta: &Meta, new: &NewEnds) {
     let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), meta.end as usize);
     let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
         return;
@@ -94,8 +90,8 @@ fn rewrite_any(frame: &mut [u8], meta: &Meta, new: &NewEnd) {
     rewrite_header(header, new);
     match meta.kind {
         Kind::Esp6 => return,
-        Kind::Sctp6 => return nat_sctp::rewrite(transport, new.side, new.port),
-        _ => put(transport, port_at(new.side), &new.port.to_be_bytes()),
+        Kind::Sctp6 => return nat_sctp::rewrite(transport, new.ports),
+        _ => put(transport, 0, &new.ports.to_be_bytes()),
     }
     if meta.protocol() != Protocol::Tcp.number() {
         return udp_checksum(transport, new.transport, header[8..].split_at(16));
@@ -112,7 +108,7 @@ mod tests {
     use super::*;
     use crate::flow::Tuple;
     use crate::wire::checksum::Sum;
-    use crate::wire::{be16, udp};
+    use crate::wire::{be16, be32, udp};
 
     fn right(frame: &[u8], l4: usize, protocol: u8) -> bool {
         let (ends, transport) = (&frame[22..54], &frame[l4..]);
@@ -123,15 +119,14 @@ mod tests {
         #[test]
         fn checksums_stay_right(
             mut payload in proptest::collection::vec(any::<u8>(), 20..120),
-            addresses: [[u8; 16]; 3],
-            port: u16,
+            addresses: [[u8; 16]; 4],
+            ports: u32,
             tcp: bool,
-            source: bool,
             options in 0usize..3,
             plain: bool,
         ) {
             let (protocol, at) = if tcp { (6, tcp::CHECKSUM) } else { (17, udp::CHECKSUM) };
-            let [src, dst, address] = addresses;
+            let [src, dst, new_src, new_dst] = addresses;
             put(&mut payload, at, &[0, 0]);
             let sum = Sum::default().pseudo(&src, &dst, protocol, payload.len()).bytes(&payload).finish();
             put(&mut payload, at, &sum.to_be_bytes());
@@ -147,18 +142,16 @@ mod tests {
                 tuple: Tuple { protocol: Tuple::marked(protocol), ..Tuple::default() },
                 ..Meta::default()
             };
-            let (side, old) = match source {
-                true => (Side::Source, (&src, be16(&bytes, l4))),
-                false => (Side::Destination, (&dst, be16(&bytes, l4 + 2))),
-            };
-            let transport = change(old, (&address, port));
-            prop_assert_eq!(transport.reversed(), change((&address, port), old));
+            let (old, new) = (([&src, &dst], be32(&bytes, l4)), ([&new_src, &new_dst], ports));
+            let transport = change(old, new);
+            // A change that is none has two forms, all ones and zero: ones' complement.
+            let value = |change: Change| change.number() % 0xffff;
+            prop_assert_eq!(value(transport.reversed()), value(change(new, old)));
             prop_assert!(right(&bytes, l4, protocol) || be16(&bytes, l4 + at) == 0);
-            rewrite(&mut bytes, &meta, &NewEnd { side, address, port, transport });
+            rewrite(&mut bytes, &meta, &NewEnds { addresses: [new_src, new_dst], ports, transport });
             prop_assert!(right(&bytes, l4, protocol));
-            let there = if source { 22 } else { 38 };
-            prop_assert_eq!(&bytes[there..there + 16], &address);
-            prop_assert_eq!(be16(&bytes, if source { l4 } else { l4 + 2 }), port);
+            prop_assert_eq!(&bytes[22..54], &[new_src, new_dst].concat());
+            prop_assert_eq!(be32(&bytes, l4), ports);
             prop_assert_eq!(bytes[21], 8);
         }
     }

@@ -106,16 +106,16 @@ pub(super) fn past_servers(meta: &Meta, ends: [IpAddr; 2], context: Context<'_>)
 fn set_addresses6(new: &mut New, [client, vip]: [IpAddr; 2], server: IpAddr) {
     let octets = |address| if let IpAddr::V6(address) = address { address.octets() } else { [0; 16] };
     let [client6, vip6, server6] = [client, vip, server].map(octets);
-    let (_, dport) = new.line().virtual_end();
-    let (_, server_port) = new.line().server_end();
-    new.set_changes(0, nat6::change((&vip6, dport), (&server6, server_port)).number());
+    let [outside, inside] = [new.line().request_key(), new.line().reply_key().reversed()];
+    let change = nat6::change(([&client6, &vip6], outside.ports()), ([&client6, &server6], inside.ports()));
+    new.set_changes(0, change.number());
     new.set_addresses6([vip6, client6, client6, server6], [Family::of(client), Family::of(server)]);
 }
 
 /// What NAT of the client's packets does to the checksums of one that is all IPv4.
 #[inline(always)]
 fn set_changes4(new: &mut New, outside: &Tuple, inside: &Tuple) {
-    let (header, transport) = nat::changes((outside.dst, outside.dport), (inside.dst, inside.dport));
+    let (header, transport) = nat::changes(outside, inside);
     new.set_changes(header.number(), transport.number());
 }
 

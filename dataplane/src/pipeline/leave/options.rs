@@ -48,7 +48,7 @@ pub(super) fn leave4(
 /// What a reply's source becomes.
 fn new_source(change: Change) -> Option<u32> {
     match change {
-        Change::Nat(new) => Some(new.address),
+        Change::Nat(new) | Change::Shifted(new, _) => Some(new.source()),
         Change::Icmp(icmp::NewEnd { address: IpAddr::V4(address), .. }) => Some(address.to_bits()),
         _ => None,
     }
