@@ -45,13 +45,17 @@ impl<'a, B> Desk<'a, B> {
 
 /// Packets of a burst that were forwarded, by reason: counted once, at its end.
 #[derive(Default)]
-pub(crate) struct Forwarded([u64; Forward::ALL.len()]);
+pub(crate) struct Forwarded([u64; COUNTERS]);
+
+/// Room for counters, a power of two: what is counted needs no comparison.
+const COUNTERS: usize = 16;
+const _: () = assert!(Forward::ALL.len() <= COUNTERS);
 
 impl Forwarded {
     /// One more.
     #[inline(always)]
     pub(crate) fn add(&mut self, counter: Forward) {
-        self.0[counter as usize] += 1;
+        self.0[counter as usize % COUNTERS] += 1;
     }
 
     fn count(&self, context: Context<'_>) {

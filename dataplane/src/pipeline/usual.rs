@@ -22,12 +22,6 @@ pub(super) fn run<B: PacketBuf, const SIX: bool>(
     (index, direction): (u32, Direction),
     desk: &mut Desk<'_, B>,
 ) -> Option<B> {
-    if desk.shard.table[index].has(flag::SHIFTED) {
-        return match direction {
-            Direction::Request => with_shifts::<B, SIX, true>(packet, meta, index, desk),
-            Direction::Reply => with_shifts::<B, SIX, false>(packet, meta, index, desk),
-        };
-    }
     go::<B, SIX, false>(packet, meta, (index, direction), desk)
 }
 
@@ -52,13 +46,22 @@ fn go<B: PacketBuf, const SIX: bool, const SHIFTED: bool>(
 ) -> Option<B> {
     let (shard, context) = (&mut *desk.shard, desk.context);
     let (conn, six) = shard.table.with_addresses(index);
+    if !SHIFTED && conn.has(flag::SHIFTED) {
+        return match direction {
+            Direction::Request => with_shifts::<B, SIX, true>(packet, meta, index, desk),
+            Direction::Reply => with_shifts::<B, SIX, false>(packet, meta, index, desk),
+        };
+    }
     let Some((hop, server)) = track::usual(meta, conn, direction, context) else {
         return otherwise::<B, SIX>(packet, meta, (index, direction), desk);
     };
     let treatment = conn.treatment(direction);
+    // What is found by its reply key has its ends changed, and goes through no tunnel.
+    let wrapped = direction == Direction::Request && treatment.is_wrapped();
     let changed = meta.l3 == hop.starts
-        && if !treatment.is_wrapped() {
-            change::<B, SIX>(&mut packet, meta, (conn, six), treatment.rewrite);
+        && if !wrapped {
+            let rewrite = if direction == Direction::Reply { Rewrite::ToClient } else { treatment.rewrite };
+            change::<B, SIX>(&mut packet, meta, (conn, six), rewrite);
             if SHIFTED && let Some(shifts) = shard.table.shifts(index) {
                 seq::rewrite(packet.data_mut(), meta, shifts, direction);
             }
