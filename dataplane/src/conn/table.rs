@@ -247,6 +247,13 @@ impl ConnTable {
         shifted.then(|| &self.memory.shifts[index as usize])
     }
 
+    /// How the sequence numbers of a connection are shifted that has [`flag::SHIFTED`].
+    #[inline(always)]
+    #[must_use]
+    pub fn shifts_of(&self, index: u32) -> &Shifts {
+        &self.memory.shifts[index as usize]
+    }
+
     /// How a connection's sequence numbers are shifted, to be changed; from now on they are.
     pub fn shifts_mut(&mut self, index: u32) -> &mut Shifts {
         let shifts = &mut self.memory.shifts[index as usize];

@@ -43,7 +43,12 @@ pub fn rewrite(frame: &mut [u8], meta: &Meta, shifts: &Shifts, direction: Direct
 
 #[inline(always)]
 fn rewrite_packet(frame: &mut [u8], meta: &Meta, shifts: [&Shift; 2]) {
-    if let Some(segment) = frame.get_mut(usize::from(meta.l4)..meta.end as usize) {
+    // A plain packet ends where its frame does, and its header is whole.
+    let segment = match meta.plain {
+        true => frame.get_mut(usize::from(meta.l4)..),
+        false => frame.get_mut(usize::from(meta.l4)..meta.end as usize),
+    };
+    if let Some(segment) = segment {
         rewrite_segment(segment, shifts);
     }
 }

@@ -62,8 +62,8 @@ fn go<B: PacketBuf, const SIX: bool, const SHIFTED: bool>(
         && if !wrapped {
             let rewrite = if direction == Direction::Reply { Rewrite::ToClient } else { treatment.rewrite };
             change::<B, SIX>(&mut packet, meta, (conn, six), rewrite);
-            if SHIFTED && let Some(shifts) = shard.table.shifts(index) {
-                seq::rewrite(packet.data_mut(), meta, shifts, direction);
+            if SHIFTED {
+                seq::rewrite(packet.data_mut(), meta, shard.table.shifts_of(index), direction);
             }
             depart::address(&mut packet, hop);
             true
