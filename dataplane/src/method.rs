@@ -98,6 +98,8 @@ impl Treatment {
 /// What a method does with the packets of its connections.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
+    /// Its name in texts.
+    pub name: &'static str,
     /// A client's packet.
     pub request: Treatment,
     /// A server's packet, where replies pass the director: they are found by the inside tuple reversed.
@@ -111,6 +113,7 @@ pub struct Row {
 }
 
 const NAT: Row = Row {
+    name: "nat",
     request: Treatment::new(Forward::NatRequest, Rewrite::ToServer, Towards::Server, true),
     reply: Some(Treatment::new(Forward::NatReply, Rewrite::ToClient, Towards::Client, false)),
     error: Treatment::new(Forward::IcmpRequest, Rewrite::ErrorToServer, Towards::Server, true),
@@ -118,22 +121,22 @@ const NAT: Row = Row {
     next_hop_is_server: false,
 };
 
-const TUN: Row = Row::one_way(Treatment::new(Forward::Tun, Rewrite::Wrapped, Towards::Server, true));
+const TUN: Row = Row::one_way("tun", Treatment::new(Forward::Tun, Rewrite::Wrapped, Towards::Server, true));
 
 const DR: Row = Row {
     next_hop_is_server: true,
-    ..Row::one_way(Treatment::new(Forward::Dr, Rewrite::Nothing, Towards::Server, true))
+    ..Row::one_way("dr", Treatment::new(Forward::Dr, Rewrite::Nothing, Towards::Server, true))
 };
 
 const BYPASS: Row = Row {
     has_server: false,
-    ..Row::one_way(Treatment::new(Forward::Bypass, Rewrite::Nothing, Towards::Destination, true))
+    ..Row::one_way("bypass", Treatment::new(Forward::Bypass, Rewrite::Nothing, Towards::Destination, true))
 };
 
 impl Row {
     /// Of a method whose replies do not pass the director.
-    const fn one_way(request: Treatment) -> Self {
-        Self { request, reply: None, error: request, has_server: true, next_hop_is_server: false }
+    const fn one_way(name: &'static str, request: Treatment) -> Self {
+        Self { name, request, reply: None, error: request, has_server: true, next_hop_is_server: false }
     }
 
     /// Whether the server's packets pass the director.

@@ -3,7 +3,6 @@
 use dataplane::clock::TICKS_PER_SECOND;
 use dataplane::conn::{NONE, Snapshot, flag};
 use dataplane::flow::Direction;
-use dataplane::method::ForwardMethod;
 use dataplane::packet::{Arrival, Kind, Step};
 use dataplane::proto::state_name;
 use dataplane::tables::Net;
@@ -209,12 +208,7 @@ fn life(state: u8, was_inactive: bool, now: &Snapshot, (active, inactive): (u32,
 }
 
 fn rewritten(before: &Outline, now: &Outline, conn: Option<&Snapshot>) -> String {
-    let method = conn.map_or("routing", |conn| match conn.method() {
-        ForwardMethod::Nat => "nat",
-        ForwardMethod::Dr => "dr",
-        ForwardMethod::Bypass => "bypass",
-        ForwardMethod::Tun => "tun",
-    });
+    let method = conn.map_or("routing", |conn| conn.method().row().name);
     let mut changes = Vec::new();
     if let (Some(old), Some(new)) = (before.ends, now.ends) {
         let ports = |outline: &Outline| outline.ports.unwrap_or_default();
