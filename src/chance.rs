@@ -16,7 +16,7 @@ pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], Errno> {
     Ok(bytes)
 }
 
-/// The same in words.
+/// Random words of 64 bits.
 pub(crate) fn words<const N: usize>() -> Result<[u64; N], Errno> {
     let mut words = [0; N];
     for word in &mut words {

@@ -20,7 +20,7 @@ pub(crate) enum Purpose {
     File,
     /// At this machine, too, on which a director may run.
     Host,
-    /// The same; no other director may have the socket.
+    /// At this machine, where no other director may have the socket.
     Start,
 }
 

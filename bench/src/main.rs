@@ -162,7 +162,7 @@ fn run_floor(floor: &mut Floor) {
     }
 }
 
-/// The same of the director.
+/// What is measured of the director; not inlined, either.
 #[inline(never)]
 fn run_director<const N: usize>(stage: &mut Stage<N>) {
     let mut turns = 0u64;

@@ -50,12 +50,12 @@ impl Stage {
 }
 
 impl<const N: usize> Stage<N> {
-    /// The same for any traffic.
+    /// A director that has not seen a packet, for any traffic.
     pub(crate) fn of(traffic: Traffic, flows: u32, scheduler: Scheduler, services: u32) -> Self {
         Self::changed(traffic, flows, scheduler, services, |_, _, _| ())
     }
 
-    /// The same, with tables that something is changed of before the worker sees them.
+    /// A director whose tables are changed before the worker sees them.
     pub(crate) fn changed(
         traffic: Traffic,
         flows: u32,
@@ -181,7 +181,7 @@ impl<const N: usize> Stage<N> {
         self.acknowledge_some(self.flows, packets);
     }
 
-    /// The same of the first so many connections.
+    /// Has packets of the first so many connections arrive.
     pub(crate) fn acknowledge_some(&mut self, flows: u32, packets: usize) {
         let (traffic, ports) = (self.traffic, if self.traffic.forward.row().has_replies() { 2 } else { 1 });
         for port in 0..ports {

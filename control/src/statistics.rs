@@ -38,7 +38,7 @@ impl Meter {
         Self { base: now, last: now, average: TotalsRead::default() }
     }
 
-    /// The same, but counting from here; rates start over.
+    /// This meter, counting from here; rates start over.
     #[must_use]
     pub fn zeroed(&self, now: TotalsRead, reading: Reading) -> Self {
         Self::starting_at(self.read(now, reading))

@@ -44,7 +44,7 @@ impl Fullness {
     }
 }
 
-/// The same of one family's fragments.
+/// How full the store of one family's fragments is.
 #[derive(Debug, Default)]
 pub struct FragmentGauges {
     /// Incomplete datagrams. There being as many as may be, fragments were displaced.

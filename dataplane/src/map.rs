@@ -25,7 +25,7 @@ impl BuildHasher for Fixed {
 /// A map whose keys the operator chooses.
 pub type Map<K, V> = hashbrown::HashMap<K, V, Fixed>;
 
-/// The same, sharing structure with its copies: an edit costs the same whatever its size.
+/// A map whose keys the operator chooses, sharing structure with its copies: an edit costs the same whatever its size.
 pub type SharedMap<K, V> = imbl::GenericHashMap<K, V, Fixed, imbl::shared_ptr::DefaultSharedPtr>;
 
 /// What is secret about the maps whose keys outsiders choose.

@@ -46,7 +46,7 @@ impl NextHop {
         Self { lan, starts, mtu, macs, source4: 0, source6: 0, inside4: 0, used }
     }
 
-    /// The same with an address that the director has on the way there.
+    /// A next hop with the director's own address on the way there: the source of tunnels.
     #[must_use]
     pub fn from(self, source: Option<IpAddr>) -> Self {
         match source {

@@ -31,17 +31,17 @@ pub enum Kind {
     /// IPv4 with a whole transport header: the tuple is valid and can be looked up.
     #[default]
     Transport4 = 0,
-    /// The same with IPv6.
+    /// TCP or UDP with a whole header in IPv6.
     Transport6 = 1,
     /// IPv4 with options and a whole TCP or UDP header: the same, but none of the usual packets.
     Options4 = 2,
     /// IPv4 with a whole SCTP header: the same.
     Sctp4 = 4,
-    /// The same with IPv6.
+    /// SCTP with a whole header in IPv6.
     Sctp6 = 5,
     /// IPv4 with ESP: the tuple is that of the ISAKMP connection between its addresses, and can be looked up.
     Esp4 = 6,
-    /// The same with IPv6.
+    /// ESP in IPv6.
     Esp6 = 7,
     /// IPv4 with AH: the same. In IPv6 it is an extension header, and leads to what is behind it.
     Ah4 = 8,
@@ -89,7 +89,7 @@ impl Kind {
         self as u8 & 1 != 0
     }
 
-    /// The same with IPv6.
+    /// The kind of IPv6 packet that corresponds to it.
     #[must_use]
     pub const fn with_v6(self) -> Self {
         match self {
@@ -267,14 +267,14 @@ impl Meta {
         Some([self.tuple.src, self.tuple.dst].map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))))
     }
 
-    /// The same where it is IPv6, else nothing.
+    /// Its source and its destination if they are IPv6.
     #[inline]
     #[must_use]
     pub fn six<'a>(&self, frame: &'a [u8]) -> Option<[&'a [u8; 16]; 2]> {
         if self.kind.is_v6() { self.ends6(frame) } else { None }
     }
 
-    /// The same where the caller knows that it is IPv6.
+    /// Its source and its destination, where the caller knows that they are IPv6.
     #[inline(always)]
     #[must_use]
     pub fn ends6<'a>(&self, frame: &'a [u8]) -> Option<[&'a [u8; 16]; 2]> {

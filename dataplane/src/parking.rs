@@ -246,7 +246,7 @@ impl<B> Parking<B> {
         }
     }
 
-    /// The same for every neighbour that fits, each looked at once.
+    /// What waits for any neighbour that fits leaves, by [`Parking::next_leaving`]; each is looked at once.
     pub fn leave_where(&mut self, fits: impl Fn(Neighbor) -> bool) {
         self.queues.leave_where(fits);
     }

@@ -30,7 +30,7 @@ pub const OUTPUT_LIMIT: usize = 512;
 
 /// How much longer a connection lives that is due and controls others.
 const LATER: u32 = 60 * TICKS_PER_SECOND;
-/// The same of one that was dropped.
+/// How much longer a connection lives that was dropped and controls others.
 const SOON: u32 = TICKS_PER_SECOND / 16;
 
 /// How far apart the workers' identifications begin.
@@ -49,7 +49,7 @@ pub struct Shard<B> {
     pub parking: Parking<B>,
     /// Pieces of IPv4 packets of which others are missing.
     pub fragments4: Fragments,
-    /// The same of IPv6.
+    /// Fragments of IPv6 packets of which others are missing.
     pub fragments6: Fragments,
     /// Packets that leave.
     pub output: Output<B>,

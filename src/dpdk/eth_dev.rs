@@ -112,7 +112,7 @@ impl Device {
         Some(Self { port, remove, pool, chained, sockets, cuts_at, _runtime: eal.runtime() })
     }
 
-    /// The same device, with the kernel's sockets, which cut what is longer than so many bytes.
+    /// This device with the kernel's sockets, which cut what is longer than so many bytes.
     pub(super) fn with_sockets(mut self, sockets: Sockets, cuts_at: usize) -> Self {
         (self.sockets, self.cuts_at) = (Some(sockets), cuts_at);
         self

@@ -27,7 +27,6 @@ pub(crate) const DEBTS: &[(&str, &str)] = &[
     ("control/src/tool/watch.rs", "control/src/tool/mod.rs"),
     ("dataplane/src/expected.rs", "dataplane/src/expected/controllers.rs"),
     ("dataplane/src/expected.rs", "dataplane/src/expected/shard.rs"),
-    ("dataplane/src/forward/nat_sctp.rs", "dataplane/src/forward/nat.rs"),
     ("dataplane/src/fragments.rs", "dataplane/src/fragments/waiting.rs"),
     ("dataplane/src/fragments/queue.rs", "dataplane/src/fragments.rs"),
     ("dataplane/src/parking/queues.rs", "dataplane/src/parking.rs"),

@@ -71,7 +71,7 @@ impl Waiting {
         Some(&self.entries.get(at as usize)?.as_ref()?.queue)
     }
 
-    /// The same, to be changed.
+    /// What is there of one, to be changed.
     pub(super) fn get_mut(&mut self, at: u32) -> Option<&mut Queue> {
         Some(&mut self.entries.get_mut(at as usize)?.as_mut()?.queue)
     }

@@ -90,7 +90,7 @@ impl Queues {
         (at != NONE).then_some(at)
     }
 
-    /// The same, which begins if there is none.
+    /// A neighbour's queue, which begins if there is none.
     pub(super) fn find_or_begin(&mut self, neighbor: Neighbor, now: Tick) -> u32 {
         self.find(neighbor).unwrap_or_else(|| self.begin(neighbor, now))
     }
@@ -132,7 +132,7 @@ impl Queues {
         self[queue].leaves = true;
     }
 
-    /// The same for all whose neighbour fits.
+    /// Every queue whose neighbour fits is about to leave.
     pub(super) fn leave_where(&mut self, fits: impl Fn(Neighbor) -> bool) {
         let mut next = self.waiting.first();
         while let Some(queue) = next {

@@ -105,7 +105,7 @@ pub struct Persistent {
     pub timeout: u32,
     /// Bits of an IPv4 client's address that tell clients apart.
     pub mask4: u32,
-    /// The same of an IPv6 client's.
+    /// Bits of an IPv6 client's address that tell clients apart.
     pub mask6: u128,
     /// What more tells them apart.
     pub engine: Option<Engine>,

@@ -34,7 +34,7 @@ impl View {
         }
     }
 
-    /// The same of IPv6 addresses.
+    /// The part of IPv6 addresses that it looks at.
     fn of6(self, [src, dst]: [&[u8; 16]; 2]) -> [[u8; 16]; 2] {
         match self {
             Self::Both => [*src, *dst],

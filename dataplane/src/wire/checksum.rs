@@ -118,7 +118,7 @@ impl Change {
         *checksum = difference.wrapping_sub(u16::from(borrow)).to_ne_bytes();
     }
 
-    /// The same for an IPv4 header whose time to live goes down by one, too.
+    /// Brings the checksum of an IPv4 header up to the change and to a time to live that is lower by one.
     #[inline(always)]
     pub fn apply_with_ttl(self, checksum: &mut [u8; 2]) {
         self.apply(checksum);

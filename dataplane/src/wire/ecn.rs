@@ -10,7 +10,7 @@ const MASK: u8 = 3;
 const NOT_ECT: u8 = 0;
 /// The sender understands marks.
 const ECT_1: u8 = 1;
-/// The same.
+/// The sender understands marks, too; what most of them say.
 const ECT_0: u8 = 2;
 /// Congestion was experienced.
 const CE: u8 = 3;

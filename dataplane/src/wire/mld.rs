@@ -144,7 +144,7 @@ pub fn report(source: Ipv6Addr, from: MacAddr, change: Change, groups: &[Ipv6Add
     frame(source, ROUTERS, from, body)
 }
 
-/// The same of one group for who speaks version 1 only.
+/// A report about one group, for routers that speak version 1 only.
 #[must_use]
 pub fn old_report(source: Ipv6Addr, from: MacAddr, change: Change, group: Ipv6Addr) -> Vec<u8> {
     let (kind, to) = match change {

@@ -35,7 +35,7 @@ fn patched(frame: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
     [&frame[..ethernet::HEADER], &packet].concat()
 }
 
-/// The same question, not from this link.
+/// A question with a hop limit of 64: not from this link.
 pub(crate) fn stale(target: Ipv6Addr) -> Vec<u8> {
     patched(question(target), 7, &[64])
 }

@@ -33,7 +33,7 @@ impl Event {
         matches!(self, Self::Frame(_, frame) if Tagging::of(frame) != Tagging::Untagged)
     }
 
-    /// The same where the three arms are these.
+    /// This event where the three arms are these.
     pub(crate) fn on(&self, arms: [Lan; 3]) -> Self {
         let Self::Frame(port, frame) = self else { return self.clone() };
         let lan = arms[usize::from(*port)];

@@ -172,7 +172,7 @@ impl Lab {
         self.service_by(ServiceKey::Address { protocol, address: address.into(), port }, scheduler, servers)
     }
 
-    /// The same by any key.
+    /// Adds a service by any key.
     pub(crate) fn service_by(
         &mut self,
         key: ServiceKey,
@@ -373,7 +373,7 @@ impl Lab {
         self.links().flat_map(of).collect()
     }
 
-    /// The same most of every answer, a second.
+    /// Limits answers of every kind to so many a second.
     pub(crate) fn limit(&mut self, rate: u32) {
         let (icmp_target_rate, path_mtu_rate, echo_rate, reset_rate) = (0, rate, rate, rate);
         self.tables.options.limits = Limits { icmp_rate: rate, icmp_target_rate, path_mtu_rate, echo_rate, reset_rate };
@@ -406,7 +406,7 @@ impl Lab {
     }
 }
 
-/// The same in every test.
+/// Seeds that are the same in every test.
 pub(crate) fn seeds() -> Seeds {
     Seeds::new(std::array::from_fn(|word| word as u64 ^ 0x736c_7569_6365_2121))
 }

@@ -27,7 +27,7 @@ pub(crate) fn lab(one_armed: bool, rate: u32, capacity: u32) -> (Lab, ServiceKey
     (lab, first)
 }
 
-/// The same in a lab that is there.
+/// Services and servers in a lab that is there.
 pub(crate) fn populated(mut lab: Lab, rate: u32) -> (Lab, ServiceKey) {
     lab.know_servers(11..=14);
     lab.limit(rate);

@@ -55,7 +55,7 @@ pub(super) fn run<B>(
     None
 }
 
-/// The same for one that quotes the client's ports.
+/// What becomes of an error about a tunnel that quotes the client's ports.
 fn about_a_request<B>(frame: &[u8], meta: &mut Meta, message: &[u8], desk: &mut Desk<'_, B>) -> Option<Step> {
     let tunnel = quoted_tunnel::read(message)?;
     let Found::Conn(index, Direction::Request) = Flow::of(&tunnel.inner, &desk.shard.table)?.find(desk.shard)? else {

@@ -118,7 +118,7 @@ fn usual(bytes: &[u8], ours: u64, meta: &mut Meta) -> bool {
 const IPV6: u32 = u32::from_ne_bytes([0x86, 0xdd, 0x60, 0]);
 const IPV6_MASK: u32 = u32::from_ne_bytes([0xff, 0xff, 0xf0, 0]);
 
-/// The same for IPv6 without extension headers.
+/// The usual packet in IPv6 without extension headers, in one look.
 #[inline(always)]
 fn usual6(bytes: &[u8], ours: u64, meta: &mut Meta, table: &ConnTable, six: &mut bool) -> bool {
     const L4: usize = ethernet::HEADER + ipv6::HEADER;
