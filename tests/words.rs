@@ -138,7 +138,7 @@ fn literal(rest: &str) -> (usize, Option<Text>) {
     panic!("a string without an end: {}", rest.lines().next().unwrap_or(""))
 }
 
-/// The same of a string in which a backslash is a backslash.
+/// A raw string, in which a backslash is a backslash: its length and text.
 fn raw(rest: &str) -> (usize, Option<Text>) {
     let marks = rest[1..].find('"').expect("a raw string has a quotation mark");
     let (begin, end) = (marks + 2, format!("\"{}", "#".repeat(marks)));

@@ -46,7 +46,7 @@ struct Row {
     rules: Vec<&'static str>,
     /// Errors of the check, then those that a look at the host adds.
     errors: [Vec<&'static str>; 2],
-    /// The same of warnings.
+    /// Warnings of the check, then those that a look at the host adds.
     warnings: [Vec<&'static str>; 2],
     needs_no_huge_pages: bool,
 }

@@ -6,11 +6,11 @@ use std::thread;
 
 /// Where clients come to.
 pub(crate) const VIP: &str = "10.0.0.100";
-/// The same over IPv6.
+/// Where clients come to over IPv6.
 pub(crate) const VIP6: &str = "fd00::100";
 /// The web servers.
 pub(crate) const WEB: [&str; 3] = ["10.1.0.11:8080", "10.1.0.12:8080", "10.1.0.13:8080"];
-/// The same over IPv6.
+/// The web servers over IPv6.
 pub(crate) const WEB6: [&str; 3] = ["[fd00:1::11]:8080", "[fd00:1::12]:8080", "[fd00:1::13]:8080"];
 /// The name servers.
 pub(crate) const NAMES: [&str; 3] = ["10.1.0.11:53", "10.1.0.12:53", "10.1.0.13:53"];

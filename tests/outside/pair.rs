@@ -98,7 +98,7 @@ impl Pair {
         Self::beside(Load::Heavy, Joint::Vhost, shape, queues, &(SILENCE.to_owned() + services))
     }
 
-    /// The same for a test that others may or may not run beside.
+    /// Such a director for a test that others may or may not run beside.
     pub(crate) fn beside(load: Load, joint: Joint, shape: Shape, queues: usize, services: &str) -> Option<Self> {
         if !ready::daemon() {
             return None;

@@ -66,7 +66,7 @@ impl Wire {
         Self::joined_by(Joint::Vhost, load, shape)
     }
 
-    /// The same by what may join them.
+    /// A director whose devices are joined to the test by what is asked for.
     pub(crate) fn joined_by(joint: Joint, load: Load, shape: Shape) -> Option<Self> {
         if !ready::scapy() {
             return None;

@@ -107,7 +107,7 @@ impl Stage {
         self.routes.extend([("::/0", "fd00::254"), ("fd00:2::/32", "fd00:1::254")]);
     }
 
-    /// The same as a configuration file of the product.
+    /// This stage as a configuration file of the product.
     pub(crate) fn to_toml(&self) -> String {
         let mut text = "schema = 1\n\n[dataplane]\n".to_string();
         for (name, unlimited) in Limits::NONE.named() {

@@ -70,7 +70,7 @@ fn tagged(frame: &[u8], tag: u8, port: u16) -> Vec<u8> {
     [&frame[..MACS], &tags, &frame[MACS..]].concat()
 }
 
-/// The same, but what has no tag has one that says a priority.
+/// A frame with tags; what would have none has one that says a priority.
 fn prioritized(frame: &[u8], tag: u8, port: u16) -> Vec<u8> {
     if tag & 7 > 1 {
         return tagged(frame, tag, port);
