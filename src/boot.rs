@@ -91,7 +91,7 @@ pub(crate) fn run(args: &Args) -> Result<(), BootError> {
         .zip(cpus)
         .zip(crew)
         .map(|((seat, cpu), ((station, mesh), queues))| {
-            spawn(&eal, cpu, Place { seat, station, mesh, queues }, room, &panics)
+            spawn(&eal, cpu, WorkerParts { seat, station, mesh, queues }, room, &panics)
         })
         .collect::<Result<Vec<_>, _>>();
     let outcome = match &workers {
@@ -136,7 +136,7 @@ fn packets(eal: &Eal, plan: &Plan) -> Result<Arc<Mempool>, BootError> {
 }
 
 /// What a worker is made of.
-struct Place {
+struct WorkerParts {
     seat: WorkerSeat,
     station: Station,
     mesh: Mesh<Mbuf>,
@@ -151,14 +151,14 @@ struct Room {
 }
 
 /// Starts a worker's thread on its CPU.
-fn spawn(eal: &Eal, cpu: usize, place: Place, room: Room, panics: &Panics) -> Result<JoinHandle<()>, BootError> {
+fn spawn(eal: &Eal, cpu: usize, place: WorkerParts, room: Room, panics: &Panics) -> Result<JoinHandle<()>, BootError> {
     let (eal, panics) = (eal.clone(), panics.clone());
     let name = format!("worker-{}", place.station.me());
     let body = move || {
         // Where pinning or joining fails the worker still works, only slower.
         cores::pin(cpu).unwrap_or_else(|error| error!("{error}"));
         let _joined = eal.register_thread().map_err(|error| error!("{error}")).ok();
-        let Place { seat, station, mesh, queues: ports } = place;
+        let WorkerParts { seat, station, mesh, queues: ports } = place;
         let WorkerSeat { reader, servers, templates, expected, link, seeds } = seat;
         let memory = ConnMemory::new(room.connections, room.signposts);
         let parts = Parts { ports, memory, seeds, reader, servers, templates, expected, link, station, mesh };

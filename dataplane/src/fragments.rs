@@ -28,7 +28,7 @@ use std::net::IpAddr;
 use crate::clock::{TICKS_PER_SECOND, Tick};
 use crate::map::Seed;
 use crate::verdict::Drop;
-use crate::wire::fragment::{Place, UNIT};
+use crate::wire::fragment::{FragmentHeader, UNIT};
 use crate::wire::vlan::Lan;
 use blocks::Blocks;
 pub use datagram::{Datagram, MOST};
@@ -66,7 +66,7 @@ pub struct Piece<'a> {
     /// Where its IP header starts.
     pub l3: usize,
     /// Where it belongs.
-    pub place: Place,
+    pub place: FragmentHeader,
     /// Where it came from.
     pub lan: Lan,
     /// For somebody else, not for an address of the director.
@@ -166,7 +166,7 @@ impl Fragments {
     /// Takes a fragment. `lost` is told of fragments that came earlier and are given up because of it.
     pub fn add(&mut self, piece: &Piece<'_>, now: Tick, lost: &mut impl FnMut(Drop, u32)) -> Fate {
         let six = piece.key.src.is_ipv6();
-        let Place { offset, more, at, end, .. } = piece.place;
+        let FragmentHeader { offset, more, at, end, .. } = piece.place;
         let mut length = end.saturating_sub(at);
         if six && offset + length > MOST {
             return Fate::Dropped(Drop::FragmentOversize);

@@ -129,9 +129,9 @@ impl Arrival {
 
 /// Which of the director's watches ([`crate::trace`]) follow a packet, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mark(pub u8);
+pub struct Watchers(pub u8);
 
-impl Mark {
+impl Watchers {
     /// Nobody follows it.
     #[must_use]
     pub const fn is_none(self) -> bool {
@@ -209,7 +209,7 @@ pub struct Meta {
     /// How it came here.
     pub arrival: Arrival,
     /// Who follows it to wherever it waits or is handed over.
-    pub mark: Mark,
+    pub mark: Watchers,
     /// What it is.
     pub kind: Kind,
     /// TCP flags; of SCTP what [`crate::proto::sctp::said`] gives.

@@ -105,7 +105,7 @@ impl<B> Parked<B> {
 
 /// A place that is taken.
 #[derive(Debug)]
-struct Place<B> {
+struct Queued<B> {
     parked: Parked<B>,
     queue: u32,
     /// How many had begun to wait with it.
@@ -115,7 +115,7 @@ struct Place<B> {
 /// Everything that waits.
 #[derive(Debug)]
 pub struct Parking<B> {
-    places: Vec<Option<Place<B>>>,
+    places: Vec<Option<Queued<B>>>,
     free: Vec<u32>,
     /// Each place within its class of its neighbour's queue, and within its pool.
     in_queue: Vec<Links>,
@@ -151,7 +151,7 @@ impl<B> Parking<B> {
     /// Bytes of one.
     #[must_use]
     pub const fn bytes() -> usize {
-        let place = size_of::<Option<Place<B>>>() + size_of::<u32>() + 2 * size_of::<Links>();
+        let place = size_of::<Option<Queued<B>>>() + size_of::<u32>() + 2 * size_of::<Links>();
         (MAX_PARKED + 1) * (place + queues::BYTES)
     }
 
@@ -217,13 +217,13 @@ impl<B> Parking<B> {
         self.displaced[class] += u64::from(full_pool && !full_queue);
         self.arrivals += 1;
         self.newest = place;
-        self.places[place as usize] = Some(Place { parked, queue, number: self.arrivals });
+        self.places[place as usize] = Some(Queued { parked, queue, number: self.arrivals });
         victim
     }
 
     /// Gives a place up, and with the last one of a neighbour its queue.
     fn remove(&mut self, place: u32) -> Option<Parked<B>> {
-        let Place { parked, queue, .. } = self.places[place as usize].take()?;
+        let Queued { parked, queue, .. } = self.places[place as usize].take()?;
         self.queues[queue].classes[parked.class as usize].remove(&mut self.in_queue, place);
         self.pools[parked.pool()].remove(&mut self.in_pool, place);
         self.free.push(place);

@@ -10,7 +10,7 @@ use super::tags::SLOTS;
 use crate::flow::Direction;
 
 /// Where an entry stands: its bucket, the one before that in the chain, and its slot.
-pub(super) struct Place {
+pub(super) struct Located {
     before: usize,
     bucket: usize,
     slot: usize,
@@ -100,7 +100,7 @@ impl ConnTable {
     }
 
     /// The place of an entry by the hash of its key; `side` is `REQUEST` or `REPLY`.
-    fn locate(&self, hash: u64, side: u32, fits: impl Fn(u32) -> bool) -> Option<Place> {
+    fn locate(&self, hash: u64, side: u32, fits: impl Fn(u32) -> bool) -> Option<Located> {
         let (mut bucket, tag) = self.place(hash);
         let mut before = 0;
         loop {
@@ -111,7 +111,7 @@ impl ConnTable {
                 bits &= bits - 1;
                 let entry = line.entries[slot] & !REPLY;
                 if line.entries[slot] & REPLY == side && fits(entry) {
-                    return Some(Place { before, bucket, slot, entry });
+                    return Some(Located { before, bucket, slot, entry });
                 }
             }
             if line.head.overflow == 0 {
@@ -150,7 +150,7 @@ impl ConnTable {
     }
 
     /// Empties a slot; an overflow bucket that holds nothing any more leaves its chain.
-    fn clear(&mut self, place: &Place) {
+    fn clear(&mut self, place: &Located) {
         let line = &mut self.memory.buckets[place.bucket];
         line.head.tags[place.slot] = 0;
         line.entries[place.slot] = 0;

@@ -30,7 +30,7 @@ use eyes::Blind;
 use observe::Releases;
 
 use crate::handoff::WholeCrossing;
-use crate::packet::{Arrival, Burst, Mark};
+use crate::packet::{Arrival, Burst, Watchers};
 use crate::parking::{Ending, Neighbor};
 use crate::port::PacketBuf;
 
@@ -39,7 +39,7 @@ use crate::port::PacketBuf;
 pub fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, desk: &mut Desk<'_, B>) {
     if !desk.shard.station.is_alone() {
         let meta = burst.meta[..burst.packets.len()].iter_mut();
-        meta.for_each(|meta| (meta.arrival, meta.mark) = (Arrival::Device, Mark::default()));
+        meta.for_each(|meta| (meta.arrival, meta.mark) = (Arrival::Device, Watchers::default()));
     }
     match desk.observer {
         None => stages::arrived(burst, port, desk, &mut Blind),
@@ -62,7 +62,7 @@ pub fn whole<B: PacketBuf>(crossing: WholeCrossing, desk: &mut Desk<'_, B>) {
     if let Some(observer) = desk.observer {
         observer.end(crossing.mark);
     }
-    whole::run(crossing.datagram, crossing.arrival, Mark::default(), desk);
+    whole::run(crossing.datagram, crossing.arrival, Watchers::default(), desk);
     desk.end_burst();
 }
 
@@ -72,7 +72,7 @@ pub fn expire_fragments<B: PacketBuf>(desk: &mut Desk<'_, B>, budget: usize) -> 
 }
 
 /// Sends a packet that another worker has finished.
-pub fn leave<B: PacketBuf>(packet: B, port: u16, ending: Ending, mark: Mark, desk: &mut Desk<'_, B>) {
+pub fn leave<B: PacketBuf>(packet: B, port: u16, ending: Ending, mark: Watchers, desk: &mut Desk<'_, B>) {
     match desk.observer {
         None => leave::depart::leave(packet, port, ending, desk),
         Some(observer) => observe::leave(observer, packet, (port, ending, mark), desk),

@@ -17,7 +17,7 @@ use super::stages;
 use crate::conn::{Found, NONE, Snapshot};
 use crate::flow::Direction;
 use crate::method::{Towards, Treatment};
-use crate::packet::{Arrival, Burst, Candidate, Kind, Mark, Meta, Step};
+use crate::packet::{Arrival, Burst, Candidate, Kind, Watchers, Meta, Step};
 use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
 use crate::route::Action;
@@ -26,7 +26,7 @@ use crate::shard::Shard;
 use crate::trace::{Decided, Later, Observer, Outcome, Outline, Parsed, Route, Scheduling, Sight, Trace, Way, Why};
 use crate::wire::ethernet;
 use crate::wire::vlan::Lan;
-use differences::Marks;
+use differences::Before;
 
 /// Takes a burst that a device delivered through the stages one packet at a time, under the eyes of a worker's watches.
 #[cold]
@@ -56,14 +56,14 @@ pub(super) fn run_handed<B: PacketBuf>(observer: &Observer, burst: &mut Burst<B>
 fn one<B: PacketBuf>(observer: &Observer, burst: &mut Burst<B>, desk: &mut Desk<'_, B>) {
     let Meta { lan, arrival, mark, .. } = burst.meta[0];
     let mut tracer = observer.traces(mark).then(|| Tracer::of(burst));
-    let marks = (!mark.is_none()).then(|| Marks::of(desk.shard, desk.context));
+    let marks = (!mark.is_none()).then(|| Before::of(desk.shard, desk.context));
     match (arrival, &mut tracer) {
         (Arrival::Device, Some(tracer)) => stages::arrived(burst, lan.port(), desk, tracer),
         (Arrival::Device, None) => stages::arrived(burst, lan.port(), desk, &mut Blind),
         (_, Some(tracer)) => stages::handed(burst, desk, tracer),
         (_, None) => stages::handed(burst, desk, &mut Blind),
     }
-    burst.meta[0].mark = Mark::default();
+    burst.meta[0].mark = Watchers::default();
     let Some(marks) = marks else { return };
     let outcome = marks.end(desk.shard, desk.context, observer, mark);
     if let Some(Tracer { mut trace }) = tracer {
@@ -77,10 +77,10 @@ fn one<B: PacketBuf>(observer: &Observer, burst: &mut Burst<B>, desk: &mut Desk<
 pub(super) fn leave<B: PacketBuf>(
     observer: &Observer,
     packet: B,
-    (port, ending, mark): (u16, Ending, Mark),
+    (port, ending, mark): (u16, Ending, Watchers),
     desk: &mut Desk<'_, B>,
 ) {
-    let (outline, marks) = (Outline::of(packet.data()), Marks::of(desk.shard, desk.context));
+    let (outline, marks) = (Outline::of(packet.data()), Before::of(desk.shard, desk.context));
     depart::leave(packet, port, ending, desk);
     let outcome = marks.end(desk.shard, desk.context, observer, mark);
     observer.tell(mark, &Sight::Later(Box::new(Later { outline, why: Why::Crossed, outcome })));
@@ -220,7 +220,7 @@ fn route(
 /// Eyes on packets that waited for a neighbour and leave.
 pub(super) struct Releases<'a> {
     observer: &'a Observer,
-    seen: Option<(Mark, Marks, Outline, Why)>,
+    seen: Option<(Watchers, Before, Outline, Why)>,
 }
 
 impl<'a> Releases<'a> {
@@ -234,7 +234,7 @@ impl<B: PacketBuf> Eyes<B> for Releases<'_> {
         let mark = parked.meta.mark;
         self.seen = (!mark.is_none()).then(|| {
             let why = Why::Waited(park::waiting(parked), parked.since.until(context.now));
-            (mark, Marks::of(shard, context), Outline::of(parked.packet.data()), why)
+            (mark, Before::of(shard, context), Outline::of(parked.packet.data()), why)
         });
     }
 

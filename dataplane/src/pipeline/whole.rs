@@ -15,7 +15,7 @@ use crate::handoff::WholeCrossing;
 use crate::mailbox::Report;
 use crate::method::Treatment;
 use crate::neighbor::NextHop;
-use crate::packet::{Arrival, Mark, Meta, Step};
+use crate::packet::{Arrival, Watchers, Meta, Step};
 use crate::parking::{Class, Ending};
 use crate::port::PacketBuf;
 use crate::tables::Path;
@@ -23,7 +23,7 @@ use crate::verdict::{Answer, Drop, Handoff, Punt, Verdict};
 use crate::wire::{ethernet, fragment, ipv6};
 
 /// A packet that was put together takes every stage.
-pub(super) fn run<B: PacketBuf>(mut datagram: Box<Datagram>, arrival: Arrival, mark: Mark, desk: &mut Desk<'_, B>) {
+pub(super) fn run<B: PacketBuf>(mut datagram: Box<Datagram>, arrival: Arrival, mark: Watchers, desk: &mut Desk<'_, B>) {
     let l3 = ethernet::HEADER as u16;
     let Datagram { lan, largest, all_fragmented, .. } = *datagram;
     let mut meta = Meta { l3, lan, arrival, mark, largest, all_fragmented, ..Meta::default() };

@@ -16,7 +16,7 @@ use super::asked::Asked;
 use crate::service::{Plan, RealServer, ServerList};
 
 #[derive(Clone, Copy)]
-struct Mark {
+struct Position {
     last: Option<usize>,
     weight: i64,
 }
@@ -44,13 +44,13 @@ pub(super) fn follow(position: &AtomicU64, after: &[RealServer], version: u16) {
             weight if step > 1 => weight / step * step + 1,
             weight => weight,
         };
-        Some(pack(version, Mark { last: None, weight }))
+        Some(pack(version, Position { last: None, weight }))
     };
     // The closure never declines.
     let _ = position.fetch_update(Relaxed, Relaxed, change);
 }
 
-fn turn(asked: &Asked<'_>, mark: &mut Mark) -> Option<usize> {
+fn turn(asked: &Asked<'_>, mark: &mut Position) -> Option<usize> {
     let plan = asked.list.plan;
     let step = i64::from(plan.gcd);
     let top = top(plan);
@@ -107,14 +107,14 @@ fn weight_of(word: u64) -> i64 {
 }
 
 /// A worker whose list is not the one the word was written for, for as long as a publication takes, starts at its head.
-fn unpack(list: &ServerList<'_>, word: u64) -> Mark {
+fn unpack(list: &ServerList<'_>, word: u64) -> Position {
     let index = (word >> 31 & 0x1_ffff) as usize;
     let current = version_of(word) == list.version;
     let last = if current { index.checked_sub(1) } else { None };
-    Mark { last, weight: weight_of(word).min(top(list.plan)) }
+    Position { last, weight: weight_of(word).min(top(list.plan)) }
 }
 
-fn pack(version: u16, mark: Mark) -> u64 {
+fn pack(version: u16, mark: Position) -> u64 {
     let last = mark.last.map_or(0, |index| index as u64 + 1);
     u64::from(version) << 48 | (last & 0x1_ffff) << 31 | mark.weight.max(0) as u64 & 0x7fff_ffff
 }

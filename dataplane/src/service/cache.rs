@@ -98,7 +98,7 @@ impl Cache {
 }
 
 /// A locked bucket, and the destination asked for.
-pub(crate) struct Place<'a> {
+pub(crate) struct LockedBucket<'a> {
     cache: &'a Cache,
     bucket: MutexGuard<'a, Bucket>,
     destination: IpAddr,
@@ -106,9 +106,9 @@ pub(crate) struct Place<'a> {
 
 impl Cache {
     /// Where the destination's entry is, or would be.
-    pub(crate) fn place(&self, destination: IpAddr) -> Place<'_> {
+    pub(crate) fn place(&self, destination: IpAddr) -> LockedBucket<'_> {
         let bucket = self.hasher.shard(&destination, BUCKETS);
-        Place { cache: self, bucket: lock(&self.buckets[bucket]), destination }
+        LockedBucket { cache: self, bucket: lock(&self.buckets[bucket]), destination }
     }
 
     /// Destinations known.
@@ -205,7 +205,7 @@ impl Cache {
     }
 }
 
-impl Place<'_> {
+impl LockedBucket<'_> {
     /// The entry.
     pub(crate) fn entry(&mut self) -> Option<&mut Entry> {
         self.bucket.get_mut(&self.destination)

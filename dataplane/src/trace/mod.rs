@@ -27,7 +27,7 @@ pub use record::{
 };
 
 use crate::clock::Nanos;
-use crate::packet::Mark;
+use crate::packet::Watchers;
 use crate::wire::vlan::Lan;
 
 /// Most watches at a time.
@@ -206,41 +206,41 @@ impl Observer {
     }
 
     /// Who wants a frame that came by a device port; it counts.
-    pub fn count(&self, frame: &[u8], port: u16) -> Mark {
+    pub fn count(&self, frame: &[u8], port: u16) -> Watchers {
         self.choose(|watch| watch.filter.matches(frame, port) && watch.tray.take())
     }
 
     /// Who wants a frame that does not count: the director's own.
     #[must_use]
-    pub fn look(&self, frame: &[u8], port: u16) -> Mark {
+    pub fn look(&self, frame: &[u8], port: u16) -> Watchers {
         self.choose(|watch| watch.filter.matches(frame, port))
     }
 
-    fn choose(&self, wants: impl Fn(&Watch) -> bool) -> Mark {
+    fn choose(&self, wants: impl Fn(&Watch) -> bool) -> Watchers {
         let wanting = self.watches.iter().filter(|watch| wants(watch));
-        Mark(wanting.fold(0, |all, watch| all | watch.bit()))
+        Watchers(wanting.fold(0, |all, watch| all | watch.bit()))
     }
 
     /// Whether one of those who want it wants to know its stages.
     #[must_use]
-    pub fn traces(&self, mark: Mark) -> bool {
+    pub fn traces(&self, mark: Watchers) -> bool {
         self.followers(mark).any(|watch| watch.wanted == Wanted::Trace)
     }
 
     /// The way of a packet is over.
-    pub fn end(&self, mark: Mark) {
+    pub fn end(&self, mark: Watchers) {
         self.followers(mark).for_each(|watch| watch.tray.end());
     }
 
     /// Tells those who want stages.
-    pub fn tell(&self, mark: Mark, sight: &Sight) {
+    pub fn tell(&self, mark: Watchers, sight: &Sight) {
         for watch in self.followers(mark).filter(|watch| watch.wanted == Wanted::Trace) {
             self.put(watch, sight.clone());
         }
     }
 
     /// Shows a frame to those who want bytes.
-    pub fn show(&self, mark: Mark, way: Way, port: u16, frame: &[u8]) {
+    pub fn show(&self, mark: Watchers, way: Way, port: u16, frame: &[u8]) {
         for watch in self.followers(mark) {
             if let Wanted::Frames { snaplen } = watch.wanted {
                 let bytes = &frame[..frame.len().min(snaplen as usize)];
@@ -261,7 +261,7 @@ impl Observer {
         watch.tray.put(Record { at: self.now, worker: watch.worker, sight });
     }
 
-    fn followers(&self, mark: Mark) -> impl Iterator<Item = &Watch> {
+    fn followers(&self, mark: Watchers) -> impl Iterator<Item = &Watch> {
         self.watches.iter().filter(move |watch| mark.0 & watch.bit() != 0)
     }
 }

@@ -22,7 +22,7 @@ const MORE: u16 = 0x2000;
 
 /// Where a piece belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FragmentHeader {
     /// Which datagram.
     pub id: u32,
     /// Where its data stands in the datagram's.
@@ -49,9 +49,9 @@ pub struct Place {
 
 /// The place of an IPv4 piece.
 #[must_use]
-pub fn place4(packet: &[u8]) -> Option<Place> {
+pub fn place4(packet: &[u8]) -> Option<FragmentHeader> {
     let header = ipv4::Header::parse(packet).ok()?;
-    Some(Place {
+    Some(FragmentHeader {
         id: be16(packet, 4).into(),
         offset: usize::from(header.fragment & ipv4::OFFSET_MASK) * UNIT,
         more: header.fragment & MORE != 0,
@@ -68,7 +68,7 @@ pub fn place4(packet: &[u8]) -> Option<Place> {
 
 /// The place of an IPv6 piece.
 #[must_use]
-pub fn place6(packet: &[u8]) -> Option<Place> {
+pub fn place6(packet: &[u8]) -> Option<FragmentHeader> {
     let header = ipv6::Header::parse(packet).ok()?;
     let packet = &packet[..header.total];
     let (head, named_at) = ipv6::fragment_header(packet, header.next)?;
@@ -81,7 +81,7 @@ pub fn place6(packet: &[u8]) -> Option<Place> {
         _ => 1,
     };
     let whole_header = || ipv6::upper(packet, header.next).is_ok_and(|u| u.at + least(u.protocol) <= packet.len());
-    Some(Place {
+    Some(FragmentHeader {
         id: be32(packet, head + 4),
         offset,
         more: field & 1 != 0,

@@ -22,7 +22,7 @@ pub(super) struct Bound<'a> {
 }
 
 /// A server that a connection has a place at.
-pub(super) struct Place<'a> {
+pub(super) struct Assignment<'a> {
     pub(super) bound: Bound<'a>,
     /// The server's port, as far as the service says.
     pub(super) port: u16,
@@ -32,7 +32,7 @@ pub(super) struct Place<'a> {
     pub(super) guest: bool,
 }
 
-impl Place<'_> {
+impl Assignment<'_> {
     /// There is no room for the connection.
     pub(super) fn give_back(&self, reason: Drop, context: Context<'_>) -> Step {
         self.bound.state.give_back(self.bound.was_open);

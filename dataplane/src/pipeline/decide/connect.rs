@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::choose::Place;
+use super::choose::Assignment;
 use super::local;
 use crate::conn::{Helper, Mode, NONE, New, flag};
 use crate::counters;
@@ -43,7 +43,7 @@ fn hop(server: &RealServer, totals: Option<&ServerTotals>, context: Context<'_>)
 pub(super) fn run<B>(
     meta: &Meta,
     ends: [IpAddr; 2],
-    place: &Place<'_>,
+    place: &Assignment<'_>,
     one_packet: bool,
     desk: &mut Desk<'_, B>,
 ) -> Result<u32, Drop> {

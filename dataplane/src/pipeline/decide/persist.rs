@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::choose::{Bound, NO_SERVER, Place, choose};
+use super::choose::{Bound, NO_SERVER, Assignment, choose};
 use crate::flow::{Family, Protocol, ServiceKey};
 use crate::packet::{Meta, Step};
 use crate::pipeline::scene::Context;
@@ -25,7 +25,7 @@ pub(super) fn place<'a>(
     ends: [IpAddr; 2],
     service: &'a VirtualService,
     context: Context<'a>,
-) -> Option<Result<Place<'a>, Step>> {
+) -> Option<Result<Assignment<'a>, Step>> {
     let persistent = service.manner.persistent?;
     Some(place_of(frame, meta, ends, (service, persistent), context))
 }
@@ -37,7 +37,7 @@ fn place_of<'a>(
     ends: [IpAddr; 2],
     (service, persistent): (&'a VirtualService, Persistent),
     context: Context<'a>,
-) -> Result<Place<'a>, Step> {
+) -> Result<Assignment<'a>, Step> {
     let own_port = service_port(service);
     let data = match persistent.engine {
         None => None,
@@ -48,7 +48,7 @@ fn place_of<'a>(
     let wanted = Wanted { key, names_port, timeout: persistent.timeout, only: None };
     let place = enlist(wanted, service, choose, context)?;
     let has_own = meta.tuple.dport == own_port && place.port != 0;
-    Ok(Place { port: if has_own { place.port } else { meta.tuple.dport }, ..place })
+    Ok(Assignment { port: if has_own { place.port } else { meta.tuple.dport }, ..place })
 }
 
 /// The place of a connection that a server begins: at that server, whatever its weight and thresholds. A template that leads
@@ -59,7 +59,7 @@ pub(super) fn place_of_caller<'a>(
     server: RealServer,
     data: Option<Arc<[u8]>>,
     context: Context<'a>,
-) -> Result<Place<'a>, Step> {
+) -> Result<Assignment<'a>, Step> {
     let (ServiceKey::Address { protocol, address, port }, Some(persistent), Some(state)) =
         (service.key, service.manner.persistent, context.servers.get(server.slot))
     else {
@@ -90,7 +90,7 @@ fn enlist<'a>(
     service: &'a VirtualService,
     choose: impl FnOnce() -> Option<Bound<'a>>,
     context: Context<'a>,
-) -> Result<Place<'a>, Step> {
+) -> Result<Assignment<'a>, Step> {
     let quiescent_too = context.tables.sysctls.expire_quiescent_template == 0;
     let owner = service_port(service);
     // By whichever of the two questions finds it.
@@ -120,7 +120,7 @@ fn enlist<'a>(
         Enlisted::Full => return Err(Step::Drop(Drop::TemplatesFull)),
     };
     let (bound, guest) = found.get().ok_or(NO_SERVER)?;
-    Ok(Place { bound, port: bound.server.port, controller, guest })
+    Ok(Assignment { bound, port: bound.server.port, controller, guest })
 }
 
 /// A template's server as it is now, if it is still there.

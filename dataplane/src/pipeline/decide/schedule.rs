@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::choose::{Bound, NO_SERVER, Place, choose};
+use super::choose::{Bound, NO_SERVER, Assignment, choose};
 use super::{connect, persist};
 use crate::conn::NONE;
 use crate::flow::{Protocol, ServiceKey};
@@ -66,7 +66,7 @@ pub(super) fn at_server<'a, B>(
     let one_packet = is_of_one_packet(meta, service);
     let place = match persist::place(frame, meta, ends, service, desk.context) {
         Some(place) => place?,
-        None => choose(meta, ends, service, desk.context).ok_or(NO_SERVER).map(|bound| Place {
+        None => choose(meta, ends, service, desk.context).ok_or(NO_SERVER).map(|bound| Assignment {
             bound,
             port: if bound.server.port == 0 { meta.tuple.dport } else { bound.server.port },
             controller: NONE,

@@ -6,7 +6,7 @@ use crate::conn::NONE;
 use crate::forward::Change;
 use crate::method::Treatment;
 use crate::neighbor::NextHop;
-use crate::packet::{Mark, Meta};
+use crate::packet::{Watchers, Meta};
 use crate::parking::{Class, Ending, Parked};
 use crate::pipeline::desk::Desk;
 use crate::port::PacketBuf;
@@ -25,7 +25,7 @@ pub(crate) struct Bound {
     /// Whose places they take where they wait.
     pub(crate) class: Class,
     /// Who follows them.
-    pub(crate) mark: Mark,
+    pub(crate) mark: Watchers,
     /// The next hop, or what is known of it.
     pub(crate) next: NextHop,
 }
@@ -67,7 +67,7 @@ pub(crate) fn own<B: PacketBuf>(
     packet: &[u8],
     sent: Sent,
     hop: &NextHop,
-    mark: Mark,
+    mark: Watchers,
     desk: &mut Desk<'_, B>,
 ) -> Result<(), Drop> {
     let how = How { most: hop.mtu.into(), df: false, sizes: &[], id: desk.shard.next_fragment_id() };

@@ -4,7 +4,7 @@ use crate::clock::Tick;
 use crate::handoff::{Crossing, Errand};
 use crate::method::Treatment;
 use crate::neighbor::NextHop;
-use crate::packet::{Mark, Meta};
+use crate::packet::{Watchers, Meta};
 use crate::parking::Ending;
 use crate::pipeline::desk::Desk;
 use crate::pipeline::scene::Context;
@@ -88,7 +88,7 @@ fn retag<B: PacketBuf>(packet: &mut B, meta: &Meta, hop: &NextHop) -> bool {
 
 /// A finished packet found no room in a port's queue: it is full, or another worker sends by that port.
 #[cold]
-pub(crate) fn by_another<B>(packet: B, port: u16, ending: Ending, mark: Mark, desk: &mut Desk<'_, B>) {
+pub(crate) fn by_another<B>(packet: B, port: u16, ending: Ending, mark: Watchers, desk: &mut Desk<'_, B>) {
     let Some(worker) = desk.shard.station.sender(port) else {
         return lose(packet, ending, Drop::TransmitFull, desk);
     };

@@ -1,6 +1,6 @@
 //! What something led to: frames that were not in the output queues before, counters that moved, a packet that waits.
 
-use crate::packet::Mark;
+use crate::packet::Watchers;
 use crate::pipeline::leave::park::waiting;
 use crate::pipeline::scene::Context;
 use crate::port::PacketBuf;
@@ -16,13 +16,13 @@ const NO_VERDICT: [&str; 7] =
 const OF_THE_DISPLACED: [&str; 2] = ["drop_park_full", "sent_lost"];
 
 /// How things stood before. Queues only grow between two looks: what is in them leaves at the end of the turn.
-pub(super) struct Marks {
+pub(super) struct Before {
     queues: Vec<usize>,
     arrivals: u64,
     counters: Vec<(&'static str, u64)>,
 }
 
-impl Marks {
+impl Before {
     pub(super) fn of<B>(shard: &Shard<B>, context: Context<'_>) -> Self {
         Self {
             queues: shard.output.queues.iter().map(Vec::len).collect(),
@@ -43,7 +43,7 @@ impl Marks {
         shard: &Shard<B>,
         context: Context<'_>,
         observer: &Observer,
-        mark: Mark,
+        mark: Watchers,
     ) -> Outcome {
         self.sent(shard).for_each(|(port, frame)| observer.show(mark, Way::Out, port, frame.data()));
         let outcome = self.outcome(shard, context);
