@@ -17,7 +17,7 @@ use super::stages;
 use crate::conn::{Found, NONE, Snapshot};
 use crate::flow::Direction;
 use crate::method::{Towards, Treatment};
-use crate::packet::{Arrival, Burst, Candidate, Kind, Watchers, Meta, Step};
+use crate::packet::{Arrival, Burst, Candidate, Kind, Meta, Step, Watchers};
 use crate::parking::{Ending, Parked};
 use crate::port::PacketBuf;
 use crate::route::Action;

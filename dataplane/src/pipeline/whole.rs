@@ -15,7 +15,7 @@ use crate::handoff::WholeCrossing;
 use crate::mailbox::Report;
 use crate::method::Treatment;
 use crate::neighbor::NextHop;
-use crate::packet::{Arrival, Watchers, Meta, Step};
+use crate::packet::{Arrival, Meta, Step, Watchers};
 use crate::parking::{Class, Ending};
 use crate::port::PacketBuf;
 use crate::tables::Path;

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::choose::{Bound, NO_SERVER, Assignment, choose};
+use super::choose::{Assignment, Bound, NO_SERVER, choose};
 use crate::flow::{Family, Protocol, ServiceKey};
 use crate::packet::{Meta, Step};
 use crate::pipeline::scene::Context;

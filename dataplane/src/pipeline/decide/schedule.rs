@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::choose::{Bound, NO_SERVER, Assignment, choose};
+use super::choose::{Assignment, Bound, NO_SERVER, choose};
 use super::{connect, persist};
 use crate::conn::NONE;
 use crate::flow::{Protocol, ServiceKey};

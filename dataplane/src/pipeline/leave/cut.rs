@@ -6,7 +6,7 @@ use crate::conn::NONE;
 use crate::forward::Change;
 use crate::method::Treatment;
 use crate::neighbor::NextHop;
-use crate::packet::{Watchers, Meta};
+use crate::packet::{Meta, Watchers};
 use crate::parking::{Class, Ending, Parked};
 use crate::pipeline::desk::Desk;
 use crate::port::PacketBuf;

@@ -4,7 +4,7 @@ use crate::clock::Tick;
 use crate::handoff::{Crossing, Errand};
 use crate::method::Treatment;
 use crate::neighbor::NextHop;
-use crate::packet::{Watchers, Meta};
+use crate::packet::{Meta, Watchers};
 use crate::parking::Ending;
 use crate::pipeline::desk::Desk;
 use crate::pipeline::scene::Context;
