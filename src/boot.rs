@@ -28,7 +28,7 @@ use crate::dpdk::mempool::{Mempool, PoolConfig};
 use crate::dpdk::offer;
 use crate::dpdk::queue::Queue;
 use crate::panics::{self, Panics};
-use crate::plan::Plan;
+use crate::plan::MemoryPlan;
 use crate::ports::{self, Started};
 use crate::reloads::Reloads;
 use crate::{chance, clock, cores, serve};
@@ -129,7 +129,7 @@ fn start_eal(config: &Config, specs: &[DeviceSpec]) -> Result<Eal, BootError> {
 }
 
 /// The one pool that all ports fill from, so that drivers may give packets back without looking.
-fn packets(eal: &Eal, plan: &Plan) -> Result<Arc<Mempool>, BootError> {
+fn packets(eal: &Eal, plan: &MemoryPlan) -> Result<Arc<Mempool>, BootError> {
     let pool =
         PoolConfig { name: "packets", count: plan.packets, cache: plan.cache, data_room: plan.data_room, socket: None };
     Mempool::new(eal, &pool).map_err(failed)

@@ -10,7 +10,7 @@ use control::socket;
 
 use crate::dpdk::eth_dev::DeviceSpec;
 use crate::host::{self, Machine};
-use crate::plan::Plan;
+use crate::plan::MemoryPlan;
 use crate::words::Words;
 
 /// How far to look.
@@ -31,7 +31,7 @@ pub(crate) struct Examined {
     /// Of every device that could be understood.
     pub(crate) specs: Vec<DeviceSpec>,
     /// What the configuration needs.
-    pub(crate) plan: Plan,
+    pub(crate) plan: MemoryPlan,
     /// What a start refuses, in the order of the file's lines.
     pub(crate) errors: Vec<ConfigError>,
     /// What cannot work, in the order of the file's lines.
@@ -62,7 +62,7 @@ pub(crate) fn examine(file: &Path, purpose: Purpose) -> Examined {
     let Reading { config, errors, warnings } = config::read(file);
     let mut findings = Findings { errors, warnings };
     let specs = devices(&config, &mut findings);
-    let plan = Plan::of(&config);
+    let plan = MemoryPlan::of(&config);
     settings(&config, &plan, &mut findings);
     restored(&config, purpose, &mut findings);
     // Of a file that is not understood there is nothing to compare with the machine.
@@ -100,7 +100,7 @@ fn devices<'a>(config: &'a Config, findings: &mut Findings) -> Vec<Device<'a>> {
 }
 
 /// What the file says of its tables that its text alone does not show to be wrong.
-fn settings(config: &Config, plan: &Plan, findings: &mut Findings) {
+fn settings(config: &Config, plan: &MemoryPlan, findings: &mut Findings) {
     if findings.errors.is_empty()
         && let Err(error) = director::validate(config)
     {

@@ -54,7 +54,7 @@ pub(crate) struct Item {
 
 /// What a configuration needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct MemoryPlan {
     /// Packets of the pool.
     pub(crate) packets: usize,
     /// Packets that each thread may keep to itself.
@@ -70,7 +70,7 @@ pub(crate) struct Plan {
     reading: usize,
 }
 
-impl Plan {
+impl MemoryPlan {
     /// The plan of a configuration. Pool: what rings, bursts, output queues, parked packets and caches can hold at
     /// the same time, so that none of them can starve reception.
     pub(crate) fn of(config: &Config) -> Self {
@@ -217,7 +217,7 @@ fn devices(config: &Config) -> Item {
     Item { name: "devices", bytes, note: "rings that af_packet shares with the kernel".to_owned() }
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for MemoryPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |bytes: usize| bytes as f64 / MIB as f64;
         for Item { name, bytes, note } in self.items.iter().filter(|item| item.bytes > 0) {

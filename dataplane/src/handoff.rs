@@ -37,7 +37,7 @@ pub struct Crossing<B> {
     /// Why.
     pub errand: Errand,
     /// Who follows it.
-    pub mark: Watchers,
+    pub watchers: Watchers,
 }
 
 /// Packets put together of pieces on their way from one worker to another, at most.
@@ -51,7 +51,7 @@ pub struct WholeCrossing {
     /// Why it crosses.
     pub arrival: Arrival,
     /// Who follows it.
-    pub mark: Watchers,
+    pub watchers: Watchers,
 }
 
 /// What becomes of the signpost of a connection, which is an index at the worker that says so.
@@ -193,7 +193,7 @@ mod tests {
         for from in 0..4u16 {
             for to in (0..4u16).filter(|to| *to != from) {
                 let packet = u32::from(from) * 10 + u32::from(to);
-                let crossing = Crossing { packet, port: 0, errand: Errand::Land, mark: Watchers::default() };
+                let crossing = Crossing { packet, port: 0, errand: Errand::Land, watchers: Watchers::default() };
                 meshes[usize::from(from)].send(to, crossing).expect("an empty ring");
             }
         }
@@ -203,7 +203,7 @@ mod tests {
             let expected: Vec<u32> = (0..4).filter(|from| *from != to).map(|from| (from * 10 + to) as u32).collect();
             assert_eq!(got, expected);
         }
-        let crossing = |packet| Crossing { packet, port: 0, errand: Errand::Land, mark: Watchers::default() };
+        let crossing = |packet| Crossing { packet, port: 0, errand: Errand::Land, watchers: Watchers::default() };
         let taken = (0..).take_while(|n| meshes[0].send(1, crossing(*n)).is_ok()).count();
         assert_eq!(taken, PACKETS);
         assert_eq!(meshes[0].send(1, crossing(7)), Err(7));

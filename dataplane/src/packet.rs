@@ -209,7 +209,7 @@ pub struct Meta {
     /// How it came here.
     pub arrival: Arrival,
     /// Who follows it to wherever it waits or is handed over.
-    pub mark: Watchers,
+    pub watchers: Watchers,
     /// What it is.
     pub kind: Kind,
     /// TCP flags; of SCTP what [`crate::proto::sctp::said`] gives.

@@ -170,7 +170,9 @@ impl<P: Port> Worker<P> {
         let mut alloc = || ports.first_mut().and_then(Port::alloc);
         let mut items = 0;
         for _ in 0..BURST {
-            let Ok(Crossing { packet, port, errand, mark }) = core.shard.mesh.peers[peer].arriving.pop() else { break };
+            let Ok(Crossing { packet, port, errand, watchers }) = core.shard.mesh.peers[peer].arriving.pop() else {
+                break;
+            };
             items += 1;
             let arrival = match errand {
                 Errand::Land => Arrival::Landed,
@@ -179,12 +181,12 @@ impl<P: Port> Worker<P> {
                     if matches!(ending, Ending::Forward(_)) {
                         counters::add(&core.link.counters.taken, 1);
                     }
-                    core.work(now, &mut alloc, |desk| pipeline::leave(packet, port, ending, mark, desk));
+                    core.work(now, &mut alloc, |desk| pipeline::leave(packet, port, ending, watchers, desk));
                     continue;
                 }
             };
             let meta = &mut burst.meta[burst.packets.len()];
-            (meta.lan, meta.arrival, meta.mark) = (Lan::untagged(port), arrival, mark);
+            (meta.lan, meta.arrival, meta.watchers) = (Lan::untagged(port), arrival, watchers);
             burst.packets.push(packet);
         }
         let mut wholes = ArrayVec::<_, WHOLES>::new();

@@ -6,7 +6,7 @@ use control::config::{Config, Place};
 
 use super::{MIB, Machine};
 use crate::check::Findings;
-use crate::plan::Plan;
+use crate::plan::MemoryPlan;
 use crate::words::Words;
 
 /// The usual size of a huge page.
@@ -21,7 +21,7 @@ struct Pages {
 }
 
 /// Notes that DPDK finds too few for its packets.
-pub(super) fn look(machine: &Machine, config: &Config, plan: &Plan, lives: bool, findings: &mut Findings) {
+pub(super) fn look(machine: &Machine, config: &Config, plan: &MemoryPlan, lives: bool, findings: &mut Findings) {
     let Ok(words) = Words::read(&config.dataplane.eal) else { return };
     let place = config.dataplane.lines.of("eal");
     // DPDK hands out whole pages.
@@ -47,7 +47,7 @@ pub(super) fn look(machine: &Machine, config: &Config, plan: &Plan, lives: bool,
     }
 }
 
-fn complain(findings: &mut Findings, place: &Place, plan: &Plan, text: &str, advice: &str) {
+fn complain(findings: &mut Findings, place: &Place, plan: &MemoryPlan, text: &str, advice: &str) {
     let text = format!(
         "packets need {} MiB of huge pages, and {text}; {advice}, or do without: eal = [\"--no-huge\", \"-m\", \"{}\"]",
         plan.in_huge_pages().div_ceil(MIB),
@@ -127,7 +127,7 @@ mod tests {
         let text = GOOD.replace("workers", &format!("eal = {eal}\nworkers"));
         let config = control::config::parse(&text, "t.toml").expect("a good file");
         let mut findings = Findings::default();
-        look(&machine, &config, &Plan::of(&config), lives, &mut findings);
+        look(&machine, &config, &MemoryPlan::of(&config), lives, &mut findings);
         _ = fs::remove_dir_all(&machine.root);
         findings.errors.iter().map(ToString::to_string).collect()
     }

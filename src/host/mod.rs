@@ -13,7 +13,7 @@ use control::socket::{self, ServeError};
 use crate::check::{Device, Findings, Purpose};
 use crate::cores;
 use crate::dpdk::kernel;
-use crate::plan::Plan;
+use crate::plan::MemoryPlan;
 
 const MIB: usize = 1 << 20;
 
@@ -56,7 +56,7 @@ pub(crate) fn look(
     machine: &Machine,
     config: &Config,
     devices: &[Device<'_>],
-    plan: &Plan,
+    plan: &MemoryPlan,
     purpose: Purpose,
     findings: &mut Findings,
 ) {
@@ -101,7 +101,7 @@ fn cpus(config: &Config, findings: &mut Findings) {
 }
 
 /// What is preallocated is in use from the start: where there is less, the kernel ends somebody.
-fn memory(machine: &Machine, config: &Config, plan: &Plan, lives: bool, findings: &mut Findings) {
+fn memory(machine: &Machine, config: &Config, plan: &MemoryPlan, lives: bool, findings: &mut Findings) {
     let there = |name| machine.memory(name);
     let (Some(all), Some(available)) = (there("MemTotal"), there("MemAvailable")) else { return };
     // Huge pages are set aside, whoever has them.

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! net    interfaces, routes, virtual addresses, neighbours: what is known of the network, and said to it
-//! crew   the workers: tables published to them, commands, reports, counters, who stands still
+//! crew   the workers: tables published to them, commands, reports, counters, who is stalled
 //! rest   services and their publication, the file, settings, watches, the log of changes
 //! ```
 //!

@@ -30,7 +30,7 @@ impl Director {
     pub(super) fn serve_network(&mut self) -> usize {
         let items = self.drain() + self.net.time_neighbors(self.now);
         if self.now >= self.next_round {
-            self.keep_house();
+            self.do_housekeeping();
         }
         if self.tables.sysctls.run_estimation != 0 {
             self.sampling.sample(&mut self.services, &self.crew, self.now);
@@ -39,7 +39,7 @@ impl Director {
     }
 
     /// What need not be done at every turn.
-    fn keep_house(&mut self) {
+    fn do_housekeeping(&mut self) {
         let now = self.now;
         self.next_round = Nanos(now.0 + net::ROUND);
         self.net.look_at_stale(now);
@@ -51,7 +51,7 @@ impl Director {
         }
         self.net.answer_for_groups(now);
         self.net.examine(now);
-        self.crew.feel_pulse(now);
+        self.crew.check_heartbeats(now);
         self.look_at_stores();
         self.crew.look_at_cut_frames();
         self.expire_templates();

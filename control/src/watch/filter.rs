@@ -11,7 +11,7 @@
 
 use dataplane::flow::Protocol;
 use dataplane::route::Prefix;
-use dataplane::trace::{Filter, Side, Term};
+use dataplane::trace::{Filter, PacketEnd, Term};
 use dataplane::wire::vlan::Lan;
 
 use crate::api::{ApiError, Code};
@@ -59,10 +59,10 @@ fn one<'a>(
         "arp" => Term::Arp,
         "ip" => Term::Ipv4,
         "ip6" => Term::Ipv6,
-        "host" => Term::Address(Side::Either, address(word, words.next())?),
-        "port" => Term::Port(Side::Either, port(words.next())?),
-        "src" => sided(Side::Source, word, words)?,
-        "dst" => sided(Side::Destination, word, words)?,
+        "host" => Term::Address(PacketEnd::Either, address(word, words.next())?),
+        "port" => Term::Port(PacketEnd::Either, port(words.next())?),
+        "src" => sided(PacketEnd::Source, word, words)?,
+        "dst" => sided(PacketEnd::Destination, word, words)?,
         "interface" => {
             let Some(name) = words.next() else { return Err(wrong("\"interface\" needs a name after it")) };
             let lan = place(name).ok_or_else(|| wrong(format!("no interface {name:?}; see: sluice status")))?;
@@ -78,7 +78,7 @@ fn one<'a>(
     })
 }
 
-fn sided<'a>(side: Side, word: &str, words: &mut impl Iterator<Item = &'a str>) -> Result<Term, ApiError> {
+fn sided<'a>(side: PacketEnd, word: &str, words: &mut impl Iterator<Item = &'a str>) -> Result<Term, ApiError> {
     Ok(match words.next() {
         Some("port") => Term::Port(side, port(words.next())?),
         Some("host") => Term::Address(side, address("host", words.next())?),
@@ -127,13 +127,13 @@ mod tests {
         assert_eq!(terms(""), []);
         assert_eq!(terms("tcp"), yes(Term::Protocol(6)));
         assert_eq!(terms("icmp"), yes(Term::Icmp));
-        assert_eq!(terms("host 10.0.0.1"), yes(Term::Address(Side::Either, prefix("10.0.0.1", 32))));
-        assert_eq!(terms("src 10.0.0.77/24"), yes(Term::Address(Side::Source, prefix("10.0.0.0", 24))));
-        assert_eq!(terms("dst host fd00::1"), yes(Term::Address(Side::Destination, prefix("fd00::1", 128))));
-        assert_eq!(terms("dst port 80"), yes(Term::Port(Side::Destination, 80)));
+        assert_eq!(terms("host 10.0.0.1"), yes(Term::Address(PacketEnd::Either, prefix("10.0.0.1", 32))));
+        assert_eq!(terms("src 10.0.0.77/24"), yes(Term::Address(PacketEnd::Source, prefix("10.0.0.0", 24))));
+        assert_eq!(terms("dst host fd00::1"), yes(Term::Address(PacketEnd::Destination, prefix("fd00::1", 128))));
+        assert_eq!(terms("dst port 80"), yes(Term::Port(PacketEnd::Destination, 80)));
         assert_eq!(terms("interface lan"), yes(Term::Device(1)));
         assert_eq!(terms("interface lan.7"), yes(Term::Vlan(Lan::new(1, 7))));
-        let both = vec![(Term::Protocol(17), true), (Term::Port(Side::Either, 53), false)];
+        let both = vec![(Term::Protocol(17), true), (Term::Port(PacketEnd::Either, 53), false)];
         assert_eq!(terms("udp and not port 53"), both);
         assert_eq!(terms("udp not port 53"), both, "and goes without saying");
     }

@@ -39,7 +39,7 @@ use crate::port::PacketBuf;
 pub fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, desk: &mut Desk<'_, B>) {
     if !desk.shard.station.is_alone() {
         let meta = burst.meta[..burst.packets.len()].iter_mut();
-        meta.for_each(|meta| (meta.arrival, meta.mark) = (Arrival::Device, Watchers::default()));
+        meta.for_each(|meta| (meta.arrival, meta.watchers) = (Arrival::Device, Watchers::default()));
     }
     match desk.observer {
         None => stages::arrived(burst, port, desk, &mut Blind),
@@ -48,7 +48,7 @@ pub fn run<B: PacketBuf>(burst: &mut Burst<B>, port: u16, desk: &mut Desk<'_, B>
 }
 
 /// Takes a burst that other workers handed over through the same stages. How each packet came is noted in its
-/// [`crate::packet::Meta`]: arrival, port and mark.
+/// [`crate::packet::Meta`]: arrival, port and watchers.
 pub fn run_handed<B: PacketBuf>(burst: &mut Burst<B>, desk: &mut Desk<'_, B>) {
     match desk.observer {
         None => stages::handed(burst, desk, &mut Blind),
@@ -60,7 +60,7 @@ pub fn run_handed<B: PacketBuf>(burst: &mut Burst<B>, desk: &mut Desk<'_, B>) {
 pub fn whole<B: PacketBuf>(crossing: WholeCrossing, desk: &mut Desk<'_, B>) {
     // Whoever followed a fragment of it saw it cross, and no more.
     if let Some(observer) = desk.observer {
-        observer.end(crossing.mark);
+        observer.end(crossing.watchers);
     }
     whole::run(crossing.datagram, crossing.arrival, Watchers::default(), desk);
     desk.end_burst();
@@ -72,10 +72,10 @@ pub fn expire_fragments<B: PacketBuf>(desk: &mut Desk<'_, B>, budget: usize) -> 
 }
 
 /// Sends a packet that another worker has finished.
-pub fn leave<B: PacketBuf>(packet: B, port: u16, ending: Ending, mark: Watchers, desk: &mut Desk<'_, B>) {
+pub fn leave<B: PacketBuf>(packet: B, port: u16, ending: Ending, watchers: Watchers, desk: &mut Desk<'_, B>) {
     match desk.observer {
         None => leave::depart::leave(packet, port, ending, desk),
-        Some(observer) => observe::leave(observer, packet, (port, ending, mark), desk),
+        Some(observer) => observe::leave(observer, packet, (port, ending, watchers), desk),
     }
 }
 

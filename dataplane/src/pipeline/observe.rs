@@ -32,9 +32,9 @@ use differences::Before;
 #[cold]
 pub(super) fn run<B: PacketBuf>(observer: &Observer, burst: &mut Burst<B>, port: u16, desk: &mut Desk<'_, B>) {
     for packet in mem::take(&mut burst.packets) {
-        let mark = observer.count(packet.data(), port);
-        observer.show(mark, Way::In, port, packet.data());
-        (burst.meta[0].lan, burst.meta[0].mark) = (Lan::untagged(port), mark);
+        let watchers = observer.count(packet.data(), port);
+        observer.show(watchers, Way::In, port, packet.data());
+        (burst.meta[0].lan, burst.meta[0].watchers) = (Lan::untagged(port), watchers);
         burst.packets.push(packet);
         one(observer, burst, desk);
     }
@@ -54,21 +54,21 @@ pub(super) fn run_handed<B: PacketBuf>(observer: &Observer, burst: &mut Burst<B>
 
 /// Takes one packet through the stages. How it came is in its [`Meta`].
 fn one<B: PacketBuf>(observer: &Observer, burst: &mut Burst<B>, desk: &mut Desk<'_, B>) {
-    let Meta { lan, arrival, mark, .. } = burst.meta[0];
-    let mut tracer = observer.traces(mark).then(|| Tracer::of(burst));
-    let marks = (!mark.is_none()).then(|| Before::of(desk.shard, desk.context));
+    let Meta { lan, arrival, watchers, .. } = burst.meta[0];
+    let mut tracer = observer.traces(watchers).then(|| Tracer::of(burst));
+    let before = (!watchers.is_none()).then(|| Before::of(desk.shard, desk.context));
     match (arrival, &mut tracer) {
         (Arrival::Device, Some(tracer)) => stages::arrived(burst, lan.port(), desk, tracer),
         (Arrival::Device, None) => stages::arrived(burst, lan.port(), desk, &mut Blind),
         (_, Some(tracer)) => stages::handed(burst, desk, tracer),
         (_, None) => stages::handed(burst, desk, &mut Blind),
     }
-    burst.meta[0].mark = Watchers::default();
-    let Some(marks) = marks else { return };
-    let outcome = marks.end(desk.shard, desk.context, observer, mark);
+    burst.meta[0].watchers = Watchers::default();
+    let Some(before) = before else { return };
+    let outcome = before.end(desk.shard, desk.context, observer, watchers);
     if let Some(Tracer { mut trace }) = tracer {
         trace.outcome = outcome;
-        observer.tell(mark, &Sight::Packet(trace));
+        observer.tell(watchers, &Sight::Packet(trace));
     }
 }
 
@@ -77,13 +77,13 @@ fn one<B: PacketBuf>(observer: &Observer, burst: &mut Burst<B>, desk: &mut Desk<
 pub(super) fn leave<B: PacketBuf>(
     observer: &Observer,
     packet: B,
-    (port, ending, mark): (u16, Ending, Watchers),
+    (port, ending, watchers): (u16, Ending, Watchers),
     desk: &mut Desk<'_, B>,
 ) {
-    let (outline, marks) = (Outline::of(packet.data()), Before::of(desk.shard, desk.context));
+    let (outline, before) = (Outline::of(packet.data()), Before::of(desk.shard, desk.context));
     depart::leave(packet, port, ending, desk);
-    let outcome = marks.end(desk.shard, desk.context, observer, mark);
-    observer.tell(mark, &Sight::Later(Box::new(Later { outline, why: Why::Crossed, outcome })));
+    let outcome = before.end(desk.shard, desk.context, observer, watchers);
+    observer.tell(watchers, &Sight::Later(Box::new(Later { outline, why: Why::Crossed, outcome })));
 }
 
 /// Eyes that follow one packet.
@@ -231,17 +231,17 @@ impl<'a> Releases<'a> {
 
 impl<B: PacketBuf> Eyes<B> for Releases<'_> {
     fn leaving(&mut self, parked: &Parked<B>, Desk { shard, context, .. }: &Desk<'_, B>) {
-        let mark = parked.meta.mark;
-        self.seen = (!mark.is_none()).then(|| {
+        let watchers = parked.meta.watchers;
+        self.seen = (!watchers.is_none()).then(|| {
             let why = Why::Waited(park::waiting(parked), parked.since.until(context.now));
-            (mark, Before::of(shard, context), Outline::of(parked.packet.data()), why)
+            (watchers, Before::of(shard, context), Outline::of(parked.packet.data()), why)
         });
     }
 
     fn left(&mut self, Desk { shard, context, .. }: &Desk<'_, B>) {
-        if let Some((mark, marks, outline, why)) = self.seen.take() {
-            let outcome = marks.end(shard, context, self.observer, mark);
-            self.observer.tell(mark, &Sight::Later(Box::new(Later { outline, why, outcome })));
+        if let Some((watchers, before, outline, why)) = self.seen.take() {
+            let outcome = before.end(shard, context, self.observer, watchers);
+            self.observer.tell(watchers, &Sight::Later(Box::new(Later { outline, why, outcome })));
         }
     }
 }

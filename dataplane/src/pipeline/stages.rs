@@ -91,7 +91,7 @@ fn decide<B: PacketBuf>(packet: &B, meta: &mut Meta, desk: &mut Desk<'_, B>) {
 /// Carries out a packet's step. What it completes begins its way at its place.
 fn leave<B: PacketBuf>(packet: B, meta: &Meta, desk: &mut Desk<'_, B>) {
     if let Some(datagram) = leave::run(packet, meta, desk) {
-        whole::run(datagram, Arrival::Device, meta.mark, desk);
+        whole::run(datagram, Arrival::Device, meta.watchers, desk);
     }
 }
 

@@ -23,10 +23,15 @@ use crate::verdict::{Answer, Drop, Handoff, Punt, Verdict};
 use crate::wire::{ethernet, fragment, ipv6};
 
 /// A packet that was put together takes every stage.
-pub(super) fn run<B: PacketBuf>(mut datagram: Box<Datagram>, arrival: Arrival, mark: Watchers, desk: &mut Desk<'_, B>) {
+pub(super) fn run<B: PacketBuf>(
+    mut datagram: Box<Datagram>,
+    arrival: Arrival,
+    watchers: Watchers,
+    desk: &mut Desk<'_, B>,
+) {
     let l3 = ethernet::HEADER as u16;
     let Datagram { lan, largest, all_fragmented, .. } = *datagram;
-    let mut meta = Meta { l3, lan, arrival, mark, largest, all_fragmented, ..Meta::default() };
+    let mut meta = Meta { l3, lan, arrival, watchers, largest, all_fragmented, ..Meta::default() };
     let parsed = parse::whole(&mut *datagram, &mut meta, &desk.shard.table, desk.context.tables);
     let frame = datagram.data();
     let home =
@@ -54,7 +59,7 @@ fn end<B: PacketBuf>(mut datagram: Box<Datagram>, meta: &mut Meta, desk: &mut De
                 NONE => (Arrival::Landed, Handoff::Landing),
                 conn => (Arrival::Signed { conn }, Handoff::Signpost),
             };
-            let crossing = WholeCrossing { datagram, arrival, mark: meta.mark };
+            let crossing = WholeCrossing { datagram, arrival, watchers: meta.watchers };
             let sent = desk.shard.mesh.send_whole(worker, crossing);
             counters.verdict(if sent { Verdict::Handoff(reason) } else { Verdict::Drop(Drop::HandoffFull) });
         }
@@ -106,7 +111,7 @@ fn send<B: PacketBuf>(
     let packet = datagram.data().get(usize::from(meta.l3)..).unwrap_or_default();
     let most = depart::most(meta, Ending::Forward(treatment), &next);
     let how = fragment::How { id, ..how(datagram, meta, tunnel, most) };
-    let bound = cut::Bound { way, server, class: Class::of(treatment.towards), mark: meta.mark, next };
+    let bound = cut::Bound { way, server, class: Class::of(treatment.towards), watchers: meta.watchers, next };
     cut::send(packet, how, &bound, treatment, desk);
     None
 }

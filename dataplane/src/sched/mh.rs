@@ -14,7 +14,7 @@
 use super::asked::Asked;
 use super::hash;
 use crate::flow::Family;
-use crate::service::{Plan, RealServer};
+use crate::service::{RealServer, SchedulerPlan};
 
 /// Slots: the prime of `CONFIG_IP_VS_MH_TAB_INDEX` = 12, its default.
 pub(super) const SIZE: usize = 4093;
@@ -52,7 +52,7 @@ impl Walk {
 pub(super) fn buckets(family: Family, servers: &[RealServer]) -> Box<[u32]> {
     let newcomers = servers.len().saturating_sub(SIZE);
     let servers: Vec<(usize, &RealServer)> = servers.iter().enumerate().skip(newcomers).collect();
-    let plan = Plan::of_weights(servers.iter().map(|(_, server)| server.last_weight));
+    let plan = SchedulerPlan::of_weights(servers.iter().map(|(_, server)| server.last_weight));
     if plan.gcd == 0 {
         return Box::default();
     }

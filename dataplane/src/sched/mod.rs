@@ -29,7 +29,7 @@ pub use crate::service::Scheduler;
 
 use crate::flow::Family;
 use crate::map::Seed;
-use crate::service::{Cache, Plan, RealServer, schedulers};
+use crate::service::{Cache, RealServer, SchedulerPlan, schedulers};
 
 /// Declares the choice.
 macro_rules! choice {
@@ -48,9 +48,9 @@ schedulers!(choice);
 impl Scheduler {
     /// What a list of servers comes to; `family` is the service's.
     #[must_use]
-    pub fn plan(self, family: Family, servers: &[RealServer]) -> Plan {
-        let plan = Plan::of_weights(servers.iter().map(|server| server.weight));
-        Plan { buckets: self.buckets(family, servers), ..plan }
+    pub fn plan(self, family: Family, servers: &[RealServer]) -> SchedulerPlan {
+        let plan = SchedulerPlan::of_weights(servers.iter().map(|server| server.weight));
+        SchedulerPlan { buckets: self.buckets(family, servers), ..plan }
     }
 
     /// What it remembers, where it does, of a service that begins to choose so.

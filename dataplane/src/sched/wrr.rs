@@ -13,7 +13,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::asked::Asked;
-use crate::service::{Plan, RealServer, ServerList};
+use crate::service::{RealServer, SchedulerPlan, ServerList};
 
 #[derive(Clone, Copy)]
 struct Position {
@@ -25,9 +25,9 @@ pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
     let position = asked.list.position;
     let mut seen = position.load(Relaxed);
     loop {
-        let mut mark = unpack(&asked.list, seen);
-        let choice = turn(asked, &mut mark);
-        match position.compare_exchange_weak(seen, pack(version_of(seen), mark), Relaxed, Relaxed) {
+        let mut current = unpack(&asked.list, seen);
+        let choice = turn(asked, &mut current);
+        match position.compare_exchange_weak(seen, pack(version_of(seen), current), Relaxed, Relaxed) {
             Ok(_) => return choice,
             Err(now) => seen = now,
         }
@@ -36,7 +36,7 @@ pub(super) fn pick(asked: &Asked<'_>) -> Option<usize> {
 
 /// The list changed.
 pub(super) fn follow(position: &AtomicU64, after: &[RealServer], version: u16) {
-    let plan = Plan::of_weights(after.iter().map(|server| server.weight));
+    let plan = SchedulerPlan::of_weights(after.iter().map(|server| server.weight));
     let (step, top) = (i64::from(plan.gcd), top(&plan));
     let change = |word| {
         let weight = match weight_of(word) {
@@ -50,20 +50,20 @@ pub(super) fn follow(position: &AtomicU64, after: &[RealServer], version: u16) {
     let _ = position.fetch_update(Relaxed, Relaxed, change);
 }
 
-fn turn(asked: &Asked<'_>, mark: &mut Position) -> Option<usize> {
+fn turn(asked: &Asked<'_>, current: &mut Position) -> Option<usize> {
     let plan = asked.list.plan;
     let step = i64::from(plan.gcd);
     let top = top(plan);
     if top <= 0 {
         return None;
     }
-    let begin = mark.last;
+    let begin = current.last;
     let (mut restarted, mut last_pass) = (false, false);
     let mut from = begin.map_or(0, |index| index + 1);
     loop {
         for (index, server) in asked.list.servers.iter().enumerate().skip(from) {
-            if i64::from(server.weight) >= mark.weight && asked.open(server).is_some() {
-                mark.last = Some(index);
+            if i64::from(server.weight) >= current.weight && asked.open(server).is_some() {
+                current.last = Some(index);
                 return Some(index);
             }
             if last_pass && begin == Some(index) {
@@ -71,15 +71,15 @@ fn turn(asked: &Asked<'_>, mark: &mut Position) -> Option<usize> {
             }
         }
         from = 0;
-        mark.weight = next_weight(asked, mark.weight);
-        if mark.weight <= 0 {
-            mark.weight = top;
+        current.weight = next_weight(asked, current.weight);
+        if current.weight <= 0 {
+            current.weight = top;
             if last_pass || begin.is_none() {
                 return None;
             }
             restarted = true;
         }
-        last_pass = restarted && mark.weight <= step;
+        last_pass = restarted && current.weight <= step;
     }
 }
 
@@ -94,7 +94,7 @@ fn next_weight(asked: &Asked<'_>, weight: i64) -> i64 {
     next - fruitless.min((next - 1).max(0) / step) * step
 }
 
-fn top(plan: &Plan) -> i64 {
+fn top(plan: &SchedulerPlan) -> i64 {
     i64::from(plan.max_weight) - (i64::from(plan.gcd) - 1).max(0)
 }
 
@@ -114,7 +114,7 @@ fn unpack(list: &ServerList<'_>, word: u64) -> Position {
     Position { last, weight: weight_of(word).min(top(list.plan)) }
 }
 
-fn pack(version: u16, mark: Position) -> u64 {
-    let last = mark.last.map_or(0, |index| index as u64 + 1);
-    u64::from(version) << 48 | (last & 0x1_ffff) << 31 | mark.weight.max(0) as u64 & 0x7fff_ffff
+fn pack(version: u16, current: Position) -> u64 {
+    let last = current.last.map_or(0, |index| index as u64 + 1);
+    u64::from(version) << 48 | (last & 0x1_ffff) << 31 | current.weight.max(0) as u64 & 0x7fff_ffff
 }

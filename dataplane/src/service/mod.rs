@@ -17,7 +17,7 @@ pub(crate) use cache::Entry;
 pub use cache::{Cache, MOST as MOST_DESTINATIONS};
 pub use path::{Learned, PathMtu};
 pub use path_to::{MOST_AT_ONCE, PathTo};
-pub use plan::Plan;
+pub use plan::SchedulerPlan;
 pub(crate) use real::place;
 pub use real::{Caller, Listener, RealServer};
 pub use scheduler::Scheduler;
@@ -45,7 +45,7 @@ pub struct VirtualService {
     /// In list order: the server added last stands first, as in the kernel.
     pub servers: Vec<RealServer>,
     /// What the scheduler derives from the list.
-    pub plan: Plan,
+    pub plan: SchedulerPlan,
     /// Changes with every edit of the list.
     pub list_version: u16,
     /// What is special about its connections.
@@ -62,7 +62,7 @@ pub struct ServerList<'a> {
     /// The servers; the one added last stands first.
     pub servers: &'a [RealServer],
     /// What the list comes to.
-    pub plan: &'a Plan,
+    pub plan: &'a SchedulerPlan,
     /// Changes with every edit of the list.
     pub version: u16,
     /// Bits of the service (`sched::flag`).

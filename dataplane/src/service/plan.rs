@@ -3,7 +3,7 @@
 
 /// Numbers derived from a list of servers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct SchedulerPlan {
     /// Greatest common divisor of the weights.
     pub gcd: u32,
     /// Largest weight.
@@ -12,7 +12,7 @@ pub struct Plan {
     pub buckets: Box<[u32]>,
 }
 
-impl Plan {
+impl SchedulerPlan {
     /// That of a list with such weights, without buckets.
     #[must_use]
     pub fn of_weights(weights: impl Iterator<Item = u32> + Clone) -> Self {

@@ -21,9 +21,9 @@ pub enum Term {
     /// IP of this protocol.
     Protocol(u8),
     /// An address of the packet.
-    Address(Side, Prefix),
+    Address(PacketEnd, Prefix),
     /// A port of the packet.
-    Port(Side, u16),
+    Port(PacketEnd, u16),
     /// The device port that it arrived by, or by which the director sends it, whatever its VLAN.
     Device(u16),
     /// A VLAN on a device port.
@@ -32,7 +32,7 @@ pub enum Term {
 
 /// Which end of a packet is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub enum PacketEnd {
     /// Its source.
     Source,
     /// Its destination.
@@ -76,7 +76,7 @@ impl Term {
     }
 }
 
-impl Side {
+impl PacketEnd {
     fn any<T>(self, (source, destination): (T, T), is: impl Fn(T) -> bool) -> bool {
         match self {
             Self::Source => is(source),
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn terms_about_ipv4() {
-        use Side::{Destination, Either, Source};
+        use PacketEnd::{Destination, Either, Source};
         let frame = syn();
         let outline = Outline::of(&frame);
         assert_eq!((outline.ports, outline.detail, outline.ttl), (Some((4000, 80)), 2, 64));
@@ -163,7 +163,8 @@ mod tests {
         for term in no {
             assert!(!holds(term, &frame), "{term:?}");
         }
-        let both = |wanted| Filter { terms: vec![(Term::Protocol(6), true), (Term::Port(Side::Either, 80), wanted)] };
+        let both =
+            |wanted| Filter { terms: vec![(Term::Protocol(6), true), (Term::Port(PacketEnd::Either, 80), wanted)] };
         assert!(both(true).matches(&frame, 0) && !both(false).matches(&frame, 0));
         assert!(Filter::default().matches(&[], 0), "everything");
     }
@@ -179,13 +180,13 @@ mod tests {
             for term in [
                 Term::Ipv6,
                 Term::Protocol(17),
-                Term::Port(Side::Destination, 53),
-                Term::Address(Side::Source, net("fd00::", 64)),
-                Term::Address(Side::Destination, net("fd00:1::64", 128)),
+                Term::Port(PacketEnd::Destination, 53),
+                Term::Address(PacketEnd::Source, net("fd00::", 64)),
+                Term::Address(PacketEnd::Destination, net("fd00:1::64", 128)),
             ] {
                 assert!(holds(term, &frame), "{term:?}");
             }
-            assert!(!holds(Term::Address(Side::Source, net("fd00:1::", 64)), &frame));
+            assert!(!holds(Term::Address(PacketEnd::Source, net("fd00:1::", 64)), &frame));
         }
     }
 
@@ -199,10 +200,10 @@ mod tests {
             target: [10, 0, 0, 1].into(),
         };
         let frame = packet.frame(ethernet::BROADCAST);
-        assert!(holds(Term::Arp, &frame) && holds(Term::Address(Side::Destination, net("10.0.0.1", 32)), &frame));
+        assert!(holds(Term::Arp, &frame) && holds(Term::Address(PacketEnd::Destination, net("10.0.0.1", 32)), &frame));
         let mut later = syn();
         later[ethernet::HEADER + 7] = 1;
-        assert!(holds(Term::Protocol(6), &later) && !holds(Term::Port(Side::Either, 80), &later));
+        assert!(holds(Term::Protocol(6), &later) && !holds(Term::Port(PacketEnd::Either, 80), &later));
     }
 
     proptest! {
@@ -215,9 +216,9 @@ mod tests {
         ) {
             let frame = ether(ethertype, &[&bytes]);
             let frame = &frame[cut.min(frame.len())..];
-            let terms = [Term::Address(Side::Either, net("10.0.0.0", length)), Term::Port(Side::Source, 80)];
+            let terms = [Term::Address(PacketEnd::Either, net("10.0.0.0", length)), Term::Port(PacketEnd::Source, 80)];
             let _ = Filter { terms: terms.map(|term| (term, true)).to_vec() }.matches(frame, 0);
-            let _ = Filter { terms: vec![(Term::Address(Side::Either, net("fd00::", length)), false)] }.matches(frame, 0);
+            let _ = Filter { terms: vec![(Term::Address(PacketEnd::Either, net("fd00::", length)), false)] }.matches(frame, 0);
         }
     }
 }

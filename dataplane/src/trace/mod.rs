@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use arrayvec::ArrayVec;
 use crossbeam::queue::ArrayQueue;
 
-pub use filter::{Filter, Side, Term};
+pub use filter::{Filter, PacketEnd, Term};
 pub use outline::{NO_CHUNK, Outline};
 pub use record::{
     Decided, Frame, Later, Left, MOST_EFFECTS, Outcome, Parsed, Record, Route, Scheduling, Sight, Trace, Waiting, Way,
@@ -223,25 +223,25 @@ impl Observer {
 
     /// Whether one of those who want it wants to know its stages.
     #[must_use]
-    pub fn traces(&self, mark: Watchers) -> bool {
-        self.followers(mark).any(|watch| watch.wanted == Wanted::Trace)
+    pub fn traces(&self, watchers: Watchers) -> bool {
+        self.followers(watchers).any(|watch| watch.wanted == Wanted::Trace)
     }
 
     /// The way of a packet is over.
-    pub fn end(&self, mark: Watchers) {
-        self.followers(mark).for_each(|watch| watch.tray.end());
+    pub fn end(&self, watchers: Watchers) {
+        self.followers(watchers).for_each(|watch| watch.tray.end());
     }
 
     /// Tells those who want stages.
-    pub fn tell(&self, mark: Watchers, sight: &Sight) {
-        for watch in self.followers(mark).filter(|watch| watch.wanted == Wanted::Trace) {
+    pub fn tell(&self, watchers: Watchers, sight: &Sight) {
+        for watch in self.followers(watchers).filter(|watch| watch.wanted == Wanted::Trace) {
             self.put(watch, sight.clone());
         }
     }
 
     /// Shows a frame to those who want bytes.
-    pub fn show(&self, mark: Watchers, way: Way, port: u16, frame: &[u8]) {
-        for watch in self.followers(mark) {
+    pub fn show(&self, watchers: Watchers, way: Way, port: u16, frame: &[u8]) {
+        for watch in self.followers(watchers) {
             if let Wanted::Frames { snaplen } = watch.wanted {
                 let bytes = &frame[..frame.len().min(snaplen as usize)];
                 self.put(
@@ -261,7 +261,7 @@ impl Observer {
         watch.tray.put(Record { at: self.now, worker: watch.worker, sight });
     }
 
-    fn followers(&self, mark: Watchers) -> impl Iterator<Item = &Watch> {
-        self.watches.iter().filter(move |watch| mark.0 & watch.bit() != 0)
+    fn followers(&self, watchers: Watchers) -> impl Iterator<Item = &Watch> {
+        self.watches.iter().filter(move |watch| watchers.0 & watch.bit() != 0)
     }
 }

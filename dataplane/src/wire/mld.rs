@@ -57,7 +57,7 @@ pub struct Query {
 /// What is said of a group, whoever sends to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Change {
+pub enum RecordChange {
     /// Asked: it is listened to (`MODE_IS_EXCLUDE`, no sources).
     Listens = 2,
     /// It is no longer listened to (`CHANGE_TO_INCLUDE_MODE`).
@@ -134,7 +134,7 @@ fn alerts(mut options: &[u8]) -> bool {
 
 /// The frame that reports groups, [`GROUPS_MAX`] at most.
 #[must_use]
-pub fn report(source: Ipv6Addr, from: MacAddr, change: Change, groups: &[Ipv6Addr]) -> Vec<u8> {
+pub fn report(source: Ipv6Addr, from: MacAddr, change: RecordChange, groups: &[Ipv6Addr]) -> Vec<u8> {
     let mut body = vec![REPORT, 0, 0, 0, 0, 0];
     body.extend((groups.len() as u16).to_be_bytes());
     for group in groups {
@@ -146,10 +146,10 @@ pub fn report(source: Ipv6Addr, from: MacAddr, change: Change, groups: &[Ipv6Add
 
 /// A report about one group, for routers that speak version 1 only.
 #[must_use]
-pub fn old_report(source: Ipv6Addr, from: MacAddr, change: Change, group: Ipv6Addr) -> Vec<u8> {
+pub fn old_report(source: Ipv6Addr, from: MacAddr, change: RecordChange, group: Ipv6Addr) -> Vec<u8> {
     let (kind, to) = match change {
-        Change::Leaves => (OLD_DONE, ALL_ROUTERS),
-        Change::Listens | Change::Joins => (OLD_REPORT, group),
+        RecordChange::Leaves => (OLD_DONE, ALL_ROUTERS),
+        RecordChange::Listens | RecordChange::Joins => (OLD_REPORT, group),
     };
     frame(source, to, from, [&[kind, 0, 0, 0, 0, 0, 0, 0][..], &group.octets()].concat())
 }

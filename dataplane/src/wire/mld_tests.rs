@@ -52,16 +52,16 @@ fn patched(mut packet: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn reports_are_those_of_the_kernel() {
     let (own, groups) = (at("fe80::ff:fe00:1"), [at("ff02::1:ff00:100"), at("ff02::1:ff00:1")]);
-    assert_eq!(report(own, HERE, Change::Joins, &groups), bytes(JOINED));
-    assert_eq!(report(own, HERE, Change::Leaves, &groups[..1]), bytes(LEFT));
-    assert_eq!(report(own, HERE, Change::Listens, &groups), bytes(ASKED));
-    assert_eq!(old_report(own, HERE, Change::Listens, groups[0]), bytes(ASKED_OLD));
+    assert_eq!(report(own, HERE, RecordChange::Joins, &groups), bytes(JOINED));
+    assert_eq!(report(own, HERE, RecordChange::Leaves, &groups[..1]), bytes(LEFT));
+    assert_eq!(report(own, HERE, RecordChange::Listens, &groups), bytes(ASKED));
+    assert_eq!(old_report(own, HERE, RecordChange::Listens, groups[0]), bytes(ASKED_OLD));
 }
 
 #[test]
 fn who_leaves_tells_the_routers_of_version_1() {
     // RFC 2710 3.1 and 4: type 132, to ff02::2.
-    let frame = old_report(at("fe80::1"), HERE, Change::Leaves, at("ff02::1:ff00:100"));
+    let frame = old_report(at("fe80::1"), HERE, RecordChange::Leaves, at("ff02::1:ff00:100"));
     assert_eq!((&frame[..6], frame[62]), (&[0x33, 0x33, 0, 0, 0, 2][..], 132));
     assert_eq!(frame[38..54], at("ff02::2").octets());
 }
@@ -69,7 +69,7 @@ fn who_leaves_tells_the_routers_of_version_1() {
 #[test]
 fn a_full_report_fits_the_smallest_link() {
     let groups = vec![at("ff02::1:ff00:1"); GROUPS_MAX];
-    let length = report(at("fe80::1"), HERE, Change::Listens, &groups).len() - ethernet::HEADER;
+    let length = report(at("fe80::1"), HERE, RecordChange::Listens, &groups).len() - ethernet::HEADER;
     assert!(length <= 1280 && length + RECORD > 1280, "{length}");
 }
 

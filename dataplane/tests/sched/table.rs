@@ -11,7 +11,7 @@ use dataplane::clock::{Tick, ticks};
 use dataplane::flow::{Family, Protocol, ServiceKey};
 use dataplane::method::ForwardMethod;
 use dataplane::sched::{Asked, Scheduler};
-use dataplane::service::{Cache, Manner, Plan, RealServer, Server, Servers, ServiceState, VirtualService};
+use dataplane::service::{Cache, Manner, RealServer, SchedulerPlan, Server, Servers, ServiceState, VirtualService};
 
 pub(crate) struct Table {
     pub(crate) service: VirtualService,
@@ -30,7 +30,7 @@ impl Table {
             scheduler,
             sched_flags: 0,
             servers: Vec::new(),
-            plan: Plan::default(),
+            plan: SchedulerPlan::default(),
             list_version: 0,
             manner: Manner::default(),
             state: Arc::new(ServiceState::new(scheduler.cache(Seed([1, 2, 3, 4])))),

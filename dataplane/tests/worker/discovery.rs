@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, MacAddr};
-use dataplane::wire::mld::{self, Change};
+use dataplane::wire::mld::{self, RecordChange};
 use dataplane::wire::ndisc::{self, Advertisement, Solicitation, group_mac, solicited_node};
 use dataplane::wire::{icmpv6, ipv6, put};
 
@@ -57,7 +57,7 @@ pub(crate) fn router() -> Vec<u8> {
 pub(crate) fn query(group: Ipv6Addr, to: Ipv6Addr, hops: u8) -> Vec<u8> {
     // A version 1 report, whose message is made a query.
     let near = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9);
-    let mut frame = mld::old_report(near, SENDER, Change::Listens, to);
+    let mut frame = mld::old_report(near, SENDER, RecordChange::Listens, to);
     let message = ethernet::HEADER + ipv6::HEADER + 8;
     put(&mut frame, ethernet::HEADER + ipv6::HOP_LIMIT, &[hops]);
     put(&mut frame, message, &[mld::QUERY, 0, 0, 0, 3, 0xe8]);
@@ -98,7 +98,7 @@ fn questions_about_groups_go_to_control() {
     put(&mut other_mac, 0, &group_mac(group).0);
     let mut tagged = query(nobody, all, 1);
     tagged.splice(12..12, [0x81, 0, 0, 0]);
-    let report = mld::report(Ipv6Addr::LOCALHOST, SENDER, Change::Joins, &[group]);
+    let report = mld::report(Ipv6Addr::LOCALHOST, SENDER, RecordChange::Joins, &[group]);
     for (what, frame, end) in [
         ("about all", query(nobody, all, 1), "punt_group_query"),
         ("with a tag of no VLAN", tagged, "punt_group_query"),
@@ -107,7 +107,7 @@ fn questions_about_groups_go_to_control() {
         ("to routers", query(nobody, routers, 1), "drop_group"),
         ("to a MAC that is not this group's", other_mac, "drop_group"),
         ("what somebody else reports", report, "drop_group"),
-        ("in version 1", mld::old_report(Ipv6Addr::LOCALHOST, SENDER, Change::Joins, group), "drop_group"),
+        ("in version 1", mld::old_report(Ipv6Addr::LOCALHOST, SENDER, RecordChange::Joins, group), "drop_group"),
     ] {
         assert_eq!(fate(&mut lab, &frame), [end], "{what}");
     }

@@ -29,7 +29,7 @@ use dataplane::port::mem::MemPort;
 use dataplane::route::{Action, Prefix};
 use dataplane::sched::Scheduler;
 use dataplane::seeds::Seeds;
-use dataplane::service::{Manner, Plan, RealServer, Server, Servers, ServiceState, VirtualService};
+use dataplane::service::{Manner, RealServer, SchedulerPlan, Server, Servers, ServiceState, VirtualService};
 use dataplane::snapshot::{Publisher, Reader};
 use dataplane::steering::Station;
 use dataplane::tables::{Interface, Net, Tables};
@@ -184,7 +184,7 @@ impl Lab {
             scheduler,
             sched_flags: 0,
             servers: Vec::new(),
-            plan: Plan::default(),
+            plan: SchedulerPlan::default(),
             list_version: 0,
             manner: Manner::default(),
             state: Arc::new(ServiceState::new(scheduler.cache(seeds().maps))),

@@ -10,7 +10,7 @@ use dataplane::parking::MAX_PARKED_PER_HOP;
 use dataplane::proto::tcp::State;
 use dataplane::sched::Scheduler;
 use dataplane::steering::Steering;
-use dataplane::trace::{Frame, Later, Record, Side, Sight, TRAY_RECORDS, Term, Trace, Tray, Wanted, Way, Why};
+use dataplane::trace::{Frame, Later, PacketEnd, Record, Sight, TRAY_RECORDS, Term, Trace, Tray, Wanted, Way, Why};
 use dataplane::verdict::{Answer, Drop};
 use dataplane::wire::ethernet::MacAddr;
 use dataplane::wire::tcp::{ACK, RST, SYN};
@@ -227,7 +227,7 @@ fn what_parse_ends() {
 #[test]
 fn a_capture_has_frames_as_received_and_as_sent() {
     let mut lab = lab();
-    let tray = watch(&mut lab, &[Term::Port(Side::Destination, 80)], Wanted::Frames { snaplen: 40 }, 10);
+    let tray = watch(&mut lab, &[Term::Port(PacketEnd::Destination, 80)], Wanted::Frames { snaplen: 40 }, 10);
     let frame = segment(VIP, 80, SYN);
     lab.feed(WAN, &frame);
     let sent = lab.sent(LAN).remove(0);

@@ -11,7 +11,7 @@ use std::net::Ipv6Addr;
 
 use dataplane::wire::checksum::Sum;
 use dataplane::wire::ethernet::{self, MacAddr};
-use dataplane::wire::mld::{self, Change};
+use dataplane::wire::mld::{self, RecordChange};
 use dataplane::wire::ndisc::{ALL_NODES, Message, group_mac};
 use dataplane::wire::{icmpv6, ipv6, put};
 use lab::{Lab, frames};
@@ -61,7 +61,7 @@ fn right(packet: &[u8]) -> Vec<u8> {
 /// The packet as the message behind what a question about groups begins with.
 fn alerting(packet: &[u8]) -> Vec<u8> {
     let near = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9);
-    let mut frame = mld::old_report(near, frames::SENDER, Change::Joins, ALL_NODES)[ethernet::HEADER..].to_vec();
+    let mut frame = mld::old_report(near, frames::SENDER, RecordChange::Joins, ALL_NODES)[ethernet::HEADER..].to_vec();
     let start = ipv6::HEADER + 8;
     frame.truncate(start);
     frame.extend(packet);

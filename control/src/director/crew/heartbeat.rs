@@ -16,7 +16,7 @@ use log::{error, warn};
 
 use super::Crew;
 
-/// A worker that has not turned for so long stands still. Idle workers turn thousands of times a second.
+/// A worker that has not turned for so long is stalled. Idle workers turn thousands of times a second.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// Looks in a row that must find it standing.
 const LOOKS: u32 = 3;
@@ -34,8 +34,8 @@ pub(super) struct Beat {
 
 /// What a look found that nobody knew before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Change {
-    /// It stands still, for so long already.
+pub(super) enum WorkerChange {
+    /// Stalled, for so long already.
     Stalled(Duration),
     /// It turns again after so long.
     Resumed(Duration),
@@ -59,12 +59,12 @@ impl Heart {
     }
 
     /// Takes the pulse.
-    pub(super) fn look(&mut self, beat: Beat, now: Nanos) -> Option<Change> {
+    pub(super) fn look(&mut self, beat: Beat, now: Nanos) -> Option<WorkerChange> {
         self.sample(beat.busy, now);
         let stood = since(self.moved, now);
         if beat.turns != self.turns || beat.turns == 0 {
             (self.turns, self.moved, self.looks) = (beat.turns, now, 0);
-            return std::mem::take(&mut self.stalled).then_some(Change::Resumed(stood));
+            return std::mem::take(&mut self.stalled).then_some(WorkerChange::Resumed(stood));
         }
         self.looks = self.looks.saturating_add(1);
         if self.stalled || stood < PATIENCE || self.looks < LOOKS {
@@ -72,7 +72,7 @@ impl Heart {
         }
         self.stalled = true;
         self.stalls += 1;
-        Some(Change::Stalled(stood))
+        Some(WorkerChange::Stalled(stood))
     }
 
     /// Once a second: how much of it was work.
@@ -114,15 +114,15 @@ impl Crew {
     }
 
     /// Looks at every worker and tells what changed.
-    pub(in crate::director) fn feel_pulse(&mut self, now: Nanos) {
+    pub(in crate::director) fn check_heartbeats(&mut self, now: Nanos) {
         for (worker, (heart, link)) in self.hearts.iter_mut().zip(self.links.iter()).enumerate() {
             let beat = Beat { turns: link.turns.load(Relaxed), busy: link.busy_nanos.load(Relaxed) };
             let cpu = self.cpus.get(worker).copied().unwrap_or(0);
             match heart.look(beat, now) {
-                Some(Change::Stalled(stood)) => {
+                Some(WorkerChange::Stalled(stood)) => {
                     error!("worker {worker} (CPU {cpu}) is stalled: it has not polled for {} ms", stood.as_millis());
                 }
-                Some(Change::Resumed(stood)) => {
+                Some(WorkerChange::Resumed(stood)) => {
                     warn!("worker {worker} (CPU {cpu}) recovered; it was stalled for {} ms", stood.as_millis());
                 }
                 None => {}
@@ -143,7 +143,7 @@ mod tests {
         Nanos(ms * MS)
     }
 
-    fn look(heart: &mut Heart, turns: u64, ms: u64) -> Option<Change> {
+    fn look(heart: &mut Heart, turns: u64, ms: u64) -> Option<WorkerChange> {
         heart.look(Beat { turns, busy: 0 }, at(ms))
     }
 
@@ -155,12 +155,12 @@ mod tests {
     fn a_stall_is_told_once_and_so_is_its_end() {
         let mut heart = Heart::new(at(0));
         let found: Vec<_> = (0..=20).filter_map(|round| look(&mut heart, 7, round * 100)).collect();
-        assert_eq!(found, [Change::Stalled(ms(500))], "half a second, and never again");
+        assert_eq!(found, [WorkerChange::Stalled(ms(500))], "half a second, and never again");
         assert_eq!((heart.stalls(), heart.stalled_for(at(3000))), (1, Some(ms(3000))));
-        assert_eq!(look(&mut heart, 8, 3000), Some(Change::Resumed(ms(3000))));
+        assert_eq!(look(&mut heart, 8, 3000), Some(WorkerChange::Resumed(ms(3000))));
         assert_eq!((heart.stalls(), heart.stalled_for(at(3000))), (1, None));
         let found: Vec<_> = (31..=40).filter_map(|round| look(&mut heart, 8, round * 100)).collect();
-        assert_eq!((found, heart.stalls()), (vec![Change::Stalled(ms(500))], 2), "a second one");
+        assert_eq!((found, heart.stalls()), (vec![WorkerChange::Stalled(ms(500))], 2), "a second one");
     }
 
     #[test]
@@ -200,13 +200,13 @@ mod tests {
         };
         for round in 0..10 {
             turns.store(round + 1, Relaxed);
-            crew.feel_pulse(at(round * 100));
+            crew.check_heartbeats(at(round * 100));
         }
         assert_eq!(status(&crew, 900), (true, 3, 0, None));
-        (10..30).for_each(|round| crew.feel_pulse(at(round * 100)));
+        (10..30).for_each(|round| crew.check_heartbeats(at(round * 100)));
         assert_eq!(status(&crew, 2900), (false, 3, 1, Some(2)));
         turns.store(11, Relaxed);
-        crew.feel_pulse(at(3000));
+        crew.check_heartbeats(at(3000));
         assert_eq!(status(&crew, 3000), (true, 3, 1, None));
     }
 }

@@ -28,13 +28,13 @@ pub(super) struct Cables {
 
 /// What the log says of a link that was seen to change, the first time of one that is not up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Change {
+enum LinkChange {
     Up { mbps: u32, after: Duration },
     Down,
     Gone,
 }
 
-impl Change {
+impl LinkChange {
     fn between(before: PortLink, now: PortLink, after: Duration) -> Option<Self> {
         match (now.gone, now.up) {
             _ if (before.gone, before.up) == (now.gone, now.up) => None,
@@ -75,7 +75,7 @@ impl Net {
     }
 
     /// Links that are not as they were at the last look.
-    fn changed_links(&mut self, devices: &dyn Devices, now: Nanos) -> Vec<(u16, Change)> {
+    fn changed_links(&mut self, devices: &dyn Devices, now: Nanos) -> Vec<(u16, LinkChange)> {
         let ports = self.interfaces.iter().filter(|here| here.lan.vlan() == 0).count();
         // Before the first look all of them counted as up.
         self.cables.ports.resize(ports, (PortLink::UP, now));
@@ -83,7 +83,7 @@ impl Net {
         for (port, (known, since)) in (0..).zip(&mut self.cables.ports) {
             let link = devices.link(port);
             let after = Duration::from_nanos(now.0.saturating_sub(since.0));
-            changes.extend(Change::between(*known, link, after).map(|change| (port, change)));
+            changes.extend(LinkChange::between(*known, link, after).map(|change| (port, change)));
             if known.up || link.up {
                 *since = now;
             }
@@ -189,14 +189,14 @@ mod tests {
             let Director { net, facts, now, .. } = &mut director;
             net.changed_links(&*facts.devices, *now)
         };
-        assert_eq!(look(0, 1), [(0, Change::Down)], "one that is down at the start is told, too");
+        assert_eq!(look(0, 1), [(0, LinkChange::Down)], "one that is down at the start is told, too");
         assert_eq!(look(0, 7), []);
-        assert_eq!(look(1, 5), [(0, Change::Up { mbps: 1000, after: Duration::from_secs(12) })]);
+        assert_eq!(look(1, 5), [(0, LinkChange::Up { mbps: 1000, after: Duration::from_secs(12) })]);
         assert_eq!(look(1, 60), []);
-        assert_eq!(look(0, 1), [(0, Change::Down)]);
-        assert_eq!(look(1 << 32, 1), [(0, Change::Gone)]);
+        assert_eq!(look(0, 1), [(0, LinkChange::Down)]);
+        assert_eq!(look(1 << 32, 1), [(0, LinkChange::Gone)]);
         assert_eq!(look(1 << 32, 1), []);
-        assert_eq!(look(1, 3), [(0, Change::Up { mbps: 1000, after: Duration::from_secs(5) })]);
+        assert_eq!(look(1, 3), [(0, LinkChange::Up { mbps: 1000, after: Duration::from_secs(5) })]);
         assert_eq!(director.net.devices, ["wan (vdev:a)"]);
     }
 }

@@ -14,7 +14,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 
 use dataplane::chance::Chance;
 use dataplane::clock::Nanos;
-use dataplane::wire::mld::{self, Change, GROUPS_MAX, Query};
+use dataplane::wire::mld::{self, GROUPS_MAX, Query, RecordChange};
 use dataplane::wire::ndisc::solicited_node;
 
 use super::{Net, ROUND};
@@ -109,7 +109,7 @@ impl Net {
     pub(in crate::director) fn answer_for_groups(&mut self, now: Nanos) {
         for interface in 0..self.listeners.len() {
             for (groups, old) in self.listeners[interface].due(now) {
-                self.report(interface as u16, Change::Listens, &groups, old);
+                self.report(interface as u16, RecordChange::Listens, &groups, old);
             }
         }
     }
@@ -118,14 +118,14 @@ impl Net {
     pub(super) fn report_change(&self, interface: u16, address: Ipv6Addr, owned: bool) {
         let group = solicited_node(address);
         match (owned, self.listeners[usize::from(interface)].groups.contains_key(&group)) {
-            (true, _) => self.report(interface, Change::Joins, &[group], false),
-            (false, false) => self.report(interface, Change::Leaves, &[group], false),
+            (true, _) => self.report(interface, RecordChange::Joins, &[group], false),
+            (false, false) => self.report(interface, RecordChange::Leaves, &[group], false),
             (false, true) => {}
         }
     }
 
     /// An interface without IPv6 is on no link where anybody would ask.
-    fn report(&self, interface: u16, change: Change, groups: &[Ipv6Addr], old: bool) {
+    fn report(&self, interface: u16, change: RecordChange, groups: &[Ipv6Addr], old: bool) {
         let here = self.here(interface);
         let Some(source) = here.link_local else { return };
         if old {

@@ -84,7 +84,7 @@ fn remove(director: &mut Director, address: &str) {
 /// A query as routers send it, with a second to answer; all groups where none is given.
 fn query(lan: Lan, director: &mut Director, group: Option<&str>, old: bool) {
     let group = group.map_or(Ipv6Addr::UNSPECIFIED, at);
-    let mut frame = mld::old_report(at("fe80::9"), ASKS, Change::Leaves, group);
+    let mut frame = mld::old_report(at("fe80::9"), ASKS, RecordChange::Leaves, group);
     put(&mut frame, 62, &[mld::QUERY, 0, 0, 0, 3, 0xe8]);
     if !old {
         frame.extend([0; 4]);

@@ -106,7 +106,7 @@ fn deliver<B: PacketBuf>(made: &Made, about: &Meta, desk: &mut Desk<'_, B>) -> R
     if let Path::Hop(hop) = path
         && let Some(hop) = desk.context.tables.net.hops.get(hop).filter(|hop| made.packet.len() > usize::from(hop.mtu))
     {
-        return cut::own(&made.packet, made.sent, hop, about.mark, desk);
+        return cut::own(&made.packet, made.sent, hop, about.watchers, desk);
     }
     let mut packet = desk.alloc().ok_or(Drop::NoBuffer)?;
     if !packet.set_len(ethernet::HEADER + made.packet.len()) {
@@ -116,7 +116,7 @@ fn deliver<B: PacketBuf>(made: &Made, about: &Meta, desk: &mut Desk<'_, B>) -> R
     let ethertype = if made.to.is_ipv4() { ethernet::IPV4 } else { ethernet::IPV6 };
     put(packet.data_mut(), ethernet::HEADER - 2, &ethertype.to_be_bytes());
     put(packet.data_mut(), ethernet::HEADER, &made.packet);
-    let meta = Meta { l3: ethernet::HEADER as u16, mark: about.mark, ..Meta::default() };
+    let meta = Meta { l3: ethernet::HEADER as u16, watchers: about.watchers, ..Meta::default() };
     let ending = Ending::Own(made.sent);
     match path {
         Path::Unresolved { interface, address } => {

@@ -25,7 +25,7 @@ pub(crate) struct Bound {
     /// Whose places they take where they wait.
     pub(crate) class: Class,
     /// Who follows them.
-    pub(crate) mark: Watchers,
+    pub(crate) watchers: Watchers,
     /// The next hop, or what is known of it.
     pub(crate) next: NextHop,
 }
@@ -34,7 +34,8 @@ pub(crate) struct Bound {
 #[cold]
 pub(crate) fn packet<B: PacketBuf>(packet: B, meta: &Meta, ending: Ending, hop: &NextHop, desk: &mut Desk<'_, B>) {
     let how = How { most: depart::most(meta, ending, hop), df: false, sizes: &[], id: desk.shard.next_fragment_id() };
-    let bound = Bound { way: Path::Hop(NONE), server: NONE, class: Class::Others, mark: meta.mark, next: hop.clone() };
+    let bound =
+        Bound { way: Path::Hop(NONE), server: NONE, class: Class::Others, watchers: meta.watchers, next: hop.clone() };
     let bytes = packet.data().get(usize::from(meta.l3)..).unwrap_or_default();
     let made = make(bytes, how, &bound, ending, desk);
     desk.shard.output.dropped.push(packet);
@@ -67,11 +68,11 @@ pub(crate) fn own<B: PacketBuf>(
     packet: &[u8],
     sent: Sent,
     hop: &NextHop,
-    mark: Watchers,
+    watchers: Watchers,
     desk: &mut Desk<'_, B>,
 ) -> Result<(), Drop> {
     let how = How { most: hop.mtu.into(), df: false, sizes: &[], id: desk.shard.next_fragment_id() };
-    let bound = Bound { way: Path::Hop(NONE), server: NONE, class: Class::Others, mark, next: hop.clone() };
+    let bound = Bound { way: Path::Hop(NONE), server: NONE, class: Class::Others, watchers, next: hop.clone() };
     if !make(packet, how, &bound, Ending::Own(sent), desk)? {
         desk.context.link.counters.sent(sent);
     }
@@ -138,7 +139,7 @@ fn write(frame: &mut [u8], header: &[u8], data: &[u8]) {
 }
 
 fn leave<B: PacketBuf>(mut packet: B, bound: &Bound, ending: Ending, desk: &mut Desk<'_, B>) {
-    let meta = Meta { l3: ethernet::HEADER as u16, mark: bound.mark, ..Meta::default() };
+    let meta = Meta { l3: ethernet::HEADER as u16, watchers: bound.watchers, ..Meta::default() };
     let change = Change::Nothing;
     let port = bound.next.lan.port();
     match bound.way {
@@ -153,7 +154,7 @@ fn leave<B: PacketBuf>(mut packet: B, bound: &Bound, ending: Ending, desk: &mut 
             }
             match desk.shard.output.push(port, packet) {
                 Ok(()) => depart::count(ending, desk.context),
-                Err(packet) => depart::by_another(packet, port, ending, meta.mark, desk),
+                Err(packet) => depart::by_another(packet, port, ending, meta.watchers, desk),
             }
         }
     }

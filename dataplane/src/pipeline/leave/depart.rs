@@ -28,7 +28,7 @@ pub(crate) fn most(meta: &Meta, ending: Ending, hop: &NextHop) -> usize {
 pub(crate) fn send<B: PacketBuf>(packet: B, meta: &Meta, treatment: Treatment, hop: &NextHop, desk: &mut Desk<'_, B>) {
     match desk.shard.output.push(hop.lan.port(), packet) {
         Ok(()) => desk.forwarded.add(treatment.counter),
-        Err(packet) => by_another(packet, hop.lan.port(), Ending::Forward(treatment), meta.mark, desk),
+        Err(packet) => by_another(packet, hop.lan.port(), Ending::Forward(treatment), meta.watchers, desk),
     }
 }
 
@@ -88,11 +88,11 @@ fn retag<B: PacketBuf>(packet: &mut B, meta: &Meta, hop: &NextHop) -> bool {
 
 /// A finished packet found no room in a port's queue: it is full, or another worker sends by that port.
 #[cold]
-pub(crate) fn by_another<B>(packet: B, port: u16, ending: Ending, mark: Watchers, desk: &mut Desk<'_, B>) {
+pub(crate) fn by_another<B>(packet: B, port: u16, ending: Ending, watchers: Watchers, desk: &mut Desk<'_, B>) {
     let Some(worker) = desk.shard.station.sender(port) else {
         return lose(packet, ending, Drop::TransmitFull, desk);
     };
-    let sent = desk.shard.mesh.send(worker, Crossing { packet, port, errand: Errand::Leave(ending), mark });
+    let sent = desk.shard.mesh.send(worker, Crossing { packet, port, errand: Errand::Leave(ending), watchers });
     match (sent, ending) {
         (Ok(()), Ending::Forward(_)) => desk.context.link.counters.verdict(Verdict::Handoff(Handoff::Transmit)),
         (Ok(()), Ending::Own(_)) => {}

@@ -75,7 +75,7 @@ fn hand_off<B>(packet: B, meta: &Meta, worker: u16, conn: u32, desk: &mut Desk<'
         NONE => (Errand::Land, Handoff::Landing),
         conn => (Errand::Reply { conn }, Handoff::Signpost),
     };
-    match desk.shard.mesh.send(worker, Crossing { packet, port: meta.lan.port(), errand, mark: meta.mark }) {
+    match desk.shard.mesh.send(worker, Crossing { packet, port: meta.lan.port(), errand, watchers: meta.watchers }) {
         Ok(()) => desk.context.link.counters.verdict(Verdict::Handoff(reason)),
         Err(packet) => drop_packet(packet, Drop::HandoffFull, desk),
     }

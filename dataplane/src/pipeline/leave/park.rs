@@ -14,10 +14,10 @@ use crate::verdict::{Drop, Sent};
 pub(crate) fn park<B: PacketBuf>(parked: Parked<B>, desk: &mut Desk<'_, B>) {
     let displaced = desk.shard.parking.add(parked, |class, neighbor| desk.context.link.questions.ask(class, neighbor));
     let Some(displaced) = displaced else { return };
-    let mark = displaced.meta.mark;
-    if let Some(observer) = desk.observer.filter(|_| !mark.is_none()) {
-        observer.tell(mark, &Sight::Later(Box::new(story_of(&displaced, desk.context))));
-        observer.end(mark);
+    let watchers = displaced.meta.watchers;
+    if let Some(observer) = desk.observer.filter(|_| !watchers.is_none()) {
+        observer.tell(watchers, &Sight::Later(Box::new(story_of(&displaced, desk.context))));
+        observer.end(watchers);
     }
     count_unresolved(&displaced, desk.context);
     depart::lose(displaced.packet, displaced.ending, Drop::ParkFull, desk);

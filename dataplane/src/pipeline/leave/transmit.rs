@@ -25,6 +25,6 @@ pub(crate) fn transmit<B: PacketBuf>(
     let port = hop.lan.port();
     match desk.shard.output.push(port, packet) {
         Ok(()) => depart::count(ending, desk.context),
-        Err(packet) => depart::by_another(packet, port, ending, meta.mark, desk),
+        Err(packet) => depart::by_another(packet, port, ending, meta.watchers, desk),
     }
 }

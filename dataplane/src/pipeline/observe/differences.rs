@@ -43,12 +43,12 @@ impl Before {
         shard: &Shard<B>,
         context: Context<'_>,
         observer: &Observer,
-        mark: Watchers,
+        watchers: Watchers,
     ) -> Outcome {
-        self.sent(shard).for_each(|(port, frame)| observer.show(mark, Way::Out, port, frame.data()));
+        self.sent(shard).for_each(|(port, frame)| observer.show(watchers, Way::Out, port, frame.data()));
         let outcome = self.outcome(shard, context);
         if !outcome.goes_on() {
-            observer.end(mark);
+            observer.end(watchers);
         }
         outcome
     }

@@ -17,7 +17,7 @@ pub(super) const QUIET: Duration = Duration::from_secs(10);
 
 /// What is to be said, with the entries that it is about and how long it took to lose them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct AlarmChange {
     pub(super) phase: Phase,
     pub(super) refused: u64,
     pub(super) displaced: u64,
@@ -49,7 +49,7 @@ struct Episode {
 
 impl Alarm {
     /// Looks at the store.
-    pub(super) fn look(&mut self, level: Level, now: Nanos) -> Option<Change> {
+    pub(super) fn look(&mut self, level: Level, now: Nanos) -> Option<AlarmChange> {
         let before = std::mem::replace(&mut self.seen, level);
         let lost = lost(before, level) != (0, 0);
         let Some(episode) = &mut self.episode else {
@@ -78,9 +78,9 @@ impl Alarm {
     }
 }
 
-fn change(phase: Phase, from: Level, to: Level, took: Duration) -> Change {
+fn change(phase: Phase, from: Level, to: Level, took: Duration) -> AlarmChange {
     let (refused, displaced) = lost(from, to);
-    Change { phase, refused, displaced, took }
+    AlarmChange { phase, refused, displaced, took }
 }
 
 /// Entries refused, and displaced, between two looks. What is counted by a service goes with it.

@@ -12,7 +12,7 @@ use log::warn;
 use super::Crew;
 use crate::api::StoreStatus;
 use crate::config::Config;
-use alarm::{Alarm, Change, Phase};
+use alarm::{Alarm, AlarmChange, Phase};
 pub(in crate::director) use table::{Kind, Level, kind};
 use table::{OF_WORKERS, OfWorker};
 
@@ -48,7 +48,7 @@ impl Found {
     }
 
     /// What the log says of it.
-    fn line(&self, change: &Change) -> String {
+    fn line(&self, change: &AlarmChange) -> String {
         let Level { used, capacity, .. } = self.level;
         let whose = match (self.worker, &self.service) {
             (Some(worker), _) => format!("worker {worker} is "),
