@@ -47,7 +47,7 @@ pub struct Shard<B> {
     pub wheel: Wheel,
     /// Packets that wait for a neighbour.
     pub parking: Parking<B>,
-    /// Pieces of IPv4 packets of which others are missing.
+    /// Fragments of IPv4 packets of which others are missing.
     pub fragments4: Fragments,
     /// Fragments of IPv6 packets of which others are missing.
     pub fragments6: Fragments,
