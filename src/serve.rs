@@ -187,7 +187,7 @@ mod tests {
         let start = Instant::now();
         let mut due = |workers_turn, ms| watchdog.due(workers_turn, start + Duration::from_millis(ms));
         assert_eq!([due(true, 0), due(true, 999), due(true, 1000)], [true, false, true]);
-        assert_eq!([due(false, 2000), due(false, 9000)], [false, false], "a worker stands still");
+        assert_eq!([due(false, 2000), due(false, 9000)], [false, false], "a worker is stalled");
         assert!(due(true, 9001), "it turns again");
     }
 

@@ -58,7 +58,7 @@ pub enum State {
 }
 
 impl State {
-    /// Nanoseconds until its time is over; without a meaning where nothing follows by itself.
+    /// Nanoseconds until it times out; without a meaning where nothing follows by itself.
     const fn lasts(self) -> u64 {
         match self {
             Self::Incomplete | Self::Probe => RETRANSMIT,

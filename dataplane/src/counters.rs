@@ -63,11 +63,11 @@ pub struct Counters {
     pub taken: AtomicU64,
     /// Packets waiting for a neighbour now.
     pub parked: AtomicU64,
-    /// Pieces that became part of a packet.
+    /// Fragments that became part of a packet.
     pub gathered: AtomicU64,
     /// Packets that were put together of them.
     pub reassembled: AtomicU64,
-    /// Pieces of packets of which others are missing now.
+    /// Fragments of packets of which others are missing now.
     pub gathering: AtomicU64,
     /// Connections made.
     pub connections_made: AtomicU64,

@@ -43,7 +43,7 @@ pub const MAX_DATAGRAMS: usize = 1024;
 /// Those of them that one source may have.
 pub const MAX_PER_SOURCE: usize = 64;
 
-/// Which datagram a piece belongs to.
+/// Which datagram a fragment belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Who sent it.
@@ -56,7 +56,7 @@ pub struct Key {
     pub protocol: u8,
 }
 
-/// A piece.
+/// A fragment.
 #[derive(Clone, Copy, Debug)]
 pub struct Piece<'a> {
     /// Its datagram.
@@ -73,7 +73,7 @@ pub struct Piece<'a> {
     pub passes: bool,
 }
 
-/// What became of a piece.
+/// What became of a fragment.
 #[derive(Debug)]
 pub enum Fate {
     /// It is kept.
@@ -86,10 +86,10 @@ pub enum Fate {
     Unaligned,
 }
 
-/// A datagram whose time is over.
+/// A datagram that timed out.
 #[derive(Debug)]
 pub struct Overdue {
-    /// How many pieces there were.
+    /// How many fragments there were.
     pub pieces: u32,
     /// The frame of the first, if it came, with where its IP header starts and where it came from.
     pub first: Option<(Box<[u8]>, usize, Lan)>,
@@ -277,7 +277,7 @@ impl Fragments {
         Some(queue)
     }
 
-    /// Takes out the oldest datagram, if its time is over.
+    /// Takes out the oldest datagram, if it timed out.
     pub fn expire(&mut self, now: Tick) -> Option<Overdue> {
         let at = self.waiting.oldest()?;
         if self.waiting.get(at)?.since.until(now) < self.patience {

@@ -40,10 +40,10 @@ pub struct Crossing<B> {
     pub watchers: Watchers,
 }
 
-/// Packets put together of pieces on their way from one worker to another, at most.
+/// Packets put together of fragments on their way from one worker to another, at most.
 pub const WHOLES: usize = 64;
 
-/// A packet that crosses after it was put together of pieces.
+/// A packet that crosses after it was put together of fragments.
 #[derive(Debug)]
 pub struct WholeCrossing {
     /// The packet.
@@ -80,7 +80,7 @@ pub struct Peer<B> {
     pub arriving: Consumer<Crossing<B>>,
     /// Signposts from it.
     pub signs: Consumer<Sign>,
-    /// Packets from it that were put together of pieces.
+    /// Packets from it that were put together of fragments.
     pub wholes: Consumer<WholeCrossing>,
     departing: Producer<Crossing<B>>,
     departing_wholes: Producer<WholeCrossing>,

@@ -47,11 +47,11 @@ pub enum Kind {
     Ah4 = 8,
     /// Any other whole IPv4 packet: addresses and protocol of the tuple are valid.
     Other4 = 10,
-    /// A piece of an IPv4 packet.
+    /// A fragment of an IPv4 packet.
     Fragment4 = 12,
     /// Any other whole IPv6 packet: the protocol of the tuple is valid.
     Other6 = 11,
-    /// A piece of an IPv6 packet.
+    /// A fragment of an IPv6 packet.
     Fragment6 = 13,
 }
 
@@ -161,7 +161,7 @@ pub enum Step {
         /// The connection that a signpost names, [`crate::conn::NONE`] = it belongs there by its tuple.
         conn: u32,
     },
-    /// Kept until the other pieces of its packet are there.
+    /// Kept until the other fragments of its packet are there.
     Gather,
     /// Used up by an answer.
     Answer(Answer),
@@ -191,15 +191,15 @@ pub struct Meta {
     pub l3: u16,
     /// Where the transport header starts.
     pub l4: u16,
-    /// Where the IP packet ends: one that came in pieces may be larger than any frame.
+    /// Where the IP packet ends: one that came in fragments may be larger than any frame.
     pub end: u32,
     /// Where it came from.
     pub lan: Lan,
     /// MTU to tell, where the answer needs one; before, of a packet for a tunnel, what its path takes.
     pub mtu: u16,
-    /// The largest of the pieces it came in, 0 = it came whole, as all that devices deliver.
+    /// The largest of the fragments it came in, 0 = it came whole, as all that devices deliver.
     pub largest: u16,
-    /// Whether it came in pieces of IPv6 that had no header in front of the fragment header: what stands first of it now was
+    /// Whether it came in fragments of IPv6 that had no header in front of the fragment header: what stands first of it now was
     /// looked at by nobody.
     pub all_fragmented: bool,
     /// Whether its time to live was lowered before it was found to exceed that MTU.

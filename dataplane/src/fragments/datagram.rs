@@ -9,21 +9,21 @@ pub const MOST: usize = u16::MAX as usize;
 /// Bytes in front of a datagram, for the headers of a tunnel.
 pub(super) const HEADROOM: usize = 128;
 
-/// A datagram that came in pieces and is whole: a packet larger than any buffer.
+/// A datagram that came in fragments and is whole: a packet larger than any buffer.
 #[derive(Debug)]
 pub struct Datagram {
     room: Vec<u8>,
     start: usize,
     end: usize,
-    /// Where its first piece came from.
+    /// Where its first fragment came from.
     pub lan: Lan,
     /// IPv6: nothing stood between the fixed header and the fragment header.
     pub all_fragmented: bool,
-    /// The largest IP packet among the pieces: none that leaves is larger.
+    /// The largest IP packet among the fragments: none that leaves is larger.
     pub largest: u16,
-    /// Those pieces were not to be fragmented further; nor are the new ones.
+    /// Those fragments were not to be fragmented further; nor are the new ones.
     pub df: bool,
-    /// Bytes of data of each piece, where that is remembered.
+    /// Bytes of data of each fragment, where that is remembered.
     pub sizes: Vec<u16>,
     /// How many there were.
     pub pieces: u32,

@@ -234,7 +234,7 @@ impl Queue {
         packet[self.head.named_at] = self.head.next;
     }
 
-    /// What is told of it when its time is over.
+    /// What is told of it when it times out.
     pub(super) fn overdue(&self, blocks: &Blocks) -> Overdue {
         let first = self.first(blocks).map(|stored| {
             let mut frame = vec![0; stored.held.skip + stored.held.length];
@@ -269,7 +269,7 @@ fn close4(packet: &mut [u8], header: usize, congestion: u8, df: bool) {
 }
 
 /// What marks of congestion together make, as bits to be added (`ip_frag_ecn_table`, RFC 3168 5.3); `None` where they
-/// contradict: some pieces say that the transport knows of it, some that it does not.
+/// contradict: some fragments say that the transport knows of it, some that it does not.
 fn congestion(seen: u8) -> Option<u8> {
     const NOT: u8 = 1;
     const CE: u8 = 1 << 3;

@@ -15,7 +15,7 @@ use crate::wire::{ipv4, ipv6, put};
 
 const SEED: Seed = Seed([1, 2, 3, 4]);
 
-/// A piece of an IPv4 datagram whose byte at n is n, as a frame.
+/// A fragment of an IPv4 datagram whose byte at n is n, as a frame.
 fn frame(source: u32, id: u16, offset: usize, length: usize, more: bool) -> Vec<u8> {
     let build = ipv4::Build { tos: 0, payload: length, id, df: false, ttl: 9, protocol: 17, src: source, dst: 7 };
     let mut header = build.bytes();
@@ -36,7 +36,7 @@ fn add(store: &mut Fragments, frame: &[u8], now: Tick, lost: &mut BTreeMap<&'sta
     store.add(&piece, now, &mut |reason, pieces| *lost.entry(reason.name()).or_default() += pieces)
 }
 
-/// What a naive store knows of one datagram: which piece brought each byte, and where it ends.
+/// What a naive store knows of one datagram: which fragment brought each byte, and where it ends.
 #[derive(Default)]
 struct Model {
     bytes: BTreeMap<usize, usize>,
@@ -56,7 +56,7 @@ enum Expected {
 }
 
 impl Model {
-    /// What must become of a piece. `given` are bounds of pieces, so that none is both within others and across them.
+    /// What must become of a fragment. `given` are bounds of fragments, so that none is both within others and across them.
     fn add(&mut self, offset: usize, length: usize, more: bool) -> Expected {
         let end = offset + length;
         let reach = self.bytes.keys().next_back().map_or(0, |last| last + 1);
@@ -95,7 +95,7 @@ fn name(fate: &Fate) -> Expected {
 }
 
 proptest! {
-    /// Any cuts, orders, repetitions and overlaps of a few datagrams, as a model that marks bytes judges them. A piece
+    /// Any cuts, orders, repetitions and overlaps of a few datagrams, as a model that marks bytes judges them. A fragment
     /// within what has come is only sometimes within one run, and else an overlap: there the two may differ, and agree on
     /// what follows.
     #[test]
@@ -175,7 +175,7 @@ fn no_flood_takes_more_than_its_bounds() {
         add(&mut store, &frame(n % 3000, (n / 7) as u16, 0, 1480, true), Tick(n), &mut lost);
         assert!(store.bytes() <= MAX_BYTES && store.datagrams() <= MAX_DATAGRAMS);
     }
-    // Many large pieces of few datagrams are bounded by their bytes.
+    // Many large fragments of few datagrams are bounded by their bytes.
     let mut store = Fragments::v4(SEED);
     for n in 0..20_000u32 {
         add(&mut store, &frame(n % 1000, 1, (n / 1000) as usize * 1480 + 8, 1480, true), Tick(0), &mut lost);
@@ -236,7 +236,7 @@ fn the_oldest_goes_first_and_time_does_not_begin_anew() {
     keep(&mut store, 2, 8, 10);
     keep(&mut store, 1, 16, 29);
     assert!(store.expire(Tick(30 * TICKS_PER_SECOND - 1)).is_none());
-    let first = store.expire(Tick(30 * TICKS_PER_SECOND)).expect("its time is over");
+    let first = store.expire(Tick(30 * TICKS_PER_SECOND)).expect("it timed out");
     assert_eq!(
         (first.pieces, first.first.map(|(frame, l3, lan)| (frame.len(), l3, lan))),
         (2, Some((42, 14, Lan::untagged(3))))

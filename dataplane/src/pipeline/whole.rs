@@ -79,8 +79,8 @@ fn punt_whole(datagram: &Datagram, meta: &Meta, punt: Punt, context: Context<'_>
     context.link.counters.verdict(verdict);
 }
 
-/// Sends it in pieces. Another step where the way does not take it. Where the neighbour is not known, it is changed and
-/// cut for its link, and the pieces wait.
+/// Sends it in fragments. Another step where the way does not take it. Where the neighbour is not known, it is changed and
+/// cut for its link, and the fragments wait.
 fn send<B: PacketBuf>(
     datagram: &mut Datagram,
     meta: &mut Meta,
@@ -99,7 +99,7 @@ fn send<B: PacketBuf>(
     }
     if desk.context.tables.options.strict_parity && treatment == Treatment::ROUTED && datagram.df && !meta.kind.is_v6()
     {
-        // The kernel allows nobody to cut it for whom it only passes, though it arrived in pieces (`ip_fragment`).
+        // The kernel allows nobody to cut it for whom it only passes, though it arrived in fragments (`ip_fragment`).
         (meta.mtu, meta.ttl_lowered) = (next.mtu, true);
         return Some(Step::Answer(Answer::TooBig));
     }

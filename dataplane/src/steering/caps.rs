@@ -15,7 +15,7 @@ impl RssTypes {
     pub const NONE: Self = Self(0);
     /// Addresses of any IPv4 packet that no narrower type takes.
     pub const IPV4: Self = Self(1 << 2);
-    /// Addresses of pieces of IPv4 packets.
+    /// Addresses of fragments of IPv4 packets.
     pub const IPV4_FRAGMENT: Self = Self(1 << 3);
     /// Addresses and ports of TCP over IPv4.
     pub const IPV4_TCP: Self = Self(1 << 4);
@@ -27,7 +27,7 @@ impl RssTypes {
     pub const IPV4_OTHER: Self = Self(1 << 7);
     /// Addresses of any IPv6 packet that no narrower type takes.
     pub const IPV6: Self = Self(1 << 8);
-    /// Addresses of pieces of IPv6 packets.
+    /// Addresses of fragments of IPv6 packets.
     pub const IPV6_FRAGMENT: Self = Self(1 << 9);
     /// Addresses and ports of TCP over IPv6.
     pub const IPV6_TCP: Self = Self(1 << 10);

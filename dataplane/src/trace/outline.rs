@@ -32,7 +32,7 @@ pub struct Outline {
     pub detail: u16,
     /// Time to live, or hop limit.
     pub ttl: u8,
-    /// A piece of an IP packet.
+    /// A fragment of an IP packet.
     pub fragment: bool,
 }
 

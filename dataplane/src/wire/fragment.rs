@@ -1,26 +1,26 @@
-//! Pieces of IP packets: where one belongs (RFC 791 3.2, RFC 8200 4.5), and how a packet is cut, as `ip_do_fragment` and
+//! Fragments of IP packets: where one belongs (RFC 791 3.2, RFC 8200 4.5), and how a packet is cut, as `ip_do_fragment` and
 //! `ip6_fragment` do.
 //!
 //! ```text
 //! most    the largest IP packet that may leave, headers included
-//! sizes   if given and they fit, pieces of these lengths; the first takes up what headers added
+//! sizes   if given and they fit, fragments of these lengths; the first takes up what headers added
 //! else    as long as fits, rounded down to eight bytes; the last as it comes
-//! IPv4    options that are not to be copied become NOPs behind the first piece
-//! IPv6    a fragment header behind the headers that every piece has (hop by hop, routing, options before routing)
+//! IPv4    options that are not to be copied become NOPs behind the first fragment
+//! IPv6    a fragment header behind the headers that every fragment has (hop by hop, routing, options before routing)
 //! ```
 
 use super::{be16, be32, checksum, ipv4, ipv6, put};
 
 /// Bytes of IPv6's fragment header.
 pub const HEADER6: usize = 8;
-/// A piece's lengths and offsets count units of so many bytes.
+/// A fragment's lengths and offsets count units of so many bytes.
 pub const UNIT: usize = 8;
 /// IPv6: the number of that header.
 const FRAGMENT: u8 = 44;
 /// IPv4: more fragments.
 const MORE: u16 = 0x2000;
 
-/// Where a piece belongs.
+/// What the headers of a fragment say: where it belongs in its packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FragmentHeader {
     /// Which datagram.
@@ -47,7 +47,7 @@ pub struct FragmentHeader {
     pub short: bool,
 }
 
-/// The place of an IPv4 piece.
+/// Where an IPv4 fragment belongs.
 #[must_use]
 pub fn place4(packet: &[u8]) -> Option<FragmentHeader> {
     let header = ipv4::Header::parse(packet).ok()?;
@@ -66,7 +66,7 @@ pub fn place4(packet: &[u8]) -> Option<FragmentHeader> {
     })
 }
 
-/// The place of an IPv6 piece.
+/// Where an IPv6 fragment belongs.
 #[must_use]
 pub fn place6(packet: &[u8]) -> Option<FragmentHeader> {
     let header = ipv6::Header::parse(packet).ok()?;
@@ -101,9 +101,9 @@ pub fn place6(packet: &[u8]) -> Option<FragmentHeader> {
 pub struct How<'a> {
     /// Bytes of the largest IP packet.
     pub most: usize,
-    /// IPv4: whether the pieces must not be fragmented further.
+    /// IPv4: whether the fragments must not be fragmented further.
     pub df: bool,
-    /// Bytes of data of each piece, if they are to be as they were.
+    /// Bytes of data of each fragment, if they are to be as they were.
     pub sizes: &'a [u16],
     /// IPv6: identification.
     pub id: u32,
@@ -114,17 +114,17 @@ pub struct How<'a> {
 pub struct Cut<'a> {
     packet: &'a [u8],
     how: How<'a>,
-    /// Bytes of the headers that every piece has.
+    /// Bytes of the headers that every fragment has.
     head: usize,
     /// IPv6: where among them stands what comes next.
     named_at: usize,
     six: bool,
-    /// Most data of a piece.
+    /// Most data of a fragment.
     room: usize,
 }
 
 impl<'a> Cut<'a> {
-    /// How an IP packet is cut; `None` where a piece would have no room for data, or where nobody could put it together
+    /// How an IP packet is cut; `None` where a fragment would have no room for data, or where nobody could put it together
     /// again: the headers of a tunnel may make a packet longer than any can be.
     #[must_use]
     pub fn of(packet: &'a [u8], how: How<'a>) -> Option<Self> {
@@ -152,7 +152,7 @@ impl<'a> Cut<'a> {
         self
     }
 
-    /// The length of the piece that comes after `done` bytes of data, which is the `nth`.
+    /// The length of the fragment that comes after `done` bytes of data, which is the `nth`.
     fn length(&self, nth: usize, done: usize) -> usize {
         let left = self.packet.len() - self.head - done;
         match self.how.sizes {
@@ -163,7 +163,7 @@ impl<'a> Cut<'a> {
         }
     }
 
-    /// How many pieces there are.
+    /// How many fragments there are.
     #[must_use]
     pub fn count(&self) -> usize {
         let body = self.packet.len() - self.head;
@@ -174,7 +174,7 @@ impl<'a> Cut<'a> {
         self.how.sizes.len()
     }
 
-    /// Every piece, in order: headers and data, until `each` says `false`.
+    /// Every fragment, in order: headers and data, until `each` says `false`.
     pub fn pieces(&self, mut each: impl FnMut(&[u8], &[u8]) -> bool) {
         let (head, body) = self.packet.split_at(self.head);
         let mut header = head.to_vec();
@@ -199,14 +199,14 @@ impl<'a> Cut<'a> {
         }
     }
 
-    /// What a piece's header says of it.
+    /// What a fragment's header says of it.
     fn describe(&self, header: &mut [u8], offset: usize, length: usize, more: bool) {
         if self.six {
             let field = offset as u16 | u16::from(more);
             put(header, 4, &((header.len() - ipv6::HEADER + length) as u16).to_be_bytes());
             return put(header, self.head + 2, &field.to_be_bytes());
         }
-        // A piece may be cut further: it stays where it was, and the last one only if it was.
+        // A fragment may be cut further: it stays where it was, and the last one only if it was.
         let was = be16(self.packet, 6);
         let place = (was & ipv4::OFFSET_MASK) + (offset / UNIT) as u16;
         let flags = if more { MORE } else { was & MORE } | if self.how.df { ipv4::DF } else { 0 };
@@ -218,7 +218,7 @@ impl<'a> Cut<'a> {
     }
 }
 
-/// Options without the "copied" flag are in the first piece only; NOPs take their room (`ip_options_fragment`).
+/// Options without the "copied" flag are in the first fragment only; NOPs take their room (`ip_options_fragment`).
 fn keep_copied_options(mut options: &mut [u8]) {
     const END: u8 = 0;
     const NOP: u8 = 1;
@@ -260,7 +260,7 @@ mod tests {
         [header, data].concat()
     }
 
-    /// Every piece, whole, as it leaves.
+    /// Every fragment, whole, as it leaves.
     fn cut(packet: &[u8], how: How<'_>) -> Vec<Vec<u8>> {
         let cut = Cut::of(packet, how).expect("room for data");
         let mut pieces = Vec::new();

@@ -43,7 +43,7 @@ pub enum Error {
     },
     /// The time to live ran out.
     TimeExceeded,
-    /// The other pieces of a packet did not come in time.
+    /// The other fragments of a packet did not come in time.
     ReassemblyTime,
     /// A header is wrong.
     ParameterProblem {

@@ -34,7 +34,7 @@ pub enum Error {
     },
     /// The hop limit ran out.
     TimeExceeded,
-    /// The other pieces of a packet did not come in time.
+    /// The other fragments of a packet did not come in time.
     ReassemblyTime,
     /// A field of a header is wrong.
     Field {

@@ -78,7 +78,7 @@ impl Header {
         })
     }
 
-    /// Whether it is a piece of a packet.
+    /// Whether it is a fragment of a packet.
     #[must_use]
     pub const fn is_fragment(&self) -> bool {
         self.fragment & FRAGMENT_MASK != 0

@@ -86,13 +86,13 @@ pub struct Upper {
     pub at: usize,
     /// Where the field stands that names its protocol.
     pub named_at: usize,
-    /// Whether this is only a piece of it: there is a fragment header, though it may say that this is all (RFC 6946).
+    /// Whether this is only a fragment of it: there is a fragment header, though it may say that this is all (RFC 6946).
     pub piece: bool,
-    /// This piece is not the first.
+    /// This fragment is not the first.
     pub later: bool,
 }
 
-/// Walks the extension headers of a packet. Of a later piece, nothing is known behind its fragment header.
+/// Walks the extension headers of a packet. Of a later fragment, nothing is known behind its fragment header.
 pub fn upper(packet: &[u8], first: u8) -> Result<Upper, Malformed> {
     let mut found = Upper { protocol: first, at: HEADER, named_at: NEXT_HEADER, piece: false, later: false };
     for _ in 0..=MOST_EXTENSIONS {
@@ -127,7 +127,7 @@ fn extension_length(kind: u8, header: &[u8; 8]) -> usize {
     }
 }
 
-/// Where the fragment header of a piece stands, and where stands what names it.
+/// Where the fragment header of a fragment stands, and where stands what names it.
 #[must_use]
 pub fn fragment_header(packet: &[u8], first: u8) -> Option<(usize, usize)> {
     let (mut kind, mut at, mut named_at) = (first, HEADER, NEXT_HEADER);
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(walk(&[(FRAGMENT, &fragment(0))]), found(true, false), "an atomic fragment (RFC 6946)");
         assert_eq!(walk(&[(FRAGMENT, &fragment(1))]), found(true, false));
         assert_eq!(walk(&[(FRAGMENT, &fragment(8))]), found(true, true));
-        // Behind a later piece's fragment header stands data, which only looks like a header.
+        // Behind a later fragment's fragment header stands data, which only looks like a header.
         let later = walk(&[(FRAGMENT, &fragment(8)), (DESTINATION, &[0xff; 7])]);
         assert_eq!(later, Ok(Upper { protocol: DESTINATION, at: 48, named_at: 40, piece: true, later: true }));
     }

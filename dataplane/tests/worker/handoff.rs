@@ -136,7 +136,7 @@ fn a_full_ring_drops_and_never_blocks() {
     let now = lab.now;
     for sports in away.chunks(64) {
         sports.iter().for_each(|sport| arrives(&mut lab, 0, WAN, &request(*sport, SYN)));
-        lab.worker.turn(now); // worker 1 stands still
+        lab.worker.turn(now); // worker 1 is stalled
     }
     assert_eq!((lab.count("handoff_landing"), lab.count("drop_handoff_full")), (PACKETS as u64, 100));
     settle(&mut lab);
@@ -154,7 +154,7 @@ fn finished_packets_that_find_the_senders_ring_full_are_dropped() {
     let now = lab.now;
     let away: Vec<u16> = ports_of(&plan, 1, 1).take(PACKETS + 50).collect();
     for sports in away.chunks(64) {
-        // As if worker 1 had received them; worker 0, which alone sends, stands still.
+        // As if worker 1 had received them; worker 0, which alone sends, is stalled.
         sports.iter().for_each(|sport| arrives(&mut lab, 1, WAN, &request(*sport, SYN)));
         lab.others[0].turn(now);
     }
@@ -171,7 +171,7 @@ fn without_room_for_a_signpost_there_is_no_connection() {
     let crossing: Vec<u16> = ports_of(&plan, 0, 1).take(SIGNS + 10).collect();
     for sports in crossing.chunks(64) {
         sports.iter().for_each(|sport| arrives(&mut lab, 0, WAN, &request(*sport, SYN)));
-        lab.worker.turn(now); // worker 1 stands still
+        lab.worker.turn(now); // worker 1 is stalled
     }
     assert_eq!((lab.count("connections_made"), lab.count("drop_signpost_full")), (SIGNS as u64, 10));
     lab.check_counts();

@@ -107,7 +107,7 @@ fn who_lives_through_a_listing_is_listed_once() {
     lab.check_accounts();
 }
 
-/// Datagrams' connections whose time is over in the same second, beside those of TCP that go on.
+/// Datagrams' connections that time out in the same second, beside those of TCP that go on.
 #[test]
 fn many_that_end_together_do_not_hold_up_the_others() {
     let mut lab = lab();

@@ -127,7 +127,7 @@ impl Model {
         }
     }
 
-    /// The fragments of the oldest datagram, if its time is over.
+    /// The fragments of the oldest datagram, if it timed out.
     fn expire(&mut self, now: u32) -> Option<u32> {
         let over = self.list.first().is_some_and(|oldest| now - oldest.since >= PATIENCE);
         over.then(|| self.list.remove(0).sizes.len() as u32)

@@ -119,7 +119,7 @@ fn set_changes4(new: &mut New, outside: &Tuple, inside: &Tuple) {
     new.set_changes(header.number(), transport.number());
 }
 
-/// Takes a new connection in: for this packet alone, or until its time is over.
+/// Takes a new connection in: for this packet alone, or until it times out.
 pub(super) fn enter<B>(new: &mut New, one_packet: bool, hashes: [u64; 2], desk: &mut Desk<'_, B>) -> Result<u32, Drop> {
     let index = match one_packet {
         true => {

@@ -62,7 +62,7 @@ pub(crate) fn refusal(meta: &mut Meta, treatment: Treatment, hop: &NextHop, cont
     (meta.df && measure(meta) > usize::from(hop.mtu)).then(|| too_large(meta, treatment.as_host, hop.mtu))
 }
 
-/// What a link's room is compared with: of an IPv6 packet that came in pieces, which leave as they came, the largest one.
+/// What a link's room is compared with: of an IPv6 packet that came in fragments, which leave as they came, the largest one.
 fn measure(meta: &Meta) -> usize {
     if meta.kind.is_v6() && meta.largest != 0 { meta.largest.into() } else { meta.ip_len() }
 }

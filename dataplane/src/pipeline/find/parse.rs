@@ -49,7 +49,7 @@ pub(crate) fn run<B: PacketBuf>(
     }
 }
 
-/// A packet that was put together of pieces, each of which has been here. What is a piece again was made to be one.
+/// A packet that was put together of fragments, each of which has been here. What is a fragment again was made to be one.
 pub(crate) fn whole<P: PacketBuf>(
     datagram: &mut P,
     meta: &mut Meta,

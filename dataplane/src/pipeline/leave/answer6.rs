@@ -89,7 +89,7 @@ impl<'a> About<'a> {
     }
 }
 
-/// No error is about an ICMPv6 error (RFC 4443 2.4 e), as far as it is known to be one: a later piece is not.
+/// No error is about an ICMPv6 error (RFC 4443 2.4 e), as far as it is known to be one: a later fragment is not.
 fn may_not_be_told(packet: &[u8], upper: &ipv6::Upper) -> bool {
     let error = || packet.get(upper.at).map_or(!upper.piece, |kind| icmpv6::is_error(*kind));
     !upper.later && upper.protocol == icmpv6::PROTOCOL && error()

@@ -1,5 +1,5 @@
-//! Cut: packets larger than the next link takes leave in pieces, each in a buffer of its own (RFC 791 3.2, RFC 8200 4.5).
-//! The packet has its verdict; its pieces are the director's own and counted apart. All of them leave, or none.
+//! Cut: packets larger than the next link takes leave in fragments, each in a buffer of its own (RFC 791 3.2, RFC 8200 4.5).
+//! The packet has its verdict; its fragments are the director's own and counted apart. All of them leave, or none.
 
 use super::{depart, park};
 use crate::conn::NONE;
@@ -16,7 +16,7 @@ use crate::verdict::{Drop, Sent, Verdict};
 use crate::wire::fragment::{Cut, How};
 use crate::wire::{ethernet, put};
 
-/// Where pieces go.
+/// Where fragments go.
 pub(crate) struct Bound {
     /// To a next hop, or to a neighbour that they wait for.
     pub(crate) way: Path,
@@ -47,7 +47,7 @@ pub(crate) fn packet<B: PacketBuf>(packet: B, meta: &Meta, ending: Ending, hop: 
     }
 }
 
-/// A packet that was put together is sent, in pieces again if it must be.
+/// A packet that was put together is sent, in fragments again if it must be.
 pub(crate) fn send<B: PacketBuf>(
     packet: &[u8],
     how: How<'_>,
@@ -79,7 +79,7 @@ pub(crate) fn own<B: PacketBuf>(
     Ok(())
 }
 
-/// Cuts a packet where it must be and puts the pieces on their way. Returns whether the packet is counted already: where
+/// Cuts a packet where it must be and puts the fragments on their way. Returns whether the packet is counted already: where
 /// it leaves in one.
 fn make<B: PacketBuf>(
     packet: &[u8],

@@ -4,7 +4,7 @@
 //! ```text
 //! to an address of the director     always
 //! IPv4, for others                  of a protocol that is balanced, and ICMP, while there is an IPv4 service, after the
-//!                                   router has looked at the piece (`ip_vs_out_hook`)
+//!                                   router has looked at the fragment (`ip_vs_out_hook`)
 //! IPv6, for others                  while there is an IPv6 service, before anything looks at it (`nf_defrag_ipv6`)
 //! ```
 //!
@@ -67,7 +67,7 @@ fn add<B>(frame: &[u8], meta: &Meta, desk: &mut Desk<'_, B>) -> Fate {
     })
 }
 
-/// Ends datagrams whose time is over: whoever sent them is told, if the first fragment came (RFC 792, RFC 4443 3.3). Goes
+/// Ends datagrams that timed out: whoever sent them is told, if the first fragment came (RFC 792, RFC 4443 3.3). Goes
 /// on until so many fragments are given up, the rest of the last datagram's included. Returns how many those were.
 pub(crate) fn expire<B: PacketBuf>(desk: &mut Desk<'_, B>, budget: usize) -> usize {
     let (now, mut done) = (desk.context.now, 0);
