@@ -199,7 +199,7 @@ pub struct Meta {
     pub mtu: u16,
     /// The largest of the fragments it came in, 0 = it came whole, as all that devices deliver.
     pub largest: u16,
-    /// Whether it came in fragments of IPv6 that had no header in front of the fragment header: what stands first of it now was
+    /// Whether it came in IPv6 fragments that had no header in front of the fragment header: what stands first of it now was
     /// looked at by nobody.
     pub all_fragmented: bool,
     /// Whether its time to live was lowered before it was found to exceed that MTU.
