@@ -60,7 +60,7 @@ pub struct TemplateKey {
 pub struct Template {
     /// What names it.
     pub key: TemplateKey,
-    /// Slot of its server.
+    /// TemplateSlot of its server.
     pub server: u32,
     /// Where it leads: the server's address, and its port or 0.
     pub destination: (IpAddr, u16),

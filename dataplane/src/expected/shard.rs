@@ -31,7 +31,7 @@ impl Ticket {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct ExpectedSlot {
     expected: Expected,
     taken: bool,
     /// Of the place's announcements.
@@ -40,7 +40,7 @@ struct Slot {
 
 #[derive(Debug)]
 pub(super) struct Shard {
-    places: Vec<Slot>,
+    places: Vec<ExpectedSlot>,
     free: Vec<u32>,
     by_request: SeededMap<(SocketAddr, SocketAddr), List>,
     by_reply: SeededMap<(SocketAddr, SocketAddr), u32>,
@@ -108,7 +108,7 @@ impl Shard {
                 place.generation = place.generation.wrapping_add(1);
             }
             None => {
-                self.places.push(Slot { expected, taken: true, generation: 0 });
+                self.places.push(ExpectedSlot { expected, taken: true, generation: 0 });
                 self.alike.push(Links::NONE);
                 self.ages.push(Links::NONE);
             }

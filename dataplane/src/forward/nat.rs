@@ -8,7 +8,7 @@ use super::nat_sctp;
 use crate::conn::Conn;
 use crate::flow::{Direction, Protocol, Tuple};
 use crate::packet::{Kind, Meta};
-use crate::wire::checksum::{Change, Delta, Sum};
+use crate::wire::checksum::{ChecksumChange, Delta, Sum};
 use crate::wire::{be16, ethernet, ipv4, put, tcp, udp};
 
 /// What becomes of a packet: its new ends, and what that does to its checksums.
@@ -19,15 +19,15 @@ pub struct NewEnds {
     /// Both ports in a word, the source's above.
     pub ports: u32,
     /// Effect on the header's checksum.
-    pub header: Change,
+    pub header: ChecksumChange,
     /// Effect on the transport checksum.
-    pub transport: Change,
+    pub transport: ChecksumChange,
 }
 
 /// What replacing the ends of a packet does to the checksums of header and transport.
 #[inline(always)]
 #[must_use]
-pub fn changes(old: &Tuple, new: &Tuple) -> (Change, Change) {
+pub fn changes(old: &Tuple, new: &Tuple) -> (ChecksumChange, ChecksumChange) {
     let differs = (old.src, old.sport) != (new.src, new.sport);
     let address = Delta::default().long(old.dst, new.dst);
     let addresses = if differs { address.long(old.src, new.src) } else { address };
@@ -42,7 +42,7 @@ impl NewEnds {
     #[must_use]
     pub fn of(conn: &Conn, direction: Direction) -> Self {
         let (header, transport) = conn.changes();
-        let (header, transport) = (Change::from_number(header), Change::from_number(transport));
+        let (header, transport) = (ChecksumChange::from_number(header), ChecksumChange::from_number(transport));
         let (key, header, transport) = match direction {
             Direction::Request => (conn.reply_key(), header, transport),
             Direction::Reply => (conn.request_key(), header.reversed(), transport.reversed()),
@@ -116,7 +116,7 @@ fn rewrite_segment(segment: &mut [u8; tcp::HEADER], new: &NewEnds) {
 }
 
 /// Brings a datagram's checksum up to a change that has been made, from whose addresses it may have to be made anew.
-pub(super) fn udp_checksum(datagram: &mut [u8], change: Change, (source, destination): (&[u8], &[u8])) {
+pub(super) fn udp_checksum(datagram: &mut [u8], change: ChecksumChange, (source, destination): (&[u8], &[u8])) {
     let sum = if be16(datagram, udp::CHECKSUM) == 0 {
         Sum::default().pseudo(source, destination, 17, datagram.len()).bytes(datagram).finish()
     } else if let Some(sum) = datagram.get_mut(udp::CHECKSUM..).and_then(|rest| rest.first_chunk_mut()) {
@@ -191,7 +191,7 @@ mod tests {
                 Meta { l3: 14, l4: 34, end: bytes.len() as u32, plain: plain && tcp, tuple: old, ..Meta::default() };
             let (forth, back) = (changes(&old, &new), changes(&new, &old));
             // A change that is none has two forms, all ones and zero: ones' complement.
-            let value = |change: Change| change.number() % 0xffff;
+            let value = |change: ChecksumChange| change.number() % 0xffff;
             let there = [forth.0, forth.1].map(|change| value(change.reversed()));
             prop_assert_eq!(there, [back.0, back.1].map(value));
             let (addresses, ports) = (new.addresses(), new.ports());

@@ -8,7 +8,7 @@ use super::nat_sctp;
 use crate::conn::{Addresses, Conn};
 use crate::flow::{Direction, Protocol};
 use crate::packet::{Kind, Meta};
-use crate::wire::checksum::{Change, Delta};
+use crate::wire::checksum::{ChecksumChange, Delta};
 use crate::wire::{ethernet, ipv6, put, tcp};
 
 /// What becomes of a packet: its new ends, and what that does to its checksum.
@@ -19,12 +19,12 @@ pub struct NewEnds {
     /// Both ports in a word, the source's above.
     pub ports: u32,
     /// Effect on the transport checksum.
-    pub transport: Change,
+    pub transport: ChecksumChange,
 }
 
 /// What replacing source and destination, both ports beside them, does to the transport checksum.
 #[must_use]
-pub fn change(old: ([&[u8; 16]; 2], u32), new: ([&[u8; 16]; 2], u32)) -> Change {
+pub fn change(old: ([&[u8; 16]; 2], u32), new: ([&[u8; 16]; 2], u32)) -> ChecksumChange {
     let long = |address: &[u8; 16], at: usize| {
         u32::from_be_bytes([address[at], address[at + 1], address[at + 2], address[at + 3]])
     };
@@ -39,7 +39,7 @@ impl NewEnds {
     #[inline(always)]
     #[must_use]
     pub fn of(conn: &Conn, six: &Addresses, direction: Direction) -> Self {
-        let transport = Change::from_number(conn.changes().1);
+        let transport = ChecksumChange::from_number(conn.changes().1);
         match direction {
             Direction::Request => {
                 let (addresses, ports) = ([six.local, six.server], conn.reply_key().ports().rotate_left(16));
@@ -145,7 +145,7 @@ mod tests {
             let (old, new) = (([&src, &dst], be32(&bytes, l4)), ([&new_src, &new_dst], ports));
             let transport = change(old, new);
             // A change that is none has two forms, all ones and zero: ones' complement.
-            let value = |change: Change| change.number() % 0xffff;
+            let value = |change: ChecksumChange| change.number() % 0xffff;
             prop_assert_eq!(value(transport.reversed()), value(change(new, old)));
             prop_assert!(right(&bytes, l4, protocol) || be16(&bytes, l4 + at) == 0);
             rewrite(&mut bytes, &meta, &NewEnds { addresses: [new_src, new_dst], ports, transport });

@@ -31,7 +31,7 @@ impl Worth {
 
 /// One place.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct TemplateSlot {
     /// Who has it, or had it last.
     pub(super) template: Template,
     /// Whether it is taken.
@@ -45,7 +45,7 @@ pub(super) struct Slot {
     pub(super) worth: Worth,
 }
 
-impl Slot {
+impl TemplateSlot {
     /// A new place for a template that controls one connection.
     pub(super) fn new(template: Template) -> Self {
         Self { template, live: true, generation: 0, named: 1, looked_at: 0, worth: Worth::OneWay }

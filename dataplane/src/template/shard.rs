@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
-use super::place::{Slot, Worth};
+use super::place::{TemplateSlot, Worth};
 use super::{LATE, LATER, Template, TemplateKey};
 use crate::clock::Tick;
 use crate::list::{Links, List};
@@ -15,7 +15,7 @@ use crate::map::Seeded;
 #[derive(Debug)]
 pub(super) struct Shard {
     hasher: Seeded,
-    places: Vec<Slot>,
+    places: Vec<TemplateSlot>,
     by_key: HashTable<u32>,
     free: Vec<u32>,
     /// Which to look at when, in ticks that do not wrap.
@@ -46,7 +46,7 @@ impl Shard {
     pub(super) const fn bytes(templates: usize) -> usize {
         const ORDER: usize = 2 * size_of::<(u64, u32)>();
         const TABLE: usize = size_of::<u32>() + 1;
-        templates * (size_of::<Slot>() + size_of::<Links>() + size_of::<u32>() + ORDER) + 2 * templates * TABLE
+        templates * (size_of::<TemplateSlot>() + size_of::<Links>() + size_of::<u32>() + ORDER) + 2 * templates * TABLE
     }
 
     /// A moment is told.
@@ -108,7 +108,7 @@ impl Shard {
             }
             Some(_) => self.take(index, template),
             None => {
-                self.places.push(Slot::new(template));
+                self.places.push(TemplateSlot::new(template));
                 self.links.push(Links::NONE);
             }
         }

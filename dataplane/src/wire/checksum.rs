@@ -84,12 +84,12 @@ pub const fn finish_longs(first: u64, second: u64, last: u32) -> u16 {
 /// The folded form of a change, as a connection keeps it: in the byte order of packets, which a ones' complement sum
 /// does not care about (RFC 1071 2(B)). Never zero when made, so that it negates by complement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change(u16);
+pub struct ChecksumChange(u16);
 
 /// A time to live lower by one: the word it is in goes down by 0x100, whatever it was.
-const TTL: Change = Change(0xfeff_u16.to_be());
+const TTL: ChecksumChange = ChecksumChange(0xfeff_u16.to_be());
 
-impl Change {
+impl ChecksumChange {
     /// The change that a stored number means.
     #[inline(always)]
     #[must_use]
@@ -154,9 +154,9 @@ impl Delta {
 
     /// Folded. The sum of a word's complement and a word is never zero, so neither is this.
     #[must_use]
-    pub fn fold(self) -> Change {
+    pub fn fold(self) -> ChecksumChange {
         let sum = (self.0 & 0xffff) + (self.0 >> 16);
-        Change((((sum & 0xffff) + (sum >> 16)) as u16).to_be())
+        ChecksumChange((((sum & 0xffff) + (sum >> 16)) as u16).to_be())
     }
 
     /// The checksum after the change.
