@@ -168,8 +168,8 @@ impl Manager {
     }
 }
 
-/// That a worker which stands still starves the watchdog is tested with the director turned by hand
-/// (`control/src/director/heartbeat.rs`) and the watchdog alone (`src/serve.rs`): no signal stops one thread only.
+/// That a stalled worker starves the watchdog is tested with the director turned by hand
+/// (`control/src/director/status_tests.rs`) and the watchdog alone (`src/serve.rs`): no signal stops one thread only.
 #[test]
 fn the_service_manager_hears_that_it_is_up_lives_reloads_and_stops() {
     let Some(lab) = Lab::new(Load::Light) else { return };

@@ -47,7 +47,7 @@ pub struct Reload {
 }
 
 /// The type of a request.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Query,
     Observe,
@@ -205,6 +205,23 @@ mod tests {
         assert!(unknown.ends_with("`doctor-arp`, `batch`"), "{unknown}");
         let lacks = serde_json::from_str::<Request>("{}").unwrap_err().to_string();
         assert_eq!(lacks, "missing field `op`");
+    }
+
+    /// The operations that a type knows, as it names them where it refuses another.
+    fn known_to<T: serde::de::DeserializeOwned>() -> Vec<String> {
+        let refusal = serde_json::from_str::<T>(r#"{"op":"nothing"}"#).err().expect("no such operation").to_string();
+        refusal.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_operation_of_a_type_is_in_the_table() {
+        let of = |kind: Kind| OPS.into_iter().filter(|(_, of)| *of == kind).map(|(op, _)| op).collect::<Vec<_>>();
+        let all = [(of(Kind::Edit), known_to::<Edit>()), (of(Kind::Query), known_to::<Query>())];
+        for (mut table, mut known) in all.into_iter().chain([(of(Kind::Observe), known_to::<Observe>())]) {
+            table.sort_unstable();
+            known.sort_unstable();
+            assert_eq!(table, known);
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ mod sampling;
 #[cfg(test)]
 mod statistics_tests;
 mod status;
+#[cfg(test)]
+mod status_tests;
 mod stores;
 mod sysctl;
 mod timeouts;
