@@ -70,7 +70,7 @@ pub fn rewrite(frame: &mut [u8], meta: &Meta, new: &NewEnds) {
             new.transport.apply(sum);
         }
     } else {
-        rewrite_any(frame, meta, new);
+        rewrite_any(frame, meta, *new);
     }
 }
 
@@ -81,13 +81,13 @@ fn rewrite_header(header: &mut [u8; ipv6::HEADER], new: &NewEnds) {
 }
 
 #[inline(never)]
-fn rewrite_any(frame: &mut [u8], meta: &Meta, new: &NewEnds) {
+fn rewrite_any(frame: &mut [u8], meta: &Meta, new: NewEnds) {
     let (l3, l4, end) = (usize::from(meta.l3), usize::from(meta.l4), meta.end as usize);
     let Some((front, transport)) = frame.get_mut(..end).and_then(|frame| frame.split_at_mut_checked(l4)) else {
         return;
     };
     let Some(header) = front.get_mut(l3..).and_then(|rest| rest.first_chunk_mut::<{ ipv6::HEADER }>()) else { return };
-    rewrite_header(header, new);
+    rewrite_header(header, &new);
     match meta.kind {
         Kind::Esp6 => return,
         Kind::Sctp6 => return nat_sctp::rewrite(transport, new.ports),
